@@ -1,0 +1,51 @@
+//! Which points belong to which cluster, in compressed rows: the members of
+//! cluster j are `members[offsets[j]..offsets[j + 1]]`, ascending.
+
+use crate::error::{Result, try_vec};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clusters {
+    pub offsets: Vec<usize>,
+    pub members: Vec<u32>,
+}
+
+impl Clusters {
+    /// Groups points by label; `labels` holds `per_point` labels a point, each
+    /// below `n_clusters`. A counting sort: O(labels + clusters).
+    pub(crate) fn from_labels(labels: &[u32], per_point: usize, n_clusters: usize) -> Result<Self> {
+        let mut offsets = try_vec(0usize, n_clusters + 1, "cluster offsets")?;
+        for &label in labels {
+            offsets[label as usize + 1] += 1;
+        }
+        for j in 0..n_clusters {
+            offsets[j + 1] += offsets[j];
+        }
+        let mut next = offsets.clone();
+        let mut members = try_vec(0u32, labels.len(), "cluster members")?;
+        for (i, &label) in labels.iter().enumerate() {
+            let slot = &mut next[label as usize];
+            members[*slot] = (i / per_point) as u32;
+            *slot += 1;
+        }
+        Ok(Clusters { offsets, members })
+    }
+
+    pub fn n_clusters(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    pub fn members(&self, cluster: usize) -> &[u32] {
+        &self.members[self.offsets[cluster]..self.offsets[cluster + 1]]
+    }
+
+    pub fn size(&self, cluster: usize) -> usize {
+        self.offsets[cluster + 1] - self.offsets[cluster]
+    }
+
+    /// A list of point indices for each cluster.
+    pub fn to_lists(&self) -> Vec<Vec<usize>> {
+        (0..self.n_clusters())
+            .map(|j| self.members(j).iter().map(|&i| i as usize).collect())
+            .collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! What a model is asked to do.
+
+use crate::error::{KMeansError, Result};
+use crate::metric::Metric;
+use crate::threads::{Event, Iteration, Threads};
+use ndarray::Array2;
+
+/// Where the first centroids come from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Init {
+    /// Greedy k-means++ for few clusters, a cheaper sample for many.
+    #[default]
+    Auto,
+    /// k-means++ (Arthur & Vassilvitskii, 2007), greedy form: each next
+    /// centroid is the best of 2 + ln k rows drawn by squared distance.
+    KMeansPlusPlus,
+    /// k-means‖ (Bahmani et al., 2012): a few rounds over the data.
+    KMeansParallel,
+    /// Distinct rows drawn uniformly.
+    Random,
+    /// These rows (n_clusters × dimensions).
+    Centroids(Array2<f32>),
+}
+
+/// How much time to spend for a lower inertia.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Quality {
+    /// One run from a cheap start.
+    Fast,
+    /// One run from a good start.
+    #[default]
+    Default,
+    /// Searches on past local minima until it stops paying.
+    Best,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub n_clusters: usize,
+    pub iterations: usize,
+    pub metric: Metric,
+    pub balanced: bool,
+    pub max_balance_diff: usize,
+    pub use_medoids: bool,
+    pub verbose: bool,
+    pub seed: u64,
+    pub tolerance: f64,
+    pub init: Init,
+    pub n_init: usize,
+    pub quality: Quality,
+    /// Bytes that training may use beside the data; `None`: a default.
+    pub memory_limit: Option<u64>,
+}
+
+impl Config {
+    pub fn new(n_clusters: usize) -> Self {
+        Config {
+            n_clusters,
+            iterations: 25,
+            metric: Metric::Cosine,
+            balanced: false,
+            max_balance_diff: 16,
+            use_medoids: false,
+            verbose: false,
+            seed: 0,
+            tolerance: 0.0,
+            init: Init::Auto,
+            n_init: 1,
+            quality: Quality::Default,
+            memory_limit: None,
+        }
+    }
+
+    /// Checks every setting, whatever the data.
+    pub fn validate(&self) -> Result<()> {
+        for (value, name) in [
+            (self.n_clusters, "Number of clusters"),
+            (self.iterations, "Number of iterations"),
+            (self.max_balance_diff, "Max balance difference"),
+            (self.n_init, "Number of initialisations"),
+        ] {
+            if value == 0 {
+                return Err(invalid(format!("{name} must be positive")));
+            }
+        }
+        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
+            return Err(invalid(format!(
+                "tolerance must be a finite number of at least 0, got {}",
+                self.tolerance
+            )));
+        }
+        if let Init::Centroids(centroids) = &self.init {
+            if centroids.nrows() != self.n_clusters {
+                return Err(invalid(format!(
+                    "init has {} rows, but there are {} clusters; give one row for each",
+                    centroids.nrows(),
+                    self.n_clusters
+                )));
+            }
+            for ((row, column), &value) in centroids.indexed_iter() {
+                if !value.is_finite() {
+                    return Err(invalid(format!(
+                        "init at row {row}, column {column} is {value}; every value must be finite"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the observer of a finished iteration.
+    pub fn report(&self, threads: &Threads<'_>, iteration: Iteration) -> Result<()> {
+        if self.verbose {
+            threads.tell(Event::Message(&iteration.to_string()))?;
+        }
+        threads.tell(Event::Iteration(&iteration))
+    }
+}
+
+pub(crate) fn invalid(text: String) -> KMeansError {
+    KMeansError::InvalidParameter(text)
+}

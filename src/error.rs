@@ -1,0 +1,67 @@
+use thiserror::Error;
+
+/// Everything that can go wrong. The texts name the parameter, its value and
+/// the remedy; those that users match on are part of the API.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum KMeansError {
+    /// A setting or an argument is out of its range.
+    #[error("{0}")]
+    InvalidParameter(String),
+
+    /// `train` was called on a model that is trained already.
+    #[error("Clustering has already been trained")]
+    AlreadyTrained,
+
+    /// The call needs a trained model.
+    #[error("Clustering has not been trained yet")]
+    NotTrained,
+
+    /// Fewer points (first) than clusters (second).
+    #[error("Number of points ({0}) must be at least as large as number of clusters ({1})")]
+    InsufficientPoints(usize, usize),
+
+    /// The points do not have as many columns as the model's centroids.
+    #[error("Dimension mismatch: expected {expected}, got {actual}")]
+    DimensionMismatch { expected: usize, actual: usize },
+
+    /// The data has no columns, too many rows, or a shape that cannot be used.
+    #[error("Invalid data: {0}")]
+    InvalidData(String),
+
+    /// A value is NaN, infinite, or beyond what float32 holds.
+    #[error(
+        "Invalid data: row {row}, column {column} is {value}; every value must be a finite float32, so remove or replace it"
+    )]
+    NotFinite {
+        row: usize,
+        column: usize,
+        value: f32,
+    },
+
+    /// Memory for the named purpose could not be had.
+    #[error("Out of memory: {bytes} bytes for {purpose}")]
+    OutOfMemory { bytes: usize, purpose: &'static str },
+
+    /// The observer asked to stop; the model is as it was before the call.
+    #[error("Cancelled by the progress callback; the model is unchanged")]
+    Cancelled,
+
+    /// The operating system refused to start threads.
+    #[error("Cannot start {count} threads ({reason}); pass a smaller num_threads")]
+    Threads { count: usize, reason: String },
+}
+
+pub(crate) type Result<T> = std::result::Result<T, KMeansError>;
+
+/// A vector of `len` copies of `value`, or an error where `vec!` would abort.
+pub(crate) fn try_vec<T: Clone>(value: T, len: usize, purpose: &'static str) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(len)
+        .map_err(|_| KMeansError::OutOfMemory {
+            bytes: len.saturating_mul(size_of::<T>()),
+            purpose,
+        })?;
+    vec.resize(len, value);
+    Ok(vec)
+}

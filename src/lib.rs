@@ -1,0 +1,47 @@
+//! Kentro partitions vectors: K-means (cosine or Euclidean), balanced K-means
+//! with a guaranteed bound on cluster sizes, and K-medoids.
+//!
+//! ```
+//! use kentro::KMeans;
+//! use ndarray::array;
+//!
+//! let data = array![[1.0_f32, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]];
+//! let mut kmeans = KMeans::new(2).with_euclidean(true);
+//! let clusters = kmeans.train(data.view(), None)?;
+//! assert_eq!(clusters.iter().map(Vec::len).sum::<usize>(), 4);
+//!
+//! let nearest = kmeans.assign(data.view(), 1)?;
+//! assert_eq!(nearest, clusters);
+//! # Ok::<(), kentro::KMeansError>(())
+//! ```
+//!
+//! Results are a function of the data, the seed and the parameters alone: the
+//! same bits come out at any number of threads and on any instruction set.
+//! Nothing is global: no thread pool, no state, no environment is shared
+//! between two models.
+
+#![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
+
+mod balanced;
+mod clusters;
+mod config;
+mod error;
+mod fit;
+mod lloyd;
+mod medoids;
+mod metric;
+mod model;
+mod nearest;
+mod points;
+mod rng;
+mod seeding;
+mod threads;
+mod update;
+
+pub use clusters::Clusters;
+pub use config::{Init, Quality};
+pub use error::KMeansError;
+pub use metric::Metric;
+pub use model::{KMeans, RunOptions};
+pub use points::{Element, Points, Swapped};
+pub use threads::{Event, Iteration, Observer};

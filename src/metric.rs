@@ -1,0 +1,32 @@
+use crate::nearest::dot;
+
+/// What "near" means.
+///
+/// | metric | distance of row x and centroid c | centroids |
+/// |---|---|---|
+/// | `Cosine` | 1 − x·c / ‖x‖, in 0..=2; 1 for a zero row | unit vectors |
+/// | `Euclidean` | ‖x − c‖² | means |
+///
+/// `Cosine` is spherical K-means (Dhillon & Modha, 2001): the length of a row
+/// has no weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Metric {
+    #[default]
+    Cosine,
+    Euclidean,
+}
+
+impl Metric {
+    /// Makes `centroid` what the metric wants of a centroid: with cosine a
+    /// unit vector (a zero vector stays zero), else itself.
+    pub(crate) fn normalize(self, centroid: &mut [f32]) {
+        if self == Metric::Cosine {
+            let norm = dot(centroid, centroid).sqrt();
+            if norm > 0.0 {
+                for value in centroid {
+                    *value = (f64::from(*value) / norm) as f32;
+                }
+            }
+        }
+    }
+}

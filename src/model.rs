@@ -1,0 +1,390 @@
+//! [`KMeans`]: settings, training, assignment, results.
+
+use crate::clusters::Clusters;
+use crate::config::{Config, Init, Quality, invalid};
+use crate::error::{KMeansError, Result, try_vec};
+use crate::fit::Fit;
+use crate::metric::Metric;
+use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::points::Points;
+use crate::threads::{Event, Observer, Threads};
+use crate::{balanced, lloyd, medoids, seeding};
+use ndarray::{Array2, ArrayView2};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How one call runs.
+#[derive(Default)]
+pub struct RunOptions<'a> {
+    /// Threads to use, from 1; `None` for all cores. More than the machine
+    /// grants this process is capped. Has no influence on the result.
+    pub num_threads: Option<usize>,
+    /// Told of every iteration; may cancel. See [`Event`].
+    pub observer: Option<&'a mut Observer<'a>>,
+}
+
+/// A clustering model: K-means, balanced K-means or K-medoids.
+///
+/// The `with_*` methods set it up, [`train`](KMeans::train) trains it once,
+/// and then it can be shared between threads. Settings are checked when
+/// training starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KMeans {
+    config: Config,
+    trained: Option<Arc<Fit>>,
+}
+
+/// Settings.
+impl KMeans {
+    /// A model of `n_clusters` clusters, at least 1.
+    pub fn new(n_clusters: usize) -> Self {
+        KMeans {
+            config: Config::new(n_clusters),
+            trained: None,
+        }
+    }
+
+    /// Iterations at most, at least 1; default 25. Training stops earlier
+    /// when no assignment changes.
+    pub fn with_iterations(mut self, iterations: usize) -> Self {
+        self.config.iterations = iterations;
+        self
+    }
+
+    /// Euclidean distance; default `false`: cosine similarity.
+    pub fn with_euclidean(mut self, euclidean: bool) -> Self {
+        self.config.metric = match euclidean {
+            true => Metric::Euclidean,
+            false => Metric::Cosine,
+        };
+        self
+    }
+
+    /// Bounds the difference of cluster sizes; default `false`.
+    pub fn with_balanced(mut self, balanced: bool) -> Self {
+        self.config.balanced = balanced;
+        self
+    }
+
+    /// The largest difference of cluster sizes when balanced, at least 1;
+    /// default 16.
+    pub fn with_max_balance_diff(mut self, max_balance_diff: usize) -> Self {
+        self.config.max_balance_diff = max_balance_diff;
+        self
+    }
+
+    /// Prints a line an iteration; default `false`.
+    pub fn with_verbose(mut self, verbose: bool) -> Self {
+        self.config.verbose = verbose;
+        self
+    }
+
+    /// Centres are data points (K-medoids); default `false`.
+    pub fn with_use_medoids(mut self, use_medoids: bool) -> Self {
+        self.config.use_medoids = use_medoids;
+        self
+    }
+
+    /// Seed of every random choice; default 0.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Stops when an iteration lowers the inertia by less than this fraction;
+    /// at least 0; default 0: only when no assignment changes.
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.config.tolerance = tolerance;
+        self
+    }
+
+    /// Where the first centroids come from; default [`Init::Auto`].
+    pub fn with_init(mut self, init: Init) -> Self {
+        self.config.init = init;
+        self
+    }
+
+    /// Runs from this many starts and keeps the best, at least 1; default 1.
+    pub fn with_n_init(mut self, n_init: usize) -> Self {
+        self.config.n_init = n_init;
+        self
+    }
+
+    /// How much time to spend for a lower inertia.
+    pub fn with_quality(mut self, quality: Quality) -> Self {
+        self.config.quality = quality;
+        self
+    }
+
+    /// Bytes that training may use beside the data; default: the smaller of
+    /// 2 GB and a quarter of the machine's memory. Less memory means slower,
+    /// not different, results; except that K-medoids falls back to a sampled
+    /// search and says so.
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.config.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Checks the settings, as training will.
+    pub fn validate(&self) -> Result<()> {
+        self.config.validate()
+    }
+}
+
+/// Training and assignment.
+impl KMeans {
+    /// Clusters the rows of `data` and returns, for each cluster, the indices
+    /// of its points, ascending.
+    ///
+    /// `num_threads`: see [`RunOptions`].
+    pub fn train(
+        &mut self,
+        data: ArrayView2<'_, f32>,
+        num_threads: Option<usize>,
+    ) -> Result<Vec<Vec<usize>>> {
+        let options = RunOptions {
+            num_threads,
+            observer: None,
+        };
+        self.fit(&data.into(), options)?;
+        Ok(self.clusters()?.to_lists())
+    }
+
+    /// Clusters points of any layout and number type. Afterwards
+    /// [`labels`](KMeans::labels) and the other getters hold the result; after
+    /// an error the model is as it was before.
+    pub fn fit(&mut self, points: &Points<'_>, options: RunOptions<'_>) -> Result<()> {
+        if self.trained.is_some() {
+            return Err(KMeansError::AlreadyTrained);
+        }
+        let config = &self.config;
+        config.validate()?;
+        let mut print = print_messages;
+        let observer = match options.observer {
+            Some(observer) => observer,
+            None => &mut print,
+        };
+        let size = points.rows() as f64 * points.cols() as f64;
+        let work = size * config.n_clusters as f64 * config.iterations as f64;
+        let threads = Threads::new(options.num_threads, work, Some(observer))?;
+        if points.cols() > 0 && points.rows() < config.n_clusters {
+            return Err(KMeansError::InsufficientPoints(
+                points.rows(),
+                config.n_clusters,
+            ));
+        }
+        if let Init::Centroids(centroids) = &config.init
+            && centroids.ncols() != points.cols()
+        {
+            return Err(KMeansError::DimensionMismatch {
+                expected: points.cols(),
+                actual: centroids.ncols(),
+            });
+        }
+        points.check(&threads)?;
+
+        let start = Instant::now();
+        let mut nearest = Nearest::new(points, config.metric);
+        let fit = if config.balanced {
+            balanced::fit(&mut nearest, config, &threads, start)?
+        } else if config.use_medoids {
+            medoids::fit(&mut nearest, config, &threads, start)?
+        } else {
+            let centroids = seeding::seed(&mut nearest, config, &threads)?;
+            lloyd::fit(&mut nearest, config, centroids, &threads, start)?
+        };
+        for warning in &fit.warnings {
+            threads.tell(Event::Warning(warning))?;
+        }
+        self.trained = Some(Arc::new(fit));
+        Ok(())
+    }
+
+    /// Assigns every row of `data` to its `k` nearest clusters and returns,
+    /// for each cluster, the indices of the rows it got, ascending. A `k`
+    /// beyond the number of clusters means all of them.
+    pub fn assign(&self, data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<Vec<usize>>> {
+        let clusters = self.assign_points(&data.into(), k, RunOptions::default())?;
+        Ok(clusters.to_lists())
+    }
+
+    /// [`assign`](KMeans::assign) for points of any layout and number type.
+    pub fn assign_points(
+        &self,
+        points: &Points<'_>,
+        k: usize,
+        options: RunOptions<'_>,
+    ) -> Result<Clusters> {
+        let per_point = self.check_k(k)?;
+        let len = points
+            .rows()
+            .checked_mul(per_point)
+            .ok_or(KMeansError::OutOfMemory {
+                bytes: usize::MAX,
+                purpose: "labels",
+            })?;
+        let mut labels = try_vec(UNASSIGNED, len, "labels")?;
+        self.predict_top(points, k, &mut labels, None, options)?;
+        Clusters::from_labels(&labels, per_point, self.config.n_clusters)
+    }
+
+    /// Writes the nearest cluster of every row to `labels` and, where given,
+    /// its distance (see [`Metric`]) to `distances`.
+    pub fn predict(
+        &self,
+        points: &Points<'_>,
+        labels: &mut [u32],
+        distances: Option<&mut [f64]>,
+        options: RunOptions<'_>,
+    ) -> Result<()> {
+        self.predict_top(points, 1, labels, distances, options)
+    }
+
+    /// Writes the `k` nearest clusters of every row, nearest first, to
+    /// `labels` (rows × min(k, n_clusters)), and their distances likewise.
+    pub fn predict_top(
+        &self,
+        points: &Points<'_>,
+        k: usize,
+        labels: &mut [u32],
+        distances: Option<&mut [f64]>,
+        options: RunOptions<'_>,
+    ) -> Result<()> {
+        let per_point = self.check_k(k)?;
+        let fit = self.trained()?;
+        let (n_clusters, dims) = fit.centroids.dim();
+        if points.cols() != dims {
+            return Err(KMeansError::DimensionMismatch {
+                expected: dims,
+                actual: points.cols(),
+            });
+        }
+        let expected = points.rows().saturating_mul(per_point);
+        for (name, len) in [
+            ("labels", Some(labels.len())),
+            ("distances", distances.as_ref().map(|d| d.len())),
+        ] {
+            if let Some(len) = len
+                && len != expected
+            {
+                return Err(invalid(format!(
+                    "{name} has room for {len} values, but {} rows x {per_point} clusters need {expected}",
+                    points.rows(),
+                )));
+            }
+        }
+        let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
+        let threads = Threads::new(options.num_threads, work, options.observer)?;
+        points.check(&threads)?;
+        let values = fit.centroids.as_slice().expect("centroids are row-major");
+        let centroids = Centroids::new(values, dims);
+        let mut nearest = Nearest::new(points, self.config.metric);
+        if per_point == 1 {
+            labels.fill(UNASSIGNED);
+            nearest.assign(centroids, &threads, labels, distances)?;
+            Ok(())
+        } else {
+            nearest.top(centroids, &threads, per_point, labels, distances)
+        }
+    }
+
+    fn check_k(&self, k: usize) -> Result<usize> {
+        self.trained()?;
+        if k == 0 {
+            return Err(invalid("Invalid parameter: k must be positive".into()));
+        }
+        Ok(k.min(self.config.n_clusters))
+    }
+
+    fn trained(&self) -> Result<&Fit> {
+        self.trained.as_deref().ok_or(KMeansError::NotTrained)
+    }
+
+    /// The training points of each cluster.
+    pub fn clusters(&self) -> Result<Clusters> {
+        Clusters::from_labels(&self.trained()?.labels, 1, self.config.n_clusters)
+    }
+}
+
+/// Settings and results. Results are `None` until the model is trained.
+impl KMeans {
+    pub fn n_clusters(&self) -> usize {
+        self.config.n_clusters
+    }
+
+    pub fn iterations(&self) -> usize {
+        self.config.iterations
+    }
+
+    pub fn is_euclidean(&self) -> bool {
+        self.config.metric == Metric::Euclidean
+    }
+
+    pub fn is_balanced(&self) -> bool {
+        self.config.balanced
+    }
+
+    pub fn max_balance_diff(&self) -> usize {
+        self.config.max_balance_diff
+    }
+
+    pub fn is_use_medoids(&self) -> bool {
+        self.config.use_medoids
+    }
+
+    pub fn is_verbose(&self) -> bool {
+        self.config.verbose
+    }
+
+    pub fn is_trained(&self) -> bool {
+        self.trained.is_some()
+    }
+
+    /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
+    pub fn centroids(&self) -> Option<&Array2<f32>> {
+        Some(&self.trained.as_ref()?.centroids)
+    }
+
+    /// The row of the training data that is each cluster's medoid.
+    pub fn medoid_indices(&self) -> Option<&[usize]> {
+        self.trained.as_ref()?.medoids.as_deref()
+    }
+
+    /// The cluster of every training point.
+    pub fn labels(&self) -> Option<&[u32]> {
+        Some(&self.trained.as_ref()?.labels)
+    }
+
+    /// The objective that was reached: the sum over all training points of
+    /// the squared Euclidean distance, of 1 − cosine, or with medoids of the
+    /// (non-squared) distance to the medoid.
+    pub fn inertia(&self) -> Option<f64> {
+        Some(self.trained.as_ref()?.inertia)
+    }
+
+    /// Iterations that ran.
+    pub fn n_iter(&self) -> Option<usize> {
+        Some(self.trained.as_ref()?.n_iter)
+    }
+
+    /// Points in each cluster.
+    pub fn cluster_sizes(&self) -> Option<Vec<usize>> {
+        Some(self.trained.as_ref()?.cluster_sizes())
+    }
+
+    /// What is usable but perhaps not what was expected of the result.
+    pub fn warnings(&self) -> &[String] {
+        self.trained.as_ref().map_or(&[], |fit| &fit.warnings)
+    }
+}
+
+/// Where nobody listens, messages go to standard output.
+fn print_messages(event: Event<'_>) -> ControlFlow<()> {
+    if let Event::Message(text) = event {
+        // A closed standard output is no reason to stop.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+    ControlFlow::Continue(())
+}

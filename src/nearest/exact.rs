@@ -1,0 +1,95 @@
+//! The canonical float64 arithmetic that decides every assignment.
+//!
+//! Sums run in sixteen lanes, lane = dimension mod 16, multiplied and added
+//! without fusing, and are folded in one fixed order. Vector width changes how
+//! many lanes a register holds, not what is added to what, so every
+//! instruction set gives the same bits.
+
+const LANES: usize = 16;
+
+/// Σ (x − c)², every operation in float64.
+pub(crate) fn squared_distance(x: &[f32], c: &[f32]) -> f64 {
+    dispatch(x, c, |x, c| {
+        sum_lanes(x, c, |x, c| {
+            let difference = x - c;
+            difference * difference
+        })
+    })
+}
+
+/// Σ x·c, every operation in float64.
+pub(crate) fn dot(x: &[f32], c: &[f32]) -> f64 {
+    dispatch(x, c, |x, c| sum_lanes(x, c, |x, c| x * c))
+}
+
+#[inline(always)]
+fn sum_lanes(x: &[f32], c: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+    let (c_blocks, c_rest) = c.as_chunks::<LANES>();
+    let mut lanes = [0.0_f64; LANES];
+    for (x, c) in x_blocks.iter().zip(c_blocks) {
+        for lane in 0..LANES {
+            lanes[lane] += term(f64::from(x[lane]), f64::from(c[lane]));
+        }
+    }
+    for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
+        *lane += term(f64::from(x), f64::from(c));
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Runs `sum` compiled for the widest vectors that this CPU has.
+#[inline(always)]
+fn dispatch(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has AVX-512F.
+            return unsafe { with_avx512(x, c, sum) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            return unsafe { with_avx2(x, c, sum) };
+        }
+    }
+    sum(x, c)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn with_avx512(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
+    sum(x, c)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn with_avx2(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
+    sum(x, c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        let mut rng = crate::rng::Rng::new(1);
+        for d in [0, 1, 2, 15, 16, 17, 100, 384] {
+            let x: Vec<f32> = (0..d).map(|_| rng.unit() as f32 * 1e3).collect();
+            let c: Vec<f32> = (0..d).map(|_| rng.unit() as f32).collect();
+            let portable = sum_lanes(&x, &c, |x, c| x * c);
+            assert_eq!(dot(&x, &c).to_bits(), portable.to_bits());
+            let plain: f64 = (0..d)
+                .map(|t| (f64::from(x[t]) - f64::from(c[t])).powi(2))
+                .sum();
+            assert!((squared_distance(&x, &c) - plain).abs() <= 1e-12 * plain);
+        }
+    }
+}
