@@ -172,8 +172,8 @@ impl Points<'_> {
                 let first = task * TASK_ROWS;
                 let rows = first..self.rows.min(first + TASK_ROWS);
                 let block = self.block(rows, scratch);
-                // A float64 sum of finite float32 values can't overflow.
-                if !block.iter().map(|&v| f64::from(v)).sum::<f64>().is_finite() {
+                // Without an early exit, so that it is vectorised.
+                if block.iter().fold(false, |bad, v| bad | !v.is_finite()) {
                     *bad = block
                         .iter()
                         .position(|v| !v.is_finite())
