@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kentro import KMeans
 
@@ -48,51 +48,49 @@ def main():
     draw(models, digits).save(picture)
 
 
-def most_frequent(labels, digits):
-    """The most frequent digit of each cluster and how often it occurs."""
-    counts = [np.bincount(digits[labels == cluster]) for cluster in range(N_CLUSTERS)]
-    return [(count.argmax(), count.max()) for count in counts]
-
-
 def purity(clusters, digits):
     """The share of points that show the digit most frequent in their cluster."""
     return sum(np.bincount(digits[members]).max() for members in clusters) / len(digits)
 
 
+INK, PALE, PAPER = (24, 38, 78), (112, 122, 144), (255, 255, 255)
+TILE, GAP, LEFT, TOP, ROW = 104, 16, 176, 112, 156
+
+
 def draw(models, digits):
-    """One row of tiles for each model: its centroids, in the order of the digits they show."""
-    tile, gap, left, top = 88, 12, 170, 84
-    paper, ink, pale = (255, 255, 255), (28, 34, 48), (122, 130, 146)
-    row_height = tile + 50
-    width = left + N_CLUSTERS * (tile + gap) + 24
-    height = top + len(models) * row_height + 4
-    image = Image.new("RGB", (width, height), paper)
+    """A row of tiles for each model: its centroids, in the order of the digits they show."""
+    width = LEFT + N_CLUSTERS * (TILE + GAP) + 24
+    image = Image.new("RGB", (width, TOP + len(models) * ROW), PAPER)
     canvas = ImageDraw.Draw(image)
-    title, name_font, small = (ImageFont.load_default(size) for size in (26, 22, 15))
-    canvas.text((28, 24), "Ten clusters of handwritten digits", ink, title)
+    title, text, small = (ImageFont.load_default(size) for size in (30, 22, 15))
+    canvas.text((32, 28), "Ten clusters of handwritten digits", INK, title)
+    note = "below each: the digit most frequent in its cluster, its share, the cluster's size"
+    canvas.text((32, 70), note, PALE, small)
 
     for row, (name, kmeans) in enumerate(models.items()):
-        y = top + row * row_height
-        canvas.text((28, y + tile / 2 - 12), name, ink, name_font, anchor="lm")
-        canvas.text((28, y + tile / 2 + 14), f"{kmeans.n_iter} iterations", pale, small, "lm")
-        shown = most_frequent(kmeans.labels, digits)
-        order = sorted(range(N_CLUSTERS), key=lambda cluster: shown[cluster][0])
-        for column, cluster in enumerate(order):
-            x = left + column * (tile + gap)
-            image.paste(digit_tile(kmeans.centroids[cluster], tile), (x, y))
-            digit, count = shown[cluster]
-            size = kmeans.cluster_sizes[cluster]
-            text = f"{digit}  {100 * count / size:.0f} % of {size}"
-            canvas.text((x + tile / 2, y + tile + 14), text, pale, small, "mm")
+        top = TOP + row * ROW
+        counts = [np.bincount(digits[kmeans.labels == j]) for j in range(N_CLUSTERS)]
+        hits = sum(count.max() for count in counts)
+        canvas.text((32, top + TILE / 2 - 12), name, INK, text, "lm")
+        canvas.text(
+            (32, top + TILE / 2 + 14), f"purity {hits / len(digits):.2f}", PALE, small, "lm"
+        )
+        by_digit = np.argsort([count.argmax() for count in counts], kind="stable")
+        for column, j in enumerate(by_digit):
+            left = LEFT + column * (TILE + GAP)
+            image.paste(tile(kmeans.centroids[j]), (left, top))
+            size, share = counts[j].sum(), counts[j].max() / counts[j].sum()
+            middle = top + TILE + 16
+            canvas.text((left + 2, middle), str(counts[j].argmax()), INK, text, "lm")
+            canvas.text((left + TILE, middle), f"{share:.0%} of {size}", PALE, small, "rm")
     return image
 
 
-def digit_tile(centroid, size):
-    """A centroid as an enlarged 8 x 8 picture, dark ink on light paper."""
-    ink = np.clip(centroid / centroid.max(), 0, 1).reshape(8, 8, 1)
-    light, dark = np.array([236, 240, 247]), np.array([24, 44, 92])
-    colours = (light + (dark - light) * ink).astype(np.uint8)
-    return Image.fromarray(colours, "RGB").resize((size, size), Image.NEAREST)
+def tile(centroid):
+    """A centroid of 8 x 8 pixels, enlarged, with a margin: dark ink on light paper."""
+    ink = np.clip(centroid / centroid.max() * 255, 0, 255).astype(np.uint8).reshape(8, 8)
+    enlarged = Image.fromarray(np.pad(ink, 1)).resize((TILE, TILE), Image.BICUBIC)
+    return ImageOps.colorize(enlarged, black=(238, 241, 248), white=INK)
 
 
 if __name__ == "__main__":
