@@ -37,6 +37,6 @@ def test_digits(tmp_path):
     if not DIGITS.exists():
         pytest.skip("no data")
     picture = tmp_path / "digits.png"
-    output = run("examples/digits.py", str(picture))
+    output = run("examples/digits.py", str(DIGITS), str(picture))
     assert output.startswith("1797 handwritten digits, 64 pixels each, 10 clusters\n")
     assert picture.read_bytes().startswith(b"\x89PNG")

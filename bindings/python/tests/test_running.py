@@ -67,7 +67,7 @@ def test_num_threads_controls_the_threads():
 
 
 def test_two_models_at_once():
-    data = make_blobs(rows=20_000, dims=16)
+    data = make_blobs(rows=10_000, dims=16)
     expected = KMeans(40).train(data)
     results = [None] * 4
 
@@ -126,7 +126,7 @@ def test_one_model_is_trained_once_by_two_threads():
 
 
 def test_other_threads_run_while_computing():
-    data = np.random.default_rng(13).normal(size=(40_000, 64)).astype(np.float32)
+    data = np.random.default_rng(13).normal(size=(20_000, 64)).astype(np.float32)
     ticks, done = [], threading.Event()
 
     def tick():
@@ -219,8 +219,8 @@ def test_other_signal_handlers_run_and_may_return():
     seen = []
     before = signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-        kmeans.with_iterations(15).train(data)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        kmeans.with_iterations(10).train(data[:5000])
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -358,8 +358,8 @@ def test_train_does_not_copy_the_data(dtype):
         from kentro import KMeans
 
         data = np.empty((200_000, 256), dtype="{dtype}")
-        for block in np.split(data, 100):
-            block[:] = np.random.default_rng(0).normal(size=block.shape)
+        for start in range(0, len(data), 2000):
+            data[start : start + 2000] = np.random.default_rng(0).normal(size=(2000, 256))
         KMeans(2).train(data[:1000])
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         KMeans(8).with_euclidean(True).with_iterations(2).train(data)
@@ -375,9 +375,9 @@ def test_memory_is_given_back(blobs):
     data = make_blobs(rows=20_000)
 
     def use():
-        kmeans = KMeans(20).with_iterations(2)
+        kmeans = KMeans(3).with_iterations(1)
         kmeans.train(data)
-        kmeans.assign(data, 5)
+        kmeans.assign(data, 2)
         with pytest.raises(ValueError, match="Dimension"):
             kmeans.assign(np.zeros((2, 3)))
 

@@ -18,9 +18,12 @@ def integer(value: Any, name: str, lowest: int = 1, highest: int | None = SIZE_M
     Zero passes even where `lowest` is 1, since the library has its own words
     for it.
     """
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an int, got {value!r} of type {type(value).__name__}")
-    number = operator.index(value)
     if number < 0:
         raise KMeansError(f"{name} must be at least {lowest}, got {number}")
     if highest is not None and number > highest:
