@@ -61,8 +61,8 @@ def matrix(data: Any, name: str) -> np.ndarray:
     if array.dtype.name not in _DTYPES:
         hint = "; call its toarray()" if hasattr(data, "toarray") else ""
         raise TypeError(
-            f"{name} must be an array of real numbers, got dtype {array.dtype} "
-            f"and shape {array.shape}{hint}"
+            f"{name} must be float16 to float64, integer or bool, "
+            f"got dtype {array.dtype} and shape {array.shape}{hint}"
         )
     if array.ndim != 2:
         hint = "; use reshape(-1, 1) for points of one dimension" if array.ndim == 1 else ""
