@@ -32,6 +32,7 @@ mod medoids;
 mod metric;
 mod model;
 mod nearest;
+mod partition;
 mod points;
 mod rng;
 mod seeding;

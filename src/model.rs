@@ -162,13 +162,14 @@ impl KMeans {
         let config = &self.config;
         config.validate()?;
         let mut print = print_messages;
-        let observer = match options.observer {
-            Some(observer) => observer,
-            None => &mut print,
+        let observer: Option<&mut Observer<'_>> = match options.observer {
+            Some(observer) => Some(observer),
+            None if config.verbose => Some(&mut print),
+            None => None,
         };
         let size = points.rows() as f64 * points.cols() as f64;
         let work = size * config.n_clusters as f64 * config.iterations as f64;
-        let threads = Threads::new(options.num_threads, work, Some(observer))?;
+        let threads = Threads::new(options.num_threads, work, observer)?;
         if points.cols() > 0 && points.rows() < config.n_clusters {
             return Err(KMeansError::InsufficientPoints(
                 points.rows(),

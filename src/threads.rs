@@ -115,6 +115,11 @@ impl<'o> Threads<'o> {
         self.count
     }
 
+    /// Whether anybody is told of what happens.
+    pub fn observed(&self) -> bool {
+        self.observer.borrow().is_some()
+    }
+
     /// Tells the observer; an error if it asks to stop, now or earlier.
     pub fn tell(&self, event: Event<'_>) -> Result<()> {
         if let Some(observer) = self.observer.borrow_mut().as_mut()
