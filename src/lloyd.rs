@@ -89,6 +89,8 @@ pub(crate) fn fit(
         inertia,
         n_iter,
         medoids: None,
+        prices: None,
+        balance_gap: None,
         warnings: Vec::new(),
     };
     let empty = fit
