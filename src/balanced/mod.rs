@@ -287,8 +287,8 @@ impl<'c> Model<'c> {
         }
         let mut transport = self.transport(nearest, threads)?;
         transport.solve(threads)?;
-        window::search(&mut transport, Window::lows(width, rows, clusters), threads)?;
-        let (window, prices) = (transport.window(), transport.prices());
+        let lows = Window::lows(width, rows, clusters);
+        let (window, prices) = window::search(transport, lows, threads)?;
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let (labels, own) = (self.labels, self.own);
         let dual = (window, &prices[..]);

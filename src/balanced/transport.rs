@@ -15,7 +15,7 @@
 use super::candidates::{Candidates, Costs};
 use super::exits::Exits;
 use super::window::Window;
-use crate::error::Result;
+use crate::error::{Result, try_vec};
 use crate::threads::Threads;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -40,6 +40,15 @@ pub(super) struct Transport<'a> {
     exits: Vec<Option<Exits>>,
     search: Search,
     scratch: Vec<f32>,
+}
+
+/// A solved problem.
+pub(super) struct Solution {
+    pub total: f64,
+    window: Window,
+    prices: Vec<f64>,
+    labels: Vec<u32>,
+    own: Vec<f64>,
 }
 
 /// A shortest-path search (Dijkstra, 1959) from all nodes with an excess.
@@ -130,6 +139,28 @@ impl<'a> Transport<'a> {
     /// The sum of all rows' costs.
     pub fn total(&self) -> f64 {
         self.own.iter().sum()
+    }
+
+    /// A copy of where the problem stands.
+    pub fn solution(&self) -> Result<Solution> {
+        let mut labels = try_vec(0, self.labels.len(), "labels")?;
+        labels.copy_from_slice(self.labels);
+        let mut own = try_vec(0.0, self.own.len(), "costs")?;
+        own.copy_from_slice(self.own);
+        Ok(Solution {
+            total: self.total(),
+            window: self.window,
+            prices: self.prices(),
+            labels,
+            own,
+        })
+    }
+
+    /// Ends with a solution from earlier on: its window and prices.
+    pub fn into_best(self, solution: Solution) -> (Window, Vec<f64>) {
+        self.labels.copy_from_slice(&solution.labels);
+        self.own.copy_from_slice(&solution.own);
+        (solution.window, solution.prices)
     }
 
     /// Brings all sizes into the window at the least total cost.

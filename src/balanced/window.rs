@@ -59,17 +59,18 @@ impl Window {
     }
 }
 
-/// Moves the window of a solved problem to where the total cost is least.
+/// Moves the window of a solved problem to where the total cost is least;
+/// returns it and the prices there.
 ///
 /// That cost is convex in the window's position, and the sum of the prices is
 /// minus its slope (by the envelope theorem): double steps, then bisection.
 pub(super) fn search(
-    transport: &mut Transport<'_>,
+    mut transport: Transport<'_>,
     (least, most): (usize, usize),
     threads: &Threads<'_>,
-) -> Result<()> {
+) -> Result<(Window, Vec<f64>)> {
     let width = transport.window().width();
-    let mut best = (transport.total(), transport.window());
+    let mut best = transport.solution()?;
     // The best position is between these, where they are known.
     let (mut below, mut above) = (None, None);
     let mut step = 1;
@@ -95,15 +96,11 @@ pub(super) fn search(
             high: next + width,
         });
         transport.solve(threads)?;
-        if transport.total() < best.0 {
-            best = (transport.total(), transport.window());
+        if transport.total() < best.total {
+            best = transport.solution()?;
         }
     }
-    if transport.window() != best.1 {
-        transport.move_window(best.1);
-        transport.solve(threads)?;
-    }
-    Ok(())
+    Ok(transport.into_best(best))
 }
 
 #[cfg(test)]
