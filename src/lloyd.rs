@@ -70,6 +70,8 @@ pub(crate) fn fit(
         inertia,
         n_iter,
         medoids: None,
+        prices: None,
+        balance_gap: None,
         warnings: Vec::new(),
     };
     let sizes = fit.cluster_sizes();

@@ -255,27 +255,9 @@ impl KMeans {
     ) -> Result<()> {
         let per_point = self.check_k(k)?;
         let fit = self.trained()?;
+        let room = (labels.len(), distances.as_ref().map(|d| d.len()));
+        fit.check_prediction(points, per_point, room)?;
         let (n_clusters, dims) = fit.centroids.dim();
-        if points.cols() != dims {
-            return Err(KMeansError::DimensionMismatch {
-                expected: dims,
-                actual: points.cols(),
-            });
-        }
-        let expected = points.rows().saturating_mul(per_point);
-        for (name, len) in [
-            ("labels", Some(labels.len())),
-            ("distances", distances.as_ref().map(|d| d.len())),
-        ] {
-            if let Some(len) = len
-                && len != expected
-            {
-                return Err(invalid(format!(
-                    "{name} has room for {len} values, but {} rows x {per_point} clusters need {expected}",
-                    points.rows(),
-                )));
-            }
-        }
         let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
@@ -288,6 +270,47 @@ impl KMeans {
             Ok(())
         } else {
             nearest.top(centroids, &threads, per_point, labels, distances)
+        }
+    }
+
+    /// Writes a cluster of every row to `labels` and, where given, its
+    /// distance to `distances`, by the prices that a balanced model has
+    /// learnt: rows like the training data spread over the clusters as evenly
+    /// as it did, though nothing bounds the sizes here. Training rows that lie
+    /// just on the border of two clusters may get the other one.
+    ///
+    /// An error unless the model was trained with
+    /// [`with_balanced`](KMeans::with_balanced).
+    pub fn predict_balanced(
+        &self,
+        points: &Points<'_>,
+        labels: &mut [u32],
+        distances: Option<&mut [f64]>,
+        options: RunOptions<'_>,
+    ) -> Result<()> {
+        let fit = self.trained()?;
+        let prices = fit.prices.as_deref().ok_or_else(|| {
+            invalid(
+                "balanced assignment needs a model trained with with_balanced(true); \
+                 train one, or assign without balanced"
+                    .into(),
+            )
+        })?;
+        let room = (labels.len(), distances.as_ref().map(|d| d.len()));
+        fit.check_prediction(points, 1, room)?;
+        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let threads = Threads::new(options.num_threads, work, options.observer)?;
+        points.check(&threads)?;
+        let mut nearest = Nearest::new(points, self.config.metric);
+        let centroids = fit.centroids.as_slice().expect("centroids are row-major");
+        let model = (centroids, prices);
+        balanced::predict(&mut nearest, &self.config, model, &threads, labels)?;
+        match distances {
+            Some(distances) => {
+                let centroids = Centroids::new(centroids, points.cols());
+                nearest.distances(centroids, &threads, labels, distances)
+            }
+            None => Ok(()),
         }
     }
 
@@ -363,6 +386,14 @@ impl KMeans {
     /// (non-squared) distance to the medoid.
     pub fn inertia(&self) -> Option<f64> {
         Some(self.trained.as_ref()?.inertia)
+    }
+
+    /// By what fraction of the inertia at most the balanced assignment is
+    /// dearer than the best one with cluster sizes in the same range, for the
+    /// final centroids: proved by linear programming duality, and 0 up to
+    /// rounding. `None` unless the model is balanced.
+    pub fn balance_gap(&self) -> Option<f64> {
+        self.trained.as_ref()?.balance_gap
     }
 
     /// Iterations that ran.
