@@ -8,6 +8,7 @@ use crate::clusters::Clusters;
 use crate::error::{Result, try_vec};
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::rng::Rng;
+use crate::split::{Split, halve};
 use crate::threads::Threads;
 use crate::update::update_centroids;
 
@@ -24,6 +25,13 @@ pub(crate) struct Effort {
     pub rounds: usize,
     /// Single swaps that may fail in a row.
     pub patience: usize,
+}
+
+struct Swap {
+    removed: usize,
+    split: usize,
+    halves: Vec<f32>,
+    gain: f64,
 }
 
 /// Lowers the inertia of `centroids` (n_clusters × dimensions), in rounds of
@@ -59,23 +67,28 @@ pub(crate) fn batch_swap(
     let mut batch = (n_clusters / 10).max(1);
     let mut failures = 0;
     for _ in 0..effort.rounds {
+        let swaps = pairs.swaps(nearest, &centroids, batch, failures, rng, threads)?;
+        if swaps.is_empty() {
+            break;
+        }
         let mut trial = centroids.clone();
-        for (cluster, row) in pairs.swaps(n_clusters, batch, rng)? {
-            let mut scratch = Vec::new();
-            let centroid = &mut trial[cluster * dims..][..dims];
-            centroid.copy_from_slice(nearest.points().row(row as usize, &mut scratch));
-            nearest.metric().normalize(centroid);
+        for swap in &swaps {
+            trial[swap.split * dims..][..dims].copy_from_slice(&swap.halves[..dims]);
+            trial[swap.removed * dims..][..dims].copy_from_slice(&swap.halves[dims..]);
         }
         let mut inertia = f64::INFINITY;
         for _ in 0..TRIAL {
             inertia = iterate(nearest, &mut trial, &mut labels, &mut distances, threads)?;
         }
+        if std::env::var("DBG").is_ok() {
+            eprintln!("batch {} swaps {} best {best:.6e} trial {inertia:.6e} est {:.4e}", batch, swaps.len(), swaps.iter().map(|s| s.gain).sum::<f64>());
+        }
         if inertia < best {
             centroids = trial;
             best = pairs.find(nearest, &centroids, threads)?;
             failures = 0;
-        } else if batch > 1 {
-            batch /= 2;
+        } else if swaps.len() > 1 {
+            batch = swaps.len() / 2;
         } else {
             failures += 1;
             if failures >= effort.patience {
@@ -123,39 +136,54 @@ impl Pairs {
         Ok(self.distances.iter().step_by(2).sum())
     }
 
-    /// `batch` moves at most, of a centroid to a row.
-    fn swaps(&self, n_clusters: usize, batch: usize, rng: &mut Rng) -> Result<Vec<(usize, u32)>> {
+    /// `batch` swaps at most.
+    fn swaps(
+        &self,
+        nearest: &Nearest<'_>,
+        centroids: &[f32],
+        batch: usize,
+        failures: usize,
+        rng: &mut Rng,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<Swap>> {
+        let (points, metric) = (nearest.points(), nearest.metric());
+        let dims = points.cols();
+        let n_clusters = centroids.len() / dims;
         let own: Vec<u32> = self.labels.iter().copied().step_by(2).collect();
         let clusters = Clusters::from_labels(&own, 1, n_clusters)?;
-        let mut removed = self.least_useful(&clusters, batch);
-        let mut costs: Vec<f64> = (0..n_clusters)
-            .map(|j| self.costs(clusters.members(j)).sum())
+        let mut costs = vec![0.0f64; n_clusters];
+        for pair in self.distances.chunks_exact(2).zip(&own) {
+            costs[*pair.1 as usize] += pair.0[0];
+        }
+        let mut order: Vec<usize> = (0..n_clusters).collect();
+        order.sort_by(|&a, &b| costs[b].total_cmp(&costs[a]));
+        order.truncate(4 * batch + 8);
+        let mut splits: Vec<_> = order.into_iter().map(|j| (j, rng.next(), None)).collect();
+        threads.run(splits.iter_mut(), || (), |(), (j, seed, split)| {
+            let centroid = &centroids[*j * dims..][..dims];
+            *split = halve(points, metric, clusters.members(*j), centroid, *seed);
+        })?;
+        let mut splits: Vec<(usize, Split)> = splits
+            .into_iter()
+            .filter_map(|(j, _, split)| Some((j, split?)))
             .collect();
-        for &cluster in &removed {
-            costs[cluster] = 0.0;
-        }
-        let mut added = Vec::with_capacity(removed.len());
-        while added.len() < removed.len() {
-            let Some(cluster) = draw(costs.iter().copied(), rng) else {
+        splits.sort_by(|a, b| b.1.gain.total_cmp(&a.1.gain));
+        let wanted: Vec<usize> = splits.iter().map(|split| split.0).take(batch + failures).collect();
+        let removed = self.least_useful(&clusters, batch, &wanted);
+        let mut swaps = Vec::new();
+        for ((removed, loss), (split, halves)) in removed.into_iter().zip(splits.into_iter().skip(failures)) {
+            if halves.gain < 0.5 * loss {
                 break;
-            };
-            costs[cluster] = 0.0;
-            let members = clusters.members(cluster);
-            added.extend(draw(self.costs(members), rng).map(|i| members[i]));
+            }
+            swaps.push(Swap { removed, split, halves: halves.halves, gain: halves.gain - loss });
         }
-        removed.truncate(added.len());
-        Ok(removed.into_iter().zip(added).collect())
-    }
-
-    fn costs(&self, members: &[u32]) -> impl Iterator<Item = f64> + Clone {
-        let distance = |&i: &u32| self.distances[2 * i as usize].max(0.0);
-        members.iter().map(distance)
+        Ok(swaps)
     }
 
     /// The clusters whose rows lose least by going to their second nearest
     /// centroid; of two neighbours only one, since the loss of the first
     /// counts on the second to stay.
-    fn least_useful(&self, clusters: &Clusters, batch: usize) -> Vec<usize> {
+    fn least_useful(&self, clusters: &Clusters, batch: usize, wanted: &[usize]) -> Vec<(usize, f64)> {
         let n_clusters = clusters.n_clusters();
         let mut losses = vec![0.0f64; n_clusters];
         for (pair, labels) in self
@@ -169,6 +197,9 @@ impl Pairs {
         order.sort_by(|&a, &b| losses[a].total_cmp(&losses[b]));
         let mut counts = vec![0usize; n_clusters];
         let mut is_kept = vec![false; n_clusters];
+        for &j in wanted {
+            is_kept[j] = true;
+        }
         let mut removed = Vec::with_capacity(batch);
         for j in order {
             if removed.len() == batch {
@@ -180,27 +211,12 @@ impl Pairs {
             }
             let heir = (0..n_clusters).max_by_key(|&other| counts[other]);
             let heir = heir.expect("there are clusters");
-            if !is_kept[j] && !removed.contains(&heir) {
+            if !is_kept[j] && !removed.iter().any(|r: &(usize, f64)| r.0 == heir) {
                 is_kept[heir] = true;
-                removed.push(j);
+                removed.push((j, losses[j]));
             }
         }
         removed
     }
 }
 
-/// An index, drawn with probability proportional to the weights; `None` where
-/// they are all 0.
-fn draw(weights: impl Iterator<Item = f64> + Clone, rng: &mut Rng) -> Option<usize> {
-    let total: f64 = weights.clone().sum();
-    let mut target = rng.unit() * total;
-    let mut drawn = None;
-    for (i, weight) in weights.enumerate().filter(|&(_, weight)| weight > 0.0) {
-        drawn = Some(i);
-        if target < weight {
-            break;
-        }
-        target -= weight;
-    }
-    drawn
-}

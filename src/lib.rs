@@ -38,6 +38,7 @@ mod points;
 mod rng;
 mod search;
 mod seeding;
+mod split;
 mod threads;
 mod update;
 
