@@ -184,29 +184,43 @@ fn sums_across_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64
 fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
     let rows = out.len() / few.len();
     let dims = few.dims;
-    for (i, x) in block.chunks_exact(dims).enumerate() {
-        let (x_blocks, x_rest) = x.as_chunks::<LANES>();
-        for (j, c) in few.values.chunks_exact(dims).enumerate() {
+    // Lanes of several rows wait in memory to be folded: folded at once, the
+    // compiler would also sum in the narrow vectors that folding needs.
+    let mut tile = [[0.0f64; LANES]; LANES];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        let part = &block[first * dims..(first + count) * dims];
+        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(rows)) {
             let (c_blocks, c_rest) = c.as_chunks::<LANES>();
-            let mut lanes = [0.0f64; LANES];
-            for (x, c) in x_blocks.iter().zip(c_blocks) {
-                for lane in 0..LANES {
-                    lanes[lane] += term(f64::from(x[lane]), c[lane]);
+            for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
+                let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+                let mut lanes = [0.0f64; LANES];
+                for (x, c) in x_blocks.iter().zip(c_blocks) {
+                    for lane in 0..LANES {
+                        lanes[lane] += term(f64::from(x[lane]), c[lane]);
+                    }
                 }
-            }
-            for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
-                *lane += term(f64::from(x), c);
-            }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for lane in 0..width {
-                    lanes[lane] += lanes[lane + width];
+                for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
+                    *lane += term(f64::from(x), c);
                 }
-                width /= 2;
+                *tile = lanes;
             }
-            out[j * rows + i] = lanes[0];
+            for (lanes, out) in tile.iter().zip(&mut out[first..first + count]) {
+                *out = fold(*lanes);
+            }
         }
     }
+}
+
+fn fold(mut lanes: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 #[cfg(test)]
