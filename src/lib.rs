@@ -38,7 +38,6 @@ mod points;
 mod rng;
 mod search;
 mod seeding;
-mod split;
 mod threads;
 mod update;
 

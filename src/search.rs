@@ -38,21 +38,63 @@ pub(crate) fn fit(
     Ok(best.expect("n_init is at least 1"))
 }
 
+/// Where a run starts from.
 fn start_centroids(
     nearest: &mut Nearest<'_>,
     config: &Config,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let centroids = seeding::draw(nearest, config, rng, threads)?;
+    let points = nearest.points();
+    let var = |name: &str, default: f64| {
+        std::env::var(name)
+            .ok()
+            .map_or(default, |v| v.parse().unwrap())
+    };
+    let per = var("PER", 25.0) as usize;
+    let effort = |prefix: &str, rounds: f64| Effort {
+        rounds: var(&format!("{prefix}R"), rounds) as usize,
+        patience: var(&format!("{prefix}P"), 3.0) as usize,
+        gain: var(&format!("{prefix}G"), 1e-4),
+    };
+    let sample = config
+        .n_clusters
+        .saturating_mul(per)
+        .max(var("MIN", 2048.0) as usize);
+    let mut centroids = if config.init == Init::Auto && sample <= points.rows() / 2 {
+        let rows = rng.distinct(sample, points.rows());
+        let mut rows: Vec<u32> = rows.into_iter().map(|row| row as u32).collect();
+        rows.sort_unstable();
+        let sample = points.select(&rows);
+        let mut nearest = Nearest::new(&sample, config.metric);
+        let t = Instant::now();
+        let centroids = seeding::draw(&mut nearest, config, rng, threads)?;
+        if std::env::var("DBG").is_ok() {
+            eprintln!("sample {} drawn {:?}", rows.len(), t.elapsed());
+        }
+        let t = Instant::now();
+        let c = batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)?;
+        if std::env::var("DBG").is_ok() {
+            eprintln!("sample swapped {:?}", t.elapsed());
+        }
+        c
+    } else {
+        seeding::draw(nearest, config, rng, threads)?
+    };
+    let t = Instant::now();
     match config.quality {
-        Quality::Fast | Quality::Default => Ok(centroids),
+        Quality::Fast => {}
+        Quality::Default => {
+            if var("DR", 0.0) > 0.0 {
+                centroids = batch_swap(nearest, centroids, effort("D", 0.0), rng, threads)?;
+            }
+        }
         Quality::Best => {
-            let effort = Effort {
-                rounds: 100,
-                patience: 5,
-            };
-            batch_swap(nearest, centroids, effort, rng, threads)
+            centroids = batch_swap(nearest, centroids, effort("B", 100.0), rng, threads)?
         }
     }
+    if std::env::var("DBG").is_ok() {
+        eprintln!("full swapped {:?}", t.elapsed());
+    }
+    Ok(centroids)
 }

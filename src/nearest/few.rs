@@ -190,7 +190,11 @@ fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64,
     for first in (0..rows).step_by(LANES) {
         let count = LANES.min(rows - first);
         let part = &block[first * dims..(first + count) * dims];
-        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(rows)) {
+        for (c, out) in few
+            .values
+            .chunks_exact(dims)
+            .zip(out.chunks_exact_mut(rows))
+        {
             let (c_blocks, c_rest) = c.as_chunks::<LANES>();
             for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
                 let (x_blocks, x_rest) = x.as_chunks::<LANES>();
