@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, lloyd, medoids, seeding};
+use crate::{balanced, medoids, search};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -193,8 +193,7 @@ impl KMeans {
         } else if config.use_medoids {
             medoids::fit(&mut nearest, config, &threads, start)?
         } else {
-            let centroids = seeding::seed(&mut nearest, config, &threads)?;
-            lloyd::fit(&mut nearest, config, centroids, &threads, start)?
+            search::fit(&mut nearest, config, &threads, start)?
         };
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;

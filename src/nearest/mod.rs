@@ -17,6 +17,7 @@
 
 mod engine;
 mod exact;
+mod few;
 mod frame;
 mod isa;
 mod reference;
@@ -34,6 +35,7 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
+pub(crate) use few::RowDistances;
 
 use engine::{Engine, Setting};
 use frame::Frame;
