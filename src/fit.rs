@@ -13,6 +13,8 @@ pub(crate) struct Fit {
     pub n_iter: usize,
     /// The row that is each cluster's medoid.
     pub medoids: Option<Vec<usize>>,
+    /// How the result was found, where there is more than one way.
+    pub info: Option<String>,
     pub warnings: Vec<String>,
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn fit(
         inertia,
         n_iter,
         medoids: None,
+        info: None,
         warnings: Vec::new(),
     };
     let empty = fit

@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 mod exact;
+mod pairwise;
 
 use crate::error::Result;
 use crate::metric::Metric;
@@ -23,6 +24,7 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
+pub(crate) use pairwise::{PANEL, mark_below, pack_panel, squared_distances};
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
