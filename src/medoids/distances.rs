@@ -8,12 +8,12 @@
 
 use crate::error::{KMeansError, Result, try_vec};
 use crate::metric::Metric;
-use crate::nearest::{PANEL, Row, pack_panel, squared_distances};
+use crate::nearest::{GROUP, PANEL, Row, pack, squared_distances};
 use crate::points::Points;
 use crate::threads::Threads;
 
-/// Rows and columns of a tile.
-const TILE: usize = 256;
+/// Rows and columns of a tile: whole groups and whole panels.
+const TILE: usize = GROUP * PANEL;
 
 /// Rows per task where every row of the data is read once.
 const TASK_ROWS: usize = 1024;
@@ -110,12 +110,16 @@ impl<'a> Scaled<'a> {
             tasks.into_iter(),
             Scratch::default,
             |scratch, (rows, columns, mut upper, mut lower)| {
-                self.tile(rows, columns, scratch, &mut upper);
-                for (column, mirrored) in lower.iter_mut().enumerate() {
-                    for (slot, row) in mirrored.iter_mut().zip(&upper) {
-                        *slot = row[column];
+                self.tile(rows, columns, scratch, |first, block| {
+                    for (out, block) in upper.iter_mut().zip(block.chunks_exact(PANEL)) {
+                        write_part(out, first, block);
                     }
-                }
+                    // A diagonal tile has no mirror image.
+                    for (lane, out) in lower.iter_mut().skip(first).take(PANEL).enumerate() {
+                        let column = block[lane..].iter().step_by(PANEL);
+                        out.iter_mut().zip(column).for_each(|(out, &d)| *out = d);
+                    }
+                });
             },
         )?;
         Ok(self.finish(values, &all))
@@ -131,63 +135,55 @@ impl<'a> Scaled<'a> {
         }
     }
 
-    /// The distances of data rows `rows` to data rows `columns` (at most
-    /// [`TILE`] each), a slice of `out` for each of `rows`.
+    /// The distances of data rows `rows` to data rows `columns`, at most
+    /// [`TILE`] each. `write` gets them in blocks of [`PANEL`] columns: the
+    /// first column, then rows × PANEL distances.
     fn tile(
         &self,
         rows: &[usize],
         columns: &[usize],
         scratch: &mut Scratch,
-        out: &mut [&mut [f32]],
+        mut write: impl FnMut(usize, &[f32]),
     ) {
         let dims = self.points.cols();
         self.gather(rows, &mut scratch.raw, &mut scratch.rows);
-        self.gather(columns, &mut scratch.raw, &mut scratch.columns);
-        scratch.panel.resize(PANEL * dims, 0.0);
-        scratch.squared.resize(TILE * PANEL, 0.0);
-        let squared = &mut scratch.squared[..rows.len() * PANEL];
-        for (part, columns) in columns.chunks(PANEL).enumerate() {
+        pack::<GROUP>(&scratch.rows, dims, &mut scratch.groups);
+        self.gather(columns, &mut scratch.raw, &mut scratch.rows);
+        pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
+        scratch.block.resize(TILE * PANEL, 0.0);
+        let block = &mut scratch.block[..rows.len().next_multiple_of(GROUP) * PANEL];
+        let panels = scratch.panels.chunks_exact(PANEL * dims);
+        for (part, (panel, columns)) in panels.zip(columns.chunks(PANEL)).enumerate() {
             let first = part * PANEL;
-            let values = &scratch.columns[first * dims..][..columns.len() * dims];
-            pack_panel(values, dims, &mut scratch.panel);
-            squared_distances(&scratch.rows, dims, &scratch.panel, squared);
-            for (out, squared) in out.iter_mut().zip(squared.chunks_exact(PANEL)) {
-                let out = &mut out[first..][..columns.len()];
-                match self.metric {
-                    Metric::Euclidean => {
-                        for (out, squared) in out.iter_mut().zip(squared) {
-                            *out = squared.sqrt();
-                        }
+            squared_distances(&scratch.groups, panel, block);
+            match self.metric {
+                Metric::Euclidean => block.iter_mut().for_each(|d| *d = d.sqrt()),
+                Metric::Cosine => {
+                    for distance in block.iter_mut() {
+                        let half = 0.5 * *distance;
+                        *distance = if half < COSINE_NOISE { 0.0 } else { half };
                     }
-                    Metric::Cosine => {
-                        for (out, squared) in out.iter_mut().zip(squared) {
-                            let distance = 0.5 * squared;
-                            *out = if distance < COSINE_NOISE {
-                                0.0
-                            } else {
-                                distance
-                            };
-                        }
-                    }
+                    self.correct_zero_rows(rows, columns, block);
                 }
             }
-        }
-        if self.metric == Metric::Cosine {
-            self.correct_zero_rows(rows, columns, out);
+            write(first, &block[..rows.len() * PANEL]);
         }
     }
 
     /// A zero row is at distance 1 from everything. As a point that is a
     /// constant, which is left to [`Distances::fixed`].
-    fn correct_zero_rows(&self, rows: &[usize], columns: &[usize], out: &mut [&mut [f32]]) {
-        for (out, &row) in out.iter_mut().zip(rows) {
+    fn correct_zero_rows(&self, rows: &[usize], columns: &[usize], block: &mut [f32]) {
+        for (distances, &row) in block.chunks_exact_mut(PANEL).zip(rows) {
             if self.factors[row] == 0.0 {
-                out.fill(1.0);
+                distances.fill(1.0);
             }
         }
-        for (column, &row) in columns.iter().enumerate() {
-            if self.factors[row] == 0.0 {
-                out.iter_mut().for_each(|out| out[column] = 0.0);
+        for (lane, &column) in columns.iter().enumerate() {
+            if self.factors[column] == 0.0 {
+                block[lane..]
+                    .iter_mut()
+                    .step_by(PANEL)
+                    .for_each(|d| *d = 0.0);
             }
         }
     }
@@ -210,9 +206,9 @@ impl<'a> Scaled<'a> {
 struct Scratch {
     raw: Vec<f32>,
     rows: Vec<f32>,
-    columns: Vec<f32>,
-    panel: Vec<f32>,
-    squared: Vec<f32>,
+    groups: Vec<f32>,
+    panels: Vec<f32>,
+    block: Vec<f32>,
 }
 
 /// The power of two that brings values up to `largest` as far up as sums of
@@ -224,6 +220,13 @@ fn power_of_two_for(largest: f64, dims: usize) -> f64 {
     // (2 · 2^e)² · dims must stay below 2^126.
     let highest = 62.0 - (dims as f64).log2().ceil() / 2.0;
     (highest - largest.log2().ceil()).floor().exp2()
+}
+
+/// Writes as much of `block` as there is room for after `first`.
+fn write_part(out: &mut [f32], first: usize, block: &[f32]) {
+    let out = &mut out[first..];
+    let len = out.len().min(PANEL);
+    out[..len].copy_from_slice(&block[..len]);
 }
 
 fn matrix(rows: usize, columns: usize) -> Result<Vec<f32>> {

@@ -24,7 +24,7 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
-pub(crate) use pairwise::{PANEL, mark_below, pack_panel, squared_distances};
+pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
