@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn marks_what_lies_below() {
         let mut rng = Rng::new(4);
-        for len in [0, 1, 63, 64, 65, 200] {
+        for len in [0usize, 1, 63, 64, 65, 200] {
             let values: Vec<f32> = (0..len).map(|_| rng.unit() as f32).collect();
             let bounds: Vec<f32> = (0..len).map(|_| rng.unit() as f32).collect();
             let mut bits = vec![u64::MAX; len.div_ceil(64)];
