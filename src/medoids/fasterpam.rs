@@ -5,6 +5,7 @@
 use super::distances::Distances;
 use crate::error::{Result, try_vec};
 use crate::nearest::mark_below;
+use crate::rng::Rng;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -86,16 +87,18 @@ impl<'d> Swapping<'d> {
         self.loss
     }
 
-    /// Tries every candidate once, in order, and swaps it in at once where
-    /// that lowers the loss. Returns the number of swaps.
+    /// Tries every candidate once, in random order (neighbours in the data
+    /// are often alike), and swaps it in at once where that lowers the loss.
+    /// Returns the number of swaps.
     ///
     /// Threads try candidates ahead, but the first improvement in order is
     /// the one that is taken: swaps don't depend on the number of threads.
     ///
     /// O(candidates · (points + k)), and O(points + k · points of the cluster)
     /// for each swap.
-    pub fn pass(&mut self, threads: &Threads<'_>) -> Result<usize> {
+    pub fn pass(&mut self, rng: &mut Rng, threads: &Threads<'_>) -> Result<usize> {
         let candidates = self.distances.candidates();
+        let order = rng.distinct(candidates, candidates);
         let mut is_medoid = try_vec(false, candidates, "medoid flags")?;
         for &medoid in &self.medoids {
             is_medoid[medoid] = true;
@@ -107,23 +110,25 @@ impl<'d> Swapping<'d> {
             let end = candidates.min(next + BATCH);
             found.clear();
             found.resize(end - next, None);
+            // The first improvement, as its place in the order.
             let first = AtomicUsize::new(usize::MAX);
             threads.run(
                 found.chunks_mut(TASK_CANDIDATES).enumerate(),
                 Trial::default,
                 |trial, (task, found)| {
                     for (offset, found) in found.iter_mut().enumerate() {
-                        let candidate = next + task * TASK_CANDIDATES + offset;
-                        if candidate > first.load(Ordering::Relaxed) {
+                        let place = next + task * TASK_CANDIDATES + offset;
+                        if place > first.load(Ordering::Relaxed) {
                             break;
                         }
+                        let candidate = order[place];
                         if is_medoid[candidate] {
                             continue;
                         }
                         let swap = self.try_candidate(candidate, trial);
                         if swap.change < -LEAST_GAIN * self.loss {
                             *found = Some(swap);
-                            first.fetch_min(candidate, Ordering::Relaxed);
+                            first.fetch_min(place, Ordering::Relaxed);
                             break;
                         }
                     }
@@ -132,12 +137,13 @@ impl<'d> Swapping<'d> {
             let improvement = found.iter().position(Option::is_some);
             match improvement.and_then(|offset| Some((next + offset, found[offset]?))) {
                 None => next = end,
-                Some((candidate, swap)) => {
+                Some((place, swap)) => {
+                    let candidate = order[place];
                     is_medoid[self.medoids[swap.cluster]] = false;
                     is_medoid[candidate] = true;
                     self.swap(candidate, swap.cluster);
                     swaps += 1;
-                    next = candidate + 1;
+                    next = place + 1;
                 }
             }
         }

@@ -48,7 +48,7 @@ pub(crate) fn fit(
             threads,
         )?;
         let first = start::complete(&distances, &named, config.n_clusters, &mut rng)?;
-        let found = search(&distances, first, config, threads, start)?;
+        let found = search(&distances, first, &mut rng, config, threads, start)?;
         if best.as_ref().is_none_or(|best| found.loss < best.loss) {
             best = Some(found);
         }
@@ -77,6 +77,7 @@ struct Search {
 fn search(
     distances: &Distances,
     medoids: Vec<usize>,
+    rng: &mut Rng,
     config: &Config,
     threads: &Threads<'_>,
     start: Instant,
@@ -107,7 +108,7 @@ fn search(
     while n_iter < config.iterations && !converged {
         n_iter += 1;
         let before = swapping.loss();
-        let swaps = swapping.pass(threads)?;
+        let swaps = swapping.pass(rng, threads)?;
         let changes = labels.iter().zip(swapping.nearest());
         let changed = changes.filter(|(old, new)| old != new).count();
         labels.copy_from_slice(swapping.nearest());
