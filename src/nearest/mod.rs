@@ -20,6 +20,7 @@ mod exact;
 mod few;
 mod frame;
 mod isa;
+mod pairwise;
 mod reference;
 mod search;
 mod simd;
@@ -39,6 +40,7 @@ pub(crate) use few::RowDistances;
 
 use engine::{Engine, Setting};
 use frame::Frame;
+pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
 
