@@ -23,6 +23,7 @@
 #![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
 
 mod balanced;
+mod batch_swap;
 mod clusters;
 mod config;
 mod error;
@@ -32,8 +33,10 @@ mod medoids;
 mod metric;
 mod model;
 mod nearest;
+mod partition;
 mod points;
 mod rng;
+mod search;
 mod seeding;
 mod threads;
 mod update;
