@@ -420,8 +420,12 @@ impl KMeans {
 /// Where nobody listens, messages go to standard output.
 fn print_messages(event: Event<'_>) -> ControlFlow<()> {
     if let Event::Message(text) = event {
-        // A closed standard output is no reason to stop.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        print_message(text);
     }
     ControlFlow::Continue(())
+}
+
+pub(crate) fn print_message(text: &str) {
+    // A closed standard output is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
