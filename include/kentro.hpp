@@ -18,6 +18,7 @@
 
 #include "kentro.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -523,8 +524,7 @@ public:
     /// min(k, n_clusters) labels.
     std::vector<std::uint32_t> predict(const Points& points, Count k = 1,
                                        std::optional<Count> num_threads = std::nullopt) const {
-        const std::size_t per_point = k < n_clusters() ? k : n_clusters();
-        std::vector<std::uint32_t> labels(points.rows() * per_point);
+        std::vector<std::uint32_t> labels(points.rows() * std::min<std::size_t>(k, centroids().rows()));
         predict_into(points, k, labels.data(), nullptr, num_threads);
         return labels;
     }
