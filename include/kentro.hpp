@@ -367,16 +367,12 @@ public:
         handle_.reset(kmeans);
         // Registered even without callbacks of the user's: they stop the run
         // when a log callback has thrown.
-        check(kentro_kmeans_set_progress(handle(), detail::on_progress, nullptr));
-        check(kentro_kmeans_set_poll(handle(), detail::on_poll, nullptr));
+        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, nullptr));
+        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, nullptr));
     }
 
     /// A copy. What was trained and the callbacks are shared, not copied.
-    KMeans clone() const {
-        kentro_kmeans* kmeans = nullptr;
-        check(kentro_kmeans_clone(handle(), &kmeans));
-        return KMeans(kmeans, *this);
-    }
+    KMeans clone() const { return KMeans(clone_handle(), *this); }
 
     /// \name Settings
     /// @{
@@ -461,7 +457,7 @@ public:
     /// Called after every iteration; false cancels (KENTRO_STATUS_CANCELLED).
     KMeans with_progress(ProgressCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(kentro_kmeans_set_progress(handle(), detail::on_progress, shared.get()));
+        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, shared.get()));
         progress_ = std::move(shared);
         return std::move(*this);
     }
@@ -470,7 +466,7 @@ public:
     /// Called every 0.02 s or so while the library computes; false cancels.
     KMeans with_poll(PollCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(kentro_kmeans_set_poll(handle(), detail::on_poll, shared.get()));
+        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, shared.get()));
         poll_ = std::move(shared);
         return std::move(*this);
     }
@@ -479,7 +475,7 @@ public:
     /// Gets verbose lines and warnings.
     KMeans with_log(LogCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
+        check(handle_, kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
         log_ = std::move(shared);
         return std::move(*this);
     }
@@ -505,7 +501,7 @@ public:
         if (log_) before = clone();
         const kentro_status status = kentro_kmeans_train(handle(), points.handle(), threads(num_threads));
         try {
-            finish(status);
+            finish(handle_, status);
         } catch (...) {
             if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
             throw;
@@ -515,8 +511,9 @@ public:
     /// Assigns every point to its `k` nearest clusters, at least 1 (more than
     /// there are means all), and returns the members of each cluster.
     Clusters assign(const Points& points, Count k, std::optional<Count> num_threads = std::nullopt) const {
+        const Handle own = clone_handle();
         kentro_clusters* clusters = nullptr;
-        finish(kentro_kmeans_assign(handle(), points.handle(), k, threads(num_threads), &clusters));
+        finish(own, kentro_kmeans_assign(own.get(), points.handle(), k, threads(num_threads), &clusters));
         return Clusters(clusters);
     }
 
@@ -534,7 +531,8 @@ public:
     /// medoids, not squared.
     void predict_into(const Points& points, Count k, std::uint32_t* labels, double* distances = nullptr,
                       std::optional<Count> num_threads = std::nullopt) const {
-        finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads), labels, distances));
+        const Handle own = clone_handle();
+        finish(own, kentro_kmeans_predict(own.get(), points.handle(), k, threads(num_threads), labels, distances));
     }
 
     /// @}
@@ -559,7 +557,7 @@ public:
     /// The training points of each cluster.
     Clusters clusters() const {
         kentro_clusters* clusters = nullptr;
-        check(kentro_kmeans_clusters(handle(), &clusters));
+        detail::check(kentro_kmeans_clusters(handle(), &clusters));
         return Clusters(clusters);
     }
 
@@ -567,7 +565,7 @@ public:
     View<std::uint32_t> labels() const& {
         const std::uint32_t* values = nullptr;
         std::size_t size = 0;
-        check(kentro_kmeans_labels(handle(), &values, &size));
+        detail::check(kentro_kmeans_labels(handle(), &values, &size));
         return {values, size};
     }
     View<std::uint32_t> labels() const&& = delete;
@@ -577,7 +575,7 @@ public:
         const float* values = nullptr;
         std::size_t rows = 0;
         std::size_t cols = 0;
-        check(kentro_kmeans_centroids(handle(), &values, &rows, &cols));
+        detail::check(kentro_kmeans_centroids(handle(), &values, &rows, &cols));
         return {values, rows, cols};
     }
     MatrixView centroids() const&& = delete;
@@ -587,7 +585,7 @@ public:
     View<std::size_t> medoid_indices() const& {
         const std::size_t* values = nullptr;
         std::size_t size = 0;
-        check(kentro_kmeans_medoid_indices(handle(), &values, &size));
+        detail::check(kentro_kmeans_medoid_indices(handle(), &values, &size));
         return {values, size};
     }
     View<std::size_t> medoid_indices() const&& = delete;
@@ -605,7 +603,7 @@ public:
         std::vector<std::string> warnings(get(kentro_kmeans_n_warnings));
         for (std::size_t i = 0; i < warnings.size(); ++i) {
             const char* text = nullptr;
-            check(kentro_kmeans_warning(handle(), i, &text));
+            detail::check(kentro_kmeans_warning(handle(), i, &text));
             warnings[i] = text;
         }
         return warnings;
@@ -617,8 +615,10 @@ public:
     kentro_kmeans* handle() const noexcept { return handle_.get(); }
 
 private:
-    KMeans(kentro_kmeans* handle, const KMeans& original)
-        : handle_(handle), progress_(original.progress_), poll_(original.poll_), log_(original.log_) {}
+    using Handle = std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>>;
+
+    KMeans(Handle handle, const KMeans& original)
+        : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_), log_(original.log_) {}
 
     static void check_version() {
         const std::uint32_t loaded = kentro_version_number();
@@ -633,31 +633,38 @@ private:
         return num_threads ? std::size_t{*num_threads} : KENTRO_ALL_THREADS;
     }
 
-    void check(kentro_status status) const {
-        if (status == KENTRO_STATUS_OK) return;
-        const std::string detail = kentro_kmeans_error(handle());
-        throw Error(status, detail.empty() ? kentro_status_message(status) : detail);
+    /// The text of an error belongs to a handle. Const functions, which may
+    /// run on many threads, read it from a handle of their own.
+    Handle clone_handle() const {
+        kentro_kmeans* kmeans = nullptr;
+        detail::check(kentro_kmeans_clone(handle(), &kmeans));
+        return Handle(kmeans);
+    }
+
+    static void check(const Handle& handle, kentro_status status) {
+        if (status != KENTRO_STATUS_OK) throw Error(status, kentro_kmeans_error(handle.get()));
     }
 
     /// Ends a call that ran callbacks.
-    void finish(kentro_status status) const {
+    static void finish(const Handle& handle, kentro_status status) {
         if (auto exception = std::exchange(detail::thrown(), nullptr)) std::rethrow_exception(exception);
-        check(status);
+        check(handle, status);
     }
 
+    /// Ends a `with_*` function.
     KMeans set(kentro_status status) {
-        check(status);
+        check(handle_, status);
         return std::move(*this);
     }
 
     template <class Value>
     Value get(kentro_status (*getter)(const kentro_kmeans*, Value*)) const {
         Value value{};
-        check(getter(handle(), &value));
+        detail::check(getter(handle(), &value));
         return value;
     }
 
-    std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>> handle_;
+    Handle handle_;
     std::shared_ptr<ProgressCallback> progress_;
     std::shared_ptr<PollCallback> poll_;
     std::shared_ptr<LogCallback> log_;
