@@ -1,5 +1,8 @@
 //! What training leaves behind.
 
+use crate::config::invalid;
+use crate::error::{KMeansError, Result};
+use crate::points::Points;
 use ndarray::Array2;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -13,10 +16,42 @@ pub(crate) struct Fit {
     pub n_iter: usize,
     /// The row that is each cluster's medoid.
     pub medoids: Option<Vec<usize>>,
+    /// What balancing adds to the distance to each centroid.
+    pub prices: Option<Vec<f64>>,
+    /// The duality gap of the balanced assignment, relative to the inertia.
+    pub balance_gap: Option<f64>,
     pub warnings: Vec<String>,
 }
 
 impl Fit {
+    /// Checks what is to be assigned, and that there is room for `per_point`
+    /// labels (and distances, where wanted) a row.
+    pub fn check_prediction(
+        &self,
+        points: &Points<'_>,
+        per_point: usize,
+        (labels, distances): (usize, Option<usize>),
+    ) -> Result<()> {
+        if points.cols() != self.centroids.ncols() {
+            return Err(KMeansError::DimensionMismatch {
+                expected: self.centroids.ncols(),
+                actual: points.cols(),
+            });
+        }
+        let expected = points.rows().saturating_mul(per_point);
+        for (name, len) in [("labels", Some(labels)), ("distances", distances)] {
+            if let Some(len) = len
+                && len != expected
+            {
+                return Err(invalid(format!(
+                    "{name} has room for {len} values, but {} rows x {per_point} clusters need {expected}",
+                    points.rows(),
+                )));
+            }
+        }
+        Ok(())
+    }
+
     pub fn cluster_sizes(&self) -> Vec<usize> {
         let mut sizes = vec![0; self.centroids.nrows()];
         for &label in &self.labels {

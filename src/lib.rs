@@ -23,17 +23,21 @@
 #![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
 
 mod balanced;
+mod batch_swap;
 mod clusters;
 mod config;
 mod error;
+mod ffi;
 mod fit;
 mod lloyd;
 mod medoids;
 mod metric;
 mod model;
 mod nearest;
+mod partition;
 mod points;
 mod rng;
+mod search;
 mod seeding;
 mod threads;
 mod update;

@@ -15,14 +15,32 @@
 
 #![allow(unsafe_code)]
 
+mod engine;
 mod exact;
+mod few;
+mod frame;
+mod isa;
+mod reference;
+mod search;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-use crate::error::Result;
+use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
+pub(crate) use few::RowDistances;
+
+use engine::{Engine, Setting};
+use frame::Frame;
+use reference::{keep_least, nearest_of};
+use search::{TileScratch, TileSearch};
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -112,12 +130,23 @@ impl<'a> Row<'a> {
 pub(crate) struct Nearest<'a> {
     points: &'a Points<'a>,
     metric: Metric,
+    setting: Setting,
+    frame: Frame,
 }
 
 impl<'a> Nearest<'a> {
-    /// `points` must have passed [`Points::check_finite`].
+    /// `points` must have passed [`Points::check`].
     pub fn new(points: &'a Points<'a>, metric: Metric) -> Self {
-        Nearest { points, metric }
+        Self::with_setting(points, metric, Setting::from_environment())
+    }
+
+    fn with_setting(points: &'a Points<'a>, metric: Metric, setting: Setting) -> Self {
+        Nearest {
+            points,
+            metric,
+            setting,
+            frame: Frame::new(points, metric),
+        }
     }
 
     pub fn points(&self) -> &'a Points<'a> {
@@ -138,45 +167,52 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
-        let mut changed = vec![0usize; labels.len().div_ceil(TASK_ROWS)];
-        let mut none: Vec<&mut [f64]> = Vec::new();
-        let distances: Vec<&mut [f64]> = match distances {
-            Some(distances) => distances.chunks_mut(TASK_ROWS).collect(),
-            None => {
-                none.resize_with(changed.len(), Default::default);
-                none
-            }
+        let search = self.prepare(centroids, true)?;
+        let tasks = labels.len().div_ceil(TASK_ROWS);
+        let mut changed = try_vec(0usize, tasks, "change counts")?;
+        let distances: Vec<Option<&mut [f64]>> = match distances {
+            Some(distances) => distances.chunks_mut(TASK_ROWS).map(Some).collect(),
+            None => (0..tasks).map(|_| None).collect(),
         };
-        let tasks = labels
-            .chunks_mut(TASK_ROWS)
-            .zip(distances)
-            .zip(&mut changed)
-            .enumerate();
+        let tasks = labels.chunks_mut(TASK_ROWS).zip(distances);
         threads.run(
-            tasks,
-            Vec::new,
-            |scratch, (task, ((labels, distances), changed))| {
+            tasks.zip(&mut changed).enumerate(),
+            Scratch::default,
+            |scratch, (task, ((labels, mut distances), changed))| {
                 let first = task * TASK_ROWS;
-                let block = self.points.block(first..first + labels.len(), scratch);
-                let rows = block.chunks_exact(centroids.dims);
-                for (i, (values, label)) in rows.zip(labels).enumerate() {
-                    let row = Row::new(values, self.metric);
-                    let (mut best, mut least) = (0, f64::INFINITY);
-                    for j in 0..centroids.len() {
-                        let value = row.distance(centroids.row(j)) + centroids.bias(j);
-                        if value < least {
-                            (best, least) = (j as u32, value);
-                        }
+                let rows = first..first + labels.len();
+                let block = self.points.block(rows, &mut scratch.block);
+                let found = |i: usize, row: &Row<'_>, label: u32| {
+                    *changed += usize::from(labels[i] != label);
+                    labels[i] = label;
+                    if let Some(distances) = distances.as_deref_mut() {
+                        distances[i] = row.distance(centroids.row(label as usize));
                     }
-                    *changed += usize::from(*label != best);
-                    *label = best;
-                    if let Some(distance) = distances.get_mut(i) {
-                        *distance = row.distance(centroids.row(best as usize));
-                    }
-                }
+                };
+                self.assign_block(&search, block, centroids, &mut scratch.tile, found);
             },
         )?;
         Ok(changed.iter().sum())
+    }
+
+    fn assign_block(
+        &self,
+        search: &Search<'_>,
+        block: &[f32],
+        centroids: Centroids<'_>,
+        scratch: &mut TileScratch,
+        mut found: impl FnMut(usize, &Row<'_>, u32),
+    ) {
+        match search {
+            Search::Tile(search) => search.assign(block, scratch, found),
+            Search::Reference => {
+                for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                    let row = Row::new(values, self.metric);
+                    let all = 0..centroids.len() as u32;
+                    found(i, &row, nearest_of(&row, centroids, all));
+                }
+            }
+        }
     }
 
     /// The `count` nearest centroids of every row, nearest first, equals by
@@ -190,6 +226,7 @@ impl<'a> Nearest<'a> {
         distances: Option<&mut [f64]>,
     ) -> Result<()> {
         debug_assert!(0 < count && count <= centroids.len());
+        let search = self.prepare(centroids, false)?;
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -198,23 +235,32 @@ impl<'a> Nearest<'a> {
         };
         threads.run(
             labels.chunks_mut(chunk).zip(distances).enumerate(),
-            || (Vec::new(), Vec::new()),
-            |(scratch, ranked), (task, (labels, mut distances))| {
+            Scratch::default,
+            |scratch, (task, (labels, mut distances))| {
                 let first = task * TASK_ROWS;
-                let rows = labels.len() / count;
-                let block = self.points.block(first..first + rows, scratch);
-                for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                    let row = Row::new(values, self.metric);
-                    ranked.clear();
-                    ranked.extend((0..centroids.len()).map(|j| {
-                        let distance = row.distance(centroids.row(j)) + centroids.bias(j);
-                        (distance, j as u32)
-                    }));
-                    keep_least(ranked, count);
+                let rows = first..first + labels.len() / count;
+                let block = self.points.block(rows, &mut scratch.block);
+                let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(distance, j)) in ranked.iter().enumerate() {
                         labels[i * count + slot] = j;
                         if let Some(distances) = distances.as_deref_mut() {
                             distances[i * count + slot] = distance;
+                        }
+                    }
+                };
+                match &search {
+                    Search::Tile(search) => search.top(block, count, &mut scratch.tile, found),
+                    Search::Reference => {
+                        let mut ranked = Vec::new();
+                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                            let row = Row::new(values, self.metric);
+                            ranked.clear();
+                            ranked.extend((0..centroids.len()).map(|j| {
+                                let distance = row.distance(centroids.row(j));
+                                (distance + centroids.bias(j), j as u32)
+                            }));
+                            keep_least(&mut ranked, count);
+                            found(i, &ranked);
                         }
                     }
                 }
@@ -243,14 +289,33 @@ impl<'a> Nearest<'a> {
             }
         })
     }
+
+    /// Packs the centroids for the engine that suits the job.
+    fn prepare<'c>(&'c self, centroids: Centroids<'c>, distinct: bool) -> Result<Search<'c>> {
+        let engine = self
+            .setting
+            .choose(self.points.rows(), centroids.dims, centroids.len());
+        Ok(match engine {
+            Engine::Reference => Search::Reference,
+            Engine::Tile => Search::Tile(TileSearch::new(
+                &self.frame,
+                centroids,
+                self.setting.isa,
+                distinct,
+            )?),
+        })
+    }
 }
 
-/// Keeps the `count` least pairs, in order: a selection, not a full sort.
-fn keep_least(ranked: &mut Vec<(f64, u32)>, count: usize) {
-    let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    if count < ranked.len() {
-        ranked.select_nth_unstable_by(count - 1, order);
-        ranked.truncate(count);
-    }
-    ranked.sort_unstable_by(order);
+/// An engine with its centroids.
+enum Search<'c> {
+    Reference,
+    Tile(TileSearch<'c>),
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch {
+    block: Vec<f32>,
+    tile: TileScratch,
 }

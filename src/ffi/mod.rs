@@ -1,0 +1,65 @@
+//! The C ABI: handles, statuses, callbacks; no algorithm. `include/kentro.h`
+//! is generated from here by cbindgen (`tests/header.rs`), so the doc comments
+//! of public items speak to C programmers. `docs/c.md` has the conventions.
+//!
+//! One file an object. Every function runs inside [`guard::catch`], checks
+//! every pointer for NULL, and writes its outputs last.
+//!
+//! # Safety
+//! What every exported function asks of its caller: a handle is NULL or live,
+//! data and outputs are NULL or have the described size.
+
+#![allow(unsafe_code)]
+
+// In the order of the header.
+mod version;
+
+mod status;
+
+mod points;
+
+mod handle;
+
+mod settings;
+
+mod callbacks;
+
+mod run;
+
+mod results;
+
+mod clusters;
+
+mod guard;
+
+use status::{Failure, Outcome};
+
+/// The value behind a pointer that C gave us.
+///
+/// # Safety
+/// `pointer` is NULL or points to a live `T` for as long as `'a`.
+unsafe fn borrow<'a, T>(pointer: *const T, argument: &str) -> Outcome<&'a T> {
+    // SAFETY: as the caller promises.
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
+}
+
+/// Checks that a result can be written before any work is done for it.
+fn require<T>(pointer: *const T, argument: &str) -> Outcome {
+    match pointer.is_null() {
+        true => Err(Failure::null(argument)),
+        false => Ok(()),
+    }
+}
+
+/// The `len` values behind a pointer that C gave us; NULL is fine for none.
+///
+/// # Safety
+/// `pointer` is NULL or points to `len` values that live for `'a`.
+unsafe fn borrow_slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> Outcome<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    require(pointer, argument)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}

@@ -1,0 +1,222 @@
+//! Training and assignment.
+
+use super::clusters::ClustersHandle;
+use super::handle::{KMeansHandle, c_string};
+use super::points::{PointsHandle, row_major};
+use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
+use super::{borrow, require};
+use crate::model::RunOptions;
+use crate::points::Points;
+use std::slice;
+
+/// All the cores that the machine grants, as a number of threads.
+/// cbindgen:ignore
+const KENTRO_ALL_THREADS: usize = usize::MAX;
+
+/// Clusters the rows of `points`. A model trains once; after an error it is as
+/// it was before.
+///
+/// `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
+/// grants this process is capped. Has no influence on the result. Threads end
+/// with the call, so that the process may fork before and after.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_train(
+    kmeans: *mut KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            train(handle, &borrow(points, "points")?.points, num_threads)
+        })
+    }
+}
+
+/// `kentro_kmeans_train` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_train_f32(
+    kmeans: *mut KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    num_threads: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            train(handle, &row_major(data, rows, cols)?, num_threads)
+        })
+    }
+}
+
+fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outcome {
+    handle.change(|state| {
+        let callbacks = state.callbacks;
+        let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
+        let options = RunOptions {
+            num_threads: threads_option(num_threads),
+            observer: Some(&mut observer),
+        };
+        state.model.fit(points, options)?;
+        state.warnings = state
+            .model
+            .warnings()
+            .iter()
+            .map(|text| c_string(text))
+            .collect();
+        Ok(())
+    })
+}
+
+/// Assigns every row of `points` to its `k` nearest clusters (at least 1; more
+/// than there are means all) and returns for each cluster the rows it got.
+/// To be freed by `kentro_clusters_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_assign(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    k: usize,
+    num_threads: usize,
+    out_clusters: *mut *mut ClustersHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out_clusters, "out_clusters")?;
+            let points = &borrow(points, "points")?.points;
+            out_clusters.write(assign(handle, points, k, num_threads)?);
+            Ok(())
+        })
+    }
+}
+
+/// `kentro_kmeans_assign` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_assign_f32(
+    kmeans: *const KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    k: usize,
+    num_threads: usize,
+    out_clusters: *mut *mut ClustersHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out_clusters, "out_clusters")?;
+            let points = row_major(data, rows, cols)?;
+            out_clusters.write(assign(handle, &points, k, num_threads)?);
+            Ok(())
+        })
+    }
+}
+
+fn assign(
+    handle: &KMeansHandle,
+    points: &Points<'_>,
+    k: usize,
+    num_threads: usize,
+) -> Outcome<*mut ClustersHandle> {
+    let (model, callbacks) = handle.read(|state| (state.model.clone(), state.callbacks));
+    let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
+    let options = RunOptions {
+        num_threads: threads_option(num_threads),
+        observer: Some(&mut observer),
+    };
+    ClustersHandle::new(model.assign_points(points, k, options)?)
+}
+
+/// Writes the `k` nearest clusters of every row, nearest first, to
+/// `out_labels` and, unless it is NULL, their distances to `out_distances`.
+/// Each has room for rows x min(k, n_clusters) values, which do not overlap
+/// the points. k = 1 is the plain case.
+///
+/// The distance is the squared Euclidean one, or 1 - cosine. After an error
+/// the contents of both are undefined.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    k: usize,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = &borrow(points, "points")?.points;
+            predict(handle, points, k, num_threads, out_labels, out_distances)
+        })
+    }
+}
+
+/// `kentro_kmeans_predict` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict_f32(
+    kmeans: *const KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    k: usize,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = row_major(data, rows, cols)?;
+            predict(handle, &points, k, num_threads, out_labels, out_distances)
+        })
+    }
+}
+
+/// # Safety
+/// The outputs are NULL or have room.
+unsafe fn predict(
+    handle: &KMeansHandle,
+    points: &Points<'_>,
+    k: usize,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> Outcome {
+    let (model, callbacks) = handle.read(|state| (state.model.clone(), state.callbacks));
+    let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
+    let options = RunOptions {
+        num_threads: threads_option(num_threads),
+        observer: Some(&mut observer),
+    };
+    let len = points
+        .rows()
+        .checked_mul(k.min(model.n_clusters()))
+        .filter(|&len| len <= isize::MAX as usize / size_of::<f64>())
+        .ok_or_else(|| {
+            let text = "Invalid data: rows times k overflows; predict in parts";
+            Failure::new(KENTRO_STATUS_INVALID_DATA, text)
+        })?;
+    if len > 0 {
+        require(out_labels, "out_labels")?;
+    }
+    let labels: &mut [u32] = match len {
+        0 => &mut [],
+        // SAFETY: not NULL, and as long as the caller promises.
+        _ => unsafe { slice::from_raw_parts_mut(out_labels, len) },
+    };
+    let distances: Option<&mut [f64]> = match out_distances.is_null() {
+        true => None,
+        // SAFETY: not NULL, and as long as the caller promises.
+        false => Some(unsafe { slice::from_raw_parts_mut(out_distances, len) }),
+    };
+    Ok(model.predict_top(points, k, labels, distances, options)?)
+}
+
+fn threads_option(num_threads: usize) -> Option<usize> {
+    (num_threads != KENTRO_ALL_THREADS).then_some(num_threads)
+}
