@@ -30,6 +30,7 @@ mod error;
 mod fit;
 mod lloyd;
 mod medoids;
+mod memory;
 mod metric;
 mod model;
 mod nearest;
