@@ -13,7 +13,7 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 /// Rows and columns of a tile: whole groups and whole panels.
-const TILE: usize = GROUP * PANEL;
+pub(crate) const TILE: usize = GROUP * PANEL;
 
 /// Rows per task where every row of the data is read once.
 const TASK_ROWS: usize = 1024;
@@ -43,6 +43,56 @@ impl Distances {
 
     pub fn row(&self, candidate: usize) -> &[f32] {
         &self.values[candidate * self.points..][..self.points]
+    }
+
+    /// Lets the points, which are the first candidates, stand for all
+    /// candidates and these for `rows` rows: each point gets the weight of the
+    /// candidates that are nearest to it. As a medoid it costs itself what it
+    /// costs those; a cost of nothing would favour points as medoids.
+    pub fn weigh(&mut self, rows: usize, threads: &Threads<'_>) -> Result<()> {
+        let (points, candidates) = (self.points, self.candidates());
+        let mut nearest = try_vec((0usize, 0.0f32), candidates, "nearest points")?;
+        let tasks = self
+            .values
+            .chunks(TILE * points)
+            .zip(nearest.chunks_mut(TILE));
+        threads.run(
+            tasks,
+            || (),
+            |(), (rows, nearest)| {
+                for (nearest, row) in nearest.iter_mut().zip(rows.chunks_exact(points)) {
+                    let pairs = row.iter().copied().enumerate();
+                    let least = pairs.min_by(|a, b| a.1.total_cmp(&b.1));
+                    *nearest = least.expect("there are points");
+                }
+            },
+        )?;
+        let mut counts = try_vec(1usize, points, "weights")?;
+        let mut sums = try_vec(0.0f64, points, "weights")?;
+        for &(point, distance) in &nearest[points..] {
+            counts[point] += 1;
+            sums[point] += f64::from(distance);
+        }
+        let others = (candidates - points).max(1) as f64;
+        let typical = sums.iter().sum::<f64>() / others;
+        for point in 0..points {
+            self.values[point * points + point] = match counts[point] {
+                1 => typical as f32,
+                count => (sums[point] / (count - 1) as f64) as f32,
+            };
+        }
+        let share = rows as f64 / candidates as f64;
+        let weights: Vec<f32> = counts.iter().map(|&n| (n as f64 * share) as f32).collect();
+        let tasks = self.values.chunks_mut(TILE * points);
+        threads.run(
+            tasks,
+            || (),
+            |(), rows| {
+                for row in rows.chunks_exact_mut(points) {
+                    row.iter_mut().zip(&weights).for_each(|(d, w)| *d *= w);
+                }
+            },
+        )
     }
 
     /// A sum of distances in the metric's own unit.
@@ -89,6 +139,10 @@ impl<'a> Scaled<'a> {
         })
     }
 
+    pub fn rows(&self) -> usize {
+        self.points.rows()
+    }
+
     /// The distances between all rows; each is computed once.
     ///
     /// O(n²·d) time, 4·n² bytes.
@@ -122,17 +176,69 @@ impl<'a> Scaled<'a> {
                 });
             },
         )?;
-        Ok(self.finish(values, &all))
+        Ok(Distances {
+            values,
+            points: n,
+            unit: self.unit,
+            fixed: self.without_direction() as f64,
+        })
     }
 
-    fn finish(&self, values: Vec<f32>, points: &[usize]) -> Distances {
-        let zero = points.iter().filter(|&&row| self.factors[row] == 0.0);
-        Distances {
+    /// The distances of some rows, the candidates, to others, the points.
+    ///
+    /// O(candidates · points · d) time, 4 · candidates · points bytes.
+    pub fn between(
+        &self,
+        candidates: &[usize],
+        points: &[usize],
+        threads: &Threads<'_>,
+    ) -> Result<Distances> {
+        let width = points.len();
+        let mut values = matrix(candidates.len(), width)?;
+        let tasks = candidates.chunks(TILE).zip(values.chunks_mut(TILE * width));
+        threads.run(tasks, Scratch::default, |scratch, (rows, out)| {
+            for (part, columns) in points.chunks(TILE).enumerate() {
+                self.tile(rows, columns, scratch, |first, block| {
+                    let first = part * TILE + first;
+                    let outs = out.chunks_exact_mut(width);
+                    for (out, block) in outs.zip(block.chunks_exact(PANEL)) {
+                        write_part(out, first, block);
+                    }
+                });
+            }
+        })?;
+        Ok(Distances {
             values,
-            points: points.len(),
+            points: width,
             unit: self.unit,
-            fixed: zero.count() as f64,
+            fixed: self.without_direction() as f64,
+        })
+    }
+
+    /// Sums of the distances of each of some rows, at most [`TILE`], to all
+    /// of `columns`.
+    pub fn sums(&self, rows: &[usize], columns: &[usize], scratch: &mut Scratch) -> Vec<f64> {
+        let mut sums = vec![0.0; rows.len()];
+        for columns in columns.chunks(TILE) {
+            self.tile(rows, columns, scratch, |first, block| {
+                let len = PANEL.min(columns.len() - first);
+                for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
+                    *sum += block[..len].iter().map(|&d| f64::from(d)).sum::<f64>();
+                }
+            });
         }
+        sums
+    }
+
+    /// Whether a row can be near anything: a zero row has no direction, and
+    /// costs the same whatever the medoids.
+    pub fn has_direction(&self, row: usize) -> bool {
+        self.factors[row] != 0.0
+    }
+
+    /// How many rows have none.
+    pub fn without_direction(&self) -> usize {
+        self.factors.iter().filter(|&&factor| factor == 0.0).count()
     }
 
     /// The distances of data rows `rows` to data rows `columns`, at most
@@ -174,12 +280,12 @@ impl<'a> Scaled<'a> {
     /// constant, which is left to [`Distances::fixed`].
     fn correct_zero_rows(&self, rows: &[usize], columns: &[usize], block: &mut [f32]) {
         for (distances, &row) in block.chunks_exact_mut(PANEL).zip(rows) {
-            if self.factors[row] == 0.0 {
+            if !self.has_direction(row) {
                 distances.fill(1.0);
             }
         }
         for (lane, &column) in columns.iter().enumerate() {
-            if self.factors[column] == 0.0 {
+            if !self.has_direction(column) {
                 block[lane..]
                     .iter_mut()
                     .step_by(PANEL)
@@ -203,7 +309,7 @@ impl<'a> Scaled<'a> {
 
 /// What one worker needs to compute tiles.
 #[derive(Default)]
-struct Scratch {
+pub(crate) struct Scratch {
     raw: Vec<f32>,
     rows: Vec<f32>,
     groups: Vec<f32>,

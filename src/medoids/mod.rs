@@ -2,22 +2,27 @@
 //! distances, not squared, of all rows to their medoids: ‖x − m‖, or 1 − cos.
 //!
 //! Where all n² distances fit into the memory limit, medoids are swapped
-//! eagerly over the full matrix ([`fasterpam`]).
+//! eagerly over the full matrix ([`fasterpam`]). Above, the same search runs
+//! over a weighted sample ([`onebatch`]), and its medoids are moved by all
+//! rows of their clusters ([`refine`]).
 
 mod distances;
 mod fasterpam;
+mod onebatch;
+mod refine;
 mod start;
 
 use crate::config::{Config, Init};
 use crate::error::{Result, try_vec};
 use crate::fit::Fit;
-use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::memory;
+use crate::nearest::{Nearest, UNASSIGNED};
 use crate::rng::Rng;
-use crate::seeding::copy_rows;
 use crate::threads::{Event, Iteration, Threads};
 use distances::{Distances, Scaled};
 use fasterpam::Swapping;
+use onebatch::Sample;
+use refine::Assignment;
 use std::time::Instant;
 
 /// Finds the medoids, then labels every row by them.
@@ -28,33 +33,72 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     let points = nearest.points();
+    let rows = points.rows();
+    let mut rng = Rng::new(config.seed);
+    let given = match &config.init {
+        Init::Centroids(centroids) => start::rows_near(points, config.metric, centroids, threads)?,
+        _ => Vec::new(),
+    };
     let scaled = Scaled::new(points, config.metric, threads)?;
-    let rows = points.rows() as u64;
-    let info = format!("K-medoids: swaps over all {rows} x {rows} distances (FasterPAM)");
+    let budget = memory::budget(config.memory_limit);
+    let whole = Sample::whole(rows, budget);
+    let is_whole = whole.is_some();
+    let sample = whole.unwrap_or_else(|| {
+        Sample::draw(&scaled, rows, config.n_clusters, &given, budget, &mut rng)
+    });
+    let info = describe(&sample, rows, is_whole);
     if config.verbose {
         threads.tell(Event::Message(&info))?;
     }
-    let distances = scaled.all_pairs(threads)?;
-    let mut rng = Rng::new(config.seed);
+
+    let distances = if is_whole {
+        scaled.all_pairs(threads)?
+    } else {
+        let points = &sample.candidates[..sample.points];
+        let mut distances = scaled.between(&sample.candidates, points, threads)?;
+        distances.weigh(rows - scaled.without_direction(), threads)?;
+        distances
+    };
     let mut best: Option<Search> = None;
     for _ in 0..starts(config) {
-        let named = start::named_rows(
-            points,
-            config.metric,
-            &config.init,
-            config.n_clusters,
-            &mut rng,
-            threads,
-        )?;
+        let named = match config.init {
+            Init::Centroids(_) if is_whole => given.clone(),
+            Init::Centroids(_) => (0..given.len()).collect(),
+            Init::Random => rng.distinct(config.n_clusters, sample.points),
+            _ => Vec::new(),
+        };
         let first = start::complete(&distances, &named, config.n_clusters, &mut rng)?;
         let found = search(&distances, first, &mut rng, config, threads, start)?;
         if best.as_ref().is_none_or(|best| found.loss < best.loss) {
             best = Some(found);
         }
     }
-    let found = best.expect("n_init is positive");
     drop(distances);
-    finish(nearest, config, threads, found, info)
+    let best = best.expect("n_init is positive");
+    let medoids = best.medoids.iter().map(|&c| sample.candidates[c]).collect();
+    let assignment = match is_whole {
+        true => Assignment::new(nearest, medoids, threads)?,
+        false => refine::refine(nearest, &scaled, config, medoids, &mut rng, threads)?,
+    };
+    Ok(Fit {
+        inertia: assignment.inertia,
+        n_iter: best.n_iter,
+        medoids: Some(assignment.medoids),
+        info: Some(info),
+        ..Fit::new(assignment.centroids, assignment.labels, config.n_clusters)
+    })
+}
+
+fn describe(sample: &Sample, rows: usize, is_whole: bool) -> String {
+    let (candidates, points) = (sample.candidates.len(), sample.points);
+    if is_whole {
+        format!("K-medoids by FasterPAM: all {rows} x {rows} distances")
+    } else {
+        format!(
+            "K-medoids by OneBatchPAM: {candidates} candidates and {points} weighted points \
+             of {rows} rows, then refined on all rows; a larger memory limit compares more"
+        )
+    }
 }
 
 /// Runs worth making: given medoids lead to the same end every time.
@@ -119,32 +163,5 @@ fn search(
         medoids: swapping.medoids().to_vec(),
         loss: distances.loss(swapping.loss()),
         n_iter,
-    })
-}
-
-/// Labels and inertia by canonical distances, as `assign` would find them.
-fn finish(
-    nearest: &mut Nearest<'_>,
-    config: &Config,
-    threads: &Threads<'_>,
-    found: Search,
-    info: String,
-) -> Result<Fit> {
-    let points = nearest.points();
-    let values = copy_rows(points, config.metric, &found.medoids)?;
-    let mut labels = try_vec(UNASSIGNED, points.rows(), "labels")?;
-    let mut distances = try_vec(0.0f64, points.rows(), "distances")?;
-    let centroids = Centroids::new(&values, points.cols());
-    nearest.assign(centroids, threads, &mut labels, Some(&mut distances))?;
-    let inertia = match config.metric {
-        Metric::Euclidean => distances.iter().map(|squared| squared.sqrt()).sum(),
-        Metric::Cosine => distances.iter().sum(),
-    };
-    Ok(Fit {
-        inertia,
-        n_iter: found.n_iter,
-        medoids: Some(found.medoids),
-        info: Some(info),
-        ..Fit::new(values, labels, config.n_clusters)
     })
 }

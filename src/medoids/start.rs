@@ -1,7 +1,6 @@
 //! The first medoids.
 
 use super::distances::Distances;
-use crate::config::Init;
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::nearest::Row;
@@ -13,26 +12,9 @@ use ndarray::Array2;
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
 
-/// The rows that `init` names: all first medoids, fewer where rows are equal,
-/// or none where they shall be drawn by distance.
-pub(crate) fn named_rows(
-    points: &Points<'_>,
-    metric: Metric,
-    init: &Init,
-    n_clusters: usize,
-    rng: &mut Rng,
-    threads: &Threads<'_>,
-) -> Result<Vec<usize>> {
-    match init {
-        Init::Random => Ok(rng.distinct(n_clusters, points.rows())),
-        Init::Centroids(centroids) => rows_near(points, metric, centroids, threads),
-        Init::Auto | Init::KMeansPlusPlus | Init::KMeansParallel => Ok(Vec::new()),
-    }
-}
-
 /// For each centroid the nearest row that equals none taken before.
 /// O(n·k·d).
-fn rows_near(
+pub(crate) fn rows_near(
     points: &Points<'_>,
     metric: Metric,
     centroids: &Array2<f32>,
@@ -136,6 +118,9 @@ impl Chosen<'_> {
         self.picked.push(candidate);
         for (least, &distance) in self.least.iter_mut().zip(self.distances.row(candidate)) {
             *least = least.min(distance);
+        }
+        if let Some(itself) = self.least.get_mut(candidate) {
+            *itself = 0.0;
         }
     }
 
