@@ -23,12 +23,12 @@ const SAMPLE: usize = 128;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 mod cost {
-    pub const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub const SWEEP: f64 = 0.15;
-    pub const WHOLE_CODE: f64 = 25.0;
-    pub const EXACT: f64 = 60.0;
-    pub const EXACT_PER_DIM: f64 = 0.4;
-    pub const TILE_PER_DIM: f64 = 1.0 / 28.0;
+    pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
+    pub(super) const SWEEP: f64 = 0.15;
+    pub(super) const WHOLE_CODE: f64 = 25.0;
+    pub(super) const EXACT: f64 = 60.0;
+    pub(super) const EXACT_PER_DIM: f64 = 0.4;
+    pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
 }
 
 /// A mean and the extremes of the factor that it is multiplied with.
