@@ -20,10 +20,38 @@ pub(crate) struct Fit {
     pub prices: Option<Vec<f64>>,
     /// The duality gap of the balanced assignment, relative to the inertia.
     pub balance_gap: Option<f64>,
+    /// How the result was found, where there is more than one way.
+    pub info: Option<String>,
     pub warnings: Vec<String>,
 }
 
 impl Fit {
+    /// A result without the extras of one kind of model. Warns of clusters
+    /// that stayed empty.
+    pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Self {
+        let dims = centroids.len() / n_clusters;
+        let mut fit = Fit {
+            centroids: Array2::from_shape_vec((n_clusters, dims), centroids)
+                .expect("n_clusters x dims values"),
+            labels,
+            inertia: 0.0,
+            n_iter: 0,
+            medoids: None,
+            prices: None,
+            balance_gap: None,
+            info: None,
+            warnings: Vec::new(),
+        };
+        let sizes = fit.cluster_sizes();
+        let empty = sizes.iter().filter(|&&size| size == 0).count();
+        if empty > 0 {
+            fit.warnings.push(format!(
+                "{empty} of {n_clusters} clusters are empty: the data has fewer distinct points than clusters; use fewer clusters"
+            ));
+        }
+        fit
+    }
+
     /// Checks what is to be assigned, and that there is room for `per_point`
     /// labels (and distances, where wanted) a row.
     pub fn check_prediction(

@@ -31,6 +31,7 @@ mod ffi;
 mod fit;
 mod lloyd;
 mod medoids;
+mod memory;
 mod metric;
 mod model;
 mod nearest;

@@ -405,6 +405,12 @@ impl KMeans {
         Some(self.trained.as_ref()?.cluster_sizes())
     }
 
+    /// How the result was found, where there is more than one way: with
+    /// medoids, whether all distances were compared or a sample of them.
+    pub fn info(&self) -> Option<&str> {
+        self.trained.as_ref()?.info.as_deref()
+    }
+
     /// What is usable but perhaps not what was expected of the result.
     pub fn warnings(&self) -> &[String] {
         self.trained.as_ref().map_or(&[], |fit| &fit.warnings)

@@ -29,7 +29,6 @@ use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
 use crate::{lloyd, medoids, seeding};
 use candidates::{Candidates, Costs};
-use ndarray::Array2;
 use prices::Choice;
 use std::time::Instant;
 use transport::Transport;
@@ -294,17 +293,13 @@ impl<'c> Model<'c> {
         let dual = (window, &prices[..]);
         let gap = certificate::relative_gap(nearest, &costs, threads, dual, (&labels, &own))?;
         let medoids = self.medoids.iter().flatten().map(|&row| row as usize);
-        let dims = nearest.points().cols();
         Ok(Fit {
             medoids: self.config.use_medoids.then(|| medoids.collect()),
-            centroids: Array2::from_shape_vec((clusters, dims), self.centroids)
-                .expect("n_clusters x dims values"),
             inertia: own.iter().sum(),
-            labels,
             n_iter: self.n_iter,
             prices: Some(prices),
             balance_gap: Some(gap),
-            warnings: Vec::new(),
+            ..Fit::new(self.centroids, labels, clusters)
         })
     }
 }

@@ -427,11 +427,11 @@ impl Search {
     }
 }
 
-/// Nearest first, then by node, then ways that are known before those to be
-/// explored: [`BinaryHeap`] pops the greatest.
+/// Nearest first, ways that are known before those to be explored, then by
+/// node: [`BinaryHeap`] pops the greatest.
 impl Ord for Reached {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |reached: &Reached| (reached.node, reached.explore);
+        let key = |reached: &Reached| (reached.explore, reached.node);
         other
             .distance
             .total_cmp(&self.distance)

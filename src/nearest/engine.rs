@@ -1,9 +1,14 @@
 //! Which engine answers a search.
 
+use super::basis::LEVEL;
 use super::isa::Isa;
 
 /// The float32 bounds are proved up to this many dimensions.
 const MAX_TILE_DIMS: usize = 1 << 16;
+
+/// Centroids from which 8-bit codes can pay; making them costs about as much
+/// as one search among 200 centroids.
+const MIN_HEAD: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -11,10 +16,13 @@ pub(super) enum Engine {
     Reference,
     /// Float32 tiles, checked in float64.
     Tile,
+    /// 8-bit codes of the principal coordinates, checked in float64; float32
+    /// tiles where those are faster.
+    Head,
 }
 
 /// What a search may use. For tests and measurements the environment can
-/// force both: `KENTRO_ENGINE` (`reference`, `tile`) and `KENTRO_ISA`
+/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `head`) and `KENTRO_ISA`
 /// (`portable`, `avx2`, `avx512`, `vnni`; at most what the CPU has). Other
 /// values are ignored. Results do not depend on either.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +38,7 @@ impl Setting {
             engine: match variable("KENTRO_ENGINE").as_str() {
                 "reference" => Some(Engine::Reference),
                 "tile" => Some(Engine::Tile),
+                "head" => Some(Engine::Head),
                 _ => None,
             },
             isa: Isa::from_name(&variable("KENTRO_ISA"))
@@ -38,11 +47,16 @@ impl Setting {
         }
     }
 
-    pub fn choose(&self, _rows: usize, dims: usize, centroids: usize) -> Engine {
+    /// `calls`: searches over the same rows before this one.
+    pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
+        let coded = self.isa >= Isa::Vnni && dims >= LEVEL;
         match self.engine {
-            Some(engine) if dims <= MAX_TILE_DIMS => engine,
-            None if dims <= MAX_TILE_DIMS && centroids > 2 => Engine::Tile,
-            _ => Engine::Reference,
+            Some(Engine::Head) if coded && dims <= MAX_TILE_DIMS => Engine::Head,
+            Some(Engine::Reference) => Engine::Reference,
+            Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
+            _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
+            _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= 512 => Engine::Head,
+            _ => Engine::Tile,
         }
     }
 }

@@ -102,6 +102,43 @@ impl Frame {
         }
     }
 
+    /// An upper bound of ‖q‖, given the norm computed in float32; with some
+    /// more, for the rounding of unit rows, with cosine.
+    pub fn norm_bound(&self, norm: f64) -> f64 {
+        let unit = match self.metric {
+            Metric::Euclidean => 0.0,
+            Metric::Cosine => 0.01,
+        };
+        norm * (1.0 + ROUNDOFF * (self.dims + 8) as f64) + unit
+    }
+
+    /// What the score of a centroid at distance 0 would be.
+    pub fn base(&self, row: &Row<'_>) -> f64 {
+        match self.metric {
+            Metric::Euclidean => {
+                self.score_per_distance() * squared_distance(row.values, &self.centre)
+            }
+            Metric::Cosine => {
+                let along = dot(row.values, &self.centre) * row.inverse_norm;
+                1.0 - along + dot(&self.centre, &self.centre)
+            }
+        }
+    }
+
+    /// Score = base − this · distance.
+    pub fn score_per_distance(&self) -> f64 {
+        match self.metric {
+            Metric::Euclidean => 0.5 * f64::from(self.scale) * f64::from(self.scale),
+            Metric::Cosine => 1.0,
+        }
+    }
+
+    /// Covers the rounding of a score that is computed as base − distance, and
+    /// of canonical distances.
+    pub fn score_slack(&self, base: f64, score: f64) -> f64 {
+        2.0 * CANONICAL * (base.abs() + score.abs() + 1.0)
+    }
+
     /// Writes v to `values`; the rest of what scores need is returned.
     /// `None` for a centroid too far away for float32.
     pub fn centroid(

@@ -15,17 +15,24 @@
 
 #![allow(unsafe_code)]
 
+mod basis;
+mod codes;
 mod engine;
 mod exact;
 mod few;
 mod frame;
+#[cfg(target_arch = "x86_64")]
+mod head;
 mod isa;
+mod pairwise;
 mod reference;
 mod search;
 mod simd;
 #[cfg(test)]
 mod tests;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -37,10 +44,15 @@ use crate::threads::Threads;
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 
+use codes::RowCodes;
 use engine::{Engine, Setting};
 use frame::Frame;
+#[cfg(target_arch = "x86_64")]
+use head::{HeadScratch, HeadSearch};
+pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
+use tile::Kernels;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -132,6 +144,17 @@ pub(crate) struct Nearest<'a> {
     metric: Metric,
     setting: Setting,
     frame: Frame,
+    /// Searches so far.
+    calls: usize,
+    codes: Codes,
+}
+
+/// The rows in 8 bits, made when they first pay.
+enum Codes {
+    Untried,
+    /// They would take too much memory.
+    Refused,
+    Made(RowCodes),
 }
 
 impl<'a> Nearest<'a> {
@@ -146,6 +169,8 @@ impl<'a> Nearest<'a> {
             metric,
             setting,
             frame: Frame::new(points, metric),
+            calls: 0,
+            codes: Codes::Untried,
         }
     }
 
@@ -167,7 +192,15 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
-        let search = self.prepare(centroids, true)?;
+        let engine = self
+            .setting
+            .choose(self.calls, centroids.dims, centroids.len());
+        self.calls += 1;
+        if engine == Engine::Head {
+            self.make_codes(threads)?;
+        }
+        let (points, metric) = (self.points, self.metric);
+        let search = self.prepare(engine, centroids, labels)?;
         let tasks = labels.len().div_ceil(TASK_ROWS);
         let mut changed = try_vec(0usize, tasks, "change counts")?;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -181,38 +214,40 @@ impl<'a> Nearest<'a> {
             |scratch, (task, ((labels, mut distances), changed))| {
                 let first = task * TASK_ROWS;
                 let rows = first..first + labels.len();
-                let block = self.points.block(rows, &mut scratch.block);
-                let found = |i: usize, row: &Row<'_>, label: u32| {
+                let block = points.block(rows, &mut scratch.block);
+                let hints: &mut Vec<u32> = &mut scratch.hints;
+                hints.clear();
+                hints.extend_from_slice(labels);
+                let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
                     *changed += usize::from(labels[i] != label);
                     labels[i] = label;
                     if let Some(distances) = distances.as_deref_mut() {
-                        distances[i] = row.distance(centroids.row(label as usize));
+                        distances[i] = distance();
                     }
                 };
-                self.assign_block(&search, block, centroids, &mut scratch.tile, found);
+                let mut found_row = |i: usize, row: &Row<'_>, label: u32| {
+                    found(i, label, &|| row.distance(centroids.row(label as usize)));
+                };
+                match &search {
+                    #[cfg(target_arch = "x86_64")]
+                    Search::Head(search) => {
+                        let scratch = &mut scratch.head;
+                        search.assign(first, block, hints, scratch, |i, distance, label| {
+                            found(i, label, &|| distance);
+                        });
+                    }
+                    Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
+                    Search::Reference => {
+                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                            let row = Row::new(values, self.metric);
+                            let all = 0..centroids.len() as u32;
+                            found_row(i, &row, nearest_of(&row, centroids, all));
+                        }
+                    }
+                }
             },
         )?;
         Ok(changed.iter().sum())
-    }
-
-    fn assign_block(
-        &self,
-        search: &Search<'_>,
-        block: &[f32],
-        centroids: Centroids<'_>,
-        scratch: &mut TileScratch,
-        mut found: impl FnMut(usize, &Row<'_>, u32),
-    ) {
-        match search {
-            Search::Tile(search) => search.assign(block, scratch, found),
-            Search::Reference => {
-                for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                    let row = Row::new(values, self.metric);
-                    let all = 0..centroids.len() as u32;
-                    found(i, &row, nearest_of(&row, centroids, all));
-                }
-            }
-        }
     }
 
     /// The `count` nearest centroids of every row, nearest first, equals by
@@ -226,7 +261,13 @@ impl<'a> Nearest<'a> {
         distances: Option<&mut [f64]>,
     ) -> Result<()> {
         debug_assert!(0 < count && count <= centroids.len());
-        let search = self.prepare(centroids, false)?;
+        let search = match self.setting.choose(0, centroids.dims, centroids.len()) {
+            Engine::Reference => None,
+            Engine::Tile | Engine::Head => {
+                let kernels = Kernels::new(self.setting.isa);
+                Some(TileSearch::new(&self.frame, centroids, kernels, false)?)
+            }
+        };
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -249,8 +290,8 @@ impl<'a> Nearest<'a> {
                     }
                 };
                 match &search {
-                    Search::Tile(search) => search.top(block, count, &mut scratch.tile, found),
-                    Search::Reference => {
+                    Some(search) => search.top(block, count, &mut scratch.tile, found),
+                    None => {
                         let mut ranked = Vec::new();
                         for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
                             let row = Row::new(values, self.metric);
@@ -290,20 +331,36 @@ impl<'a> Nearest<'a> {
         })
     }
 
-    /// Packs the centroids for the engine that suits the job.
-    fn prepare<'c>(&'c self, centroids: Centroids<'c>, distinct: bool) -> Result<Search<'c>> {
-        let engine = self
-            .setting
-            .choose(self.points.rows(), centroids.dims, centroids.len());
-        Ok(match engine {
-            Engine::Reference => Search::Reference,
-            Engine::Tile => Search::Tile(TileSearch::new(
-                &self.frame,
-                centroids,
-                self.setting.isa,
-                distinct,
-            )?),
-        })
+    fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
+        if matches!(self.codes, Codes::Untried) {
+            let kernels = Kernels::new(self.setting.isa);
+            let made = RowCodes::new(self.points, &self.frame, kernels, threads)?;
+            self.codes = made.map_or(Codes::Refused, Codes::Made);
+        }
+        Ok(())
+    }
+
+    /// Readies an engine with these centroids.
+    fn prepare<'c>(
+        &'c self,
+        engine: Engine,
+        centroids: Centroids<'c>,
+        labels: &[u32],
+    ) -> Result<Search<'c>> {
+        let (frame, points) = (&self.frame, self.points);
+        let kernels = Kernels::new(self.setting.isa);
+        if engine == Engine::Reference {
+            return Ok(Search::Reference);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let (Engine::Head, Codes::Made(codes)) = (engine, &self.codes) {
+            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels)?;
+            if let Some(search) = search {
+                return Ok(Search::Head(search));
+            }
+        }
+        let search = TileSearch::new(frame, centroids, kernels, true)?;
+        Ok(Search::Tile(search))
     }
 }
 
@@ -311,11 +368,16 @@ impl<'a> Nearest<'a> {
 enum Search<'c> {
     Reference,
     Tile(TileSearch<'c>),
+    #[cfg(target_arch = "x86_64")]
+    Head(HeadSearch<'c>),
 }
 
 /// A worker's buffers.
 #[derive(Default)]
 struct Scratch {
     block: Vec<f32>,
+    hints: Vec<u32>,
     tile: TileScratch,
+    #[cfg(target_arch = "x86_64")]
+    head: HeadScratch,
 }

@@ -2,7 +2,6 @@
 //! canonical distances decide between them.
 
 use super::frame::{CentroidTerms, FAR, Frame, RowBound};
-use super::isa::Isa;
 use super::reference::{keep_least, nearest_of};
 use super::tile::{Best, Kernels, Panels};
 use super::{Centroids, Row};
@@ -68,10 +67,9 @@ impl<'a> TileSearch<'a> {
     pub fn new(
         frame: &'a Frame,
         centroids: Centroids<'a>,
-        isa: Isa,
+        kernels: Kernels,
         distinct: bool,
     ) -> Result<Self> {
-        let kernels = Kernels::new(isa);
         let (count, dims, height) = (centroids.len(), centroids.dims, kernels.shape.height);
         let padded = count.next_multiple_of(height);
         let mut panels = Panels {
@@ -110,8 +108,6 @@ impl<'a> TileSearch<'a> {
                 panel[t * height + j % height] = value;
             }
         }
-        let zero_row = (0..count as u32).map(|j| (1.0 + centroids.bias(j as usize), j));
-        let zero_label = zero_row.reduce(|a, b| if b.0 < a.0 { b } else { a });
         Ok(TileSearch {
             frame,
             centroids,
@@ -121,7 +117,7 @@ impl<'a> TileSearch<'a> {
             norms,
             spreads,
             always,
-            zero_label: zero_label.map_or(0, |(_, j)| j),
+            zero_label: zero_label(centroids),
         })
     }
 
@@ -341,7 +337,7 @@ fn any_at_least(bounds: &[f32], thresholds: &[f32]) -> bool {
 }
 
 /// The centroids that repeat an earlier one, bias included; ascending.
-fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
+pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     let key = |j: usize| {
         let values = centroids.row(j).iter().map(|v| u64::from(v.to_bits()));
         values.fold(centroids.bias(j).to_bits(), |hash, bits| {
@@ -369,4 +365,11 @@ fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     }
     repeated.sort_unstable();
     Ok(repeated)
+}
+
+/// What an all-zero row gets with cosine, being as far from all centroids.
+pub(super) fn zero_label(centroids: Centroids<'_>) -> u32 {
+    let values = (0..centroids.len()).map(|j| (1.0 + centroids.bias(j), j as u32));
+    let least = values.reduce(|a, b| if b.0 < a.0 { b } else { a });
+    least.map_or(0, |(_, j)| j)
 }

@@ -159,7 +159,10 @@ fn settings() -> Vec<Setting> {
             isa,
         })
     };
-    [Engine::Tile].into_iter().flat_map(on).collect()
+    [Engine::Tile, Engine::Head]
+        .into_iter()
+        .flat_map(on)
+        .collect()
 }
 
 /// Runs `check` on each case with both metrics; centroids are made to suit.

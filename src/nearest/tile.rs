@@ -9,6 +9,7 @@ use super::isa::Isa;
 use super::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
+use crate::error::{Result, try_vec};
 
 /// The shape of the tile that suits an instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,27 @@ pub(super) struct Panels {
     pub dims: usize,
     pub values: Vec<f32>,
     pub starts: Vec<f32>,
+}
+
+impl Panels {
+    /// `rows` (count × dims), with sums that start at 0.
+    pub fn of_rows(rows: &[f32], dims: usize, kernels: Kernels) -> Result<Self> {
+        let height = kernels.shape.height;
+        let count = rows.len() / dims;
+        let padded = count.next_multiple_of(height);
+        let mut values = try_vec(0.0f32, padded * dims, "panels")?;
+        for (j, row) in rows.chunks_exact(dims).enumerate() {
+            let panel = &mut values[j / height * height * dims..][..height * dims];
+            for (t, &value) in row.iter().enumerate() {
+                panel[t * height + j % height] = value;
+            }
+        }
+        Ok(Panels {
+            dims,
+            values,
+            starts: try_vec(0.0, padded, "panels")?,
+        })
+    }
 }
 
 /// Per packed row: the greatest score, the second greatest, and where the
