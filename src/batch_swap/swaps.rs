@@ -107,7 +107,7 @@ pub(super) fn choose_swaps(
     let removed = least_useful(pairs, &clusters, &losses, &wanted);
     let swaps = removed.into_iter().zip(splits);
     Ok(swaps
-        .take_while(|&(removed, (_, ref split))| split.gain >= HOPE * losses[removed])
+        .take_while(|&(removed, (_, ref split))| split.gain >= std::env::var("HOPE").map_or(HOPE, |v| v.parse().unwrap()) * losses[removed])
         .map(|(removed, (j, split))| Swap {
             removed,
             split: j,
