@@ -71,6 +71,20 @@ fn callbacks() {
     test("callbacks");
 }
 
+/// The quickstart prints what the one in Rust prints.
+#[test]
+fn quickstart() {
+    let source = Path::new(ROOT).join("examples/quickstart.cpp");
+    let text = run(&compile(&source, "quickstart-cpp"));
+    let rust = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--example", "quickstart"])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(rust.status.success());
+    assert_eq!(text, String::from_utf8(rust.stdout).unwrap());
+}
+
 /// The documentation shows whole programs.
 #[test]
 fn documented_programs() {

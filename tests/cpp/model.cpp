@@ -226,6 +226,42 @@ void given_centroids_and_seeds() {
     }
 }
 
+void balanced_sizes_stay_within_the_bound() {
+    // Three quarters of the rows lie in one corner.
+    std::vector<float> uneven = data;
+    for (std::size_t i = 0; i < 300; ++i) std::copy_n(&data[i % 100 * 4 * 6], 6, &uneven[i * 6]);
+    for (std::size_t bound : {1u, 16u}) {
+        auto kmeans = kentro::KMeans(7).with_euclidean(true).with_balanced(true).with_max_balance_diff(bound);
+        const kentro::Clusters clusters = kmeans.train({uneven, 6});
+        std::size_t smallest = 400, largest = 0;
+        for (kentro::View<std::size_t> members : clusters) {
+            smallest = std::min(smallest, members.size());
+            largest = std::max(largest, members.size());
+        }
+        check(clusters.members().size() == 400 && largest - smallest <= bound);
+    }
+}
+
+void medoids_are_points_of_their_clusters() {
+    auto kmeans = kentro::KMeans(4).with_euclidean(true).with_use_medoids(true);
+    kmeans.fit({data, 6});
+    const kentro::View<std::size_t> medoids = kmeans.medoid_indices();
+    check(medoids.size() == 4);
+    double loss = 0;
+    for (std::size_t j = 0; j < 4; ++j) {
+        check(kmeans.labels()[medoids[j]] == j);
+        const kentro::View<float> centroid = kmeans.centroids()[j];
+        check(std::equal(centroid.begin(), centroid.end(), &data[medoids[j] * 6]), "the centroid is the row");
+    }
+    for (std::size_t i = 0; i < 400; ++i) {
+        const std::size_t medoid = medoids[kmeans.labels()[i]];
+        check(medoid % 4 == i % 4, "blobs stay together");
+        loss += std::sqrt(squared_distance(&data[i * 6], &data[medoid * 6], 6));
+    }
+    check(std::abs(kmeans.inertia() - loss) <= 1e-5 * loss, "distances are not squared");
+    check(kmeans.assign({data, 6}, 1).to_vectors() == kmeans.clusters().to_vectors());
+}
+
 void small_shapes() {
     const std::vector<float> line = {3, 1, 2};
     auto each = kentro::KMeans(3).with_euclidean(true);
@@ -263,6 +299,8 @@ int main() {
         {"threads_do_not_change_the_result", threads_do_not_change_the_result},
         {"one_model_serves_many_threads", one_model_serves_many_threads},
         {"given_centroids_and_seeds", given_centroids_and_seeds},
+        {"balanced_sizes_stay_within_the_bound", balanced_sizes_stay_within_the_bound},
+        {"medoids_are_points_of_their_clusters", medoids_are_points_of_their_clusters},
         {"small_shapes", small_shapes},
         {"huge_values", huge_values},
     });
