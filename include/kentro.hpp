@@ -526,9 +526,8 @@ public:
         return labels;
     }
 
-    /// The same into the caller's memory, which must have room; `distances`
-    /// may be null. Distances are squared Euclidean, 1 - cosine or, with
-    /// medoids, not squared.
+    /// The same into the caller's memory, which must have room; `distances`,
+    /// squared Euclidean or 1 - cosine, may be null.
     void predict_into(const Points& points, Count k, std::uint32_t* labels, double* distances = nullptr,
                       std::optional<Count> num_threads = std::nullopt) const {
         const Handle own = clone_handle();

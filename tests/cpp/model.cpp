@@ -192,13 +192,15 @@ void one_model_serves_many_threads() {
     std::vector<int> wrong(4);
     for (std::size_t t = 0; t < wrong.size(); ++t) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < 50; ++i) {
-                wrong[t] += kmeans.assign({data, 6}, 1).to_vectors() != expected;
+            // Each thread has an error of its own.
+            const std::string text = "Dimension mismatch: expected 6, got " + std::to_string(t + 1);
+            for (int i = 0; i < 5000; ++i) {
+                if (i % 500 == 0) wrong[t] += kmeans.assign({data, 6}, 1).to_vectors() != expected;
                 try {
-                    kmeans.assign({data, 3}, 1);
+                    kmeans.assign({data.data(), 1, t + 1}, 1);
                     ++wrong[t];
                 } catch (const kentro::Error& error) {
-                    wrong[t] += error.status() != KENTRO_STATUS_DIMENSION_MISMATCH;
+                    wrong[t] += error.what() != text;
                 }
             }
         });
