@@ -148,9 +148,9 @@
 typedef struct kentro_clusters kentro_clusters;
 
 /**
- * A clustering model. A handle that nobody is setting up or training may be
- * shared between threads; other threads get `KENTRO_STATUS_BUSY` when they
- * change it meanwhile.
+ * A clustering model. May be shared between threads. While a call trains it
+ * or sets it up, it can be read, as it was before that call, but other calls
+ * that would change it get `KENTRO_STATUS_BUSY`.
  */
 typedef struct kentro_kmeans kentro_kmeans;
 

@@ -8,6 +8,9 @@ use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
 use crate::{lloyd, seeding};
+use crate::metric::Metric;
+use crate::points::Points;
+use ndarray::ArrayView2;
 use std::time::Instant;
 
 /// The best of `n_init` runs.
@@ -63,9 +66,11 @@ fn start_centroids(
         .max(var("MIN", 2048.0) as usize);
     let mut centroids = if config.init == Init::Auto && sample <= points.rows() / 2 {
         let rows = rng.distinct(sample, points.rows());
-        let mut rows: Vec<u32> = rows.into_iter().map(|row| row as u32).collect();
+        let mut rows = rows;
         rows.sort_unstable();
-        let sample = points.select(&rows);
+        let sample = seeding::copy_rows(points, Metric::Euclidean, &rows)?;
+        let sample = ArrayView2::from_shape((rows.len(), points.cols()), &sample).expect("rows x cols");
+        let sample = Points::from(sample);
         let mut nearest = Nearest::new(&sample, config.metric);
         let t = Instant::now();
         let centroids = seeding::draw(&mut nearest, config, rng, threads)?;
@@ -73,7 +78,7 @@ fn start_centroids(
             eprintln!("sample {} drawn {:?}", rows.len(), t.elapsed());
         }
         let t = Instant::now();
-        let c = batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)?;
+        let c = if var("CW", 1.0) == 0.0 { centroids } else { batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)? };
         if std::env::var("DBG").is_ok() {
             eprintln!("sample swapped {:?}", t.elapsed());
         }

@@ -37,6 +37,16 @@ fn header(root: &Path) -> String {
     bindings.write(&mut text);
     let text = String::from_utf8(text).unwrap();
     assert!(text.is_ascii(), "some tools read headers as ASCII");
+    for name in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define "))
+    {
+        let ours = name.starts_with("KENTRO_");
+        assert!(
+            ours,
+            "cbindgen takes every pub constant: make it pub(super): {name}"
+        );
+    }
     let includes = "#include <stdint.h>\n";
     assert_eq!(text.matches(includes).count(), 1);
     text.replace(includes, &format!("{includes}{}", macros()))

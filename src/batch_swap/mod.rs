@@ -9,12 +9,12 @@
 mod split;
 mod swaps;
 
-use crate::error::{Result, try_vec};
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::error::Result;
+use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;
 use crate::threads::Threads;
-use swaps::{Pairs, Swap, choose_swaps};
+use swaps::{Swap, Swaps};
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -42,19 +42,18 @@ pub(crate) fn batch_swap(
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
+    let dims = nearest.points().cols();
     let n_clusters = centroids.len() / dims;
     let mut partition = Partition::new(nearest, &centroids)?;
     let mut inertia = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
     if n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut pairs = Pairs::new(rows)?;
-    pairs.find(nearest, &centroids, threads)?;
+    let mut labels = partition.labels().to_vec();
     let mut batch = (n_clusters / 10).max(1);
     let mut failures = 0;
     for _ in 0..effort.rounds {
-        let swaps = choose_swaps(nearest, &pairs, &centroids, batch, failures, rng, threads)?;
+        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?.choose(batch, failures, rng, threads)?;
         if swaps.is_empty() {
             break;
         }
@@ -80,7 +79,7 @@ pub(crate) fn batch_swap(
         }
         if reached < inertia {
             (centroids, inertia) = (trial, reached);
-            pairs.find(nearest, &centroids, threads)?;
+            labels.copy_from_slice(partition.labels());
         }
         if success {
             failures = 0;

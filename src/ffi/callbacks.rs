@@ -62,6 +62,12 @@ pub(super) struct Callbacks {
     log: Option<Callback<Log>>,
 }
 
+// SAFETY: the pointers are only handed to the caller's functions, in calls that
+// the caller makes, on the caller's threads.
+unsafe impl Send for Callbacks {}
+// SAFETY: as above.
+unsafe impl Sync for Callbacks {}
+
 impl Callbacks {
     /// Passes an event on; breaks if the caller wants to cancel.
     pub fn tell(&self, event: Event<'_>) -> ControlFlow<()> {

@@ -10,30 +10,31 @@ use super::{borrow, require};
 use crate::model::KMeans;
 use libc::c_char;
 use std::ffi::CString;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
-/// A clustering model. A handle that nobody is setting up or training may be
-/// shared between threads; other threads get `KENTRO_STATUS_BUSY` when they
-/// change it meanwhile.
+/// A clustering model. May be shared between threads. While a call trains it
+/// or sets it up, it can be read, as it was before that call, but other calls
+/// that would change it get `KENTRO_STATUS_BUSY`.
 pub struct KMeansHandle {
-    /// Held only to copy it out or to put the next state in.
-    state: RwLock<State>,
-    /// Held while a call prepares the next state; callbacks run under it.
+    /// Locked only to copy the pointer out or to put the next one in.
+    state: RwLock<Arc<State>>,
+    /// Locked while a call prepares the next state; callbacks run under it.
     changing: Mutex<()>,
     /// The detail of the last failed call.
     error: Mutex<CString>,
 }
 
-/// Cloning is cheap: what training left behind is shared.
+/// What training left behind is shared by clones and never moves, so that it
+/// can be lent until the handle is freed: a model trains only once.
 #[derive(Clone)]
 pub(super) struct State {
     pub model: KMeans,
     pub callbacks: Callbacks,
-    pub warnings: Vec<CString>,
+    pub warnings: Arc<[CString]>,
 }
 
 impl KMeansHandle {
-    fn new(state: State) -> Box<Self> {
+    fn new(state: Arc<State>) -> Box<Self> {
         Box::new(KMeansHandle {
             state: RwLock::new(state),
             changing: Mutex::new(()),
@@ -54,16 +55,15 @@ impl KMeansHandle {
         match catch(|| body(handle)) {
             Ok(()) => KENTRO_STATUS_OK,
             Err(failure) => {
-                *unpoisoned(handle.error.lock()) = c_string(&failure.detail);
+                *handle.error() = c_string(&failure.detail);
                 failure.status
             }
         }
     }
 
-    /// Reads the state. What is borrowed from a trained model's results stays
-    /// where it is until the handle is freed, since a model trains only once.
-    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
-        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn state(&self) -> Arc<State> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&state)
     }
 
     /// Replaces the state by what `change` makes of a copy; not if it fails.
@@ -79,15 +79,15 @@ impl KMeansHandle {
                 ));
             }
         };
-        let mut next = self.read(State::clone);
+        let mut next = State::clone(&self.state());
         change(&mut next)?;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
-}
 
-fn unpoisoned<'a, T>(lock: std::sync::LockResult<MutexGuard<'a, T>>) -> MutexGuard<'a, T> {
-    lock.unwrap_or_else(PoisonError::into_inner)
+    fn error(&self) -> MutexGuard<'_, CString> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// `text` up to its first NUL.
@@ -112,11 +112,11 @@ pub unsafe extern "C" fn kentro_kmeans_new(
             let text = message(KENTRO_STATUS_INVALID_N_CLUSTERS).to_string_lossy();
             return Err(Failure::new(KENTRO_STATUS_INVALID_N_CLUSTERS, text));
         }
-        let handle = KMeansHandle::new(State {
+        let handle = KMeansHandle::new(Arc::new(State {
             model: KMeans::new(n_clusters),
             callbacks: Callbacks::default(),
-            warnings: Vec::new(),
-        });
+            warnings: Arc::new([]),
+        }));
         // SAFETY: `out_kmeans` can be written, as the caller promises.
         unsafe { out_kmeans.write(Box::into_raw(handle)) };
         Ok(())
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn kentro_kmeans_clone(
     unsafe {
         KMeansHandle::call(kmeans, |handle| {
             require(out_kmeans, "out_kmeans")?;
-            let copy = KMeansHandle::new(handle.read(State::clone));
+            let copy = KMeansHandle::new(handle.state());
             out_kmeans.write(Box::into_raw(copy));
             Ok(())
         })
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn kentro_kmeans_free(kmeans: *mut KMeansHandle) {
 pub unsafe extern "C" fn kentro_kmeans_error(kmeans: *const KMeansHandle) -> *const c_char {
     // SAFETY: the handle is live, as the caller promises.
     match unsafe { borrow(kmeans, "kmeans") } {
-        Ok(handle) => unpoisoned(handle.error.lock()).as_ptr(),
+        Ok(handle) => handle.error().as_ptr(),
         Err(_) => message(KENTRO_STATUS_NULL_POINTER).as_ptr(),
     }
 }

@@ -34,6 +34,14 @@ mod guard;
 
 use status::{Failure, Outcome};
 
+// Handles are promised to be fit for sharing between threads.
+const _: () = {
+    const fn shareable<T: Sync>() {}
+    shareable::<handle::KMeansHandle>();
+    shareable::<points::PointsHandle>();
+    shareable::<clusters::ClustersHandle>();
+};
+
 /// The value behind a pointer that C gave us.
 ///
 /// # Safety

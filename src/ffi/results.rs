@@ -27,7 +27,7 @@ unsafe fn get<T>(
     unsafe {
         KMeansHandle::call(kmeans, |handle| {
             require(out, "out")?;
-            out.write(handle.read(read)?);
+            out.write(read(&handle.state())?);
             Ok(())
         })
     }
@@ -48,10 +48,9 @@ unsafe fn lend<T>(
         KMeansHandle::call(kmeans, |handle| {
             require(out, "out")?;
             require(out_len, "out_len")?;
-            let (pointer, len) = handle.read(|state| {
-                let slice = read(state)?;
-                Ok::<_, Failure>(slice.map_or((ptr::null(), 0), |s| (s.as_ptr(), s.len())))
-            })?;
+            let state = handle.state();
+            let slice = read(&state)?;
+            let (pointer, len) = slice.map_or((ptr::null(), 0), |s| (s.as_ptr(), s.len()));
             out.write(pointer);
             out_len.write(len);
             Ok(())
@@ -106,11 +105,10 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
             require(out, "out")?;
             require(out_rows, "out_rows")?;
             require(out_cols, "out_cols")?;
-            let (pointer, (rows, cols)) = handle.read(|state| {
-                let centroids = trained(state.model.centroids())?;
-                Ok::<_, Failure>((centroids.as_ptr(), centroids.dim()))
-            })?;
-            out.write(pointer);
+            let state = handle.state();
+            let centroids = trained(state.model.centroids())?;
+            let (rows, cols) = centroids.dim();
+            out.write(centroids.as_ptr());
             out_rows.write(rows);
             out_cols.write(cols);
             Ok(())

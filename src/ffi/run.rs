@@ -7,9 +7,12 @@ use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
 use super::{borrow, require};
 use crate::model::RunOptions;
 use crate::points::Points;
+use crate::threads::{Event, Observer};
 use std::slice;
 
 /// All the cores that the machine grants, as a number of threads.
+///
+/// Not for cbindgen, which cannot write it: `tests/header.rs` does.
 /// cbindgen:ignore
 const KENTRO_ALL_THREADS: usize = usize::MAX;
 
@@ -54,11 +57,8 @@ pub unsafe extern "C" fn kentro_kmeans_train_f32(
 fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outcome {
     handle.change(|state| {
         let callbacks = state.callbacks;
-        let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
-        let options = RunOptions {
-            num_threads: threads_option(num_threads),
-            observer: Some(&mut observer),
-        };
+        let mut observer = |event: Event<'_>| callbacks.tell(event);
+        let options = options(num_threads, &mut observer);
         state.model.fit(points, options)?;
         state.warnings = state
             .model
@@ -121,13 +121,10 @@ fn assign(
     k: usize,
     num_threads: usize,
 ) -> Outcome<*mut ClustersHandle> {
-    let (model, callbacks) = handle.read(|state| (state.model.clone(), state.callbacks));
-    let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
-    let options = RunOptions {
-        num_threads: threads_option(num_threads),
-        observer: Some(&mut observer),
-    };
-    ClustersHandle::new(model.assign_points(points, k, options)?)
+    let state = handle.state();
+    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
+    let options = options(num_threads, &mut observer);
+    ClustersHandle::new(state.model.assign_points(points, k, options)?)
 }
 
 /// Writes the `k` nearest clusters of every row, nearest first, to
@@ -187,15 +184,12 @@ unsafe fn predict(
     out_labels: *mut u32,
     out_distances: *mut f64,
 ) -> Outcome {
-    let (model, callbacks) = handle.read(|state| (state.model.clone(), state.callbacks));
-    let mut observer = |event: crate::threads::Event<'_>| callbacks.tell(event);
-    let options = RunOptions {
-        num_threads: threads_option(num_threads),
-        observer: Some(&mut observer),
-    };
+    let state = handle.state();
+    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
+    let options = options(num_threads, &mut observer);
     let len = points
         .rows()
-        .checked_mul(k.min(model.n_clusters()))
+        .checked_mul(k.min(state.model.n_clusters()))
         .filter(|&len| len <= isize::MAX as usize / size_of::<f64>())
         .ok_or_else(|| {
             let text = "Invalid data: rows times k overflows; predict in parts";
@@ -214,9 +208,14 @@ unsafe fn predict(
         // SAFETY: not NULL, and as long as the caller promises.
         false => Some(unsafe { slice::from_raw_parts_mut(out_distances, len) }),
     };
-    Ok(model.predict_top(points, k, labels, distances, options)?)
+    Ok(state
+        .model
+        .predict_top(points, k, labels, distances, options)?)
 }
 
-fn threads_option(num_threads: usize) -> Option<usize> {
-    (num_threads != KENTRO_ALL_THREADS).then_some(num_threads)
+fn options<'a>(num_threads: usize, observer: &'a mut Observer<'a>) -> RunOptions<'a> {
+    RunOptions {
+        num_threads: (num_threads != KENTRO_ALL_THREADS).then_some(num_threads),
+        observer: Some(observer),
+    }
 }

@@ -55,7 +55,7 @@ unsafe fn get<T>(
     unsafe {
         KMeansHandle::call(kmeans, |handle| {
             require(out, "out")?;
-            out.write(handle.read(|state| read(&state.model)));
+            out.write(read(&handle.state().model));
             Ok(())
         })
     }

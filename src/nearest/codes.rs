@@ -56,7 +56,9 @@ impl Coder {
         for ((block, codes), rest) in blocks.zip(codes).zip(rests) {
             let (mut lost_here, mut kept_here) = ([0.0f32; 8], [0.0f32; 8]);
             for (i, (&value, code)) in block.iter().zip(codes).enumerate() {
-                let rounded = (value * inverse).round_ties_even().clamp(-127.0, 127.0);
+                // Rounds to an integer: |value · inverse| ≤ 127.01.
+                const ROUND: f32 = (3 << 22) as f32;
+                let rounded = (value * inverse).clamp(-127.0, 127.0) + ROUND - ROUND;
                 *code = rounded as i8;
                 let residual = value - rounded * unit;
                 lost_here[i % 8] += residual * residual;

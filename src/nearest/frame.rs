@@ -175,7 +175,7 @@ impl Frame {
 }
 
 /// What the score of a centroid needs beside v.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct CentroidTerms {
     /// b.
     pub offset: f64,

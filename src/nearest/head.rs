@@ -7,11 +7,11 @@
 //! that pass, and exact arithmetic for the few that are left.
 
 use super::codes::{Rest, RowCodes};
-use super::frame::{CentroidTerms, Frame};
+use super::frame::{CentroidTerms, Frame, RowBound};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
-use super::vnni::{CodePanels, CodeRows, Hit, PANEL, Terms, dot_codes};
+use super::vnni::{CodePanels, CodeRows, Hit, PANEL, Terms, dot_codes, sum_codes};
 use super::{Centroids, Row};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
@@ -23,12 +23,14 @@ const SAMPLE: usize = 128;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 mod cost {
-    pub const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub const SWEEP: f64 = 0.15;
-    pub const WHOLE_CODE: f64 = 25.0;
-    pub const EXACT: f64 = 60.0;
-    pub const EXACT_PER_DIM: f64 = 0.4;
-    pub const TILE_PER_DIM: f64 = 1.0 / 28.0;
+    pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
+    pub(super) const SWEEP: f64 = 0.15;
+    pub(super) const CODE: f64 = 25.0;
+    pub(super) const FLOAT: f64 = 40.0;
+    pub(super) const FLOAT_PER_DIM: f64 = 0.15;
+    pub(super) const EXACT: f64 = 50.0;
+    pub(super) const EXACT_PER_DIM: f64 = 0.3;
+    pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
 }
 
 /// A mean and the extremes of the factor that it is multiplied with.
@@ -86,6 +88,10 @@ pub(super) struct HeadSearch<'a> {
     /// k × head, offset by 128.
     codes: Vec<u8>,
     coded: Vec<Coded>,
+    /// k × dims: v, for float32 scores, with their terms.
+    values: Vec<f32>,
+    terms: Vec<CentroidTerms>,
+    kernels: Kernels,
     /// k × levels: norm of the code's coordinates; rest.
     head_norms: Vec<f32>,
     rests: Vec<Rest>,
@@ -102,8 +108,8 @@ pub(super) struct HeadScratch {
     hits: Vec<Hit>,
     guesses: Vec<u32>,
     leaders: Vec<Leader>,
-    /// Row, upper bound of the score, centroid.
-    rivals: Vec<(u32, f32, u32)>,
+    /// Pairs that the sweep let pass, that whole codes did, that float32 did.
+    passed: [usize; 3],
 }
 
 /// The best centroid of a row so far.
@@ -115,11 +121,14 @@ struct Leader {
     value: f64,
     /// A lower bound of its score, so what others must reach.
     score: f64,
+    /// Scale of the row, and the bound of its float32 scores.
+    scale: f32,
+    bound: RowBound,
 }
 
 impl<'a> HeadSearch<'a> {
     /// `labels` tells what the rows belonged to before. `None` if float32
-    /// tiles are likely faster.
+    /// tiles are likely faster and this engine isn't forced.
     pub fn new(
         frame: &'a Frame,
         rows: &'a RowCodes,
@@ -127,6 +136,7 @@ impl<'a> HeadSearch<'a> {
         centroids: Centroids<'a>,
         kernels: Kernels,
         labels: &[u32],
+        forced: bool,
     ) -> Result<Option<Self>> {
         const PURPOSE: &str = "centroid codes";
         let (count, dims, head) = (centroids.len(), centroids.dims, rows.coder.head);
@@ -142,6 +152,9 @@ impl<'a> HeadSearch<'a> {
             },
             codes: try_vec(128u8, count * head, PURPOSE)?,
             coded: try_vec(Coded::default(), count, PURPOSE)?,
+            values: try_vec(0.0, count * dims, PURPOSE)?,
+            terms: try_vec(CentroidTerms::default(), count, PURPOSE)?,
+            kernels,
             head_norms: try_vec(0.0, count * levels, PURPOSE)?,
             rests: try_vec(Rest::default(), count * levels, PURPOSE)?,
             level: Level {
@@ -158,9 +171,7 @@ impl<'a> HeadSearch<'a> {
             always: Vec::new(),
             zero_label: zero_label(centroids),
         };
-        search.encode_centroids(kernels)?;
-        let width = kernels.shape.width;
-        debug_assert!(width > 0 && dims > 0);
+        search.encode_centroids()?;
         let mut best: Option<(f64, usize)> = None;
         for levels in 1..=levels {
             search.use_levels(levels)?;
@@ -171,11 +182,15 @@ impl<'a> HeadSearch<'a> {
         }
         let (cost, levels) = best.unwrap_or((f64::INFINITY, 1));
         search.use_levels(levels)?;
+        if std::env::var("KDEBUG").is_ok() {
+            eprintln!("levels {levels} cost {cost} head {}", head);
+        }
         let tile = cost::TILE_PER_DIM * (dims * count) as f64;
-        Ok((cost < tile).then_some(search))
+        Ok((forced || cost < tile).then_some(search))
     }
 
-    fn encode_centroids(&mut self, kernels: Kernels) -> Result<()> {
+    fn encode_centroids(&mut self) -> Result<()> {
+        let kernels = self.kernels;
         let (count, dims, head) = (
             self.centroids.len(),
             self.centroids.dims,
@@ -188,7 +203,6 @@ impl<'a> HeadSearch<'a> {
         let mut packed = try_vec(0.0f32, width * dims, "centroids")?;
         let mut squares = vec![0.0f32; width];
         let mut scores = try_vec(0.0f32, width * basis.starts.len(), "centroids")?;
-        let mut values = try_vec(0.0f32, dims, "a centroid")?;
         let mut coordinates = vec![0.0f32; head];
         let mut signed = vec![0i8; head];
         let scales = vec![self.frame.scale; width];
@@ -209,10 +223,14 @@ impl<'a> HeadSearch<'a> {
                 if repeated.binary_search(&(j as u32)).is_ok() {
                     continue;
                 }
-                let Some(terms) = self.frame.centroid(self.centroids, j, &mut values) else {
+                let Some(terms) =
+                    self.frame
+                        .centroid(self.centroids, j, &mut self.values[j * dims..][..dims])
+                else {
                     self.always.push(j as u32);
                     continue;
                 };
+                self.terms[j] = terms;
                 let CentroidTerms {
                     offset,
                     norm,
@@ -290,33 +308,28 @@ impl<'a> HeadSearch<'a> {
     fn cost(&self, points: &Points<'_>, labels: &[u32]) -> f64 {
         let rows = points.rows();
         let count = rows.min(SAMPLE);
-        let (mut pairs, mut rivals, mut seen) = (0.0, 0.0, 0.0);
-        let mut scratch = HeadScratch::default();
+        let (mut seen, mut scratch) = (0.0, HeadScratch::default());
         let mut values = Vec::new();
         // Neighbouring rows share a tile: eight at a time.
         for group in 0..count.div_ceil(8) {
             let first = (group as u128 * 8 * rows as u128 / count as u128) as usize;
             let last = rows.min(first + 8);
             let block = points.block(first..last, &mut values);
-            self.sweep(first, block, &labels[first..last], &mut scratch);
-            let hits = scratch.hits.iter();
-            pairs += hits
-                .map(|hit| f64::from(hit.mask.count_ones()))
-                .sum::<f64>();
-            rivals += scratch.rivals.len() as f64;
+            self.search(first, block, &labels[first..last], &mut scratch);
             seen += (last - first) as f64;
         }
-        let (count, dims) = (self.centroids.len() as f64, self.centroids.dims as f64);
+        let [pairs, whole, exact] = scratch.passed.map(|pairs| pairs as f64 / seen);
+        let dims = self.centroids.dims as f64;
         let sweep = cost::SWEEP + cost::SWEEP_PER_DIM * self.level.terms.dims as f64;
-        let exact = cost::EXACT + cost::EXACT_PER_DIM * dims;
-        count * sweep
-            + pairs / seen * cost::WHOLE_CODE
-            + (1.0 + (rivals / seen).min(20.0) * 0.6 + (rivals / seen - 20.0).max(0.0)) * exact
+        self.centroids.len() as f64 * sweep
+            + pairs * cost::CODE
+            + whole * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
+            + (1.0 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims)
     }
 
-    /// Calls `found` with each row's number in the block, the row, its
-    /// nearest centroid and its distance. `first` is the number of the first
-    /// row among all, `labels` says what the rows belonged to before.
+    /// Calls `found` with each row's number in the block, the distance of its
+    /// nearest centroid, and that. `first` is the number of the first row
+    /// among all, `labels` says what the rows belonged to before.
     pub fn assign(
         &self,
         first: usize,
@@ -329,27 +342,81 @@ impl<'a> HeadSearch<'a> {
         let rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512) / 8 * 8;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
         for (block, (values, labels)) in blocks.enumerate() {
-            let start = first + block * rows;
-            self.sweep(start, values, labels, scratch);
-            scratch
-                .rivals
-                .sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
-            let mut rivals = scratch.rivals.chunk_by(|a, b| a.0 == b.0).peekable();
-            for (i, values) in values.chunks_exact(dims).enumerate() {
-                let row = self.rows.row(start + i, values, self.frame.metric);
-                let mut leader = scratch.leaders[i];
-                if let Some(rivals) = rivals.next_if(|group| group[0].0 == i as u32) {
-                    for &(_, bound, j) in rivals {
-                        if f64::from(bound) < leader.score {
-                            break;
-                        }
-                        self.challenge(start + i, &row, j, &mut leader);
-                    }
-                }
-                for &j in &self.always {
-                    self.challenge(start + i, &row, j, &mut leader);
-                }
+            self.search(first + block * rows, values, labels, scratch);
+            for (i, leader) in scratch.leaders.iter().enumerate() {
                 found(block * rows + i, leader.distance, leader.label);
+            }
+        }
+    }
+
+    /// Finds each row's nearest centroid and leaves it in `leaders`.
+    fn search(&self, first: usize, values: &[f32], labels: &[u32], scratch: &mut HeadScratch) {
+        let (dims, head) = (self.centroids.dims, self.panels.stride);
+        let count = labels.len();
+        let codes = &self.rows.codes[first * head..(first + count) * head];
+        let HeadScratch {
+            terms,
+            hits,
+            guesses,
+            leaders,
+            passed,
+        } = scratch;
+        let level = &self.level.terms;
+        self.row_terms(first, codes, terms);
+        let known = |label: u32| (label as usize) < self.centroids.len();
+        if !labels.iter().all(|&label| known(label)) {
+            self.panels.guess(level, codes, terms, guesses);
+        }
+        leaders.clear();
+        for (i, (values, &label)) in values.chunks_exact(dims).zip(labels).enumerate() {
+            let row = self.rows.row(first + i, values, self.frame.metric);
+            let coded = self.rows.units[first + i] > 0.0;
+            let label = if !coded {
+                self.without_code(&row)
+            } else if known(label) {
+                label
+            } else {
+                guesses[i].min(self.centroids.len() as u32 - 1)
+            };
+            let leader = self.measure(first + i, &row, label);
+            if coded {
+                terms.thresholds[i] = self.threshold(first + i, leader.score);
+            }
+            leaders.push(leader);
+        }
+        self.panels.sweep(level, codes, terms, hits);
+        for hit in hits.iter() {
+            let (i, mut mask) = (hit.row as usize, hit.mask);
+            let row = || {
+                self.rows
+                    .row(first + i, &values[i * dims..][..dims], self.frame.metric)
+            };
+            while mask != 0 {
+                let j = hit.panel * PANEL as u32 + mask.trailing_zeros();
+                mask &= mask - 1;
+                let leader = &mut leaders[i];
+                if j == leader.label {
+                    continue;
+                }
+                passed[0] += 1;
+                let bound = self.code_bound(first + i, j as usize);
+                if f64::from(bound) < leader.score {
+                    continue;
+                }
+                passed[1] += 1;
+                let row = row();
+                if self.float_bound(&row, j as usize, leader) >= leader.score {
+                    passed[2] += 1;
+                    self.challenge(first + i, &row, j, leader);
+                }
+            }
+        }
+        if !self.always.is_empty() {
+            for (i, (values, leader)) in values.chunks_exact(dims).zip(leaders).enumerate() {
+                let row = self.rows.row(first + i, values, self.frame.metric);
+                for &j in &self.always {
+                    self.challenge(first + i, &row, j, leader);
+                }
             }
         }
     }
@@ -366,6 +433,8 @@ impl<'a> HeadSearch<'a> {
             distance,
             value,
             score: score - self.frame.score_slack(base + price.abs(), score),
+            scale: self.frame.row_scale(row).unwrap_or(0.0),
+            bound: self.frame.row_bound(f64::from(self.rows.norms[i])),
         }
     }
 
@@ -376,68 +445,25 @@ impl<'a> HeadSearch<'a> {
         }
     }
 
-    /// Fills `leaders` with each row's centroid from before (or a guess) and
-    /// `rivals` with all others that may be nearer.
-    fn sweep(&self, first: usize, values: &[f32], labels: &[u32], scratch: &mut HeadScratch) {
-        let (dims, head) = (self.centroids.dims, self.panels.stride);
-        let (levels, count) = (self.rows.coder.levels(), labels.len());
-        let at = self.levels - 1;
-        let codes = &self.rows.codes[first * head..(first + count) * head];
-        let HeadScratch {
-            terms,
-            hits,
-            guesses,
-            leaders,
-            rivals,
-        } = scratch;
-        terms.clear();
-        for (i, codes) in (first..).zip(codes.chunks_exact(head)) {
-            let sum: i32 = codes[..self.level.terms.dims]
-                .iter()
-                .map(|&c| i32::from(c))
-                .sum();
-            terms.starts.push(-128 * sum);
-            terms.units.push(self.rows.units[i]);
-            terms.tails.push(self.rows.rests[i * levels + at].tail);
-            terms.thresholds.push(f32::INFINITY);
-        }
-        let known = |label: u32| (label as usize) < self.centroids.len();
-        if !labels.iter().all(|&label| known(label)) {
-            self.panels.guess(&self.level.terms, codes, terms, guesses);
-        }
-        leaders.clear();
-        for (i, (values, &label)) in values.chunks_exact(dims).zip(labels).enumerate() {
-            let row = self.rows.row(first + i, values, self.frame.metric);
-            let label = if self.rows.units[first + i] == 0.0 {
-                self.without_code(&row)
-            } else if known(label) {
-                label
-            } else {
-                guesses[i].min(self.centroids.len() as u32 - 1)
-            };
-            let leader = self.measure(first + i, &row, label);
-            leaders.push(leader);
-            if self.rows.units[first + i] > 0.0 {
-                terms.thresholds[i] = self.threshold(first + i, leader.score);
-            }
-        }
-        self.panels.sweep(&self.level.terms, codes, terms, hits);
-        rivals.clear();
-        for hit in hits.iter() {
-            let i = hit.row as usize;
-            let mut mask = hit.mask;
-            while mask != 0 {
-                let j = hit.panel * PANEL as u32 + mask.trailing_zeros();
-                mask &= mask - 1;
-                if j == leaders[i].label {
-                    continue;
-                }
-                let bound = self.whole_bound(first + i, j as usize);
-                if f64::from(bound) >= leaders[i].score {
-                    rivals.push((hit.row, bound, j));
-                }
-            }
-        }
+    /// Fills in what the sweep needs of the rows; thresholds that nothing
+    /// reaches.
+    fn row_terms(&self, first: usize, codes: &[i8], terms: &mut CodeRows) {
+        let (levels, at) = (self.rows.coder.levels(), self.levels - 1);
+        let (head, count) = (self.panels.stride, codes.len() / self.panels.stride);
+        terms.starts.clear();
+        let sums = codes
+            .chunks_exact(head)
+            .map(|c| sum_codes(&c[..self.level.terms.dims]));
+        terms.starts.extend(sums.map(|sum| -128 * sum));
+        terms.units.clear();
+        terms
+            .units
+            .extend_from_slice(&self.rows.units[first..first + count]);
+        terms.tails.clear();
+        let rests = self.rows.rests[first * levels..(first + count) * levels].chunks_exact(levels);
+        terms.tails.extend(rests.map(|rests| rests[at].tail));
+        terms.thresholds.clear();
+        terms.thresholds.resize(count, f32::INFINITY);
     }
 
     /// The label of a row that float32 can't hold, or of a zero row.
@@ -467,7 +493,7 @@ impl<'a> HeadSearch<'a> {
 
     /// An upper bound of the score by the whole codes.
     #[inline]
-    fn whole_bound(&self, i: usize, j: usize) -> f32 {
+    fn code_bound(&self, i: usize, j: usize) -> f32 {
         let (levels, head) = (self.rows.coder.levels(), self.panels.stride);
         let row_codes = &self.rows.codes[i * head..][..head];
         let dot = dot_codes(&self.codes[j * head..][..head], row_codes);
@@ -485,6 +511,19 @@ impl<'a> HeadSearch<'a> {
             + row.tail * centroid.tail
             + self.rows.coder.cross_slack() as f32 * norm * coded.norm;
         score + 1.00001 * error + 1e-6 * coded.start.abs()
+    }
+
+    /// An upper bound of the score by float32 arithmetic in all dimensions.
+    fn float_bound(&self, row: &Row<'_>, j: usize, leader: &Leader) -> f64 {
+        let v = &self.values[j * row.values.len()..][..row.values.len()];
+        let centre = &self.frame.scaled_centre;
+        let product = self.kernels.pair(row.values, leader.scale, centre, v);
+        let CentroidTerms {
+            offset,
+            norm,
+            error,
+        } = self.terms[j];
+        f64::from(product) + offset + leader.bound.slope * norm + leader.bound.constant + error
     }
 }
 

@@ -354,7 +354,8 @@ impl<'a> Nearest<'a> {
         }
         #[cfg(target_arch = "x86_64")]
         if let (Engine::Head, Codes::Made(codes)) = (engine, &self.codes) {
-            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels)?;
+            let forced = self.setting.engine.is_some();
+            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels, forced)?;
             if let Some(search) = search {
                 return Ok(Search::Head(search));
             }

@@ -168,6 +168,23 @@ impl Kernels {
         }
     }
 
+    /// Σ (x · scale − centre) · v of one pair.
+    pub fn pair(self, x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
+        assert!(x.len() == v.len() && centre.len() == v.len());
+        match self.isa {
+            // SAFETY: as in `pack`.
+            Isa::Portable => unsafe { pair::<Portable>(x, scale, centre, v) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as in `pack`.
+            Isa::Avx2 => unsafe { pair_avx2(x, scale, centre, v) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as in `pack`.
+            Isa::Avx512 | Isa::Vnni => unsafe { pair_avx512(x, scale, centre, v) },
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => unreachable!("Isa::detect returns Portable"),
+        }
+    }
+
     fn check(self, packed: &[f32], panels: &Panels) {
         let Shape { width, height } = self.shape;
         assert!(panels.dims > 0 && packed.len().is_multiple_of(width * panels.dims));
@@ -222,6 +239,20 @@ fn scores_avx2(packed: &[f32], panels: &Panels, scores: &mut [f32]) {
 fn scores_avx512(packed: &[f32], panels: &Panels, scores: &mut [f32]) {
     // SAFETY: the features are enabled here; lengths checked by the caller.
     unsafe { all_scores::<Avx512, 3, 8>(packed, panels, scores) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn pair_avx2(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
+    // SAFETY: the features are enabled here; lengths checked by the caller.
+    unsafe { pair::<Avx2>(x, scale, centre, v) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn pair_avx512(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
+    // SAFETY: the features are enabled here; lengths checked by the caller.
+    unsafe { pair::<Avx512>(x, scale, centre, v) }
 }
 
 /// # Safety
@@ -369,4 +400,39 @@ unsafe fn all_scores<S: Simd, const NV: usize, const MR: usize>(
             }
         }
     }
+}
+
+/// # Safety
+/// The CPU has `S`; the slices have one length.
+#[inline(always)]
+unsafe fn pair<S: Simd>(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
+    const SUMS: usize = 4;
+    let dims = v.len();
+    let step = SUMS * S::LANES;
+    let whole = dims - dims % step;
+    // SAFETY: vectors below `whole` lie within the slices.
+    let mut sum = unsafe {
+        let (scales, minus) = (S::splat(scale), S::splat(-1.0));
+        let mut sums = [S::splat(0.0); SUMS];
+        for t in (0..whole).step_by(step) {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let at = t + i * S::LANES;
+                let m = S::load(centre.as_ptr().add(at));
+                let minus_m = S::mul_add(m, minus, S::splat(0.0));
+                let q = S::mul_add(S::load(x.as_ptr().add(at)), scales, minus_m);
+                *sum = S::mul_add(q, S::load(v.as_ptr().add(at)), *sum);
+            }
+        }
+        let mut lanes = [0.0f32; 16];
+        let mut total = 0.0;
+        for sum in sums {
+            S::store(lanes.as_mut_ptr(), sum);
+            total += lanes[..S::LANES].iter().sum::<f32>();
+        }
+        total
+    };
+    for t in whole..dims {
+        sum += (x[t] * scale - centre[t]) * v[t];
+    }
+    sum
 }

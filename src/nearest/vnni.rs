@@ -44,15 +44,6 @@ pub(super) struct CodeRows {
     pub thresholds: Vec<f32>,
 }
 
-impl CodeRows {
-    pub fn clear(&mut self) {
-        self.starts.clear();
-        self.units.clear();
-        self.tails.clear();
-        self.thresholds.clear();
-    }
-}
-
 /// Centroids of a panel that reach a row's threshold, a bit each.
 #[derive(Clone, Copy)]
 pub(super) struct Hit {
@@ -117,6 +108,26 @@ fn dot(centroid: &[u8], row: &[i8]) -> i32 {
             )
         };
         sum = _mm512_dpbusd_epi32(sum, c, r);
+    }
+    _mm512_reduce_add_epi32(sum)
+}
+
+/// The sum of codes, a multiple of 32 of them. The CPU must have AVX-512 VNNI.
+#[inline]
+pub(super) fn sum_codes(codes: &[i8]) -> i32 {
+    assert!(codes.len().is_multiple_of(32));
+    // SAFETY: engines are chosen by the CPU's features.
+    unsafe { sum(codes) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn sum(codes: &[i8]) -> i32 {
+    let mut sum = _mm512_setzero_si512();
+    for codes in codes.chunks(64) {
+        let lanes = if codes.len() == 64 { !0 } else { 0xffff_ffff };
+        // SAFETY: chunks of 64 bytes, or 32 and a mask that says so.
+        let codes = unsafe { _mm512_maskz_loadu_epi8(lanes, codes.as_ptr()) };
+        sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), codes);
     }
     _mm512_reduce_add_epi32(sum)
 }
