@@ -137,6 +137,8 @@ def test_pandas():
     check_same(frame.astype("Int16"), data)
     check_same(pandas.Series(list(data)), data)
     check_same(pandas.Series(data.tolist()), data)
+    with pytest.raises(TypeError, match="object"):
+        KMeans(2).train(frame.astype("Int16").astype(str))
     missing = frame.astype("Float32")
     missing.iloc[1, 2] = pandas.NA
     with pytest.raises(ValueError, match="row 1, column 2"):
@@ -150,6 +152,8 @@ def test_polars():
     check_same(polars.DataFrame(data.astype(np.int32)), data)
     check_same(polars.Series(data), data)
     check_same(polars.Series(data.tolist()), data)
+    with pytest.raises(TypeError, match="object"):
+        KMeans(2).train(polars.DataFrame(data).cast(polars.String))
 
 
 def test_pyarrow():

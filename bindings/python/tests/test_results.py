@@ -54,14 +54,17 @@ def test_assign_defaults(trained, blobs):
 
 
 def test_ties_go_to_the_lowest_index():
-    start = np.array([[1, 0], [-1, 0], [1, 0]], dtype=np.float32)
-    kmeans = KMeans(3).with_euclidean(True).with_init(start).with_iterations(1)
-    kmeans.train(np.array([[1, 0], [-1, 0], [0, 3]], dtype=np.float32))
-    centroids = kmeans.centroids
-    middle = (centroids[0] + centroids[1]) / 2
-    assert kmeans.predict([centroids[0], centroids[1]]).tolist() == [0, 1]
-    if np.ptp(((centroids[:2] - middle) ** 2).sum(axis=1)) == 0:
-        assert kmeans.predict([middle])[0] != 1
+    for ends in ([[-1, 0], [1, 0]], [[1, 0], [-1, 0]]):
+        kmeans = KMeans(2).with_euclidean(True).with_init(ends)
+        kmeans.train([[-1, 0], [1, 0]])
+        assert kmeans.centroids.tolist() == ends
+        assert kmeans.assign([[0, 0], [0, 7], [0, -3]]) == [[0, 1, 2], []]
+        assert kmeans.assign([[0, 1]], k=1) == [[0], []]
+    start = np.array([[3], [1], [-1], [-3]], dtype=np.float32)
+    kmeans = KMeans(4).with_euclidean(True).with_init(start)
+    kmeans.train(start)
+    # 0 lies between clusters 1 and 2, 2 between 0 and 1.
+    assert kmeans.predict([[0], [2], [-2]]).tolist() == [1, 0, 2]
 
 
 def test_duplicate_centroids_tie_to_the_lowest_index():

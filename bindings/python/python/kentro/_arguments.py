@@ -19,10 +19,10 @@ def integer(value: Any, name: str, lowest: int = 1, highest: int | None = SIZE_M
     for it.
     """
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, (bool, np.bool_)):
+    if number is None:
         raise TypeError(f"{name} must be an int, got {value!r} of type {type(value).__name__}")
     if number < 0:
         raise KMeansError(f"{name} must be at least {lowest}, got {number}")

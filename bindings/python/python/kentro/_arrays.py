@@ -86,7 +86,8 @@ def _from_other(data: Any) -> np.ndarray:
         return array
     if array.ndim == 1 and all(isinstance(row, (list, tuple, np.ndarray)) for row in array):
         return np.array(array.tolist())
-    if array.ndim == 2 and hasattr(data, "to_numpy"):  # pandas' nullable numbers
+    kinds = [getattr(dtype, "kind", "O") for dtype in getattr(data, "dtypes", [])]
+    if kinds and set(kinds) <= set("biuf"):  # pandas' nullable numbers
         return data.to_numpy(dtype=np.float32, na_value=np.nan)
     return array
 
