@@ -54,8 +54,8 @@ double purity(const kentro::Clusters& clusters, const std::vector<int>& digits) 
 
 void cluster(const char* name, kentro::KMeans kmeans, const Digits& data) {
     kentro::Clusters clusters = kmeans.train({data.pixels, data.cols()});
-    std::printf("%-10s inertia %12.1f  iterations %2zu  purity %.2f\n", name, kmeans.inertia(), kmeans.n_iter(),
-                purity(clusters, data.digits));
+    std::printf("%-10s inertia %12.1f  iterations %2zu  purity %.2f\n", name, kmeans.inertia(),
+                kmeans.n_iter(), purity(clusters, data.digits));
 
     std::printf("  sizes   ");
     for (kentro::View<std::size_t> members : clusters) std::printf(" %zu", members.size());
@@ -72,8 +72,8 @@ void cluster(const char* name, kentro::KMeans kmeans, const Digits& data) {
 int main(int argc, char** argv) {
     try {
         const Digits data = read_digits(argc > 1 ? argv[1] : "examples/data/digits.csv");
-        std::printf("%zu handwritten digits, %zu pixels each, %zu clusters\n\n", data.digits.size(), data.cols(),
-                    n_clusters);
+        std::printf("%zu handwritten digits, %zu pixels each, %zu clusters\n\n", data.digits.size(),
+                    data.cols(), n_clusters);
 
         const kentro::KMeans kmeans(n_clusters);
         const kentro::KMeans euclidean = kmeans.with_euclidean(true);

@@ -592,6 +592,21 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         double *out_distances);
 
 /**
+ * Writes a cluster of every row to `out_labels` and, unless it is NULL, its
+ * distance to `out_distances`, by the prices that a balanced model has
+ * learnt: rows like the training data spread over the clusters as evenly as
+ * it did, though nothing bounds the sizes here. Else like
+ * `kentro_kmeans_predict` with k = 1.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+ */
+kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
+                                             const kentro_points *points,
+                                             size_t num_threads,
+                                             uint32_t *out_labels,
+                                             double *out_distances);
+
+/**
  * Lends the cluster of every training point.
  */
 kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
@@ -630,9 +645,25 @@ kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
 kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans, double *out);
 
 /**
+ * By what fraction of the inertia at most a balanced assignment is dearer than
+ * the best one with cluster sizes in the same range, for the final centroids:
+ * proved, and 0 up to rounding. NaN if the model is not balanced.
+ */
+kentro_status kentro_kmeans_balance_gap(const kentro_kmeans *kmeans,
+                                        double *out);
+
+/**
  * Iterations that ran.
  */
 kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans, size_t *out);
+
+/**
+ * Lends a line on how the result was found, where there is more than one way:
+ * with medoids, whether all distances were compared or a sample of them. ""
+ * where there is nothing to say.
+ */
+kentro_status kentro_kmeans_info(const kentro_kmeans *kmeans,
+                                 const char **out);
 
 /**
  * The number of warnings that training left; 0 before.

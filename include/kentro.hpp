@@ -38,7 +38,8 @@ namespace kentro {
 /// the remedy.
 class Error : public std::runtime_error {
 public:
-    Error(kentro_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+    Error(kentro_status status, const std::string& text)
+        : std::runtime_error(text), status_(status) {}
 
     /// One of the KENTRO_STATUS_* constants.
     kentro_status status() const noexcept { return status_; }
@@ -54,8 +55,10 @@ inline const char* version() noexcept { return kentro_version(); }
 /// library rejects by the parameter's name.
 class Count {
 public:
-    template <class Integer, class = std::enable_if_t<std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>>>
-    constexpr Count(Integer value) noexcept : value_(value < Integer{} ? 0 : static_cast<std::size_t>(value)) {}
+    template <class Integer, class = std::enable_if_t<std::is_integral_v<Integer> &&
+                                                      !std::is_same_v<Integer, bool>>>
+    constexpr Count(Integer value) noexcept
+        : value_(value < Integer{} ? 0 : static_cast<std::size_t>(value)) {}
 
     constexpr operator std::size_t() const noexcept { return value_; }
 
@@ -91,7 +94,9 @@ public:
     constexpr const float* data() const noexcept { return data_; }
     constexpr std::size_t rows() const noexcept { return rows_; }
     constexpr std::size_t cols() const noexcept { return cols_; }
-    constexpr View<float> operator[](std::size_t row) const noexcept { return {data_ + row * cols_, cols_}; }
+    constexpr View<float> operator[](std::size_t row) const noexcept {
+        return {data_ + row * cols_, cols_};
+    }
 
 private:
     const float* data_;
@@ -124,8 +129,8 @@ constexpr std::int32_t dtype() noexcept {
     } else if constexpr (std::is_same_v<T, bool>) {
         return KENTRO_DTYPE_BOOL;
     } else {
-        static_assert(std::is_integral_v<T>,
-                      "points are float, double, bool or integers; for others pass a KENTRO_DTYPE_* constant");
+        static_assert(std::is_integral_v<T>, "points are float, double, bool or integers; for "
+                                             "others pass a KENTRO_DTYPE_* constant");
         constexpr bool is_signed = std::is_signed_v<T>;
         switch (sizeof(T)) {
         case 1: return is_signed ? KENTRO_DTYPE_I8 : KENTRO_DTYPE_U8;
@@ -150,8 +155,10 @@ public:
     /// Values of any layout. Strides count values, not bytes, from a row to
     /// the next and from a column to the next; they may be negative.
     template <class T>
-    Points(const T* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride, std::ptrdiff_t col_stride = 1)
-        : Points(data, rows, cols, bytes<T>(row_stride), bytes<T>(col_stride), detail::dtype<T>()) {}
+    Points(const T* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
+           std::ptrdiff_t col_stride = 1)
+        : Points(data, rows, cols, bytes<T>(row_stride), bytes<T>(col_stride), detail::dtype<T>()) {
+    }
 
     /// Row-major values in a container that lies in memory in one piece, such
     /// as a std::vector or std::array, `cols` to a row.
@@ -165,7 +172,8 @@ public:
            std::ptrdiff_t col_stride_bytes, std::int32_t dtype)
         : rows_(rows), cols_(cols) {
         kentro_points* points = nullptr;
-        detail::check(kentro_points_new(data, rows, cols, row_stride_bytes, col_stride_bytes, dtype, &points));
+        detail::check(kentro_points_new(data, rows, cols, row_stride_bytes, col_stride_bytes, dtype,
+                                        &points));
         handle_.reset(points);
     }
 
@@ -180,8 +188,9 @@ private:
     static std::ptrdiff_t bytes(std::ptrdiff_t stride) {
         constexpr std::ptrdiff_t limit = PTRDIFF_MAX / static_cast<std::ptrdiff_t>(sizeof(T));
         if (stride > limit || stride < -limit) {
-            throw Error(KENTRO_STATUS_INVALID_DATA,
-                        "Invalid data: a stride of " + std::to_string(stride) + " values is too large");
+            throw Error(KENTRO_STATUS_INVALID_DATA, "Invalid data: a stride of " +
+                                                        std::to_string(stride) +
+                                                        " values is too large");
         }
         return stride * static_cast<std::ptrdiff_t>(sizeof(T));
     }
@@ -190,8 +199,8 @@ private:
         if (cols == 0) return size; // rejected where it is used
         if (size % cols != 0) {
             throw Error(KENTRO_STATUS_INVALID_DATA, "Invalid data: " + std::to_string(size) +
-                                                        " values do not make rows of " + std::to_string(cols) +
-                                                        " columns");
+                                                        " values do not make rows of " +
+                                                        std::to_string(cols) + " columns");
         }
         return size / cols;
     }
@@ -231,7 +240,8 @@ public:
     std::vector<std::vector<std::size_t>> to_vectors() const {
         std::vector<std::vector<std::size_t>> vectors;
         vectors.reserve(size());
-        for (View<std::size_t> cluster : *this) vectors.emplace_back(cluster.begin(), cluster.end());
+        for (View<std::size_t> cluster : *this)
+            vectors.emplace_back(cluster.begin(), cluster.end());
         return vectors;
     }
 
@@ -243,7 +253,8 @@ public:
         using pointer = const value_type*;
         using reference = value_type;
 
-        Iterator(const Clusters* clusters, std::size_t index) noexcept : clusters_(clusters), index_(index) {}
+        Iterator(const Clusters* clusters, std::size_t index) noexcept
+            : clusters_(clusters), index_(index) {}
 
         value_type operator*() const noexcept { return (*clusters_)[index_]; }
         Iterator& operator++() noexcept {
@@ -325,8 +336,8 @@ std::int32_t trap(const Callback& callback) noexcept {
     }
 }
 
-inline std::int32_t on_progress(std::size_t iteration, double inertia, std::size_t changed, double seconds,
-                                void* user_data) noexcept {
+inline std::int32_t on_progress(std::size_t iteration, double inertia, std::size_t changed,
+                                double seconds, void* user_data) noexcept {
     auto callback = static_cast<const ProgressCallback*>(user_data);
     return trap([&] { return !callback || (*callback)({iteration, inertia, changed, seconds}); });
 }
@@ -385,11 +396,15 @@ public:
     KMeans with_iterations(Count iterations) const& { return clone().with_iterations(iterations); }
 
     /// Euclidean distance; default false: cosine similarity.
-    KMeans with_euclidean(bool euclidean) && { return set(kentro_kmeans_set_euclidean(handle(), euclidean)); }
+    KMeans with_euclidean(bool euclidean) && {
+        return set(kentro_kmeans_set_euclidean(handle(), euclidean));
+    }
     KMeans with_euclidean(bool euclidean) const& { return clone().with_euclidean(euclidean); }
 
     /// Bounds the difference of cluster sizes; default false.
-    KMeans with_balanced(bool balanced) && { return set(kentro_kmeans_set_balanced(handle(), balanced)); }
+    KMeans with_balanced(bool balanced) && {
+        return set(kentro_kmeans_set_balanced(handle(), balanced));
+    }
     KMeans with_balanced(bool balanced) const& { return clone().with_balanced(balanced); }
 
     /// The largest difference of cluster sizes when balanced, at least 1;
@@ -403,12 +418,18 @@ public:
 
     /// A line an iteration, to the log callback or else to standard output;
     /// default false.
-    KMeans with_verbose(bool verbose) && { return set(kentro_kmeans_set_verbose(handle(), verbose)); }
+    KMeans with_verbose(bool verbose) && {
+        return set(kentro_kmeans_set_verbose(handle(), verbose));
+    }
     KMeans with_verbose(bool verbose) const& { return clone().with_verbose(verbose); }
 
     /// Centres are data points (K-medoids); default false.
-    KMeans with_use_medoids(bool use_medoids) && { return set(kentro_kmeans_set_use_medoids(handle(), use_medoids)); }
-    KMeans with_use_medoids(bool use_medoids) const& { return clone().with_use_medoids(use_medoids); }
+    KMeans with_use_medoids(bool use_medoids) && {
+        return set(kentro_kmeans_set_use_medoids(handle(), use_medoids));
+    }
+    KMeans with_use_medoids(bool use_medoids) const& {
+        return clone().with_use_medoids(use_medoids);
+    }
 
     /// Seed of every random choice; default 0.
     KMeans with_seed(std::uint64_t seed) && { return set(kentro_kmeans_set_seed(handle(), seed)); }
@@ -416,7 +437,9 @@ public:
 
     /// Stops when an iteration lowers the inertia by less than this fraction,
     /// at least 0; default 0: only when no assignment changes.
-    KMeans with_tolerance(double tolerance) && { return set(kentro_kmeans_set_tolerance(handle(), tolerance)); }
+    KMeans with_tolerance(double tolerance) && {
+        return set(kentro_kmeans_set_tolerance(handle(), tolerance));
+    }
     KMeans with_tolerance(double tolerance) const& { return clone().with_tolerance(tolerance); }
 
     /// Where the first centroids come from; default Init::automatic.
@@ -427,7 +450,8 @@ public:
 
     /// The first centroids themselves (n_clusters × dimensions); copied.
     KMeans with_init(MatrixView centroids) && {
-        return set(kentro_kmeans_set_init_centroids(handle(), centroids.data(), centroids.rows(), centroids.cols()));
+        return set(kentro_kmeans_set_init_centroids(handle(), centroids.data(), centroids.rows(),
+                                                    centroids.cols()));
     }
     KMeans with_init(MatrixView centroids) const& { return clone().with_init(centroids); }
 
@@ -443,8 +467,12 @@ public:
 
     /// Bytes that training may use beside the data; default: the smaller of
     /// 2 GB and a quarter of the machine's memory.
-    KMeans with_memory_limit(std::uint64_t bytes) && { return set(kentro_kmeans_set_memory_limit(handle(), bytes)); }
-    KMeans with_memory_limit(std::uint64_t bytes) const& { return clone().with_memory_limit(bytes); }
+    KMeans with_memory_limit(std::uint64_t bytes) && {
+        return set(kentro_kmeans_set_memory_limit(handle(), bytes));
+    }
+    KMeans with_memory_limit(std::uint64_t bytes) const& {
+        return clone().with_memory_limit(bytes);
+    }
 
     /// @}
     /// \name Callbacks
@@ -461,7 +489,9 @@ public:
         progress_ = std::move(shared);
         return std::move(*this);
     }
-    KMeans with_progress(ProgressCallback callback) const& { return clone().with_progress(std::move(callback)); }
+    KMeans with_progress(ProgressCallback callback) const& {
+        return clone().with_progress(std::move(callback));
+    }
 
     /// Called every 0.02 s or so while the library computes; false cancels.
     KMeans with_poll(PollCallback callback) && {
@@ -470,12 +500,15 @@ public:
         poll_ = std::move(shared);
         return std::move(*this);
     }
-    KMeans with_poll(PollCallback callback) const& { return clone().with_poll(std::move(callback)); }
+    KMeans with_poll(PollCallback callback) const& {
+        return clone().with_poll(std::move(callback));
+    }
 
     /// Gets verbose lines and warnings.
     KMeans with_log(LogCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(handle_, kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
+        check(handle_,
+              kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
         log_ = std::move(shared);
         return std::move(*this);
     }
@@ -499,7 +532,8 @@ public:
         // model goes back to what it was.
         std::optional<KMeans> before;
         if (log_) before = clone();
-        const kentro_status status = kentro_kmeans_train(handle(), points.handle(), threads(num_threads));
+        const kentro_status status =
+            kentro_kmeans_train(handle(), points.handle(), threads(num_threads));
         try {
             finish(handle_, status);
         } catch (...) {
@@ -510,10 +544,12 @@ public:
 
     /// Assigns every point to its `k` nearest clusters, at least 1 (more than
     /// there are means all), and returns the members of each cluster.
-    Clusters assign(const Points& points, Count k, std::optional<Count> num_threads = std::nullopt) const {
+    Clusters assign(const Points& points, Count k,
+                    std::optional<Count> num_threads = std::nullopt) const {
         const Handle own = clone_handle();
         kentro_clusters* clusters = nullptr;
-        finish(own, kentro_kmeans_assign(own.get(), points.handle(), k, threads(num_threads), &clusters));
+        finish(own, kentro_kmeans_assign(own.get(), points.handle(), k, threads(num_threads),
+                                         &clusters));
         return Clusters(clusters);
     }
 
@@ -521,18 +557,20 @@ public:
     /// min(k, n_clusters) labels.
     std::vector<std::uint32_t> predict(const Points& points, Count k = 1,
                                        std::optional<Count> num_threads = std::nullopt) const {
-        std::vector<std::uint32_t> labels(points.rows() * std::min<std::size_t>(k, centroids().rows()));
+        std::vector<std::uint32_t> labels(points.rows() *
+                                          std::min<std::size_t>(k, centroids().rows()));
         predict_into(points, k, labels.data(), nullptr, num_threads);
         return labels;
     }
 
-    /// The same into the caller's memory, which must have room; `distances`
-    /// may be null. Distances are squared Euclidean, 1 - cosine or, with
-    /// medoids, not squared.
-    void predict_into(const Points& points, Count k, std::uint32_t* labels, double* distances = nullptr,
+    /// The same into the caller's memory, which must have room; `distances`,
+    /// squared Euclidean or 1 - cosine, may be null.
+    void predict_into(const Points& points, Count k, std::uint32_t* labels,
+                      double* distances = nullptr,
                       std::optional<Count> num_threads = std::nullopt) const {
         const Handle own = clone_handle();
-        finish(own, kentro_kmeans_predict(own.get(), points.handle(), k, threads(num_threads), labels, distances));
+        finish(own, kentro_kmeans_predict(own.get(), points.handle(), k, threads(num_threads),
+                                          labels, distances));
     }
 
     /// @}
@@ -618,14 +656,16 @@ private:
     using Handle = std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>>;
 
     KMeans(Handle handle, const KMeans& original)
-        : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_), log_(original.log_) {}
+        : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_),
+          log_(original.log_) {}
 
     static void check_version() {
         const std::uint32_t loaded = kentro_version_number();
         if (loaded >> 16 != KENTRO_VERSION_MAJOR || (loaded >> 8 & 0xff) < KENTRO_VERSION_MINOR) {
-            throw Error(KENTRO_STATUS_INTERNAL, std::string("This program was built for Kentro " KENTRO_VERSION
-                                                            ", but found version ") +
-                                                    version() + "; install matching ones");
+            throw Error(KENTRO_STATUS_INTERNAL,
+                        std::string("This program was built for Kentro " KENTRO_VERSION
+                                    ", but found version ") +
+                            version() + "; install matching ones");
         }
     }
 
@@ -647,7 +687,8 @@ private:
 
     /// Ends a call that ran callbacks.
     static void finish(const Handle& handle, kentro_status status) {
-        if (auto exception = std::exchange(detail::thrown(), nullptr)) std::rethrow_exception(exception);
+        if (auto exception = std::exchange(detail::thrown(), nullptr))
+            std::rethrow_exception(exception);
         check(handle, status);
     }
 

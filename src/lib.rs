@@ -50,3 +50,8 @@ pub use metric::Metric;
 pub use model::{KMeans, RunOptions};
 pub use points::{Element, Points, Swapped};
 pub use threads::{Event, Iteration, Observer};
+
+/// Runs the Rust code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,12 +4,12 @@ use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
 use crate::fit::Fit;
+use crate::metric::Metric;
 use crate::nearest::Nearest;
+use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
 use crate::{lloyd, seeding};
-use crate::metric::Metric;
-use crate::points::Points;
 use ndarray::ArrayView2;
 use std::time::Instant;
 
@@ -69,7 +69,8 @@ fn start_centroids(
         let mut rows = rows;
         rows.sort_unstable();
         let sample = seeding::copy_rows(points, Metric::Euclidean, &rows)?;
-        let sample = ArrayView2::from_shape((rows.len(), points.cols()), &sample).expect("rows x cols");
+        let sample =
+            ArrayView2::from_shape((rows.len(), points.cols()), &sample).expect("rows x cols");
         let sample = Points::from(sample);
         let mut nearest = Nearest::new(&sample, config.metric);
         let t = Instant::now();
@@ -78,7 +79,11 @@ fn start_centroids(
             eprintln!("sample {} drawn {:?}", rows.len(), t.elapsed());
         }
         let t = Instant::now();
-        let c = if var("CW", 1.0) == 0.0 { centroids } else { batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)? };
+        let c = if var("CW", 1.0) == 0.0 {
+            centroids
+        } else {
+            batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)?
+        };
         if std::env::var("DBG").is_ok() {
             eprintln!("sample swapped {:?}", t.elapsed());
         }

@@ -53,7 +53,8 @@ pub(crate) fn batch_swap(
     let mut batch = (n_clusters / 10).max(1);
     let mut failures = 0;
     for _ in 0..effort.rounds {
-        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?.choose(batch, failures, rng, threads)?;
+        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?
+            .choose(batch, failures, rng, threads)?;
         if swaps.is_empty() {
             break;
         }

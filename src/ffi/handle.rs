@@ -9,7 +9,7 @@ use super::status::{
 use super::{borrow, require};
 use crate::model::KMeans;
 use libc::c_char;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 /// A clustering model. May be shared between threads. While a call trains it
@@ -31,6 +31,7 @@ pub(super) struct State {
     pub model: KMeans,
     pub callbacks: Callbacks,
     pub warnings: Arc<[CString]>,
+    pub info: Arc<CStr>,
 }
 
 impl KMeansHandle {
@@ -116,6 +117,7 @@ pub unsafe extern "C" fn kentro_kmeans_new(
             model: KMeans::new(n_clusters),
             callbacks: Callbacks::default(),
             warnings: Arc::new([]),
+            info: c"".into(),
         }));
         // SAFETY: `out_kmeans` can be written, as the caller promises.
         unsafe { out_kmeans.write(Box::into_raw(handle)) };

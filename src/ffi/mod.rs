@@ -32,7 +32,7 @@ mod clusters;
 
 mod guard;
 
-use status::{Failure, Outcome};
+use status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome};
 
 // Handles are promised to be fit for sharing between threads.
 const _: () = {
@@ -51,12 +51,16 @@ unsafe fn borrow<'a, T>(pointer: *const T, argument: &str) -> Outcome<&'a T> {
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
 }
 
-/// Checks that a result can be written before any work is done for it.
+/// Checks that memory can be what it should be: neither NULL nor misaligned.
 fn require<T>(pointer: *const T, argument: &str) -> Outcome {
-    match pointer.is_null() {
-        true => Err(Failure::null(argument)),
-        false => Ok(()),
+    if pointer.is_null() {
+        return Err(Failure::null(argument));
     }
+    if !pointer.is_aligned() {
+        let text = format!("{argument} is not aligned to its type");
+        return Err(Failure::new(KENTRO_STATUS_INVALID_DATA, text));
+    }
+    Ok(())
 }
 
 /// The `len` values behind a pointer that C gave us; NULL is fine for none.
@@ -70,4 +74,22 @@ unsafe fn borrow_slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> 
     require(pointer, argument)?;
     // SAFETY: as the caller promises.
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+/// [`borrow_slice`] for values that are going to be written.
+///
+/// # Safety
+/// `pointer` is NULL or points to `len` values that live for `'a` and that
+/// nobody else uses meanwhile.
+unsafe fn borrow_slice_mut<'a, T>(
+    pointer: *mut T,
+    len: usize,
+    argument: &str,
+) -> Outcome<&'a mut [T]> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    require(pointer, argument)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
 }

@@ -206,18 +206,14 @@ impl Layout {
         // ndarray wants the lowest address and strides that are not negative.
         let mut lowest = self.data.cast::<T>();
         let mut extent = size;
-        let mut strides = [0usize; 2];
-        for axis in 0..2 {
-            let (len, stride) = (self.shape[axis], self.strides[axis]);
-            if len == 1 {
-                strides[axis] = 1; // never used
-                continue;
-            }
+        let mut strides = [1usize; 2]; // never used where there is only one
+        let axes = self.shape.iter().zip(&self.strides).zip(&mut strides);
+        for ((&len, &stride), positive) in axes.filter(|((len, _), _)| **len > 1) {
             let step = stride.unsigned_abs();
             if !step.is_multiple_of(size) {
                 return Err(invalid("a stride is no multiple of the size of a number"));
             }
-            strides[axis] = step / size;
+            *positive = step / size;
             let reach = (len - 1).checked_mul(step).ok_or_else(overflow)?;
             extent = extent.checked_add(reach).ok_or_else(overflow)?;
             if stride < 0 {

@@ -143,6 +143,23 @@ pub unsafe extern "C" fn kentro_kmeans_inertia(
     unsafe { get(kmeans, out, |state| trained(state.model.inertia())) }
 }
 
+/// By what fraction of the inertia at most a balanced assignment is dearer than
+/// the best one with cluster sizes in the same range, for the final centroids:
+/// proved, and 0 up to rounding. NaN if the model is not balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_balance_gap(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, |state| {
+            trained(state.model.labels())?;
+            Ok(state.model.balance_gap().unwrap_or(f64::NAN))
+        })
+    }
+}
+
 /// Iterations that ran.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_iter(
@@ -151,6 +168,23 @@ pub unsafe extern "C" fn kentro_kmeans_n_iter(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe { get(kmeans, out, |state| trained(state.model.n_iter())) }
+}
+
+/// Lends a line on how the result was found, where there is more than one way:
+/// with medoids, whether all distances were compared or a sample of them. ""
+/// where there is nothing to say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_info(
+    kmeans: *const KMeansHandle,
+    out: *mut *const c_char,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, |state| {
+            trained(state.model.labels())?;
+            Ok(state.info.as_ptr())
+        })
+    }
 }
 
 /// The number of warnings that training left; 0 before.

@@ -4,11 +4,11 @@ use super::clusters::ClustersHandle;
 use super::handle::{KMeansHandle, c_string};
 use super::points::{PointsHandle, row_major};
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
-use super::{borrow, require};
-use crate::model::RunOptions;
+use super::{borrow, borrow_slice_mut, require};
+use crate::error::Result;
+use crate::model::{KMeans, RunOptions};
 use crate::points::Points;
 use crate::threads::{Event, Observer};
-use std::slice;
 
 /// All the cores that the machine grants, as a number of threads.
 ///
@@ -60,12 +60,9 @@ fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outc
         let mut observer = |event: Event<'_>| callbacks.tell(event);
         let options = options(num_threads, &mut observer);
         state.model.fit(points, options)?;
-        state.warnings = state
-            .model
-            .warnings()
-            .iter()
-            .map(|text| c_string(text))
-            .collect();
+        let warnings = state.model.warnings().iter();
+        state.warnings = warnings.map(|text| c_string(text)).collect();
+        state.info = c_string(state.model.info().unwrap_or_default()).into();
         Ok(())
     })
 }
@@ -147,7 +144,17 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
     unsafe {
         KMeansHandle::call(kmeans, |handle| {
             let points = &borrow(points, "points")?.points;
-            predict(handle, points, k, num_threads, out_labels, out_distances)
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                k,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_top(points, k, labels, distances, options)
+                },
+            )
         })
     }
 }
@@ -168,49 +175,89 @@ pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, |handle| {
-            let points = row_major(data, rows, cols)?;
-            predict(handle, &points, k, num_threads, out_labels, out_distances)
+            let points = &row_major(data, rows, cols)?;
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                k,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_top(points, k, labels, distances, options)
+                },
+            )
         })
     }
 }
 
+/// Writes a cluster of every row to `out_labels` and, unless it is NULL, its
+/// distance to `out_distances`, by the prices that a balanced model has
+/// learnt: rows like the training data spread over the clusters as evenly as
+/// it did, though nothing bounds the sizes here. Else like
+/// `kentro_kmeans_predict` with k = 1.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = &borrow(points, "points")?.points;
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                1,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_balanced(points, labels, distances, options)
+                },
+            )
+        })
+    }
+}
+
+/// Lends the outputs, `per_point` values a row, to a method of the model.
+///
 /// # Safety
 /// The outputs are NULL or have room.
 unsafe fn predict(
     handle: &KMeansHandle,
     points: &Points<'_>,
-    k: usize,
+    per_point: usize,
     num_threads: usize,
-    out_labels: *mut u32,
-    out_distances: *mut f64,
+    (out_labels, out_distances): (*mut u32, *mut f64),
+    method: impl FnOnce(&KMeans, &mut [u32], Option<&mut [f64]>, RunOptions<'_>) -> Result<()>,
 ) -> Outcome {
     let state = handle.state();
     let mut observer = |event: Event<'_>| state.callbacks.tell(event);
     let options = options(num_threads, &mut observer);
     let len = points
         .rows()
-        .checked_mul(k.min(state.model.n_clusters()))
+        .checked_mul(per_point.min(state.model.n_clusters()))
         .filter(|&len| len <= isize::MAX as usize / size_of::<f64>())
         .ok_or_else(|| {
             let text = "Invalid data: rows times k overflows; predict in parts";
             Failure::new(KENTRO_STATUS_INVALID_DATA, text)
         })?;
-    if len > 0 {
-        require(out_labels, "out_labels")?;
-    }
-    let labels: &mut [u32] = match len {
-        0 => &mut [],
-        // SAFETY: not NULL, and as long as the caller promises.
-        _ => unsafe { slice::from_raw_parts_mut(out_labels, len) },
+    // SAFETY: as the caller promises.
+    let (labels, distances) = unsafe {
+        let labels = borrow_slice_mut(out_labels, len, "out_labels")?;
+        let distances = match out_distances.is_null() {
+            true => None,
+            false => Some(borrow_slice_mut(out_distances, len, "out_distances")?),
+        };
+        (labels, distances)
     };
-    let distances: Option<&mut [f64]> = match out_distances.is_null() {
-        true => None,
-        // SAFETY: not NULL, and as long as the caller promises.
-        false => Some(unsafe { slice::from_raw_parts_mut(out_distances, len) }),
-    };
-    Ok(state
-        .model
-        .predict_top(points, k, labels, distances, options)?)
+    Ok(method(&state.model, labels, distances, options)?)
 }
 
 fn options<'a>(num_threads: usize, observer: &'a mut Observer<'a>) -> RunOptions<'a> {

@@ -95,6 +95,12 @@ impl Distances {
         )
     }
 
+    /// Makes candidate `to` the same as candidate `from`.
+    pub fn copy_candidate(&mut self, from: usize, to: usize) {
+        let row = from * self.points..(from + 1) * self.points;
+        self.values.copy_within(row, to * self.points);
+    }
+
     /// A sum of distances in the metric's own unit.
     pub fn loss(&self, sum: f64) -> f64 {
         sum * self.unit + self.fixed
@@ -141,6 +147,10 @@ impl<'a> Scaled<'a> {
 
     pub fn rows(&self) -> usize {
         self.points.rows()
+    }
+
+    pub fn dims(&self) -> usize {
+        self.points.cols()
     }
 
     /// The distances between all rows; each is computed once.
@@ -193,26 +203,44 @@ impl<'a> Scaled<'a> {
         points: &[usize],
         threads: &Threads<'_>,
     ) -> Result<Distances> {
+        let mut distances = Distances {
+            values: matrix(candidates.len(), points.len())?,
+            points: points.len(),
+            unit: self.unit,
+            fixed: self.without_direction() as f64,
+        };
+        self.replace(&mut distances, 0, candidates, points, threads)?;
+        Ok(distances)
+    }
+
+    /// Puts other candidates in the place of those from `first` on.
+    pub fn replace(
+        &self,
+        distances: &mut Distances,
+        first: usize,
+        candidates: &[usize],
+        points: &[usize],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let width = points.len();
-        let mut values = matrix(candidates.len(), width)?;
-        let tasks = candidates.chunks(TILE).zip(values.chunks_mut(TILE * width));
-        threads.run(tasks, Scratch::default, |scratch, (rows, out)| {
-            for (part, columns) in points.chunks(TILE).enumerate() {
+        let values = &mut distances.values[first * width..][..candidates.len() * width];
+        let mut tiles = tiles(values, width).into_iter();
+        let tasks: Vec<_> = candidates
+            .chunks(TILE)
+            .flat_map(|rows| points.chunks(TILE).map(move |columns| (rows, columns)))
+            .map(|(rows, columns)| (rows, columns, tiles.next().unwrap_or_default()))
+            .collect();
+        threads.run(
+            tasks.into_iter(),
+            Scratch::default,
+            |scratch, (rows, columns, mut out)| {
                 self.tile(rows, columns, scratch, |first, block| {
-                    let first = part * TILE + first;
-                    let outs = out.chunks_exact_mut(width);
-                    for (out, block) in outs.zip(block.chunks_exact(PANEL)) {
+                    for (out, block) in out.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
                 });
-            }
-        })?;
-        Ok(Distances {
-            values,
-            points: width,
-            unit: self.unit,
-            fixed: self.without_direction() as f64,
-        })
+            },
+        )
     }
 
     /// Sums of the distances of each of some rows, at most [`TILE`], to all

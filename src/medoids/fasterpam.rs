@@ -5,7 +5,6 @@
 use super::distances::Distances;
 use crate::error::{Result, try_vec};
 use crate::nearest::mark_below;
-use crate::rng::Rng;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,8 +17,9 @@ const TASK_CANDIDATES: usize = 8;
 const LEAST_GAIN: f64 = 1e-9;
 
 /// Medoids with what each point needs to know of them.
-pub(crate) struct Swapping<'d> {
-    distances: &'d Distances,
+///
+/// The distances are passed to each call; a candidate is a row of them.
+pub(crate) struct Swapping {
     /// The candidate that is each cluster's medoid.
     medoids: Vec<usize>,
     /// Each point's nearest and second nearest medoid, as cluster numbers.
@@ -41,13 +41,12 @@ struct Swap {
     change: f64,
 }
 
-impl<'d> Swapping<'d> {
+impl Swapping {
     /// `medoids`: at least two candidates.
-    pub fn new(distances: &'d Distances, medoids: Vec<usize>) -> Result<Self> {
+    pub fn new(distances: &Distances, medoids: Vec<usize>) -> Result<Self> {
         debug_assert!(medoids.len() >= 2);
         let points = distances.points();
         let mut swapping = Swapping {
-            distances,
             nearest: try_vec(0u32, points, "nearest medoids")?,
             second: try_vec(0u32, points, "second nearest medoids")?,
             to_nearest: try_vec(f32::INFINITY, points, "distances to medoids")?,
@@ -77,6 +76,11 @@ impl<'d> Swapping<'d> {
         &self.medoids
     }
 
+    /// Says that a cluster's medoid is now another row of the distances.
+    pub fn rename_medoid(&mut self, cluster: usize, candidate: usize) {
+        self.medoids[cluster] = candidate;
+    }
+
     /// The cluster of each point.
     pub fn nearest(&self) -> &[u32] {
         &self.nearest
@@ -87,27 +91,29 @@ impl<'d> Swapping<'d> {
         self.loss
     }
 
-    /// Tries every candidate once, in random order (neighbours in the data
-    /// are often alike), and swaps it in at once where that lowers the loss.
-    /// Returns the number of swaps.
+    /// Tries candidates in the given order and swaps each in at once where
+    /// that lowers the loss. Returns the number of swaps.
     ///
     /// Threads try candidates ahead, but the first improvement in order is
     /// the one that is taken: swaps don't depend on the number of threads.
     ///
     /// O(candidates · (points + k)), and O(points + k · points of the cluster)
     /// for each swap.
-    pub fn pass(&mut self, rng: &mut Rng, threads: &Threads<'_>) -> Result<usize> {
-        let candidates = self.distances.candidates();
-        let order = rng.distinct(candidates, candidates);
-        let mut is_medoid = try_vec(false, candidates, "medoid flags")?;
+    pub fn pass(
+        &mut self,
+        distances: &Distances,
+        order: &[usize],
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        let mut is_medoid = try_vec(false, distances.candidates(), "medoid flags")?;
         for &medoid in &self.medoids {
             is_medoid[medoid] = true;
         }
         let mut swaps = 0;
         let mut next = 0;
         let mut found: Vec<Option<Swap>> = Vec::new();
-        while next < candidates {
-            let end = candidates.min(next + BATCH);
+        while next < order.len() {
+            let end = order.len().min(next + BATCH);
             found.clear();
             found.resize(end - next, None);
             // The first improvement, as its place in the order.
@@ -125,7 +131,7 @@ impl<'d> Swapping<'d> {
                         if is_medoid[candidate] {
                             continue;
                         }
-                        let swap = self.try_candidate(candidate, trial);
+                        let swap = self.try_candidate(distances.row(candidate), trial);
                         if swap.change < -LEAST_GAIN * self.loss {
                             *found = Some(swap);
                             first.fetch_min(place, Ordering::Relaxed);
@@ -141,7 +147,7 @@ impl<'d> Swapping<'d> {
                     let candidate = order[place];
                     is_medoid[self.medoids[swap.cluster]] = false;
                     is_medoid[candidate] = true;
-                    self.swap(candidate, swap.cluster);
+                    self.swap(distances, candidate, swap.cluster);
                     swaps += 1;
                     next = place + 1;
                 }
@@ -151,8 +157,7 @@ impl<'d> Swapping<'d> {
     }
 
     /// The best swap of a candidate with any of the medoids.
-    fn try_candidate(&self, candidate: usize, trial: &mut Trial) -> Swap {
-        let row = self.distances.row(candidate);
+    fn try_candidate(&self, row: &[f32], trial: &mut Trial) -> Swap {
         trial.bits.resize(row.len().div_ceil(64), 0);
         trial.change.clear();
         trial.change.extend_from_slice(&self.removal);
@@ -189,12 +194,12 @@ impl<'d> Swapping<'d> {
         best
     }
 
-    fn swap(&mut self, candidate: usize, cluster: usize) {
+    fn swap(&mut self, distances: &Distances, candidate: usize, cluster: usize) {
         self.medoids[cluster] = candidate;
         let replaced = cluster as u32;
         // Points that lost their nearest or second nearest medoid.
         let mut bereft: Vec<usize> = Vec::new();
-        for (o, &distance) in self.distances.row(candidate).iter().enumerate() {
+        for (o, &distance) in distances.row(candidate).iter().enumerate() {
             if self.nearest[o] == replaced {
                 if distance <= self.to_second[o] {
                     self.to_nearest[o] = distance;
@@ -215,16 +220,16 @@ impl<'d> Swapping<'d> {
                 bereft.push(o);
             }
         }
-        self.find_second(&bereft);
+        self.find_second(distances, &bereft);
         self.sum_up();
     }
 
-    fn find_second(&mut self, points: &[usize]) {
+    fn find_second(&mut self, distances: &Distances, points: &[usize]) {
         for &o in points {
             self.to_second[o] = f32::INFINITY;
         }
         for (cluster, &medoid) in self.medoids.iter().enumerate() {
-            let row = self.distances.row(medoid);
+            let row = distances.row(medoid);
             for &o in points {
                 if row[o] < self.to_second[o] && self.nearest[o] != cluster as u32 {
                     self.second[o] = cluster as u32;

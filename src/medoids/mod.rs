@@ -3,14 +3,16 @@
 //!
 //! Where all n² distances fit into the memory limit, medoids are swapped
 //! eagerly over the full matrix ([`fasterpam`]). Above, the same search runs
-//! over a weighted sample ([`onebatch`]), and its medoids are moved by all
-//! rows of their clusters ([`refine`]).
+//! over a weighted sample ([`onebatch`]), then over more points than fit into
+//! a matrix ([`streaming`]); at last medoids are moved by all rows of their
+//! clusters ([`refine`]).
 
 mod distances;
 mod fasterpam;
 mod onebatch;
 mod refine;
 mod start;
+mod streaming;
 
 use crate::config::{Config, Init};
 use crate::error::{Result, try_vec};
@@ -76,9 +78,12 @@ pub(crate) fn fit(
     drop(distances);
     let best = best.expect("n_init is positive");
     let medoids = best.medoids.iter().map(|&c| sample.candidates[c]).collect();
-    let assignment = match is_whole {
-        true => Assignment::new(nearest, medoids, threads)?,
-        false => refine::refine(nearest, &scaled, config, medoids, &mut rng, threads)?,
+    let assignment = if is_whole {
+        Assignment::new(nearest, medoids, threads)?
+    } else {
+        let cells = onebatch::matrix_cells(budget);
+        let medoids = streaming::swap(&scaled, medoids, cells, &mut rng, threads)?;
+        refine::refine(nearest, &scaled, medoids, threads)?
     };
     Ok(Fit {
         inertia: assignment.inertia,
@@ -96,7 +101,7 @@ fn describe(sample: &Sample, rows: usize, is_whole: bool) -> String {
     } else {
         format!(
             "K-medoids by OneBatchPAM: {candidates} candidates and {points} weighted points \
-             of {rows} rows, then refined on all rows; a larger memory limit compares more"
+             of {rows} rows, then refined on all rows"
         )
     }
 }
@@ -151,7 +156,9 @@ fn search(
     while n_iter < config.iterations && !converged {
         n_iter += 1;
         let before = swapping.loss();
-        let swaps = swapping.pass(rng, threads)?;
+        // At random: neighbours in the data are often alike.
+        let order = rng.distinct(distances.candidates(), distances.candidates());
+        let swaps = swapping.pass(distances, &order, threads)?;
         let changes = labels.iter().zip(swapping.nearest());
         let changed = changes.filter(|(old, new)| old != new).count();
         labels.copy_from_slice(swapping.nearest());

@@ -1,31 +1,19 @@
 //! From medoids of a sample to medoids of all rows.
 
 use super::distances::{Scaled, Scratch, TILE};
-use super::fasterpam::Swapping;
-use super::onebatch::matrix_cells;
 use crate::clusters::Clusters;
-use crate::config::Config;
 use crate::error::{Result, try_vec};
-use crate::memory;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
-use crate::rng::Rng;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
 use crate::update::update_centroids;
-use std::collections::HashSet;
 
 /// Rounds at most.
 const ROUNDS: usize = 3;
 
 /// Members of each cluster that are tried as its medoid.
 const TRIED: usize = 256;
-
-/// Candidates of the swaps among central members, and points at least for each
-/// cluster.
-const FEWEST_CENTRAL: usize = 2_000;
-const MOST_CENTRAL: usize = 20_000;
-const POINTS_A_CLUSTER: usize = 20;
 
 /// Members per task.
 const TASK_MEMBERS: usize = 8 * TILE;
@@ -74,17 +62,14 @@ fn unsquared(distance: f64, metric: Metric) -> f64 {
     }
 }
 
-/// Gives empty clusters a row of their own. Then, while that lowers the
-/// inertia, seeks the most central members of each cluster and swaps medoids
-/// among these, judged by all rows or as many as the budget allows.
+/// Gives empty clusters a row of their own, then moves each medoid to the most
+/// central member of its cluster and reassigns, while that lowers the inertia.
 ///
 /// O(n·d·(k + 256)) a round.
 pub(crate) fn refine(
     nearest: &mut Nearest<'_>,
     scaled: &Scaled<'_>,
-    config: &Config,
     medoids: Vec<usize>,
-    rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Assignment> {
     let mut best = Assignment::new(nearest, medoids, threads)?;
@@ -93,8 +78,7 @@ pub(crate) fn refine(
         best = Assignment::new(nearest, filled, threads)?;
     }
     for _ in 0..ROUNDS {
-        let central = central_members(nearest, scaled, config, &best, threads)?;
-        let medoids = swap_central(scaled, config, &central, rng, threads)?;
+        let medoids = central_members(nearest, scaled, &best, threads)?;
         if medoids == best.medoids {
             break;
         }
@@ -105,52 +89,6 @@ pub(crate) fn refine(
         best = next;
     }
     Ok(best)
-}
-
-/// Swaps medoids among the most central members of all clusters, from the
-/// most central of each.
-fn swap_central(
-    scaled: &Scaled<'_>,
-    config: &Config,
-    central: &[Vec<usize>],
-    rng: &mut Rng,
-    threads: &Threads<'_>,
-) -> Result<Vec<usize>> {
-    let rows = scaled.rows();
-    let k = central.len();
-    let cells = matrix_cells(memory::budget(config.memory_limit));
-    let share = (cells / rows)
-        .clamp(FEWEST_CENTRAL, MOST_CENTRAL)
-        .div_ceil(k);
-    // The first of each cluster come first.
-    let candidates: Vec<usize> = (0..share)
-        .flat_map(|rank| central.iter().filter_map(move |members| members.get(rank)))
-        .copied()
-        .collect();
-    let count = (cells / candidates.len()).min(rows);
-    let medoids = candidates[..k].to_vec();
-    if k == 1 || count < rows.min(POINTS_A_CLUSTER * k) {
-        return Ok(medoids);
-    }
-    let mut points = rng.distinct(count, rows);
-    if count < rows {
-        // At no distance from itself, a candidate would look too good.
-        let known: HashSet<usize> = candidates.iter().copied().collect();
-        points.retain(|row| !known.contains(row));
-    }
-    points.sort_unstable();
-    let distances = scaled.between(&candidates, &points, threads)?;
-    let mut swapping = Swapping::new(&distances, (0..k).collect())?;
-    for _ in 0..config.iterations {
-        if swapping.pass(rng, threads)? == 0 {
-            break;
-        }
-    }
-    Ok(swapping
-        .medoids()
-        .iter()
-        .map(|&place| candidates[place])
-        .collect())
 }
 
 /// For each empty cluster the row that is farthest from all medoids, as long
@@ -191,19 +129,18 @@ fn fill_empty_clusters(
     Ok(medoids)
 }
 
-/// For each cluster its medoid and the members nearest to its mean, the one
-/// with the least sum of distances to all members first.
+/// For each cluster the best medoid among the members nearest to its mean,
+/// or the present one.
 fn central_members(
     nearest: &Nearest<'_>,
     scaled: &Scaled<'_>,
-    config: &Config,
     current: &Assignment,
     threads: &Threads<'_>,
-) -> Result<Vec<Vec<usize>>> {
+) -> Result<Vec<usize>> {
     let points = nearest.points();
-    let clusters = Clusters::from_labels(&current.labels, 1, config.n_clusters)?;
+    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len())?;
     let mut means = current.centroids.clone();
-    update_centroids(points, config.metric, &clusters, threads, &mut means)?;
+    update_centroids(points, nearest.metric(), &clusters, threads, &mut means)?;
     let mut to_mean = try_vec(0.0f64, points.rows(), "distances to means")?;
     let means = Centroids::new(&means, points.cols());
     nearest.distances(means, threads, &current.labels, &mut to_mean)?;
@@ -243,12 +180,12 @@ fn central_members(
             *sum += part;
         }
     }
-    let ranked = |(tried, sums): (Vec<usize>, Vec<f64>)| {
-        let mut order: Vec<usize> = (0..tried.len()).collect();
-        order.sort_by(|&a, &b| sums[a].total_cmp(&sums[b]));
-        order.into_iter().map(|place| tried[place]).collect()
+    let best_of = |(tried, sums): (Vec<usize>, Vec<f64>)| {
+        let order = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
+        let least = sums.iter().enumerate().min_by(order);
+        tried[least.map_or(0, |(place, _)| place)]
     };
-    Ok(tried.into_iter().zip(sums).map(ranked).collect())
+    Ok(tried.into_iter().zip(sums).map(best_of).collect())
 }
 
 fn rows_of(members: &[u32]) -> Vec<usize> {

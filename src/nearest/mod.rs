@@ -44,11 +44,11 @@ use crate::threads::Threads;
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 
-use codes::RowCodes;
+use codes::{Coder, RowCodes};
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
-use head::{HeadScratch, HeadSearch};
+use head::{HeadScratch, HeadSearch, Source};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
@@ -147,6 +147,7 @@ pub(crate) struct Nearest<'a> {
     /// Searches so far.
     calls: usize,
     codes: Codes,
+    plain: Coder,
 }
 
 /// The rows in 8 bits, made when they first pay.
@@ -154,7 +155,7 @@ enum Codes {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(RowCodes),
+    Made(Coder, RowCodes),
 }
 
 impl<'a> Nearest<'a> {
@@ -171,6 +172,7 @@ impl<'a> Nearest<'a> {
             frame: Frame::new(points, metric),
             calls: 0,
             codes: Codes::Untried,
+            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
         }
     }
 
@@ -199,7 +201,7 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Head {
             self.make_codes(threads)?;
         }
-        let (points, metric) = (self.points, self.metric);
+        let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
         let tasks = labels.len().div_ceil(TASK_ROWS);
         let mut changed = try_vec(0usize, tasks, "change counts")?;
@@ -263,7 +265,7 @@ impl<'a> Nearest<'a> {
         debug_assert!(0 < count && count <= centroids.len());
         let search = match self.setting.choose(0, centroids.dims, centroids.len()) {
             Engine::Reference => None,
-            Engine::Tile | Engine::Head => {
+            _ => {
                 let kernels = Kernels::new(self.setting.isa);
                 Some(TileSearch::new(&self.frame, centroids, kernels, false)?)
             }
@@ -334,8 +336,13 @@ impl<'a> Nearest<'a> {
     fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
         if matches!(self.codes, Codes::Untried) {
             let kernels = Kernels::new(self.setting.isa);
-            let made = RowCodes::new(self.points, &self.frame, kernels, threads)?;
-            self.codes = made.map_or(Codes::Refused, Codes::Made);
+            self.codes = Codes::Refused;
+            if let Some(coder) = Coder::principal(self.points, &self.frame, kernels)? {
+                let codes = RowCodes::of_points(self.points, &self.frame, &coder, threads)?;
+                if let Some(codes) = codes {
+                    self.codes = Codes::Made(coder, codes);
+                }
+            }
         }
         Ok(())
     }
@@ -353,11 +360,27 @@ impl<'a> Nearest<'a> {
             return Ok(Search::Reference);
         }
         #[cfg(target_arch = "x86_64")]
-        if let (Engine::Head, Codes::Made(codes)) = (engine, &self.codes) {
-            let forced = self.setting.engine.is_some();
-            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels, forced)?;
-            if let Some(search) = search {
-                return Ok(Search::Head(search));
+        if matches!(engine, Engine::Head | Engine::Plain) {
+            let head = |coder, source| {
+                HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
+            };
+            let mut best = HeadSearch::tile_cost(centroids);
+            let mut chosen = None;
+            if let (Engine::Head, Codes::Made(coder, codes)) = (engine, &self.codes) {
+                let (search, cost) = head(coder, Source::Kept(codes))?;
+                if cost < best || self.setting.engine == Some(Engine::Head) {
+                    (best, chosen) = (cost, Some(search));
+                }
+            }
+            let forced = self.setting.engine == Some(Engine::Plain);
+            if forced || HeadSearch::least_cost(&self.plain, centroids) < best {
+                let (search, cost) = head(&self.plain, Source::Made)?;
+                if cost < best || forced {
+                    chosen = Some(search);
+                }
+            }
+            if let Some(search) = chosen {
+                return Ok(Search::Head(Box::new(search)));
             }
         }
         let search = TileSearch::new(frame, centroids, kernels, true)?;
@@ -370,7 +393,7 @@ enum Search<'c> {
     Reference,
     Tile(TileSearch<'c>),
     #[cfg(target_arch = "x86_64")]
-    Head(HeadSearch<'c>),
+    Head(Box<HeadSearch<'c>>),
 }
 
 /// A worker's buffers.

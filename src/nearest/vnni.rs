@@ -85,16 +85,98 @@ impl CodePanels {
     }
 }
 
-/// Σ centroid · row over whole codes, the centroid's being offset by 128: a
-/// multiple of 32 of them. The CPU must have AVX-512 VNNI.
-#[inline]
-pub(super) fn dot_codes(centroid: &[u8], row: &[i8]) -> i32 {
-    assert!(centroid.len() == row.len() && row.len().is_multiple_of(32));
-    // SAFETY: whole vectors lie within the slices; engines are chosen by the
-    // CPU's features.
-    unsafe { dot(centroid, row) }
+/// What the bound of a pair needs of one side, rows as well as centroids.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Side {
+    /// Coordinates ≈ unit · code.
+    pub unit: f32,
+    /// Added to the score; centroids only.
+    pub start: f32,
+    /// Norm of what rounding to the code lost.
+    pub residual: f32,
+    /// Norm of the coordinates.
+    pub head: f32,
+    /// Norm of what the coordinates leave out.
+    pub tail: f32,
+    /// Norm of the vector; for centroids times the factor of ‖q‖·‖v‖.
+    pub norm: f32,
+    /// Sum of the code; rows only.
+    pub sum: i32,
 }
 
+/// A pair of row and centroid that is still open, with the upper bound of its
+/// score.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub row: u32,
+    pub centroid: u32,
+    pub bound: f32,
+}
+
+/// Both sides of the pairs to check: codes of `head` dimensions and [`Side`]s.
+pub(super) struct Sides<'a> {
+    pub head: usize,
+    pub row_codes: &'a [i8],
+    pub rows: &'a [Side],
+    pub centroid_codes: &'a [u8],
+    pub centroids: &'a [Side],
+}
+
+/// Collects the pairs of `hits` whose bound by the whole codes reaches the
+/// row's score; returns how many pairs there were. The CPU must have AVX-512
+/// VNNI.
+pub(super) fn check_hits(
+    hits: &[Hit],
+    sides: &Sides<'_>,
+    scores: &[f32],
+    pairs: &mut Vec<Pair>,
+) -> usize {
+    assert!(sides.head.is_multiple_of(32));
+    assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
+    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.head);
+    assert!(scores.len() == sides.rows.len());
+    pairs.clear();
+    // SAFETY: the lengths are checked, and engines are chosen by the CPU's
+    // features.
+    unsafe { check(hits, sides, scores, pairs) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,popcnt,bmi1,fma")]
+fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec<Pair>) -> usize {
+    let head = sides.head;
+    let mut count = 0;
+    for hit in hits {
+        let i = hit.row as usize;
+        let (row, score) = (&sides.rows[i], scores[i]);
+        let row_code = &sides.row_codes[i * head..][..head];
+        let mut mask = hit.mask;
+        count += mask.count_ones() as usize;
+        while mask != 0 {
+            let j = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            let centroid = &sides.centroids[j];
+            let product = dot(&sides.centroid_codes[j * head..][..head], row_code) - 128 * row.sum;
+            let error = row.residual * centroid.head
+                + (row.head + row.residual) * centroid.residual
+                + row.tail * centroid.tail
+                + row.norm * centroid.norm;
+            let bound =
+                row.unit * centroid.unit * product as f32 + (centroid.start + 1.00001 * error);
+            if bound >= score {
+                pairs.push(Pair {
+                    row: hit.row,
+                    centroid: j as u32,
+                    bound,
+                });
+            }
+        }
+    }
+    count
+}
+
+/// Σ centroid · row over whole codes, the centroid's being offset by 128.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn dot(centroid: &[u8], row: &[i8]) -> i32 {
     let mut sum = _mm512_setzero_si512();

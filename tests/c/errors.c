@@ -90,6 +90,9 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_assign_f32(NULL, four, 4, 2, 1, 1, &clusters));
     NULL_POINTER(kentro_kmeans_predict(NULL, NULL, 1, 1, label, NULL));
     NULL_POINTER(kentro_kmeans_predict_f32(NULL, four, 4, 2, 1, 1, label, NULL));
+    NULL_POINTER(kentro_kmeans_predict_balanced(NULL, NULL, 1, label, NULL));
+    NULL_POINTER(kentro_kmeans_balance_gap(NULL, &number));
+    NULL_POINTER(kentro_kmeans_info(NULL, &text));
     NULL_POINTER(kentro_kmeans_labels(NULL, &labels, &size));
     NULL_POINTER(kentro_kmeans_centroids(NULL, &centroids, &size, &size));
     NULL_POINTER(kentro_kmeans_medoid_indices(NULL, &indices, &size));
@@ -154,6 +157,9 @@ static void null_arguments_are_errors(void)
     NULL_POINTER(kentro_kmeans_predict(kmeans, NULL, 1, 1, label, NULL));
     NULL_POINTER(kentro_kmeans_predict_f32(kmeans, NULL, 4, 2, 1, 1, label, NULL));
     NULL_POINTER(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL));
+    NULL_POINTER(kentro_kmeans_predict_balanced(kmeans, NULL, 1, label, NULL));
+    NULL_POINTER(kentro_kmeans_balance_gap(kmeans, NULL));
+    NULL_POINTER(kentro_kmeans_info(kmeans, NULL));
     NULL_POINTER(kentro_kmeans_labels(kmeans, NULL, &size));
     NULL_POINTER(kentro_kmeans_labels(kmeans, &labels, NULL));
     NULL_POINTER(kentro_kmeans_centroids(kmeans, NULL, &size, &size));
@@ -281,6 +287,25 @@ static void bad_data_leaves_the_model_untrained(void)
     kentro_kmeans_free(kmeans);
 }
 
+/* Data is dealt with in points.c. */
+static void misaligned_arguments_are_errors(void)
+{
+    kentro_kmeans *kmeans = new_kmeans(2, 1);
+    double memory[4] = {0, 0, 0, 0};
+    void *odd = (char *)memory + 1;
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_set_init_centroids(kmeans, odd, 2, 2));
+    DETAIL(kmeans, "centroids is not aligned to its type");
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_iterations(kmeans, odd));
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_new(2, odd));
+    still_usable(kmeans);
+    STATUS(KENTRO_STATUS_INVALID_DATA,
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, odd, NULL));
+    STATUS(KENTRO_STATUS_INVALID_DATA,
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, (uint32_t *)(void *)memory, odd));
+    CHECK(memory[0] == 0 && memory[1] == 0);
+    kentro_kmeans_free(kmeans);
+}
+
 static void huge_numbers_of_clusters_fail_at_training(void)
 {
     kentro_kmeans *kmeans = new_kmeans((size_t)1 << 40, 1);
@@ -325,6 +350,8 @@ static void untrained_models_have_no_results(void)
     NOT_TRAINED(kentro_kmeans_medoid_indices(kmeans, &indices, &size));
     NOT_TRAINED(kentro_kmeans_clusters(kmeans, &clusters));
     NOT_TRAINED(kentro_kmeans_inertia(kmeans, &inertia));
+    NOT_TRAINED(kentro_kmeans_balance_gap(kmeans, &inertia));
+    NOT_TRAINED(kentro_kmeans_info(kmeans, &text));
     NOT_TRAINED(kentro_kmeans_n_iter(kmeans, &size));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_warning(kmeans, 0, &text));
     CHECK(size == 7 && inertia == 7 && labels == NULL && indices == NULL);
@@ -397,6 +424,7 @@ int main(void)
     RUN(null_arguments_are_errors);
     RUN(settings_out_of_range_change_nothing);
     RUN(bad_data_leaves_the_model_untrained);
+    RUN(misaligned_arguments_are_errors);
     RUN(huge_numbers_of_clusters_fail_at_training);
     RUN(a_model_trains_once);
     RUN(untrained_models_have_no_results);

@@ -415,6 +415,7 @@ static void balanced_sizes_keep_their_bound(void)
         kentro_clusters *clusters = NULL;
         const size_t *members = NULL;
         size_t least = SIZE_MAX, most = 0;
+        double gap = -1;
         OK(kentro_kmeans_set_balanced(kmeans, 1));
         OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind]));
         OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
@@ -426,10 +427,50 @@ static void balanced_sizes_keep_their_bound(void)
             most = len > most ? len : most;
         }
         CHECK(most - least <= bounds[kind]);
+        OK(kentro_kmeans_balance_gap(kmeans, &gap));
+        CHECK(gap >= 0 && gap <= 1e-6);
         kentro_clusters_free(clusters);
         kentro_kmeans_free(kmeans);
     }
     free(data);
+}
+
+/* Two blobs of 700 and 200 points: the learnt prices send points of the larger
+ * one to the smaller one's cluster, where the nearest centroid does not. */
+static void balanced_models_predict_by_their_prices(void)
+{
+    float line[ROWS];
+    kentro_kmeans *kmeans = new_kmeans(2, 1);
+    kentro_points *points = NULL;
+    uint32_t labels[ROWS];
+    double distances[ROWS];
+    const float *centroids = NULL;
+    size_t sizes[2] = {0, 0}, rows = 0, cols = 0, i;
+    for (i = 0; i < ROWS; i++)
+        line[i] = i < 700 ? (float)i / 700 : 2 + (float)(i - 700) / 200;
+    OK(kentro_kmeans_set_balanced(kmeans, 1));
+    OK(kentro_kmeans_set_max_balance_diff(kmeans, 10));
+    OK(kentro_points_new_f32(line, ROWS, 1, &points));
+    STATUS(KENTRO_STATUS_NOT_TRAINED,
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
+    OK(kentro_kmeans_train(kmeans, points, 1));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, labels, distances));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    for (i = 0; i < ROWS; i++) {
+        double distance = squared_distance(line + i, centroids + labels[i], 1);
+        CHECK(fabs(distances[i] - distance) <= 1e-9 * (1 + distance));
+        sizes[labels[i]]++;
+    }
+    CHECK(sizes[0] + 12 >= sizes[1] && sizes[1] + 12 >= sizes[0]);
+    kentro_kmeans_free(kmeans);
+
+    kmeans = trained(line, ROWS, 1, 2, 1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
+    OK(kentro_kmeans_balance_gap(kmeans, distances));
+    CHECK(isnan(distances[0]));
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
 }
 
 /* The sum of distances of all rows to the nearest of these rows. */
@@ -457,6 +498,7 @@ static void medoids_are_rows_and_none_can_be_bettered(void)
     const float *centroids = NULL;
     const uint32_t *labels = NULL;
     size_t n_medoids = 0, rows = 0, cols = 0, i, j;
+    const char *info = "";
     double inertia = 0, least;
     OK(kentro_kmeans_set_use_medoids(kmeans, 1));
     OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
@@ -464,6 +506,8 @@ static void medoids_are_rows_and_none_can_be_bettered(void)
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
     OK(kentro_kmeans_labels(kmeans, &labels, &rows));
     OK(kentro_kmeans_inertia(kmeans, &inertia));
+    OK(kentro_kmeans_info(kmeans, &info));
+    CHECK(strlen(info) > 0);
     CHECK(n_medoids == CLUSTERS);
     least = loss(data, medoids);
     CHECK(fabs(inertia - least) <= 1e-6 * least);
@@ -498,6 +542,7 @@ int main(void)
     RUN(clones_are_independent);
     RUN(every_setting_is_accepted);
     RUN(balanced_sizes_keep_their_bound);
+    RUN(balanced_models_predict_by_their_prices);
     RUN(medoids_are_rows_and_none_can_be_bettered);
     return finish();
 }

@@ -270,6 +270,7 @@ static void sizes_that_overflow_are_errors(void)
     INVALID(kentro_points_new_f32(data, half / 4, 1, &points));
     INVALID(kentro_points_new_f32(data, 1, SIZE_MAX, &points));
     INVALID(kentro_points_new(data, 3, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points));
+    INVALID(kentro_points_new(data, 5, 1, PTRDIFF_MAX / 2 + 1, 4, KENTRO_DTYPE_F32, &points));
     INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points));
     INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MIN, 4, KENTRO_DTYPE_F32, &points));
     INVALID(kentro_points_new(data, 3, 2, PTRDIFF_MIN, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points));

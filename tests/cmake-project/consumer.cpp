@@ -9,7 +9,8 @@ int main() {
         auto kmeans = kentro::KMeans(2).with_euclidean(true);
         kmeans.fit({data, 2});
         const auto labels = kmeans.labels();
-        const bool apart = labels[0] == labels[2] && labels[1] == labels[3] && labels[0] != labels[1];
+        const bool apart =
+            labels[0] == labels[2] && labels[1] == labels[3] && labels[0] != labels[1];
         std::printf("Kentro %s: %s\n", kentro::version(), apart ? "two clusters" : "wrong labels");
     } catch (const kentro::Error& error) {
         std::fprintf(stderr, "%s\n", error.what());

@@ -44,13 +44,15 @@ void progress_tells_every_iteration() {
     check(seen.size() >= 2 && seen.size() >= kmeans.n_iter());
     for (std::size_t i = 0; i < seen.size(); ++i) {
         check(seen[i].number == i + 1);
-        check(i == 0 || (seen[i].seconds >= seen[i - 1].seconds && seen[i].inertia <= seen[i - 1].inertia * 1.000001));
+        check(i == 0 || (seen[i].seconds >= seen[i - 1].seconds &&
+                         seen[i].inertia <= seen[i - 1].inertia * 1.000001));
     }
     check(seen[0].changed == 2000, "all points are new at first");
 }
 
 void progress_cancels() {
-    auto kmeans = model().with_progress([](const kentro::Iteration& iteration) { return iteration.number < 2; });
+    auto kmeans = model().with_progress(
+        [](const kentro::Iteration& iteration) { return iteration.number < 2; });
     check(error_of([&] { kmeans.fit(points); }).status() == KENTRO_STATUS_CANCELLED);
     check(!kmeans.is_trained());
     kmeans = std::move(kmeans).with_progress(nullptr);
@@ -86,10 +88,11 @@ void polling_cancels_and_throws() {
 
 void log_gets_verbose_lines_and_warnings() {
     std::vector<std::string> lines;
-    auto kmeans = model().with_verbose(true).with_log([&](kentro::LogLevel level, const char* message) {
-        check(level == kentro::LogLevel::info);
-        lines.emplace_back(message);
-    });
+    auto kmeans =
+        model().with_verbose(true).with_log([&](kentro::LogLevel level, const char* message) {
+            check(level == kentro::LogLevel::info);
+            lines.emplace_back(message);
+        });
     kmeans.fit(points);
     check(lines.size() >= 2 && lines[0].find("iteration 1") != std::string::npos);
 
@@ -113,7 +116,8 @@ void a_throwing_log_callback() {
 
     // A warning comes when all is done.
     const std::vector<float> same(10, 1.0f);
-    auto surplus = kentro::KMeans(3).with_log([](kentro::LogLevel, const char*) { throw Stop{10}; });
+    auto surplus =
+        kentro::KMeans(3).with_log([](kentro::LogLevel, const char*) { throw Stop{10}; });
     check_stop([&] { surplus.fit({same, 2}); }, 10);
     check(!surplus.is_trained());
     surplus = std::move(surplus).with_log(nullptr);
@@ -123,7 +127,8 @@ void a_throwing_log_callback() {
 
 void a_callback_may_use_another_model() {
     auto outer = model().with_progress([](const kentro::Iteration& iteration) {
-        auto inner = model().with_progress([](const kentro::Iteration&) -> bool { throw Stop{11}; });
+        auto inner =
+            model().with_progress([](const kentro::Iteration&) -> bool { throw Stop{11}; });
         check_stop([&] { inner.fit(points); }, 11);
         check(error_of([] { kentro::KMeans(0); }).status() == KENTRO_STATUS_INVALID_N_CLUSTERS);
         return iteration.number < 3;
@@ -134,7 +139,8 @@ void a_callback_may_use_another_model() {
 void clones_share_callbacks_and_keep_them_alive() {
     auto calls = std::make_shared<int>(0);
     auto clone = [&] {
-        const auto original = model().with_progress([calls](const kentro::Iteration&) { return ++*calls > 0; });
+        const auto original =
+            model().with_progress([calls](const kentro::Iteration&) { return ++*calls > 0; });
         return original.clone();
     }();
     clone.fit(points);

@@ -16,8 +16,10 @@ kentro::KMeans trained() {
 }
 
 void counts_must_be_positive() {
-    check_error([] { kentro::KMeans(0); }, KENTRO_STATUS_INVALID_N_CLUSTERS, "Number of clusters must be positive");
-    check_error([] { kentro::KMeans(-1); }, KENTRO_STATUS_INVALID_N_CLUSTERS, "Number of clusters must be positive");
+    check_error([] { kentro::KMeans(0); }, KENTRO_STATUS_INVALID_N_CLUSTERS,
+                "Number of clusters must be positive");
+    check_error([] { kentro::KMeans(-1); }, KENTRO_STATUS_INVALID_N_CLUSTERS,
+                "Number of clusters must be positive");
     check_error([] { kentro::KMeans(3).with_iterations(0); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Number of iterations must be positive");
     check_error([] { kentro::KMeans(3).with_iterations(-5L); }, KENTRO_STATUS_INVALID_PARAMETER,
@@ -25,7 +27,8 @@ void counts_must_be_positive() {
     check_error([] { kentro::KMeans(3).with_max_balance_diff(0); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Max balance difference must be positive");
     error_of([] { kentro::KMeans(3).with_n_init(0); });
-    for (double tolerance : {-0.5, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    for (double tolerance : {-0.5, std::numeric_limits<double>::quiet_NaN(),
+                             std::numeric_limits<double>::infinity()}) {
         const auto error = error_of([&] { kentro::KMeans(3).with_tolerance(tolerance); });
         check(error.status() == KENTRO_STATUS_INVALID_PARAMETER);
         check(std::string(error.what()).find("tolerance") != std::string::npos);
@@ -46,7 +49,8 @@ void an_untrained_model() {
     const auto text = "Clustering has not been trained yet";
     const kentro_status status = KENTRO_STATUS_NOT_TRAINED;
     check_error([&] { kmeans.assign(points, 1); }, status, text);
-    check_error([&] { kmeans.assign(points, 0); }, status, text); // the trained state is checked first
+    check_error([&] { kmeans.assign(points, 0); }, status,
+                text); // the trained state is checked first
     check_error([&] { kmeans.predict(points); }, status, text);
     check_error([&] { kmeans.clusters(); }, status, text);
     check_error([&] { kmeans.labels(); }, status, text);
@@ -58,7 +62,8 @@ void an_untrained_model() {
 
 void a_trained_model() {
     kentro::KMeans kmeans = trained();
-    check_error([&] { kmeans.train(points); }, KENTRO_STATUS_ALREADY_TRAINED, "Clustering has already been trained");
+    check_error([&] { kmeans.train(points); }, KENTRO_STATUS_ALREADY_TRAINED,
+                "Clustering has already been trained");
     check_error([&] { kmeans.assign(points, 0); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Invalid parameter: k must be positive");
     check_error([&] { kmeans.predict(points, -1); }, KENTRO_STATUS_INVALID_PARAMETER,
@@ -74,8 +79,9 @@ void unusable_data() {
     check_error([&] { kmeans.fit(points); }, KENTRO_STATUS_INSUFFICIENT_POINTS,
                 "Number of points (20) must be at least as large as number of clusters (21)");
     kentro::KMeans huge(std::uint64_t{1} << 40);
-    check_error([&] { huge.fit(points); }, KENTRO_STATUS_INSUFFICIENT_POINTS,
-                "Number of points (20) must be at least as large as number of clusters (1099511627776)");
+    check_error(
+        [&] { huge.fit(points); }, KENTRO_STATUS_INSUFFICIENT_POINTS,
+        "Number of points (20) must be at least as large as number of clusters (1099511627776)");
 
     auto three = kentro::KMeans(3);
     std::vector<float> bad = data;
@@ -83,7 +89,8 @@ void unusable_data() {
     bad[30] = std::numeric_limits<float>::infinity();
     const auto error = error_of([&] { three.fit({bad, 2}); });
     check(error.status() == KENTRO_STATUS_NOT_FINITE);
-    check(std::string(error.what()).find("row 8, column 1 is NaN") != std::string::npos, error.what());
+    check(std::string(error.what()).find("row 8, column 1 is NaN") != std::string::npos,
+          error.what());
     check_error([&] { three.fit({data.data(), 20, 0}); }, KENTRO_STATUS_INVALID_DATA,
                 "Invalid data: the shape is 20 x 0; every point needs at least one column");
     error_of([&] { three.fit(points, 0); });

@@ -13,7 +13,8 @@
 #include <vector>
 
 inline void check(bool holds, const char* what = "condition", int line = __builtin_LINE()) {
-    if (!holds) throw std::runtime_error("line " + std::to_string(line) + ": " + what + " does not hold");
+    if (!holds)
+        throw std::runtime_error("line " + std::to_string(line) + ": " + what + " does not hold");
 }
 
 // The error that `call` must throw.
@@ -28,11 +29,12 @@ kentro::Error error_of(Call call, int line = __builtin_LINE()) {
 }
 
 template <class Call>
-void check_error(Call call, kentro_status status, const std::string& text, int line = __builtin_LINE()) {
+void check_error(Call call, kentro_status status, const std::string& text,
+                 int line = __builtin_LINE()) {
     const kentro::Error error = error_of(call, line);
     if (error.status() != status || error.what() != text) {
-        throw std::runtime_error("line " + std::to_string(line) + ": got status " + std::to_string(error.status()) +
-                                 ": " + error.what());
+        throw std::runtime_error("line " + std::to_string(line) + ": got status " +
+                                 std::to_string(error.status()) + ": " + error.what());
     }
 }
 

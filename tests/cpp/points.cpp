@@ -15,7 +15,8 @@ constexpr std::size_t cols = 3;
 template <class T>
 std::vector<T> values() {
     std::vector<T> values;
-    for (std::size_t i = 0; i < rows * cols; ++i) values.push_back(static_cast<T>(i / cols % 4 * 20 + i * 7 % 5));
+    for (std::size_t i = 0; i < rows * cols; ++i)
+        values.push_back(static_cast<T>(i / cols % 4 * 20 + i * 7 % 5));
     return values;
 }
 
@@ -58,7 +59,8 @@ void half_precision() {
         std::memcpy(&bits, &value, sizeof bits);
         upper_halves.push_back(static_cast<std::uint16_t>(bits >> 16));
     }
-    check(labels_of({upper_halves.data(), rows, cols, 2 * cols, 2, KENTRO_DTYPE_BF16}) == expected());
+    check(labels_of({upper_halves.data(), rows, cols, 2 * cols, 2, KENTRO_DTYPE_BF16}) ==
+          expected());
 }
 
 void foreign_byte_order() {
@@ -94,7 +96,8 @@ void strides() {
     check(labels_of({column_major.data(), rows, cols, 1, rows}) == expected(), "column-major");
     check(labels_of({padded.data(), rows, cols, 8}) == expected(), "padded rows");
     check(labels_of({spread.data(), rows, cols, cols * 2, 2}) == expected(), "every second value");
-    check(labels_of({&backwards.back(), rows, cols, -std::ptrdiff_t{cols}, -1}) == expected(), "negative");
+    check(labels_of({&backwards.back(), rows, cols, -std::ptrdiff_t{cols}, -1}) == expected(),
+          "negative");
 
     const kentro::Points repeated(packed.data(), rows, cols, 0, 0);
     const std::vector<std::uint32_t> labels = labels_of(repeated);
@@ -114,10 +117,12 @@ void unusable_points_are_errors() {
     check(status_of(misaligned, rows - 1, cols, row, 8, KENTRO_DTYPE_F64) == invalid, "misaligned");
     check(status_of(address, rows, cols, row + 1, 8, KENTRO_DTYPE_F64) == invalid, "stride off");
     check(status_of(address, rows, cols, row, 8, 99) == invalid, "number type");
-    check(status_of(address, SIZE_MAX / 2, cols, row, 8, KENTRO_DTYPE_F64) == invalid, "too many rows");
+    check(status_of(address, SIZE_MAX / 2, cols, row, 8, KENTRO_DTYPE_F64) == invalid,
+          "too many rows");
     check(status_of(typed.data(), rows, cols, PTRDIFF_MAX) == invalid, "stride too large");
     const auto null = static_cast<const double*>(nullptr);
-    check(status_of(null, rows, cols) == static_cast<kentro_status>(KENTRO_STATUS_NULL_POINTER), "null");
+    check(status_of(null, rows, cols) == static_cast<kentro_status>(KENTRO_STATUS_NULL_POINTER),
+          "null");
     kentro::Points empty(null, std::size_t{0}, cols);
     check(empty.rows() == 0);
 }
