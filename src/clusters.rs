@@ -13,18 +13,30 @@ impl Clusters {
     /// Groups points by label; `labels` holds `per_point` labels a point, each
     /// below `n_clusters`. A counting sort: O(labels + clusters).
     pub(crate) fn from_labels(labels: &[u32], per_point: usize, n_clusters: usize) -> Result<Self> {
+        let pairs = labels.iter().enumerate();
+        Self::from_pairs(
+            pairs.map(|(i, &label)| ((i / per_point) as u32, label)),
+            n_clusters,
+        )
+    }
+
+    /// Groups pairs of point and label, the points in the order given.
+    pub(crate) fn from_pairs(
+        pairs: impl Iterator<Item = (u32, u32)> + Clone,
+        n_clusters: usize,
+    ) -> Result<Self> {
         let mut offsets = try_vec(0usize, n_clusters + 1, "cluster offsets")?;
-        for &label in labels {
+        for (_, label) in pairs.clone() {
             offsets[label as usize + 1] += 1;
         }
         for j in 0..n_clusters {
             offsets[j + 1] += offsets[j];
         }
         let mut next = offsets.clone();
-        let mut members = try_vec(0u32, labels.len(), "cluster members")?;
-        for (i, &label) in labels.iter().enumerate() {
+        let mut members = try_vec(0u32, offsets[n_clusters], "cluster members")?;
+        for (point, label) in pairs {
             let slot = &mut next[label as usize];
-            members[*slot] = (i / per_point) as u32;
+            members[*slot] = point;
             *slot += 1;
         }
         Ok(Clusters { offsets, members })

@@ -1,19 +1,20 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
-use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::{Result, try_vec};
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, Row};
+use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
-use crate::update::update_centroids;
-use ndarray::Array2;
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Instant;
 
 /// Iterates from the given centroids until no assignment changes, the
-/// relative gain falls below the tolerance, or `config.iterations` are done;
-/// then labels every row by the final centroids.
+/// relative gain falls below the tolerance, or `config.iterations` are done.
+/// In the end every label is that of the nearest of the final centroids, and
+/// these are the means of what the last iteration assigned to them, summed
+/// from scratch.
 ///
 /// O(n·k·d) an iteration; memory O(n + k·d) beside the data.
 pub(crate) fn fit(
@@ -23,139 +24,153 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
-    let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
-    let mut labels = try_vec(UNASSIGNED, rows, "labels")?;
-    let mut distances = try_vec(0.0f64, rows, "distances")?;
+    let mut partition = Partition::new(nearest, &centroids)?;
     let mut last_inertia = f64::INFINITY;
     let mut n_iter = 0;
-    let mut converged = false;
-    while n_iter < config.iterations && !converged {
+    let mut last = false;
+    let mut settled = false;
+    while !last {
         n_iter += 1;
-        let current = Centroids::new(&centroids, dims);
-        let changed = nearest.assign(current, threads, &mut labels, Some(&mut distances))?;
-        let inertia = sum(&distances);
-        config.report(
-            threads,
-            Iteration {
+        let changed = partition.assign(nearest, &centroids, threads)?;
+        partition.sum(nearest, threads)?;
+        last = changed == 0 || n_iter == config.iterations;
+        if threads.observed() || config.tolerance > 0.0 {
+            let inertia = partition.inertia(nearest, &centroids, threads)?;
+            let iteration = Iteration {
                 number: n_iter,
                 inertia,
                 changed,
                 seconds: start.elapsed().as_secs_f64(),
-            },
-        )?;
-        let gain = last_inertia - inertia;
-        converged = changed == 0 || (n_iter > 1 && gain < config.tolerance * last_inertia);
-        last_inertia = inertia;
-        if changed > 0 {
-            fill_empty_clusters(nearest, &centroids, &mut labels, &distances)?;
-            let clusters = Clusters::from_labels(&labels, 1, config.n_clusters)?;
-            update_centroids(
-                nearest.points(),
-                nearest.metric(),
-                &clusters,
-                threads,
-                &mut centroids,
-            )?;
+            };
+            config.report(threads, iteration)?;
+            last |= n_iter > 1 && last_inertia - inertia < config.tolerance * last_inertia;
+            last_inertia = inertia;
         }
+        if last {
+            partition.sum_anew(nearest, threads)?;
+        }
+        if changed > 0 && partition.totals().counts.contains(&0) {
+            let moves = rows_for_empty_clusters(nearest, &centroids, partition.labels(), threads)?;
+            partition.move_rows(nearest, &moves, threads)?;
+        }
+        let moved = partition.totals().write_centroids(&mut centroids);
+        settled = changed == 0 && !moved;
     }
-    let current = Centroids::new(&centroids, dims);
-    nearest.assign(current, threads, &mut labels, Some(&mut distances))?;
-    let mut inertia = sum(&distances);
-    // A centroid on a row of its own takes at least that row, so every round
-    // lowers the inertia; rounds end when nothing more can be gained.
+    if !settled {
+        partition.assign(nearest, &centroids, threads)?;
+    }
+    let (labels, inertia) = fill_empty_clusters(nearest, partition, &mut centroids, threads)?;
+
+    Ok(Fit {
+        inertia,
+        n_iter,
+        ..Fit::new(centroids, labels, config.n_clusters)
+    })
+}
+
+/// Puts the centroids of empty clusters on rows, which they then win, and
+/// assigns again, as long as that lowers the inertia. Returns the labels and
+/// the inertia.
+fn fill_empty_clusters(
+    nearest: &mut Nearest<'_>,
+    mut partition: Partition,
+    centroids: &mut [f32],
+    threads: &Threads<'_>,
+) -> Result<(Vec<u32>, f64)> {
+    let dims = nearest.points().cols();
+    let mut inertia = partition.exact_inertia(nearest, centroids, threads)?;
     loop {
-        let before = inertia;
-        let moved = fill_empty_clusters(nearest, &centroids, &mut labels, &distances)?;
-        if moved.is_empty() {
+        let moves = rows_for_empty_clusters(nearest, centroids, partition.labels(), threads)?;
+        if moves.is_empty() {
             break;
         }
-        for (cluster, row) in moved {
-            let mut scratch = Vec::new();
-            let centroid = &mut centroids[cluster * dims..][..dims];
-            centroid.copy_from_slice(nearest.points().row(row as usize, &mut scratch));
-            nearest.metric().normalize(centroid);
+        for (row, cluster) in moves {
+            let centroid = &mut centroids[cluster as usize * dims..][..dims];
+            copy_row(nearest, row, centroid);
         }
-        let current = Centroids::new(&centroids, dims);
-        nearest.assign(current, threads, &mut labels, Some(&mut distances))?;
-        inertia = sum(&distances);
+        partition.assign(nearest, centroids, threads)?;
+        let before = inertia;
+        inertia = partition.exact_inertia(nearest, centroids, threads)?;
         if inertia >= before {
             break;
         }
     }
-    let mut fit = Fit {
-        centroids: Array2::from_shape_vec((config.n_clusters, dims), centroids)
-            .expect("n_clusters x dims values"),
-        labels,
-        inertia,
-        n_iter,
-        medoids: None,
-        warnings: Vec::new(),
-    };
-    let empty = fit
-        .cluster_sizes()
-        .iter()
-        .filter(|&&size| size == 0)
-        .count();
-    if empty > 0 {
-        fit.warnings.push(format!(
-            "{empty} of {} clusters are empty: the data has fewer distinct points than clusters; use fewer clusters",
-            config.n_clusters
-        ));
-    }
-    Ok(fit)
+    Ok((partition.into_labels(), inertia))
 }
 
-/// Gives every empty cluster the row that lies farthest from its centroid,
-/// out of a cluster of more than one; equals by index, no row value twice.
-/// Rows at distance 0 stay. Returns (cluster, row) of each move.
-fn fill_empty_clusters(
+/// A row for every empty cluster, as (row, cluster): those that lie farthest
+/// from their centroids, equals by index, out of clusters of more than one.
+/// Each would be nearer to a centroid in its own place than to any other;
+/// there may be too few such rows.
+fn rows_for_empty_clusters(
     nearest: &Nearest<'_>,
     centroids: &[f32],
-    labels: &mut [u32],
-    distances: &[f64],
-) -> Result<Vec<(usize, u32)>> {
-    let mut sizes = try_vec(0usize, centroids.len() / nearest.points().cols(), "sizes")?;
-    for &label in labels.iter() {
+    labels: &[u32],
+    threads: &Threads<'_>,
+) -> Result<Vec<(u32, u32)>> {
+    let (points, metric) = (nearest.points(), nearest.metric());
+    let centroids = Centroids::new(centroids, points.cols());
+    let mut sizes = try_vec(0usize, centroids.len(), "cluster sizes")?;
+    for &label in labels {
         sizes[label as usize] += 1;
     }
-    let mut empty = (0..sizes.len())
-        .filter(|&j| sizes[j] == 0)
-        .collect::<Vec<_>>();
-    if empty.is_empty() {
+    if !sizes.contains(&0) {
         return Ok(Vec::new());
     }
-    empty.reverse();
-    let mut farthest: Vec<u32> = (0..labels.len() as u32)
-        .filter(|&i| distances[i as usize] > 0.0)
+    let mut distances = try_vec(0.0f64, labels.len(), "distances")?;
+    nearest.distances(centroids, threads, labels, &mut distances)?;
+    let mut farthest: Vec<(u64, Reverse<u32>)> = Vec::new();
+    let mut empty: Vec<u32> = (0..sizes.len() as u32)
+        .filter(|&j| sizes[j as usize] == 0)
         .collect();
-    farthest.sort_unstable_by(|&a, &b| {
-        distances[b as usize]
-            .total_cmp(&distances[a as usize])
-            .then(a.cmp(&b))
-    });
-    let mut taken = HashSet::new();
+    empty.reverse();
+    farthest.extend(
+        (0u32..)
+            .zip(&distances)
+            .filter(|&(_, &distance)| distance > 0.0)
+            .map(|(row, distance)| (distance.to_bits(), Reverse(row))),
+    );
+    let mut farthest = BinaryHeap::from(farthest);
+
+    let mut moves: Vec<(u32, u32)> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut places: Vec<Vec<f32>> = Vec::new();
     let mut scratch = Vec::new();
-    let mut moved = Vec::new();
-    for row in farthest {
-        let Some(&cluster) = empty.last() else { break };
-        let label = &mut labels[row as usize];
-        if sizes[*label as usize] <= 1 {
+    let mut other = Vec::new();
+    while let Some(&cluster) = empty.last()
+        && let Some((_, Reverse(row))) = farthest.pop()
+    {
+        let label = labels[row as usize] as usize;
+        let values = points.row(row as usize, &mut scratch);
+        let bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
+        if sizes[label] <= 1 || !seen.insert(bits) {
             continue;
         }
-        let values = nearest.points().row(row as usize, &mut scratch);
-        let bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
-        if taken.insert(bits) {
-            sizes[*label as usize] -= 1;
-            *label = cluster as u32;
-            sizes[cluster] = 1;
+        let mut place = values.to_vec();
+        metric.normalize(&mut place);
+        let distance = Row::new(values, metric).distance(&place);
+        let distinct = distance < distances[row as usize]
+            && places.iter().zip(&moves).all(|(there, &(taken, _))| {
+                let taken = Row::new(points.row(taken as usize, &mut other), metric);
+                distance < Row::new(values, metric).distance(there)
+                    && taken.distance(there) < taken.distance(&place)
+            });
+        if distinct {
+            sizes[label] -= 1;
             empty.pop();
-            moved.push((cluster, row));
+            moves.push((row, cluster));
+            places.push(place);
         }
     }
-    Ok(moved)
+    Ok(moves)
 }
 
-/// In order, so that the bits do not depend on the number of threads.
-pub(crate) fn sum(distances: &[f64]) -> f64 {
-    distances.iter().sum()
+/// A row as a centroid.
+fn copy_row(nearest: &Nearest<'_>, row: u32, centroid: &mut [f32]) {
+    let mut scratch = Vec::new();
+    centroid.copy_from_slice(nearest.points().row(row as usize, &mut scratch));
+    nearest.metric().normalize(centroid);
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,11 @@ impl<'o> Threads<'o> {
         self.count
     }
 
+    /// Whether anybody is told of what happens.
+    pub fn observed(&self) -> bool {
+        self.observer.borrow().is_some()
+    }
+
     /// Tells the observer; an error if it asks to stop, now or earlier.
     pub fn tell(&self, event: Event<'_>) -> Result<()> {
         if let Some(observer) = self.observer.borrow_mut().as_mut()
@@ -142,7 +147,7 @@ impl<'o> Threads<'o> {
                 let mut state = state();
                 for task in tasks {
                     work(&mut state, task);
-                    self.poll_if_due()?;
+                    self.poll()?;
                 }
                 Ok(())
             }
@@ -180,10 +185,12 @@ impl<'o> Threads<'o> {
                 let _ = self.tell(Event::Poll);
             }
         });
-        self.poll_if_due()
+        self.poll()
     }
 
-    fn poll_if_due(&self) -> Result<()> {
+    /// Gives the observer a chance to cancel if it had none for a while. Serial
+    /// loops call this now and then; [`Threads::run`] does so itself.
+    pub fn poll(&self) -> Result<()> {
         let due = self.last_poll.borrow().elapsed() >= POLL_INTERVAL;
         if due {
             self.last_poll.replace(Instant::now());

@@ -30,15 +30,15 @@ const PREFETCH: usize = 3;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 mod cost {
-    pub const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub const SWEEP: f64 = 0.15;
-    pub const ENCODE_PER_DIM: f64 = 1.5;
-    pub const CODE: f64 = 60.0;
-    pub const FLOAT: f64 = 60.0;
-    pub const FLOAT_PER_DIM: f64 = 0.6;
-    pub const EXACT: f64 = 60.0;
-    pub const EXACT_PER_DIM: f64 = 0.8;
-    pub const TILE_PER_DIM: f64 = 1.0 / 28.0;
+    pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
+    pub(super) const SWEEP: f64 = 0.15;
+    pub(super) const ENCODE_PER_DIM: f64 = 1.5;
+    pub(super) const CODE: f64 = 60.0;
+    pub(super) const FLOAT: f64 = 60.0;
+    pub(super) const FLOAT_PER_DIM: f64 = 0.6;
+    pub(super) const EXACT: f64 = 60.0;
+    pub(super) const EXACT_PER_DIM: f64 = 0.8;
+    pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
 }
 
 /// Where the codes of the rows come from.

@@ -19,10 +19,12 @@ mod basis;
 mod codes;
 mod engine;
 mod exact;
+mod few;
 mod frame;
 #[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
+mod pairwise;
 mod reference;
 mod search;
 mod simd;
@@ -40,12 +42,14 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
+pub(crate) use few::RowDistances;
 
 use codes::{Coder, RowCodes};
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
 use head::{HeadScratch, HeadSearch, Source};
+pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
 use tile::Kernels;
