@@ -12,7 +12,7 @@ use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
 use super::vnni::{
-    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, sum_codes,
+    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, prefetch, sum_codes,
 };
 use super::{Centroids, Row};
 use crate::error::{Result, try_vec};
@@ -25,16 +25,19 @@ const BLOCK_BYTES: usize = 256 << 10;
 const SAMPLE: usize = 128;
 const GROUP: usize = 8;
 
+/// Pairs between fetching a centroid and needing it.
+const PREFETCH: usize = 3;
+
 /// Costs in cycles, roughly; they guide choices and change no result.
 mod cost {
     pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
     pub(super) const SWEEP: f64 = 0.15;
     pub(super) const ENCODE_PER_DIM: f64 = 1.5;
-    pub(super) const CODE: f64 = 25.0;
-    pub(super) const FLOAT: f64 = 40.0;
-    pub(super) const FLOAT_PER_DIM: f64 = 0.15;
-    pub(super) const EXACT: f64 = 50.0;
-    pub(super) const EXACT_PER_DIM: f64 = 0.3;
+    pub(super) const CODE: f64 = 60.0;
+    pub(super) const FLOAT: f64 = 60.0;
+    pub(super) const FLOAT_PER_DIM: f64 = 0.6;
+    pub(super) const EXACT: f64 = 60.0;
+    pub(super) const EXACT_PER_DIM: f64 = 0.8;
     pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
 }
 
@@ -429,8 +432,12 @@ impl<'a> HeadSearch<'a> {
             centroids: &self.sides,
         };
         passed[0] += check_hits(hits, &sides, scores, pairs);
-        passed[1] += pairs.len();
-        for pair in pairs.iter() {
+        passed[1] += pairs.len().saturating_sub(leaders.len());
+        for (p, pair) in pairs.iter().enumerate() {
+            if let Some(ahead) = pairs.get(p + PREFETCH) {
+                let dims = self.centroids.dims;
+                prefetch(&self.values[ahead.centroid as usize * dims..][..dims]);
+            }
             let leader = &mut leaders[pair.row as usize];
             if pair.centroid == leader.label || f64::from(pair.bound) < leader.score {
                 continue;

@@ -136,22 +136,26 @@ pub(super) fn check_hits(
     assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
     assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.head);
     assert!(scores.len() == sides.rows.len());
+    let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
     pairs.clear();
-    // SAFETY: the lengths are checked, and engines are chosen by the CPU's
-    // features.
-    unsafe { check(hits, sides, scores, pairs) }
+    pairs.reserve(count + 1);
+    // SAFETY: the lengths are checked, there is room for all pairs and one,
+    // and engines are chosen by the CPU's features.
+    unsafe { check(hits, sides, scores, pairs) };
+    count
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,popcnt,bmi1,fma")]
-fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec<Pair>) -> usize {
+/// # Safety
+/// `pairs` has room for all pairs of `hits` and one more.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi1")]
+unsafe fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec<Pair>) {
     let head = sides.head;
-    let mut count = 0;
+    let (out, mut len) = (pairs.as_mut_ptr(), 0);
     for hit in hits {
         let i = hit.row as usize;
         let (row, score) = (&sides.rows[i], scores[i]);
         let row_code = &sides.row_codes[i * head..][..head];
         let mut mask = hit.mask;
-        count += mask.count_ones() as usize;
         while mask != 0 {
             let j = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
             mask &= mask - 1;
@@ -163,16 +167,20 @@ fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec<Pair>)
                 + row.norm * centroid.norm;
             let bound =
                 row.unit * centroid.unit * product as f32 + (centroid.start + 1.00001 * error);
-            if bound >= score {
-                pairs.push(Pair {
+            // SAFETY: `len` is at most the number of pairs so far. Written
+            // always and kept if it counts: cheaper than a branch.
+            unsafe {
+                out.add(len).write(Pair {
                     row: hit.row,
                     centroid: j as u32,
                     bound,
                 });
             }
+            len += usize::from(bound >= score);
         }
     }
-    count
+    // SAFETY: `len` pairs are written.
+    unsafe { pairs.set_len(len) };
 }
 
 /// Σ centroid · row over whole codes, the centroid's being offset by 128.
@@ -192,6 +200,15 @@ fn dot(centroid: &[u8], row: &[i8]) -> i32 {
         sum = _mm512_dpbusd_epi32(sum, c, r);
     }
     _mm512_reduce_add_epi32(sum)
+}
+
+/// Asks for the values to be fetched from memory.
+#[inline]
+pub(super) fn prefetch(values: &[f32]) {
+    for line in values.chunks(16) {
+        // SAFETY: prefetching has no effect but on time.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
 }
 
 /// The sum of codes, a multiple of 32 of them. The CPU must have AVX-512 VNNI.
