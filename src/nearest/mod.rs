@@ -16,6 +16,8 @@
 #![allow(unsafe_code)]
 
 mod exact;
+mod isa;
+mod kd;
 
 use crate::error::Result;
 use crate::metric::Metric;
@@ -23,6 +25,8 @@ use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
+use isa::Isa;
+pub(crate) use kd::SortedRows;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -112,12 +116,17 @@ impl<'a> Row<'a> {
 pub(crate) struct Nearest<'a> {
     points: &'a Points<'a>,
     metric: Metric,
+    sorted: Option<Box<dyn SortedRows>>,
 }
 
 impl<'a> Nearest<'a> {
     /// `points` must have passed [`Points::check_finite`].
     pub fn new(points: &'a Points<'a>, metric: Metric) -> Self {
-        Nearest { points, metric }
+        Nearest {
+            points,
+            metric,
+            sorted: None,
+        }
     }
 
     pub fn points(&self) -> &'a Points<'a> {
@@ -126,6 +135,25 @@ impl<'a> Nearest<'a> {
 
     pub fn metric(&self) -> Metric {
         self.metric
+    }
+
+    /// Sorts the rows for many searches among few dimensions, where that pays.
+    pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
+        if self.sorted.is_none() && self.metric == Metric::Euclidean {
+            self.sorted = kd::sort(self.points, n_clusters, Isa::detect(), threads)?;
+        }
+        if let Some(sorted) = &mut self.sorted {
+            sorted.reset();
+        }
+        Ok(())
+    }
+
+    pub fn sorted(&self) -> Option<&dyn SortedRows> {
+        self.sorted.as_deref()
+    }
+
+    pub fn sorted_mut(&mut self) -> &mut Option<Box<dyn SortedRows>> {
+        &mut self.sorted
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical

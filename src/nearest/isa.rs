@@ -1,0 +1,59 @@
+//! Which instruction set the kernels use.
+
+/// Ordered: each level includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Isa {
+    /// Whatever the target guarantees; vectorised by the compiler.
+    Portable,
+    /// AVX2 and FMA: x86-64 since 2013 (Intel) and 2015 (AMD).
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// AVX-512 with VNNI, the 8-bit dot product.
+    Vnni,
+}
+
+impl Isa {
+    /// The best that this CPU has.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            if avx512 && is_x86_feature_detected!("avx512vnni") {
+                return Isa::Vnni;
+            }
+            if avx512 {
+                return Isa::Avx512;
+            }
+            if avx2 {
+                return Isa::Avx2;
+            }
+        }
+        Isa::Portable
+    }
+
+    /// All levels that this CPU can run.
+    #[cfg(test)]
+    pub fn available() -> Vec<Self> {
+        [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Vnni]
+            .into_iter()
+            .filter(|&isa| isa <= Isa::detect())
+            .collect()
+    }
+
+    /// By the name that the environment variable `KENTRO_ISA` gives.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "portable" => Some(Isa::Portable),
+            "avx2" => Some(Isa::Avx2),
+            "avx512" => Some(Isa::Avx512),
+            "vnni" => Some(Isa::Vnni),
+            _ => None,
+        }
+    }
+}
