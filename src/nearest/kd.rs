@@ -12,6 +12,7 @@
 //! more than a few dimensions nearly everything lies near a border.
 
 mod build;
+mod lanes;
 mod pass;
 
 use super::isa::Isa;
@@ -20,7 +21,7 @@ use crate::error::{KMeansError, Result, try_vec};
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::update::Totals;
-use pass::Candidate;
+use pass::Candidates;
 use std::ops::Range;
 
 /// More dimensions have no tree.
@@ -74,7 +75,8 @@ pub(crate) fn sort(
     isa: Isa,
     threads: &Threads<'_>,
 ) -> Result<Option<Box<dyn SortedRows>>> {
-    if points.rows() < MIN_ROWS || n_clusters < MIN_CENTROIDS || points.cols() > MAX_DIMS {
+    let clusters = MIN_CENTROIDS..=i32::MAX as usize;
+    if points.rows() < MIN_ROWS || !clusters.contains(&n_clusters) || points.cols() > MAX_DIMS {
         return Ok(None);
     }
     let sorted = match points.cols() {
@@ -125,6 +127,8 @@ struct Node<const D: usize> {
     middle: [f64; D],
     /// Half the box's widths.
     reach: [f64; D],
+    /// ‖reach‖².
+    size: f64,
     sum: [f64; D],
     rows: usize,
     blocks: Range<usize>,
@@ -160,7 +164,7 @@ impl<const D: usize> SortedRows for Forest<D> {
         totals: &mut Totals,
     ) -> Result<Pass> {
         let k = centroids.len();
-        let candidates = candidates::<D>(centroids);
+        let candidates = Candidates::<D>::new(centroids);
         let mut sums = try_vec([0.0f64; D], self.trees.len() * k, "centroid sums")?;
         let mut counts = try_vec(0usize, self.trees.len() * k, "cluster sizes")?;
         let mut passes = vec![Pass::default(); self.trees.len()];
@@ -171,9 +175,9 @@ impl<const D: usize> SortedRows for Forest<D> {
             .zip(&mut passes);
         threads.run(
             self.trees.iter_mut().zip(outputs),
-            || (),
-            |(), (tree, ((sums, counts), pass))| {
-                *pass = pass::run(isa, tree, &candidates, sums, counts);
+            Vec::new,
+            |lists, (tree, ((sums, counts), pass))| {
+                *pass = pass::run(isa, tree, &candidates, lists, sums, counts);
             },
         )?;
         for j in 0..k {
@@ -204,23 +208,13 @@ impl<const D: usize> SortedRows for Forest<D> {
     }
 
     fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        let candidates = candidates::<D>(centroids);
+        let centroids = centroids.values.as_chunks::<D>().0;
         let mut parts = vec![0.0; self.trees.len()];
         threads.run(
             self.trees.iter().zip(&mut parts),
             || (),
-            |(), (tree, part)| *part = pass::inertia(self.isa, tree, &candidates),
+            |(), (tree, part)| *part = pass::inertia(self.isa, tree, centroids),
         )?;
         Ok(parts.iter().sum())
     }
-}
-
-fn candidates<const D: usize>(centroids: Centroids<'_>) -> Vec<Candidate<D>> {
-    let rows = centroids.values.as_chunks::<D>().0;
-    let rows = rows.iter().enumerate();
-    rows.map(|(j, row)| Candidate {
-        centroid: row.map(f64::from),
-        index: j as u32,
-    })
-    .collect()
 }

@@ -218,22 +218,47 @@ impl<const D: usize> Tree<D> {
         blocks: Range<usize>,
         scratch: &mut Vec<f32>,
     ) -> Cell<D> {
-        let mut cell = Cell::empty(blocks.clone());
-        let (blocks, labels) = (&mut self.blocks[blocks.clone()], &mut self.labels[blocks]);
-        for ((block, labels), rows) in blocks.iter_mut().zip(labels).zip(rows.chunks(LANES)) {
+        let mut low = [[f32::INFINITY; LANES]; D];
+        let mut high = [[f32::NEG_INFINITY; LANES]; D];
+        let mut sum = [[0.0f64; LANES]; D];
+        let (targets, labels) = (
+            &mut self.blocks[blocks.clone()],
+            &mut self.labels[blocks.clone()],
+        );
+        for ((block, labels), rows) in targets.iter_mut().zip(labels).zip(rows.chunks(LANES)) {
+            let mut weights = [1.0f64; LANES];
+            weights[rows.len()..].fill(0.0);
             labels[rows.len()..].fill(REPEATED);
             for lane in 0..LANES {
                 let row = rows.get(lane).unwrap_or(&rows[0]);
                 let values = points.row(*row as usize, scratch);
-                for t in 0..D {
-                    block[t][lane] = values[t];
+                for (column, &value) in block.iter_mut().zip(values) {
+                    column[lane] = value;
                 }
-                if lane < rows.len() {
-                    cell.add(values);
+            }
+            for t in 0..D {
+                for (lane, &value) in block[t].iter().enumerate() {
+                    low[t][lane] = if value < low[t][lane] {
+                        value
+                    } else {
+                        low[t][lane]
+                    };
+                    high[t][lane] = if value > high[t][lane] {
+                        value
+                    } else {
+                        high[t][lane]
+                    };
+                    sum[t][lane] += weights[lane] * f64::from(value);
                 }
             }
         }
-        cell
+        Cell {
+            low: low.map(|lanes| lanes.into_iter().fold(f32::INFINITY, f32::min)),
+            high: high.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)),
+            sum: sum.map(|lanes| lanes.iter().sum()),
+            rows: rows.len(),
+            blocks,
+        }
     }
 }
 
@@ -248,25 +273,6 @@ struct Cell<const D: usize> {
 }
 
 impl<const D: usize> Cell<D> {
-    fn empty(blocks: Range<usize>) -> Self {
-        Cell {
-            low: [f32::INFINITY; D],
-            high: [f32::NEG_INFINITY; D],
-            sum: [0.0; D],
-            rows: 0,
-            blocks,
-        }
-    }
-
-    fn add(&mut self, values: &[f32]) {
-        for t in 0..D {
-            self.low[t] = self.low[t].min(values[t]);
-            self.high[t] = self.high[t].max(values[t]);
-            self.sum[t] += f64::from(values[t]);
-        }
-        self.rows += 1;
-    }
-
     fn join(&self, right: &Self) -> Self {
         Cell {
             low: std::array::from_fn(|t| self.low[t].min(right.low[t])),
@@ -280,9 +286,12 @@ impl<const D: usize> Cell<D> {
     fn into_node(self) -> Node<D> {
         let (low, high) = (self.low.map(f64::from), self.high.map(f64::from));
         let middle: [f64; D] = std::array::from_fn(|t| 0.5 * (low[t] + high[t]));
+        let reach: [f64; D] =
+            std::array::from_fn(|t| (high[t] - middle[t]).max(middle[t] - low[t]));
         Node {
             middle,
-            reach: std::array::from_fn(|t| (high[t] - middle[t]).max(middle[t] - low[t])),
+            reach,
+            size: reach.iter().map(|r| r * r).sum(),
             sum: self.sum,
             rows: self.rows,
             blocks: self.blocks,

@@ -1,247 +1,337 @@
 //! One pass down a tree.
 
-use super::{Block, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
-
-/// A centroid that may be the nearest to some row.
-#[derive(Clone, Copy)]
-pub(super) struct Candidate<const D: usize> {
-    pub centroid: [f64; D],
-    pub index: u32,
-}
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, Portable};
+use super::{Block, Centroids, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
 
 /// With up to this many candidates, a leaf's rows are summed a candidate at a
 /// time.
 const FEW: usize = 8;
 
+/// Centroids that may be the nearest to some row, by ascending index, a
+/// dimension at a time.
+#[derive(Clone)]
+pub(super) struct Candidates<const D: usize> {
+    len: usize,
+    /// In each vector there are [`LANES`] more than `len`, of any value.
+    centroids: [Vec<f64>; D],
+    /// Whole numbers.
+    indices: Vec<f64>,
+}
+
+impl<const D: usize> Candidates<D> {
+    pub fn new(centroids: Centroids<'_>) -> Self {
+        let rows = centroids.values.as_chunks::<D>().0;
+        let mut candidates = Self::room_for(rows.len());
+        for (j, row) in rows.iter().enumerate() {
+            for t in 0..D {
+                candidates.centroids[t][j] = f64::from(row[t]);
+            }
+            candidates.indices[j] = j as f64;
+        }
+        candidates.len = rows.len();
+        candidates
+    }
+
+    fn room_for(count: usize) -> Self {
+        let room = vec![0.0; count + LANES];
+        Candidates {
+            len: 0,
+            centroids: std::array::from_fn(|_| room.clone()),
+            indices: room,
+        }
+    }
+
+    fn get(&self, at: usize) -> ([f64; D], f64) {
+        (
+            std::array::from_fn(|t| self.centroids[t][at]),
+            self.indices[at],
+        )
+    }
+}
+
+/// The eight values from `at` on.
+#[inline(always)]
+fn eight(values: &[f64], at: usize) -> &[f64; LANES] {
+    values[at..].first_chunk().expect("room for a vector more")
+}
+
+/// See [`eight`].
+#[inline(always)]
+fn eight_mut(values: &mut [f64], at: usize) -> &mut [f64; LANES] {
+    values[at..]
+        .first_chunk_mut()
+        .expect("room for a vector more")
+}
+
 /// Assigns the rows of a tree; adds them to the sums and counts of their
-/// clusters. `candidates`: all centroids, by index.
+/// clusters. `lists` is scratch: empty, or what an earlier call with as many
+/// candidates left.
 pub(super) fn run<const D: usize>(
     isa: Isa,
     tree: &mut Tree<D>,
-    candidates: &[Candidate<D>],
+    candidates: &Candidates<D>,
+    lists: &mut Vec<Candidates<D>>,
     sums: &mut [[f64; D]],
     counts: &mut [usize],
 ) -> Pass {
     match isa {
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Vnni | Isa::Avx512 => unsafe { run_avx512(tree, candidates, sums, counts) },
+        Isa::Vnni | Isa::Avx512 => unsafe { run_avx512(tree, candidates, lists, sums, counts) },
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { run_avx2(tree, candidates, sums, counts) },
-        _ => walk(tree, candidates, sums, counts),
+        Isa::Avx2 => unsafe { run_avx2(tree, candidates, lists, sums, counts) },
+        // SAFETY: any CPU can run it.
+        _ => unsafe { walk::<Portable, D>(tree, candidates, lists, sums, counts) },
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
 fn run_avx512<const D: usize>(
     tree: &mut Tree<D>,
-    candidates: &[Candidate<D>],
+    candidates: &Candidates<D>,
+    lists: &mut Vec<Candidates<D>>,
     sums: &mut [[f64; D]],
     counts: &mut [usize],
 ) -> Pass {
-    walk(tree, candidates, sums, counts)
+    // SAFETY: as the attribute says.
+    unsafe { walk::<Avx512, D>(tree, candidates, lists, sums, counts) }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt")]
 fn run_avx2<const D: usize>(
     tree: &mut Tree<D>,
-    candidates: &[Candidate<D>],
+    candidates: &Candidates<D>,
+    lists: &mut Vec<Candidates<D>>,
     sums: &mut [[f64; D]],
     counts: &mut [usize],
 ) -> Pass {
-    walk(tree, candidates, sums, counts)
+    // SAFETY: as the attribute says.
+    unsafe { walk::<Avx2, D>(tree, candidates, lists, sums, counts) }
 }
 
+/// # Safety
+/// The CPU must have the instructions of `L`.
 #[inline(always)]
-fn walk<const D: usize>(
+unsafe fn walk<L: Lanes, const D: usize>(
     tree: &mut Tree<D>,
-    candidates: &[Candidate<D>],
+    candidates: &Candidates<D>,
+    lists: &mut Vec<Candidates<D>>,
     sums: &mut [[f64; D]],
     counts: &mut [usize],
 ) -> Pass {
     let mut pass = Pass::default();
-    // A node's candidates are a range of `kept`, which ends with those of the
-    // path to the current node.
-    let mut kept = candidates.to_vec();
-    let mut distances = Vec::new();
-    let mut open = vec![(0, tree.height, 0..candidates.len())];
-    while let Some((at, height, range)) = open.pop() {
+    // By height: the candidates of the nodes on the path to the current one.
+    let height = tree.height as usize;
+    lists.resize_with(height + 1, || Candidates::room_for(candidates.len));
+    let (mut distances, mut sharers) = (Vec::new(), Vec::new());
+    let mut open = vec![(0, height)];
+    while let Some((at, height)) = open.pop() {
         let node = &tree.nodes[at];
         if node.rows == 0 {
             continue;
         }
-        kept.truncate(range.end);
-        keep_near(node, range.start, &mut kept, &mut distances);
-        let near = &kept[range.end..];
-        if let [only] = near {
-            let j = only.index as usize;
-            counts[j] += node.rows;
-            add(&mut sums[j], &node.sum);
-            if tree.owners[at] != only.index {
-                tree.owners[at..][..(2 << height) - 1].fill(only.index);
-                pass.changed += own(&mut tree.labels[node.blocks.clone()], only.index);
+        let (lower, upper) = lists.split_at_mut(height + 1);
+        let (near, above) = (&mut lower[height], upper.first().unwrap_or(candidates));
+        // SAFETY: by this function's contract.
+        unsafe { keep_near::<L, D>(node, above, near, &mut distances) };
+        let labels = &mut tree.labels[node.blocks.clone()];
+        if near.len == 1 {
+            let index = near.indices[0];
+            let owner = index as u32;
+            counts[owner as usize] += node.rows;
+            add(&mut sums[owner as usize], &node.sum);
+            if tree.owners[at] != owner {
+                tree.owners[at..][..(2 << height) - 1].fill(owner);
+                for labels in labels {
+                    // SAFETY: by this function's contract.
+                    pass.changed += unsafe { L::relabel(labels, L::splat(index)) } as usize;
+                }
             }
             continue;
         }
         tree.owners[at] = UNASSIGNED;
         if height > 0 {
-            let near = range.end..kept.len();
-            open.push((at + (1 << height), height - 1, near.clone()));
-            open.push((at + 1, height - 1, near));
+            open.push((at + (1 << height), height - 1));
+            open.push((at + 1, height - 1));
             continue;
         }
-        pass.distances += node.rows * near.len();
+        pass.distances += node.rows * near.len;
         let blocks = &tree.blocks[node.blocks.clone()];
-        let labels = &mut tree.labels[node.blocks.clone()];
-        pass.changed += share(blocks, labels, near);
-        if near.len() <= FEW {
-            for candidate in near {
-                let j = candidate.index as usize;
-                counts[j] += sum_owned(blocks, labels, candidate.index, &mut sums[j]);
-            }
-        } else {
-            for (block, labels) in blocks.iter().zip(&*labels) {
-                for (lane, &label) in labels.iter().enumerate() {
-                    if label != REPEATED {
-                        counts[label as usize] += 1;
-                        add(
-                            &mut sums[label as usize],
-                            &block.map(|x| f64::from(x[lane])),
-                        );
-                    }
+        sharers.clear();
+        sharers.extend((0..near.len).map(|i| near.get(i)));
+        // SAFETY: by this function's contract.
+        unsafe {
+            pass.changed += share::<L, D>(blocks, labels, &sharers);
+            if near.len <= FEW {
+                for (_, index) in &sharers {
+                    let owner = *index as u32;
+                    let sum = &mut sums[owner as usize];
+                    counts[owner as usize] += sum_owned::<L, D>(blocks, labels, owner, sum);
                 }
+            } else {
+                sum_rows(blocks, labels, sums, counts);
             }
         }
     }
     pass
 }
 
-/// Appends those of `kept[start..]` that may be nearest to a point of the
+/// Writes those of `list` to `near` that may be nearest to a point of the
 /// node's box.
 ///
 /// Let z be nearest to the middle m. For a point x of the box, at most r from
 /// the middle in each dimension, ‖x−c‖² − ‖x−z‖² is at least
 /// ‖m−c‖² − ‖m−z‖² − 2 Σ |c−z| r. Where that is positive, c is farther than z
-/// from all points, by more than rounding (here, and of the canonical
-/// distances: below 100 units of the largest term) could make up for.
+/// from all points. Rounding here and in the canonical distances, each below
+/// 2·‖m−c‖² + 2·‖r‖², is less than 100 units of ‖m−c‖² + ‖r‖².
+///
+/// # Safety
+/// The CPU must have the instructions of `L`.
 #[inline(always)]
-fn keep_near<const D: usize>(
+unsafe fn keep_near<L: Lanes, const D: usize>(
     node: &Node<D>,
-    start: usize,
-    kept: &mut Vec<Candidate<D>>,
-    distances: &mut Vec<f64>,
+    list: &Candidates<D>,
+    near: &mut Candidates<D>,
+    distances: &mut Vec<[f64; LANES]>,
 ) {
-    let end = kept.len();
-    distances.clear();
-    distances.extend(
-        kept[start..]
-            .iter()
-            .map(|c| distance(&node.middle, &c.centroid)),
-    );
-    let (mut nearest, mut least) = (0, f64::INFINITY);
-    for (i, &distance) in distances.iter().enumerate() {
-        if distance < least {
-            (nearest, least) = (i, distance);
+    // SAFETY: by this function's contract.
+    unsafe {
+        distances.clear();
+        let mut least = L::splat(f64::INFINITY);
+        let mut nearest = L::splat(0.0);
+        for at in (0..list.len).step_by(LANES) {
+            let mut ways = [L::splat(0.0); D];
+            for t in 0..D {
+                let c = L::load(eight(&list.centroids[t], at));
+                ways[t] = L::sub(c, L::splat(node.middle[t]));
+            }
+            let distance = sum_squares::<L, D>(ways);
+            let used = L::less(L::load(&LANE_NUMBERS), L::splat((list.len - at) as f64));
+            let distance = L::select(used, distance, L::splat(f64::INFINITY));
+            let less = L::less(distance, least);
+            least = L::select(less, distance, least);
+            nearest = L::select(less, L::splat(at as f64), nearest);
+            distances.push(L::store(distance));
         }
-    }
-    let z = kept[start + nearest].centroid;
-    let size = distance(&node.reach, &[0.0; D]);
-    for i in start..end {
-        let candidate = kept[i];
-        let distance = distances[i - start];
-        let mut gain = 0.0;
-        for t in 0..D {
-            gain += (candidate.centroid[t] - z[t]).abs() * node.reach[t];
-        }
-        let slack = 100.0 * f64::EPSILON * (distance + size);
-        if distance - least - 2.0 * gain <= slack {
-            kept.push(candidate);
+        let lane = L::least_lane(least);
+        let (least, nearest) = (L::store(least)[lane], L::store(nearest)[lane]);
+        let z = nearest as usize + lane;
+
+        near.len = 0;
+        for (at, distance) in (0..list.len).step_by(LANES).zip(&*distances) {
+            let mut terms = [L::splat(0.0); D];
+            for t in 0..D {
+                let c = L::load(eight(&list.centroids[t], at));
+                let way = L::abs(L::sub(c, L::splat(list.centroids[t][z])));
+                terms[t] = L::mul(way, L::splat(node.reach[t]));
+            }
+            let detour = fold::<L, D>(terms);
+            let distance = L::load(distance);
+            let gain = L::sub(L::sub(distance, L::splat(least)), L::add(detour, detour));
+            let units = L::add(distance, L::splat(node.size));
+            let far = L::less(L::mul(units, L::splat(100.0 * f64::EPSILON)), gain);
+            let used = LANES.min(list.len - at);
+            let bits = !L::bits(far) & (u8::MAX >> (LANES - used));
+            for t in 0..D {
+                let c = L::load(eight(&list.centroids[t], at));
+                *eight_mut(&mut near.centroids[t], near.len) = L::store(L::compress(bits, c));
+            }
+            let indices = L::load(eight(&list.indices, at));
+            *eight_mut(&mut near.indices, near.len) = L::store(L::compress(bits, indices));
+            near.len += bits.count_ones() as usize;
         }
     }
 }
 
-/// Gives all rows to one cluster. Returns how many were in another one.
-#[inline(always)]
-fn own(labels: &mut [[u32; LANES]], owner: u32) -> usize {
-    labels
-        .iter_mut()
-        .map(|labels| relabel(labels, [owner; LANES]))
-        .sum()
-}
+const LANE_NUMBERS: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// Assigns the rows of a leaf by canonical distances; ties go to the candidate
-/// that comes first. Returns how many labels changed.
+/// (centroid and index) that comes first. Returns how many labels changed.
+///
+/// # Safety
+/// The CPU must have the instructions of `L`.
 #[inline(always)]
-fn share<const D: usize>(
+unsafe fn share<L: Lanes, const D: usize>(
     blocks: &[Block<D>],
     labels: &mut [[u32; LANES]],
-    candidates: &[Candidate<D>],
+    candidates: &[([f64; D], f64)],
 ) -> usize {
     let mut changed = 0;
     for (block, labels) in blocks.iter().zip(labels) {
-        let x = block.map(|x| x.map(f64::from));
-        let mut least = [f64::INFINITY; LANES];
-        let mut best = [0u64; LANES];
-        for candidate in candidates {
-            let distance = distances_to(&x, &candidate.centroid.map(|c| [c; LANES]));
-            for lane in 0..LANES {
-                let less = distance[lane] < least[lane];
-                least[lane] = if less { distance[lane] } else { least[lane] };
-                best[lane] = if less {
-                    u64::from(candidate.index)
-                } else {
-                    best[lane]
-                };
+        // SAFETY: by this function's contract.
+        unsafe {
+            let x = widen::<L, D>(block);
+            let mut least = L::splat(f64::INFINITY);
+            let mut best = L::splat(0.0);
+            for (centroid, index) in candidates {
+                let mut terms = x;
+                for t in 0..D {
+                    terms[t] = L::sub(x[t], L::splat(centroid[t]));
+                }
+                let distance = sum_squares::<L, D>(terms);
+                let less = L::less(distance, least);
+                least = L::select(less, distance, least);
+                best = L::select(less, L::splat(*index), best);
             }
+            changed += L::relabel(labels, best) as usize;
         }
-        changed += relabel(labels, best.map(|j| j as u32));
     }
     changed
 }
 
-/// Labels eight rows, but for repetitions. Returns how many changed.
-#[inline(always)]
-fn relabel(labels: &mut [u32; LANES], new: [u32; LANES]) -> usize {
-    let mut changed = 0;
-    for lane in 0..LANES {
-        let old = labels[lane];
-        let new = if old == REPEATED { old } else { new[lane] };
-        changed += u32::from(old != new);
-        labels[lane] = new;
-    }
-    changed as usize
-}
-
 /// Adds the rows of one cluster to its sum. Returns how many there are.
+///
+/// # Safety
+/// The CPU must have the instructions of `L`.
 #[inline(always)]
-fn sum_owned<const D: usize>(
+unsafe fn sum_owned<L: Lanes, const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
     owner: u32,
     sum: &mut [f64; D],
 ) -> usize {
-    let mut lanes = [[0.0f64; LANES]; D];
-    let mut counts = [0u32; LANES];
-    for (block, labels) in blocks.iter().zip(labels) {
-        let owned = labels.map(|label| label == owner);
-        for lane in 0..LANES {
-            counts[lane] += u32::from(owned[lane]);
+    // SAFETY: by this function's contract.
+    unsafe {
+        let mut lanes = [L::splat(0.0); D];
+        let mut count = 0;
+        for (block, labels) in blocks.iter().zip(labels) {
+            let owned = L::equal(labels, owner);
+            count += L::bits(owned).count_ones();
+            for t in 0..D {
+                let value = L::select(owned, L::widen(&block[t]), L::splat(0.0));
+                lanes[t] = L::add(lanes[t], value);
+            }
         }
         for t in 0..D {
-            for lane in 0..LANES {
-                lanes[t][lane] += if owned[lane] {
-                    f64::from(block[t][lane])
-                } else {
-                    0.0
-                };
+            sum[t] += L::store(lanes[t]).iter().sum::<f64>();
+        }
+        count as usize
+    }
+}
+
+/// Adds every row to the sum and count of its cluster.
+fn sum_rows<const D: usize>(
+    blocks: &[Block<D>],
+    labels: &[[u32; LANES]],
+    sums: &mut [[f64; D]],
+    counts: &mut [usize],
+) {
+    for (block, labels) in blocks.iter().zip(labels) {
+        for (lane, &label) in labels.iter().enumerate() {
+            if label != REPEATED {
+                counts[label as usize] += 1;
+                add(
+                    &mut sums[label as usize],
+                    &block.map(|x| f64::from(x[lane])),
+                );
             }
         }
     }
-    add(sum, &lanes.map(|lanes| lanes.iter().sum()));
-    counts.iter().sum::<u32>() as usize
 }
 
 #[inline(always)]
@@ -251,9 +341,57 @@ fn add<const D: usize>(sum: &mut [f64; D], other: &[f64; D]) {
     }
 }
 
+/// # Safety
+/// The CPU must have the instructions of `L`.
+#[inline(always)]
+unsafe fn widen<L: Lanes, const D: usize>(block: &Block<D>) -> [L::F; D] {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let mut wide = [L::splat(0.0); D];
+        for t in 0..D {
+            wide[t] = L::widen(&block[t]);
+        }
+        wide
+    }
+}
+
+/// Of the differences in each dimension: the squared distance, by the order of
+/// operations that makes it canonical: see
+/// [`squared_distance`](crate::nearest::squared_distance).
+///
+/// # Safety
+/// The CPU must have the instructions of `L`.
+#[inline(always)]
+unsafe fn sum_squares<L: Lanes, const D: usize>(mut ways: [L::F; D]) -> L::F {
+    // SAFETY: by this function's contract.
+    unsafe {
+        for way in &mut ways {
+            *way = L::mul(*way, *way);
+        }
+        fold::<L, D>(ways)
+    }
+}
+
+/// The sum of all terms, in the canonical order.
+///
+/// # Safety
+/// The CPU must have the instructions of `L`.
+#[inline(always)]
+unsafe fn fold<L: Lanes, const D: usize>(mut terms: [L::F; D]) -> L::F {
+    for width in [4, 2, 1] {
+        for t in 0..width {
+            if t + width < D {
+                // SAFETY: by this function's contract.
+                terms[t] = unsafe { L::add(terms[t], terms[t + width]) };
+            }
+        }
+    }
+    terms[0]
+}
+
 /// The sum of the canonical distances of a tree's rows to the centroids that
 /// their labels name.
-pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[Candidate<D>]) -> f64 {
+pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
     match isa {
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
@@ -261,77 +399,49 @@ pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[Can
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { inertia_avx2(tree, centroids) },
-        _ => sum_distances(tree, centroids),
+        // SAFETY: any CPU can run it.
+        _ => unsafe { sum_distances::<Portable, D>(tree, centroids) },
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn inertia_avx512<const D: usize>(tree: &Tree<D>, centroids: &[Candidate<D>]) -> f64 {
-    sum_distances(tree, centroids)
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+fn inertia_avx512<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+    // SAFETY: as the attribute says.
+    unsafe { sum_distances::<Avx512, D>(tree, centroids) }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[Candidate<D>]) -> f64 {
-    sum_distances(tree, centroids)
+#[target_feature(enable = "avx2,popcnt")]
+fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+    // SAFETY: as the attribute says.
+    unsafe { sum_distances::<Avx2, D>(tree, centroids) }
 }
 
+/// # Safety
+/// The CPU must have the instructions of `L`.
 #[inline(always)]
-fn sum_distances<const D: usize>(tree: &Tree<D>, centroids: &[Candidate<D>]) -> f64 {
-    let mut sums = [0.0f64; LANES];
-    for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
-        let mut own = [[0.0f64; LANES]; D];
-        for lane in 0..LANES {
-            let centroid = match labels[lane] {
-                REPEATED => block.map(|x| f64::from(x[lane])),
-                label => centroids[label as usize].centroid,
-            };
-            for t in 0..D {
-                own[t][lane] = centroid[t];
-            }
-        }
-        let distances = distances_to(&block.map(|x| x.map(f64::from)), &own);
-        for lane in 0..LANES {
-            sums[lane] += distances[lane];
-        }
-    }
-    sums.iter().sum()
-}
-
-/// Squared distances of eight rows, in the order of operations that makes
-/// them canonical: see [`squared_distance`](super::super::squared_distance).
-#[inline(always)]
-fn distances_to<const D: usize>(
-    x: &[[f64; LANES]; D],
-    centroids: &[[f64; LANES]; D],
-) -> [f64; LANES] {
-    let mut terms = [[0.0f64; LANES]; D];
-    for t in 0..D {
-        for lane in 0..LANES {
-            let difference = x[t][lane] - centroids[t][lane];
-            terms[t][lane] = difference * difference;
-        }
-    }
-    let mut width = 4;
-    while width > 0 {
-        for t in 0..width {
-            if t + width < D {
-                for lane in 0..LANES {
-                    terms[t][lane] += terms[t + width][lane];
+unsafe fn sum_distances<L: Lanes, const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let mut sums = L::splat(0.0);
+        for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
+            let mut own: Block<D> = *block;
+            for (lane, &label) in labels.iter().enumerate() {
+                // A repetition stays at distance 0 from itself.
+                if label != REPEATED {
+                    for t in 0..D {
+                        own[t][lane] = centroids[label as usize][t];
+                    }
                 }
             }
+            let mut ways = widen::<L, D>(block);
+            let own = widen::<L, D>(&own);
+            for t in 0..D {
+                ways[t] = L::sub(ways[t], own[t]);
+            }
+            sums = L::add(sums, sum_squares::<L, D>(ways));
         }
-        width /= 2;
+        L::store(sums).iter().sum()
     }
-    terms[0]
-}
-
-#[inline(always)]
-fn distance<const D: usize>(x: &[f64; D], c: &[f64; D]) -> f64 {
-    let mut sum = 0.0;
-    for t in 0..D {
-        sum += (x[t] - c[t]) * (x[t] - c[t]);
-    }
-    sum
 }
