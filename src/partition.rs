@@ -46,9 +46,8 @@ impl Partition {
     ) -> Result<Self> {
         let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
         let n_clusters = centroids.len() / dims;
-        let dbg = std::time::Instant::now();
         nearest.sort_rows(n_clusters, threads)?;
-        eprintln!("DBG sort {:?}", dbg.elapsed());
+
         Ok(Partition {
             labels: try_vec(UNASSIGNED, rows, "labels")?,
             behind: false,
@@ -94,9 +93,8 @@ impl Partition {
             self.fresh &= self.changed == 0;
             return Ok(self.changed);
         };
-        let dbg = std::time::Instant::now();
         let pass = sorted.assign(centroids, threads, &mut self.totals)?;
-        eprintln!("DBG pass {pass:?} {:?}", dbg.elapsed());
+
         self.behind = true;
         self.fresh = true;
         let all = self.labels.len() as f64 * centroids.len() as f64;

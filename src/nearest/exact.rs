@@ -9,31 +9,50 @@ const LANES: usize = 16;
 
 /// Σ (x − c)², every operation in float64.
 pub(crate) fn squared_distance(x: &[f32], c: &[f32]) -> f64 {
-    dispatch(x, c, |x, c| {
-        sum_lanes(x, c, |x, c| {
-            let difference = x - c;
-            difference * difference
-        })
-    })
+    dispatch::<SquaredDifference>(x, c)
 }
 
 /// Σ x·c, every operation in float64.
 pub(crate) fn dot(x: &[f32], c: &[f32]) -> f64 {
-    dispatch(x, c, |x, c| sum_lanes(x, c, |x, c| x * c))
+    dispatch::<Product>(x, c)
+}
+
+/// What is summed. A trait, because closures are not compiled for the vectors
+/// of the function that they are passed to.
+trait Term {
+    fn of(x: f64, c: f64) -> f64;
+}
+
+struct SquaredDifference;
+struct Product;
+
+impl Term for SquaredDifference {
+    #[inline(always)]
+    fn of(x: f64, c: f64) -> f64 {
+        let difference = x - c;
+        difference * difference
+    }
+}
+
+impl Term for Product {
+    #[inline(always)]
+    fn of(x: f64, c: f64) -> f64 {
+        x * c
+    }
 }
 
 #[inline(always)]
-fn sum_lanes(x: &[f32], c: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn sum_lanes<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     let (x_blocks, x_rest) = x.as_chunks::<LANES>();
     let (c_blocks, c_rest) = c.as_chunks::<LANES>();
     let mut lanes = [0.0_f64; LANES];
     for (x, c) in x_blocks.iter().zip(c_blocks) {
         for lane in 0..LANES {
-            lanes[lane] += term(f64::from(x[lane]), f64::from(c[lane]));
+            lanes[lane] += T::of(f64::from(x[lane]), f64::from(c[lane]));
         }
     }
     for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
-        *lane += term(f64::from(x), f64::from(c));
+        *lane += T::of(f64::from(x), f64::from(c));
     }
     let mut width = LANES / 2;
     while width > 0 {
@@ -45,33 +64,33 @@ fn sum_lanes(x: &[f32], c: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     lanes[0]
 }
 
-/// Runs `sum` compiled for the widest vectors that this CPU has.
-#[inline(always)]
-fn dispatch(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
+/// Runs the sum compiled for the widest vectors that this CPU has.
+#[inline]
+fn dispatch<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
             // SAFETY: the CPU has AVX-512F.
-            return unsafe { with_avx512(x, c, sum) };
+            return unsafe { with_avx512::<T>(x, c) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the CPU has AVX2.
-            return unsafe { with_avx2(x, c, sum) };
+            return unsafe { with_avx2::<T>(x, c) };
         }
     }
-    sum(x, c)
+    sum_lanes::<T>(x, c)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn with_avx512(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
-    sum(x, c)
+fn with_avx512<T: Term>(x: &[f32], c: &[f32]) -> f64 {
+    sum_lanes::<T>(x, c)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn with_avx2(x: &[f32], c: &[f32], sum: impl Fn(&[f32], &[f32]) -> f64) -> f64 {
-    sum(x, c)
+fn with_avx2<T: Term>(x: &[f32], c: &[f32]) -> f64 {
+    sum_lanes::<T>(x, c)
 }
 
 #[cfg(test)]
@@ -84,7 +103,7 @@ mod tests {
         for d in [0, 1, 2, 15, 16, 17, 100, 384] {
             let x: Vec<f32> = (0..d).map(|_| rng.unit() as f32 * 1e3).collect();
             let c: Vec<f32> = (0..d).map(|_| rng.unit() as f32).collect();
-            let portable = sum_lanes(&x, &c, |x, c| x * c);
+            let portable = sum_lanes::<Product>(&x, &c);
             assert_eq!(dot(&x, &c).to_bits(), portable.to_bits());
             let plain: f64 = (0..d)
                 .map(|t| (f64::from(x[t]) - f64::from(c[t])).powi(2))

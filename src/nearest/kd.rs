@@ -14,6 +14,8 @@
 mod build;
 mod lanes;
 mod pass;
+#[cfg(test)]
+mod tests;
 
 use super::isa::Isa;
 use super::{Centroids, UNASSIGNED};

@@ -15,18 +15,42 @@
 
 #![allow(unsafe_code)]
 
+mod basis;
+mod codes;
+mod engine;
 mod exact;
+mod frame;
+#[cfg(target_arch = "x86_64")]
+mod head;
 mod isa;
 mod kd;
+mod reference;
+mod search;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-use crate::error::Result;
+use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
-use isa::Isa;
 pub(crate) use kd::SortedRows;
+
+use codes::RowCodes;
+use engine::{Engine, Setting};
+use frame::Frame;
+#[cfg(target_arch = "x86_64")]
+use head::{HeadScratch, HeadSearch};
+use reference::{keep_least, nearest_of};
+use search::{TileScratch, TileSearch};
+use tile::Kernels;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -116,15 +140,37 @@ impl<'a> Row<'a> {
 pub(crate) struct Nearest<'a> {
     points: &'a Points<'a>,
     metric: Metric,
+    setting: Setting,
+    frame: Frame,
+    /// Searches so far.
+    calls: usize,
+    codes: Codes,
+    /// The rows sorted in space, if that pays.
     sorted: Option<Box<dyn SortedRows>>,
 }
 
+/// The rows in 8 bits, made when they first pay.
+enum Codes {
+    Untried,
+    /// They would take too much memory.
+    Refused,
+    Made(RowCodes),
+}
+
 impl<'a> Nearest<'a> {
-    /// `points` must have passed [`Points::check_finite`].
+    /// `points` must have passed [`Points::check`].
     pub fn new(points: &'a Points<'a>, metric: Metric) -> Self {
+        Self::with_setting(points, metric, Setting::from_environment())
+    }
+
+    fn with_setting(points: &'a Points<'a>, metric: Metric, setting: Setting) -> Self {
         Nearest {
             points,
             metric,
+            setting,
+            frame: Frame::new(points, metric),
+            calls: 0,
+            codes: Codes::Untried,
             sorted: None,
         }
     }
@@ -139,8 +185,9 @@ impl<'a> Nearest<'a> {
 
     /// Sorts the rows for many searches among few dimensions, where that pays.
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
-        if self.sorted.is_none() && self.metric == Metric::Euclidean {
-            self.sorted = kd::sort(self.points, n_clusters, Isa::detect(), threads)?;
+        let free = self.setting.engine.is_none() && self.metric == Metric::Euclidean;
+        if self.sorted.is_none() && free {
+            self.sorted = kd::sort(self.points, n_clusters, self.setting.isa, threads)?;
         }
         if let Some(sorted) = &mut self.sorted {
             sorted.reset();
@@ -166,40 +213,57 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
-        let mut changed = vec![0usize; labels.len().div_ceil(TASK_ROWS)];
-        let mut none: Vec<&mut [f64]> = Vec::new();
-        let distances: Vec<&mut [f64]> = match distances {
-            Some(distances) => distances.chunks_mut(TASK_ROWS).collect(),
-            None => {
-                none.resize_with(changed.len(), Default::default);
-                none
-            }
+        let engine = self
+            .setting
+            .choose(self.calls, centroids.dims, centroids.len());
+        self.calls += 1;
+        if engine == Engine::Head {
+            self.make_codes(threads)?;
+        }
+        let (points, metric) = (self.points, self.metric);
+        let search = self.prepare(engine, centroids, labels)?;
+        let tasks = labels.len().div_ceil(TASK_ROWS);
+        let mut changed = try_vec(0usize, tasks, "change counts")?;
+        let distances: Vec<Option<&mut [f64]>> = match distances {
+            Some(distances) => distances.chunks_mut(TASK_ROWS).map(Some).collect(),
+            None => (0..tasks).map(|_| None).collect(),
         };
-        let tasks = labels
-            .chunks_mut(TASK_ROWS)
-            .zip(distances)
-            .zip(&mut changed)
-            .enumerate();
+        let tasks = labels.chunks_mut(TASK_ROWS).zip(distances);
         threads.run(
-            tasks,
-            Vec::new,
-            |scratch, (task, ((labels, distances), changed))| {
+            tasks.zip(&mut changed).enumerate(),
+            Scratch::default,
+            |scratch, (task, ((labels, mut distances), changed))| {
                 let first = task * TASK_ROWS;
-                let block = self.points.block(first..first + labels.len(), scratch);
-                let rows = block.chunks_exact(centroids.dims);
-                for (i, (values, label)) in rows.zip(labels).enumerate() {
-                    let row = Row::new(values, self.metric);
-                    let (mut best, mut least) = (0, f64::INFINITY);
-                    for j in 0..centroids.len() {
-                        let value = row.distance(centroids.row(j)) + centroids.bias(j);
-                        if value < least {
-                            (best, least) = (j as u32, value);
-                        }
+                let rows = first..first + labels.len();
+                let block = points.block(rows, &mut scratch.block);
+                let hints: &mut Vec<u32> = &mut scratch.hints;
+                hints.clear();
+                hints.extend_from_slice(labels);
+                let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
+                    *changed += usize::from(labels[i] != label);
+                    labels[i] = label;
+                    if let Some(distances) = distances.as_deref_mut() {
+                        distances[i] = distance();
                     }
-                    *changed += usize::from(*label != best);
-                    *label = best;
-                    if let Some(distance) = distances.get_mut(i) {
-                        *distance = row.distance(centroids.row(best as usize));
+                };
+                let mut found_row = |i: usize, row: &Row<'_>, label: u32| {
+                    found(i, label, &|| row.distance(centroids.row(label as usize)));
+                };
+                match &search {
+                    #[cfg(target_arch = "x86_64")]
+                    Search::Head(search) => {
+                        let scratch = &mut scratch.head;
+                        search.assign(first, block, hints, scratch, |i, distance, label| {
+                            found(i, label, &|| distance);
+                        });
+                    }
+                    Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
+                    Search::Reference => {
+                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                            let row = Row::new(values, self.metric);
+                            let all = 0..centroids.len() as u32;
+                            found_row(i, &row, nearest_of(&row, centroids, all));
+                        }
                     }
                 }
             },
@@ -218,6 +282,13 @@ impl<'a> Nearest<'a> {
         distances: Option<&mut [f64]>,
     ) -> Result<()> {
         debug_assert!(0 < count && count <= centroids.len());
+        let search = match self.setting.choose(0, centroids.dims, centroids.len()) {
+            Engine::Reference => None,
+            Engine::Tile | Engine::Head => {
+                let kernels = Kernels::new(self.setting.isa);
+                Some(TileSearch::new(&self.frame, centroids, kernels, false)?)
+            }
+        };
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -226,23 +297,32 @@ impl<'a> Nearest<'a> {
         };
         threads.run(
             labels.chunks_mut(chunk).zip(distances).enumerate(),
-            || (Vec::new(), Vec::new()),
-            |(scratch, ranked), (task, (labels, mut distances))| {
+            Scratch::default,
+            |scratch, (task, (labels, mut distances))| {
                 let first = task * TASK_ROWS;
-                let rows = labels.len() / count;
-                let block = self.points.block(first..first + rows, scratch);
-                for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                    let row = Row::new(values, self.metric);
-                    ranked.clear();
-                    ranked.extend((0..centroids.len()).map(|j| {
-                        let distance = row.distance(centroids.row(j)) + centroids.bias(j);
-                        (distance, j as u32)
-                    }));
-                    keep_least(ranked, count);
+                let rows = first..first + labels.len() / count;
+                let block = self.points.block(rows, &mut scratch.block);
+                let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(distance, j)) in ranked.iter().enumerate() {
                         labels[i * count + slot] = j;
                         if let Some(distances) = distances.as_deref_mut() {
                             distances[i * count + slot] = distance;
+                        }
+                    }
+                };
+                match &search {
+                    Some(search) => search.top(block, count, &mut scratch.tile, found),
+                    None => {
+                        let mut ranked = Vec::new();
+                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                            let row = Row::new(values, self.metric);
+                            ranked.clear();
+                            ranked.extend((0..centroids.len()).map(|j| {
+                                let distance = row.distance(centroids.row(j));
+                                (distance + centroids.bias(j), j as u32)
+                            }));
+                            keep_least(&mut ranked, count);
+                            found(i, &ranked);
                         }
                     }
                 }
@@ -271,14 +351,55 @@ impl<'a> Nearest<'a> {
             }
         })
     }
+
+    fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
+        if matches!(self.codes, Codes::Untried) {
+            let kernels = Kernels::new(self.setting.isa);
+            let made = RowCodes::new(self.points, &self.frame, kernels, threads)?;
+            self.codes = made.map_or(Codes::Refused, Codes::Made);
+        }
+        Ok(())
+    }
+
+    /// Readies an engine with these centroids.
+    fn prepare<'c>(
+        &'c self,
+        engine: Engine,
+        centroids: Centroids<'c>,
+        labels: &[u32],
+    ) -> Result<Search<'c>> {
+        let (frame, points) = (&self.frame, self.points);
+        let kernels = Kernels::new(self.setting.isa);
+        if engine == Engine::Reference {
+            return Ok(Search::Reference);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let (Engine::Head, Codes::Made(codes)) = (engine, &self.codes) {
+            let forced = self.setting.engine.is_some();
+            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels, forced)?;
+            if let Some(search) = search {
+                return Ok(Search::Head(search));
+            }
+        }
+        let search = TileSearch::new(frame, centroids, kernels, true)?;
+        Ok(Search::Tile(search))
+    }
 }
 
-/// Keeps the `count` least pairs, in order: a selection, not a full sort.
-fn keep_least(ranked: &mut Vec<(f64, u32)>, count: usize) {
-    let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    if count < ranked.len() {
-        ranked.select_nth_unstable_by(count - 1, order);
-        ranked.truncate(count);
-    }
-    ranked.sort_unstable_by(order);
+/// An engine with its centroids.
+enum Search<'c> {
+    Reference,
+    Tile(TileSearch<'c>),
+    #[cfg(target_arch = "x86_64")]
+    Head(HeadSearch<'c>),
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch {
+    block: Vec<f32>,
+    hints: Vec<u32>,
+    tile: TileScratch,
+    #[cfg(target_arch = "x86_64")]
+    head: HeadScratch,
 }

@@ -25,8 +25,8 @@ impl<const D: usize> Candidates<D> {
         let rows = centroids.values.as_chunks::<D>().0;
         let mut candidates = Self::room_for(rows.len());
         for (j, row) in rows.iter().enumerate() {
-            for t in 0..D {
-                candidates.centroids[t][j] = f64::from(row[t]);
+            for (column, &value) in candidates.centroids.iter_mut().zip(row) {
+                column[j] = f64::from(value);
             }
             candidates.indices[j] = j as f64;
         }
@@ -206,9 +206,9 @@ unsafe fn keep_near<L: Lanes, const D: usize>(
         let mut nearest = L::splat(0.0);
         for at in (0..list.len).step_by(LANES) {
             let mut ways = [L::splat(0.0); D];
-            for t in 0..D {
+            for (t, way) in ways.iter_mut().enumerate() {
                 let c = L::load(eight(&list.centroids[t], at));
-                ways[t] = L::sub(c, L::splat(node.middle[t]));
+                *way = L::sub(c, L::splat(node.middle[t]));
             }
             let distance = sum_squares::<L, D>(ways);
             let used = L::less(L::load(&LANE_NUMBERS), L::splat((list.len - at) as f64));
@@ -225,10 +225,10 @@ unsafe fn keep_near<L: Lanes, const D: usize>(
         near.len = 0;
         for (at, distance) in (0..list.len).step_by(LANES).zip(&*distances) {
             let mut terms = [L::splat(0.0); D];
-            for t in 0..D {
+            for (t, term) in terms.iter_mut().enumerate() {
                 let c = L::load(eight(&list.centroids[t], at));
                 let way = L::abs(L::sub(c, L::splat(list.centroids[t][z])));
-                terms[t] = L::mul(way, L::splat(node.reach[t]));
+                *term = L::mul(way, L::splat(node.reach[t]));
             }
             let detour = fold::<L, D>(terms);
             let distance = L::load(distance);

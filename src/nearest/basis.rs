@@ -1,0 +1,282 @@
+//! An orthonormal basis of the directions in which the data varies most.
+//!
+//! Orthogonal iteration (Stewart, 1969) on a sample. Nothing depends on how
+//! good the basis is but speed; how far it is from orthonormal is measured
+//! and enters the bounds.
+
+use super::Row;
+use super::frame::Frame;
+use super::tile::{Kernels, Panels};
+use crate::error::{Result, try_vec};
+use crate::points::Points;
+use crate::rng::Rng;
+
+/// Dimensions come and go in blocks of this many.
+pub(super) const LEVEL: usize = 32;
+/// Dimensions at most.
+const MAX_HEAD: usize = 256;
+/// A block that holds less than this fraction of the variance, and all that
+/// follow it, are left out.
+const MIN_ENERGY: f64 = 0.04;
+const ROUNDS: usize = 4;
+/// Sample rows, about.
+const SAMPLE: usize = 1008;
+
+pub(super) struct Basis {
+    /// Basis vectors, as the kernels want them.
+    pub panels: Panels,
+    /// Number of basis vectors, a multiple of `LEVEL`.
+    pub head: usize,
+    /// ‖H Hᵀ − I‖, in the Frobenius norm.
+    pub defect: f64,
+}
+
+impl Basis {
+    pub fn new(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Self> {
+        let dims = frame.dims;
+        let count = MAX_HEAD.min(dims / LEVEL * LEVEL);
+        let sample = Sample::new(points, frame, kernels)?;
+        let mut rng = Rng::new(0);
+        let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
+        basis.fill_with(|| rng.unit() - 0.5);
+        let mut values = try_vec(0.0f32, count * dims, "a basis")?;
+        let mut energy = vec![0.0f64; count / LEVEL];
+        for round in 0..=ROUNDS {
+            orthonormalize(&mut basis, dims, if round < ROUNDS { 1 } else { 2 });
+            round_to(&basis, &mut values);
+            let projected = sample.project(kernels, &values)?;
+            if round < ROUNDS {
+                sample.back(kernels, &projected, &mut values)?;
+                for (wide, &value) in basis.iter_mut().zip(&values) {
+                    *wide = f64::from(value);
+                }
+            } else {
+                let blocks = projected.chunks_exact(LEVEL * sample.rows);
+                for (energy, block) in energy.iter_mut().zip(blocks) {
+                    *energy = block.iter().map(|&v| f64::from(v).powi(2)).sum();
+                }
+            }
+        }
+        let enough = |&energy: &f64| energy >= MIN_ENERGY * sample.energy;
+        let levels = energy
+            .iter()
+            .take_while(|energy| enough(energy))
+            .count()
+            .max(1);
+        let head = levels * LEVEL;
+        for block in basis[..head * dims].chunks_exact_mut(LEVEL * dims) {
+            mix(block, dims);
+        }
+        values.truncate(head * dims);
+        round_to(&basis, &mut values);
+        Ok(Basis {
+            defect: defect(&values, dims),
+            panels: Panels::of_rows(&values, dims, kernels)?,
+            head,
+        })
+    }
+}
+
+/// Sample rows and their transpose, packed for the kernels.
+struct Sample {
+    rows: usize,
+    dims: usize,
+    packed: Vec<f32>,
+    transposed: Vec<f32>,
+    energy: f64,
+}
+
+impl Sample {
+    fn new(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Self> {
+        let (dims, width) = (frame.dims, kernels.shape.width);
+        let wanted = SAMPLE.min(points.rows());
+        let rows = wanted.next_multiple_of(width);
+        let mut packed = try_vec(0.0f32, rows * dims, "a sample")?;
+        let mut columns = try_vec(0.0f32, rows * dims, "a sample")?;
+        let mut squares = vec![0.0f32; width];
+        let (mut scratch, mut values, mut scales) = (Vec::new(), Vec::new(), Vec::new());
+        let mut energy = 0.0;
+        for (tile, packed) in packed.chunks_exact_mut(width * dims).enumerate() {
+            values.clear();
+            scales.clear();
+            for i in tile * width..wanted.min((tile + 1) * width) {
+                let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
+                let row = Row::new(points.row(i, &mut scratch), frame.metric);
+                scales.push(frame.row_scale(&row).unwrap_or(0.0));
+                values.extend_from_slice(row.values);
+            }
+            kernels.pack(&values, &scales, &frame.scaled_centre, packed, &mut squares);
+            for (lane, square) in squares.iter().enumerate() {
+                // One wild row must not choose the basis.
+                let limit = 4.0 * frame.common_norm * frame.common_norm;
+                if f64::from(*square) <= limit {
+                    energy += f64::from(*square);
+                } else {
+                    packed
+                        .iter_mut()
+                        .skip(lane)
+                        .step_by(width)
+                        .for_each(|q| *q = 0.0);
+                }
+            }
+            for (t, lanes) in packed.chunks_exact(width).enumerate() {
+                columns[t * rows + tile * width..][..width].copy_from_slice(lanes);
+            }
+        }
+        let tiles = dims.div_ceil(width);
+        let mut transposed = try_vec(0.0f32, tiles * width * rows, "a sample")?;
+        let zero = vec![0.0f32; rows];
+        let pieces = columns.chunks(width * rows);
+        for (columns, packed) in pieces.zip(transposed.chunks_exact_mut(width * rows)) {
+            let ones = vec![1.0f32; columns.len() / rows];
+            kernels.pack(columns, &ones, &zero, packed, &mut squares);
+        }
+        Ok(Sample {
+            rows,
+            dims,
+            packed,
+            transposed,
+            energy,
+        })
+    }
+
+    /// Coordinates of the sample: basis vectors × rows.
+    fn project(&self, kernels: Kernels, basis: &[f32]) -> Result<Vec<f32>> {
+        let mut out = try_vec(0.0f32, basis.len() / self.dims * self.rows, "a sample")?;
+        multiply(kernels, &self.packed, basis, self.dims, &mut out)?;
+        Ok(out)
+    }
+
+    /// Sample · coordinates: basis vectors × dims.
+    fn back(&self, kernels: Kernels, projected: &[f32], out: &mut [f32]) -> Result<()> {
+        multiply(kernels, &self.transposed, projected, self.rows, out)
+    }
+}
+
+/// All dot products of packed rows and `others`: others × rows.
+fn multiply(
+    kernels: Kernels,
+    packed: &[f32],
+    others: &[f32],
+    dims: usize,
+    out: &mut [f32],
+) -> Result<()> {
+    let width = kernels.shape.width;
+    let panels = Panels::of_rows(others, dims, kernels)?;
+    let rows = out.len() / (others.len() / dims);
+    let mut scores = try_vec(0.0f32, panels.starts.len() * width, "products")?;
+    for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
+        kernels.scores(packed, &panels, &mut scores);
+        let first = tile * width;
+        let count = width.min(rows - first);
+        for (out, scores) in out.chunks_exact_mut(rows).zip(scores.chunks_exact(width)) {
+            out[first..first + count].copy_from_slice(&scores[..count]);
+        }
+    }
+    Ok(())
+}
+
+fn round_to(wide: &[f64], narrow: &mut [f32]) {
+    for (narrow, &wide) in narrow.iter_mut().zip(wide) {
+        *narrow = wide as f32;
+    }
+}
+
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const LANES: usize = 32;
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let mut rest = 0.0;
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        rest += a * b;
+    }
+    for sum in sums {
+        rest += sum;
+    }
+    rest
+}
+
+/// Gram-Schmidt; a unit vector takes the place of one that depends on those
+/// before it. `passes`: 2 for accuracy, 1 where a sketch will do.
+fn orthonormalize(basis: &mut [f64], dims: usize, passes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the CPU has AVX-512F.
+        return unsafe { orthonormalize_avx512(basis, dims, passes) };
+    }
+    gram_schmidt(basis, dims, passes);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn orthonormalize_avx512(basis: &mut [f64], dims: usize, passes: usize) {
+    gram_schmidt(basis, dims, passes);
+}
+
+#[inline(always)]
+fn gram_schmidt(basis: &mut [f64], dims: usize, passes: usize) {
+    for j in 0..basis.len() / dims {
+        let (before, rest) = basis.split_at_mut(j * dims);
+        let vector = &mut rest[..dims];
+        for attempt in 0..=dims {
+            if attempt > 0 {
+                vector.fill(0.0);
+                vector[(j + attempt) % dims] = 1.0;
+            }
+            let length = dot(vector, vector).sqrt();
+            for _ in 0..passes {
+                for other in before.chunks_exact(dims) {
+                    let along = dot(vector, other);
+                    for (value, &other) in vector.iter_mut().zip(other) {
+                        *value -= along * other;
+                    }
+                }
+            }
+            let rest = dot(vector, vector).sqrt();
+            if rest > 1e-6 * length {
+                for value in vector.iter_mut() {
+                    *value /= rest;
+                }
+                break;
+            }
+        }
+    }
+}
+
+/// Rotates the vectors of a block among themselves (a Hadamard matrix), so
+/// that rows have coordinates of like size in all of them: 8 bits go further.
+fn mix(block: &mut [f64], dims: usize) {
+    let mut half = 1;
+    while half < LEVEL {
+        for pair in block.chunks_exact_mut(2 * half * dims) {
+            let (low, high) = pair.split_at_mut(half * dims);
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = (
+                    (*a + *b) * std::f64::consts::FRAC_1_SQRT_2,
+                    (*a - *b) * std::f64::consts::FRAC_1_SQRT_2,
+                );
+            }
+        }
+        half *= 2;
+    }
+}
+
+/// ‖H Hᵀ − I‖ in the Frobenius norm.
+fn defect(basis: &[f32], dims: usize) -> f64 {
+    let wide: Vec<f64> = basis.iter().map(|&v| f64::from(v)).collect();
+    let mut squares = 0.0;
+    for (i, a) in wide.chunks_exact(dims).enumerate() {
+        for b in wide.chunks_exact(dims).take(i) {
+            squares += 2.0 * dot(a, b).powi(2);
+        }
+        squares += (dot(a, a) - 1.0).powi(2);
+    }
+    squares.sqrt()
+}

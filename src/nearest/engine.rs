@@ -1,0 +1,62 @@
+//! Which engine answers a search.
+
+use super::basis::LEVEL;
+use super::isa::Isa;
+
+/// The float32 bounds are proved up to this many dimensions.
+const MAX_TILE_DIMS: usize = 1 << 16;
+
+/// Centroids from which 8-bit codes can pay; making them costs about as much
+/// as one search among 200 centroids.
+const MIN_HEAD: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Brute force in float64.
+    Reference,
+    /// Float32 tiles, checked in float64.
+    Tile,
+    /// 8-bit codes of the principal coordinates, checked in float64; float32
+    /// tiles where those are faster.
+    Head,
+}
+
+/// What a search may use. For tests and measurements the environment can
+/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `head`) and `KENTRO_ISA`
+/// (`portable`, `avx2`, `avx512`, `vnni`; at most what the CPU has). Other
+/// values are ignored. Results do not depend on either.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    pub engine: Option<Engine>,
+    pub isa: Isa,
+}
+
+impl Setting {
+    pub fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        Setting {
+            engine: match variable("KENTRO_ENGINE").as_str() {
+                "reference" => Some(Engine::Reference),
+                "tile" => Some(Engine::Tile),
+                "head" => Some(Engine::Head),
+                _ => None,
+            },
+            isa: Isa::from_name(&variable("KENTRO_ISA"))
+                .unwrap_or(Isa::detect())
+                .min(Isa::detect()),
+        }
+    }
+
+    /// `calls`: searches over the same rows before this one.
+    pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
+        let coded = self.isa >= Isa::Vnni && dims >= LEVEL;
+        match self.engine {
+            Some(Engine::Head) if coded && dims <= MAX_TILE_DIMS => Engine::Head,
+            Some(Engine::Reference) => Engine::Reference,
+            Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
+            _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
+            _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= 512 => Engine::Head,
+            _ => Engine::Tile,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The coordinates that the fast engines compute in, and their error bounds.
+//!
+//! With a centre m and a scale s, rows become q = s·(x − m) (cosine:
+//! q = x/‖x‖ − m) and centroids v = s·(c − m) (c − m). The nearest centroid
+//! is the one with the greatest score q·v + b. `docs/nearest.md` derives this
+//! and proves the bounds.
+
+use super::exact::{dot, squared_distance};
+use super::{Centroids, Row};
+use crate::metric::Metric;
+use crate::points::Points;
+
+/// Rows that the centre and the scale are estimated from.
+const SAMPLE: usize = 1024;
+
+/// Rows and centroids longer than this, in scaled units, are left to exact
+/// arithmetic; so nothing overflows, and underflow drowns in the bound.
+pub(super) const FAR: f64 = (1u64 << 40) as f64;
+
+/// 2⁻²⁴, the unit roundoff of float32.
+pub(super) const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
+
+/// Covers the rounding of the canonical float64 distances themselves, for up
+/// to 2¹⁶ dimensions.
+const CANONICAL: f64 = 1.0 / (1u64 << 38) as f64;
+
+pub(super) struct Frame {
+    pub metric: Metric,
+    pub dims: usize,
+    /// m, in the units of the rows (cosine: of unit rows).
+    centre: Vec<f32>,
+    /// s·m.
+    pub scaled_centre: Vec<f32>,
+    /// s, a power of two; 1 with cosine.
+    pub scale: f32,
+    /// The norm ‖q‖ that few rows exceed: the bounds in the kernels assume it.
+    pub common_norm: f64,
+}
+
+impl Frame {
+    pub fn new(points: &Points<'_>, metric: Metric) -> Self {
+        let (rows, dims) = (points.rows(), points.cols());
+        let count = rows.min(SAMPLE);
+        let sample = |i: usize| (i as u128 * rows as u128 / count as u128) as usize;
+        let mut scratch = Vec::new();
+        let mut mean = vec![0.0f64; dims];
+        for i in 0..count {
+            let row = Row::new(points.row(sample(i), &mut scratch), metric);
+            for (mean, &value) in mean.iter_mut().zip(row.values) {
+                *mean += f64::from(value) * row.inverse_norm / count as f64;
+            }
+        }
+        let centre: Vec<f32> = mean.iter().map(|&m| m as f32).collect();
+        let mut unit = vec![0.0f32; dims];
+        let mut norms: Vec<f64> = (0..count)
+            .map(|i| {
+                let row = Row::new(points.row(sample(i), &mut scratch), metric);
+                for (unit, &value) in unit.iter_mut().zip(row.values) {
+                    *unit = (f64::from(value) * row.inverse_norm) as f32;
+                }
+                squared_distance(&unit, &centre).sqrt()
+            })
+            .collect();
+        norms.sort_unstable_by(f64::total_cmp);
+        let largest = norms.last().copied().unwrap_or(0.0);
+        let median = norms.get(count / 2).copied().unwrap_or(0.0);
+        let typical = if median > 0.0 { median } else { largest };
+        let scale = match metric {
+            Metric::Euclidean if typical > 0.0 => {
+                2f64.powi((-typical.log2().round()).clamp(-126.0, 126.0) as i32)
+            }
+            _ => 1.0,
+        };
+        Frame {
+            metric,
+            dims,
+            scaled_centre: centre.iter().map(|&m| m * scale as f32).collect(),
+            centre,
+            scale: scale as f32,
+            common_norm: scale * (1.5 * largest).min(8.0 * typical),
+        }
+    }
+
+    /// What the row's values are multiplied by; `None` where float32 can't.
+    pub fn row_scale(&self, row: &Row<'_>) -> Option<f32> {
+        match self.metric {
+            Metric::Euclidean => Some(self.scale),
+            Metric::Cosine => Some(row.inverse_norm as f32).filter(|scale| scale.is_normal()),
+        }
+    }
+
+    /// How far a float32 score of a row of norm `norm` may be off, an affine
+    /// function of the centroid: see [`CentroidBound`].
+    pub fn row_bound(&self, norm: f64) -> RowBound {
+        let unit = match self.metric {
+            Metric::Euclidean => 0.0,
+            Metric::Cosine => 4.0,
+        };
+        RowBound {
+            slope: ROUNDOFF * ((self.dims + 16) as f64 * 1.01 * norm + unit),
+            constant: CANONICAL * (norm * norm + 1.0),
+        }
+    }
+
+    /// An upper bound of ‖q‖, given the norm computed in float32; with some
+    /// more, for the rounding of unit rows, with cosine.
+    pub fn norm_bound(&self, norm: f64) -> f64 {
+        let unit = match self.metric {
+            Metric::Euclidean => 0.0,
+            Metric::Cosine => 0.01,
+        };
+        norm * (1.0 + ROUNDOFF * (self.dims + 8) as f64) + unit
+    }
+
+    /// What the score of a centroid at distance 0 would be.
+    pub fn base(&self, row: &Row<'_>) -> f64 {
+        match self.metric {
+            Metric::Euclidean => {
+                self.score_per_distance() * squared_distance(row.values, &self.centre)
+            }
+            Metric::Cosine => {
+                let along = dot(row.values, &self.centre) * row.inverse_norm;
+                1.0 - along + dot(&self.centre, &self.centre)
+            }
+        }
+    }
+
+    /// Score = base − this · distance.
+    pub fn score_per_distance(&self) -> f64 {
+        match self.metric {
+            Metric::Euclidean => 0.5 * f64::from(self.scale) * f64::from(self.scale),
+            Metric::Cosine => 1.0,
+        }
+    }
+
+    /// Covers the rounding of a score that is computed as base − distance, and
+    /// of canonical distances.
+    pub fn score_slack(&self, base: f64, score: f64) -> f64 {
+        2.0 * CANONICAL * (base.abs() + score.abs() + 1.0)
+    }
+
+    /// Writes v to `values`; the rest of what scores need is returned.
+    /// `None` for a centroid too far away for float32.
+    pub fn centroid(
+        &self,
+        centroids: Centroids<'_>,
+        j: usize,
+        values: &mut [f32],
+    ) -> Option<CentroidTerms> {
+        let row = centroids.row(j);
+        for ((value, &c), &m) in values.iter_mut().zip(row).zip(&self.scaled_centre) {
+            *value = c * self.scale - m;
+        }
+        let scale = f64::from(self.scale);
+        let offset_squared = scale * scale * squared_distance(row, &self.centre);
+        let (offset, price) = match self.metric {
+            Metric::Euclidean => (
+                -0.5 * offset_squared,
+                0.5 * scale * scale * centroids.bias(j),
+            ),
+            Metric::Cosine => (dot(row, &self.centre), centroids.bias(j)),
+        };
+        let norm = offset_squared.sqrt();
+        let score = offset - price;
+        if !(norm <= FAR && offset.abs() <= FAR * FAR && price.abs() <= FAR * FAR) {
+            return None;
+        }
+        Some(CentroidTerms {
+            offset: score,
+            norm,
+            error: ROUNDOFF * (self.dims + 16) as f64 * (offset.abs() + price.abs())
+                + CANONICAL * (norm * norm + price.abs() + 1.0),
+        })
+    }
+}
+
+/// What the score of a centroid needs beside v.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CentroidTerms {
+    /// b.
+    pub offset: f64,
+    /// ‖v‖.
+    pub norm: f64,
+    /// The part of the error bound that does not depend on the row.
+    pub error: f64,
+}
+
+/// |float32 score − true score| ≤ slope · ‖v‖ + constant + the centroid's error.
+#[derive(Clone, Copy)]
+pub(super) struct RowBound {
+    pub slope: f64,
+    pub constant: f64,
+}

@@ -1,0 +1,375 @@
+//! The float32 engine: fast scores with an error bound pick the candidates,
+//! canonical distances decide between them.
+
+use super::frame::{CentroidTerms, FAR, Frame, RowBound};
+use super::reference::{keep_least, nearest_of};
+use super::tile::{Best, Kernels, Panels};
+use super::{Centroids, Row};
+use crate::error::{Result, try_vec};
+
+/// Packed rows that the kernels run over at a time, in bytes: half of a
+/// common level-2 cache.
+const BLOCK_BYTES: usize = 512 << 10;
+
+/// One set of centroids, prepared for the kernels.
+pub(super) struct TileSearch<'a> {
+    frame: &'a Frame,
+    centroids: Centroids<'a>,
+    kernels: Kernels,
+    panels: Panels,
+    /// Row slope that the start values of the panels allow for.
+    slope: f64,
+    /// ‖v‖, rounded up.
+    norms: Vec<f32>,
+    /// Upper minus lower bound of the score, for rows of at most `slope`.
+    spreads: Vec<f32>,
+    /// Centroids that are candidates of every row: too far for float32.
+    always: Vec<u32>,
+    /// What all-zero rows get (cosine only, where they are as far from all).
+    zero_label: u32,
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+pub(super) struct TileScratch {
+    scales: Vec<f32>,
+    packed: Vec<f32>,
+    squares: Vec<f32>,
+    best: Best,
+    scores: Vec<f32>,
+    open: Vec<u32>,
+    gathered: Vec<f32>,
+    picks: Picks,
+    ranked: Vec<(f64, u32)>,
+}
+
+/// Candidates of the rows of one tile.
+#[derive(Default)]
+struct Picks {
+    /// Lower bounds of the best scores seen, a heap for each row.
+    lower: Vec<std::collections::BinaryHeap<std::cmp::Reverse<Score>>>,
+    candidates: Vec<Vec<u32>>,
+}
+
+#[derive(PartialEq, PartialOrd)]
+struct Score(f32);
+
+impl Eq for Score {}
+
+impl Ord for Score {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl<'a> TileSearch<'a> {
+    /// With `distinct`, all but the first of identical centroids are left out.
+    pub fn new(
+        frame: &'a Frame,
+        centroids: Centroids<'a>,
+        kernels: Kernels,
+        distinct: bool,
+    ) -> Result<Self> {
+        let (count, dims, height) = (centroids.len(), centroids.dims, kernels.shape.height);
+        let padded = count.next_multiple_of(height);
+        let mut panels = Panels {
+            dims,
+            values: try_vec(0.0f32, padded * dims, "centroid panels")?,
+            starts: try_vec(f32::NEG_INFINITY, padded, "centroid panels")?,
+        };
+        let mut norms = try_vec(0.0f32, count, "centroid norms")?;
+        let mut spreads = try_vec(0.0f32, count, "centroid bounds")?;
+        let slope = frame.row_bound(frame.common_norm).slope;
+        let mut always = Vec::new();
+        let mut values = try_vec(0.0f32, dims, "a centroid")?;
+        let repeated = match distinct {
+            true => repeated(centroids)?,
+            false => Vec::new(),
+        };
+        for j in 0..count {
+            if repeated.binary_search(&(j as u32)).is_ok() {
+                continue;
+            }
+            let Some(terms) = frame.centroid(centroids, j, &mut values) else {
+                always.push(j as u32);
+                continue;
+            };
+            let CentroidTerms {
+                offset,
+                norm,
+                error,
+            } = terms;
+            let error = error + slope * norm;
+            panels.starts[j] = (offset + error) as f32;
+            norms[j] = (norm * 1.000001) as f32;
+            spreads[j] = (2.000001 * error) as f32;
+            let panel = &mut panels.values[j / height * height * dims..][..height * dims];
+            for (t, &value) in values.iter().enumerate() {
+                panel[t * height + j % height] = value;
+            }
+        }
+        Ok(TileSearch {
+            frame,
+            centroids,
+            kernels,
+            panels,
+            slope,
+            norms,
+            spreads,
+            always,
+            zero_label: zero_label(centroids),
+        })
+    }
+
+    /// Calls `found` with each row's number in the block, the row and its
+    /// nearest centroid.
+    pub fn assign(
+        &self,
+        values: &[f32],
+        scratch: &mut TileScratch,
+        mut found: impl FnMut(usize, &Row<'_>, u32),
+    ) {
+        let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
+        let tiles = (BLOCK_BYTES / (4 * dims * width)).max(1);
+        let mut first = 0;
+        for values in values.chunks(tiles * width * dims) {
+            self.assign_block(values, scratch, &mut |i, row, label| {
+                found(first + i, row, label)
+            });
+            first += values.len() / dims;
+        }
+    }
+
+    fn assign_block(
+        &self,
+        values: &[f32],
+        scratch: &mut TileScratch,
+        found: &mut impl FnMut(usize, &Row<'_>, u32),
+    ) {
+        let dims = self.centroids.dims;
+        let row_of = |i: usize| Row::new(&values[i * dims..][..dims], self.frame.metric);
+        self.pack(values, scratch);
+        scratch.best.reset(scratch.squares.len());
+        self.kernels
+            .find_best(&scratch.packed, &self.panels, &mut scratch.best);
+        scratch.open.clear();
+        for i in 0..values.len() / dims {
+            let norm = f64::from(scratch.squares[i]).sqrt();
+            let bound = self.frame.row_bound(norm);
+            let label = scratch.best.index(i);
+            let gap = f64::from(scratch.best.first[i]) - f64::from(scratch.best.second[i]);
+            let certain = scratch.scales[i] > 0.0
+                && bound.slope <= self.slope
+                && self.always.is_empty()
+                && self
+                    .spreads
+                    .get(label as usize)
+                    .is_some_and(|&spread| gap > f64::from(spread) + 2.0 * bound.constant);
+            if certain {
+                found(i, &row_of(i), label);
+            } else {
+                scratch.open.push(i as u32);
+            }
+        }
+        let open = std::mem::take(&mut scratch.open);
+        for open in open.chunks(self.kernels.shape.width) {
+            let mut gathered = std::mem::take(&mut scratch.gathered);
+            gathered.clear();
+            for &i in open {
+                gathered.extend_from_slice(&values[i as usize * dims..][..dims]);
+            }
+            self.candidates(&gathered, 1, scratch);
+            scratch.gathered = gathered;
+            for (&i, candidates) in open.iter().zip(&scratch.picks.candidates) {
+                let row = row_of(i as usize);
+                let label = if self.is_zero(&row) {
+                    self.zero_label
+                } else if candidates.is_empty() {
+                    nearest_of(&row, self.centroids, 0..self.centroids.len() as u32)
+                } else {
+                    nearest_of(&row, self.centroids, candidates.iter().copied())
+                };
+                found(i as usize, &row, label);
+            }
+        }
+        scratch.open = open;
+    }
+
+    /// Calls `found` with each row's number in the block and its `count`
+    /// nearest centroids with their distances, nearest first.
+    pub fn top(
+        &self,
+        values: &[f32],
+        count: usize,
+        scratch: &mut TileScratch,
+        mut found: impl FnMut(usize, &[(f64, u32)]),
+    ) {
+        let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
+        let all: Vec<u32> = (0..self.centroids.len() as u32).collect();
+        for (block, values) in values.chunks(width * dims).enumerate() {
+            self.candidates(values, count, scratch);
+            for (i, values) in values.chunks_exact(dims).enumerate() {
+                let row = Row::new(values, self.frame.metric);
+                let candidates = &scratch.picks.candidates[i];
+                let enough = candidates.len() >= count && !self.is_zero(&row);
+                let candidates = if enough { candidates } else { &all };
+                let ranked = &mut scratch.ranked;
+                ranked.clear();
+                ranked.extend(candidates.iter().map(|&j| {
+                    let distance = row.distance(self.centroids.row(j as usize));
+                    (distance + self.centroids.bias(j as usize), j)
+                }));
+                keep_least(ranked, count);
+                found(block * width + i, ranked);
+            }
+        }
+    }
+
+    fn is_zero(&self, row: &Row<'_>) -> bool {
+        row.inverse_norm() == 0.0
+    }
+
+    /// Packs whole tiles; the scale of a row that float32 can't hold is 0.
+    fn pack(&self, values: &[f32], scratch: &mut TileScratch) {
+        let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
+        let rows = values.len() / dims;
+        let padded = rows.next_multiple_of(width);
+        scratch.scales.clear();
+        scratch
+            .scales
+            .extend(values.chunks_exact(dims).map(|values| {
+                let row = Row::new(values, self.frame.metric);
+                self.frame.row_scale(&row).unwrap_or(0.0)
+            }));
+        scratch.packed.resize(padded * dims, 0.0);
+        scratch.squares.resize(padded, 0.0);
+        let tiles = scratch.packed.chunks_exact_mut(width * dims);
+        let tiles = tiles.zip(scratch.squares.chunks_exact_mut(width));
+        let rows = values.chunks(width * dims);
+        for (((packed, squares), rows), scales) in tiles.zip(rows).zip(scratch.scales.chunks(width))
+        {
+            let centre = &self.frame.scaled_centre;
+            self.kernels.pack(rows, scales, centre, packed, squares);
+        }
+    }
+
+    /// Fills `picks` with the candidates for the `count` nearest centroids of
+    /// up to one tile of rows, ascending; none where float32 can't tell.
+    fn candidates(&self, values: &[f32], count: usize, scratch: &mut TileScratch) {
+        let width = self.kernels.shape.width;
+        self.pack(values, scratch);
+        let scores = &mut scratch.scores;
+        scores.resize(width * self.panels.starts.len(), 0.0);
+        self.kernels.scores(&scratch.packed, &self.panels, scores);
+        let mut slopes = vec![0.0f32; width];
+        let mut constants = vec![0.0f32; width];
+        let picks = &mut scratch.picks;
+        picks.lower.resize_with(width, Default::default);
+        picks.candidates.resize_with(width, Default::default);
+        for i in 0..width {
+            let norm = f64::from(scratch.squares[i]).sqrt();
+            let RowBound { slope, constant } = self.frame.row_bound(norm);
+            let usable = scratch.scales.get(i).is_some_and(|&s| s > 0.0) && norm <= FAR;
+            slopes[i] = match usable {
+                true => ((slope - self.slope).max(0.0) * 1.000001) as f32,
+                false => f32::NAN, // compares false everywhere: no candidates
+            };
+            constants[i] = (2.000001 * constant) as f32;
+            picks.lower[i].clear();
+            picks.candidates[i].clear();
+        }
+        // The `count`-th best lower bound of each row.
+        let mut thresholds = vec![f32::NEG_INFINITY; width];
+        let mut bounds = vec![0.0f32; width];
+        let finite = |&(j, _): &(usize, &[f32])| self.panels.starts[j] > f32::NEG_INFINITY;
+        let by_centroid = || {
+            let scores = scores.chunks_exact(width).take(self.norms.len());
+            scores.enumerate().filter(finite)
+        };
+        for (j, scores) in by_centroid() {
+            let (norm, spread) = (self.norms[j], self.spreads[j]);
+            for ((bound, &score), &slope) in bounds.iter_mut().zip(scores).zip(&slopes) {
+                *bound = score - spread - slope * norm;
+            }
+            if any_at_least(&bounds, &thresholds) {
+                for (i, &bound) in bounds.iter().enumerate() {
+                    if bound >= thresholds[i] {
+                        let lower = &mut picks.lower[i];
+                        lower.push(std::cmp::Reverse(Score(bound)));
+                        if lower.len() > count {
+                            lower.pop();
+                        }
+                        if lower.len() == count {
+                            thresholds[i] = lower.peek().map_or(bound, |least| least.0.0);
+                        }
+                    }
+                }
+            }
+        }
+        for (threshold, &constant) in thresholds.iter_mut().zip(&constants) {
+            *threshold -= constant;
+        }
+        for (j, scores) in by_centroid() {
+            let norm = self.norms[j];
+            for ((bound, &score), &slope) in bounds.iter_mut().zip(scores).zip(&slopes) {
+                *bound = score + slope * norm;
+            }
+            if any_at_least(&bounds, &thresholds) {
+                for (i, candidates) in picks.candidates.iter_mut().enumerate() {
+                    if bounds[i] >= thresholds[i] {
+                        candidates.push(j as u32);
+                    }
+                }
+            }
+        }
+        for candidates in &mut picks.candidates {
+            if !candidates.is_empty() && !self.always.is_empty() {
+                candidates.extend(&self.always);
+                candidates.sort_unstable();
+            }
+        }
+    }
+}
+
+fn any_at_least(bounds: &[f32], thresholds: &[f32]) -> bool {
+    let pairs = bounds.iter().zip(thresholds);
+    pairs.fold(false, |any, (bound, threshold)| any | (bound >= threshold))
+}
+
+/// The centroids that repeat an earlier one, bias included; ascending.
+pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
+    let key = |j: usize| {
+        let values = centroids.row(j).iter().map(|v| u64::from(v.to_bits()));
+        values.fold(centroids.bias(j).to_bits(), |hash, bits| {
+            (hash.rotate_left(5) ^ bits).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        })
+    };
+    let mut keyed = try_vec((0u64, 0u32), centroids.len(), "centroid keys")?;
+    for (j, slot) in keyed.iter_mut().enumerate() {
+        *slot = (key(j), j as u32);
+    }
+    keyed.sort_unstable();
+    let same = |a: u32, b: u32| {
+        let (a, b) = (a as usize, b as usize);
+        centroids.bias(a) == centroids.bias(b) && centroids.row(a) == centroids.row(b)
+    };
+    let mut repeated = Vec::new();
+    for group in keyed.chunk_by(|a, b| a.0 == b.0) {
+        let first = group[0].1;
+        repeated.extend(
+            group[1..]
+                .iter()
+                .map(|&(_, j)| j)
+                .filter(|&j| same(first, j)),
+        );
+    }
+    repeated.sort_unstable();
+    Ok(repeated)
+}
+
+/// What an all-zero row gets with cosine, being as far from all centroids.
+pub(super) fn zero_label(centroids: Centroids<'_>) -> u32 {
+    let values = (0..centroids.len()).map(|j| (1.0 + centroids.bias(j), j as u32));
+    let least = values.reduce(|a, b| if b.0 < a.0 { b } else { a });
+    least.map_or(0, |(_, j)| j)
+}

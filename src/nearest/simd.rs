@@ -1,0 +1,89 @@
+//! The few vector operations that the float32 kernels are written in.
+
+/// Vectors of `LANES` float32 values.
+///
+/// # Safety
+/// Every method may only be called, directly or inlined, on a CPU that has the
+/// implementor's instruction set; pointers must be valid for `LANES` values.
+pub(super) trait Simd: Copy {
+    const LANES: usize;
+    type V: Copy;
+
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, v: Self::V);
+    /// a·b + c; fused or not.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Lane by lane: `yes` where a > b, else `no`. Bits pass unchanged.
+    unsafe fn if_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// Transposes a square of `LANES` × `LANES` values: vector r is row r on
+    /// entry and column r on return.
+    unsafe fn transpose(square: &mut [Self::V]);
+}
+
+/// Plain arrays, which compilers turn into the target's baseline vectors.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+const PORTABLE_LANES: usize = 8;
+
+impl Simd for Portable {
+    const LANES: usize = PORTABLE_LANES;
+    type V = [f32; PORTABLE_LANES];
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        [value; PORTABLE_LANES]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: valid for LANES values by the trait's contract.
+        unsafe { from.cast::<Self::V>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: valid for LANES values by the trait's contract.
+        unsafe { to.cast::<Self::V>().write_unaligned(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+    }
+
+    #[inline(always)]
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] })
+    }
+
+    #[inline(always)]
+    unsafe fn if_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        std::array::from_fn(|lane| {
+            if a[lane] > b[lane] {
+                yes[lane]
+            } else {
+                no[lane]
+            }
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(square: &mut [Self::V]) {
+        for row in 0..PORTABLE_LANES {
+            for column in 0..row {
+                let swapped = square[row][column];
+                square[row][column] = square[column][row];
+                square[column][row] = swapped;
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Every engine and instruction set against brute force: equal labels, bit
+//! for bit.
+
+use super::engine::{Engine, Setting};
+use super::isa::Isa;
+use super::*;
+use crate::rng::Rng;
+use ndarray::Array2;
+
+/// A search problem.
+struct Case {
+    name: String,
+    rows: Array2<f32>,
+    centroids: Array2<f32>,
+    bias: Option<Vec<f64>>,
+}
+
+impl Case {
+    fn new(name: &str, rows: Array2<f32>, centroids: Array2<f32>) -> Self {
+        Case {
+            name: format!("{name}, {:?} by {:?}", rows.dim(), centroids.dim()),
+            rows,
+            centroids,
+            bias: None,
+        }
+    }
+}
+
+fn normal(rng: &mut Rng) -> f32 {
+    // Sum of uniforms: near enough to a normal distribution.
+    ((0..12).map(|_| rng.unit()).sum::<f64>() - 6.0) as f32
+}
+
+fn random(rng: &mut Rng, rows: usize, dims: usize) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, dims), || normal(rng))
+}
+
+/// `count` rows of `rows`, spread evenly.
+fn some_rows(rows: &Array2<f32>, count: usize) -> Array2<f32> {
+    let n = rows.nrows();
+    Array2::from_shape_fn((count, rows.ncols()), |(j, t)| rows[[j * n / count, t]])
+}
+
+fn cases() -> Vec<Case> {
+    let mut rng = Rng::new(42);
+    let rng = &mut rng;
+    let mut cases = Vec::new();
+    for (n, d, k) in [
+        (1, 1, 1),
+        (5, 3, 2),
+        (100, 7, 13),
+        (300, 16, 100),
+        (333, 31, 48),
+        (200, 65, 49),
+        (150, 200, 33),
+        (60, 1000, 17),
+    ] {
+        let rows = random(rng, n, d);
+        cases.push(Case::new("random", rows.clone(), random(rng, k, d)));
+        let offset = rows.mapv(|v| v + 1e4);
+        let start = some_rows(&offset, k);
+        cases.push(Case::new("offset", offset, start));
+        let mut biased = Case::new("bias", rows.clone(), some_rows(&rows, k));
+        biased.bias = Some((0..k).map(|_| rng.unit() * d as f64).collect());
+        cases.push(biased);
+        for (name, factor) in [("huge", 1e30f32), ("tiny", 1e-30), ("denormal", 1e-40)] {
+            let rows = rows.mapv(|v| v * factor);
+            cases.push(Case::new(name, rows.clone(), some_rows(&rows, k)));
+        }
+    }
+    let (n, d, k) = (400, 40, 60);
+    let rows = random(rng, n, d);
+
+    // Integers: many exact ties.
+    let ties = Array2::from_shape_simple_fn((n, 4), || rng.below(3) as f32);
+    cases.push(Case::new("ties", ties.clone(), some_rows(&ties, k)));
+    cases.push(Case::new(
+        "all equal",
+        Array2::ones((n, d)),
+        Array2::ones((k, d)),
+    ));
+    cases.push(Case::new(
+        "all zero",
+        Array2::zeros((n, d)),
+        Array2::zeros((k, d)),
+    ));
+
+    let mut twice = some_rows(&rows, k);
+    for j in k / 2..k {
+        let copy = twice.row(j - k / 2).to_owned();
+        twice.row_mut(j).assign(&copy);
+    }
+    cases.push(Case::new("duplicates", rows.clone(), twice.clone()));
+    let mut near = twice;
+    for j in k / 2..k {
+        near[[j, 0]] = f32::from_bits(near[[j, 0]].to_bits() ^ 1);
+    }
+    cases.push(Case::new("last bits", rows.clone(), near));
+
+    let mut zeros = rows.clone();
+    for i in (0..n).step_by(3) {
+        zeros.row_mut(i).fill(0.0);
+    }
+    cases.push(Case::new("zero rows", zeros.clone(), some_rows(&zeros, k)));
+
+    for (name, value) in [
+        ("outlier", 1e6f32),
+        ("far outlier", 1e18),
+        ("largest", f32::MAX),
+    ] {
+        let mut rows = rows.clone();
+        rows[[17, 3]] = value;
+        rows[[n / 2, 5]] = -value;
+        cases.push(Case::new(name, rows.clone(), some_rows(&rows, k)));
+        cases.push(Case::new(name, rows.clone(), rows));
+    }
+
+    let mut wide = rows.clone();
+    wide.column_mut(7).mapv_inplace(|v| v * 1e5);
+    wide.column_mut(8).fill(3.0);
+    cases.push(Case::new(
+        "one huge dimension",
+        wide.clone(),
+        some_rows(&wide, k),
+    ));
+
+    let mut norms = rows.clone();
+    for mut row in norms.rows_mut() {
+        let factor = 10f32.powi(rng.below(60) as i32 - 30);
+        row.mapv_inplace(|v| v * factor);
+    }
+    cases.push(Case::new("wild norms", norms.clone(), some_rows(&norms, k)));
+
+    // Far apart, tightly packed: float32 scores can't tell neighbours.
+    let packed = Array2::from_shape_fn((n, d), |(i, t)| {
+        1e4 * ((i % 5 * (t + 1)) % 7) as f32 + 0.01 * rows[[i, t]]
+    });
+    cases.push(Case::new(
+        "tight clusters",
+        packed.clone(),
+        some_rows(&packed, k),
+    ));
+    let clustered = Array2::from_shape_fn((2500, d), |(i, t)| {
+        ((i % 50 * (t + 3)) % 11) as f32 + 0.3 * normal(rng)
+    });
+    cases.push(Case::new(
+        "clusters",
+        clustered.clone(),
+        some_rows(&clustered, 50),
+    ));
+    cases
+}
+
+fn settings() -> Vec<Setting> {
+    let on = |engine: Engine| {
+        let isas = Isa::available().into_iter();
+        isas.map(move |isa| Setting {
+            engine: Some(engine),
+            isa,
+        })
+    };
+    [Engine::Tile, Engine::Head]
+        .into_iter()
+        .flat_map(on)
+        .collect()
+}
+
+/// Runs `check` on each case with both metrics; centroids are made to suit.
+fn for_each_case(check: impl Fn(&str, &Points<'_>, Metric, Centroids<'_>)) {
+    for mut case in cases() {
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            let dims = case.rows.ncols();
+            let values = case.centroids.as_slice_mut().unwrap();
+            for centroid in values.chunks_exact_mut(dims) {
+                metric.normalize(centroid);
+            }
+            let mut centroids = Centroids::new(values, dims);
+            if let Some(bias) = &case.bias {
+                centroids = centroids.with_bias(bias);
+            }
+            let points = Points::from(case.rows.view());
+            check(
+                &format!("{}, {metric:?}", case.name),
+                &points,
+                metric,
+                centroids,
+            );
+        }
+    }
+}
+
+const REFERENCE: Setting = Setting {
+    engine: Some(Engine::Reference),
+    isa: Isa::Portable,
+};
+
+#[test]
+fn every_engine_finds_the_labels_of_brute_force() {
+    let threads = Threads::exactly(1, None).unwrap();
+    for_each_case(|name, points, metric, centroids| {
+        let run = |setting: Setting, distances: Option<&mut [f64]>| {
+            let mut labels = vec![UNASSIGNED; points.rows()];
+            let changed = Nearest::with_setting(points, metric, setting)
+                .assign(centroids, &threads, &mut labels, distances)
+                .unwrap();
+            assert_eq!(changed, labels.len(), "{name}");
+            labels
+        };
+        let mut distances = vec![0.0; points.rows()];
+        let expected = run(REFERENCE, Some(&mut distances));
+        for setting in settings() {
+            assert_eq!(run(setting, None), expected, "{name}, {setting:?}");
+            let mut own = vec![0.0; points.rows()];
+            run(setting, Some(&mut own));
+            assert_eq!(own, distances, "{name}, {setting:?}");
+        }
+    });
+}
+
+#[test]
+fn every_engine_finds_the_nearest_few_of_brute_force() {
+    let threads = Threads::exactly(1, None).unwrap();
+    for_each_case(|name, points, metric, centroids| {
+        for count in [1, 2, 8].map(|count: usize| count.min(centroids.len())) {
+            let run = |setting: Setting| {
+                let mut labels = vec![UNASSIGNED; points.rows() * count];
+                let mut distances = vec![0.0; labels.len()];
+                Nearest::with_setting(points, metric, setting)
+                    .top(
+                        centroids,
+                        &threads,
+                        count,
+                        &mut labels,
+                        Some(&mut distances),
+                    )
+                    .unwrap();
+                (labels, distances)
+            };
+            let expected = run(REFERENCE);
+            for setting in settings() {
+                assert_eq!(run(setting), expected, "{name}, top {count}, {setting:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn threads_change_nothing() {
+    let mut rng = Rng::new(5);
+    let rows = random(&mut rng, 5000, 20);
+    let centroids = some_rows(&rows, 70);
+    let points = Points::from(rows.view());
+    let run = |count: usize| {
+        let threads = Threads::exactly(count, None).unwrap();
+        let mut labels = vec![UNASSIGNED; 5000];
+        let mut distances = vec![0.0; 5000];
+        let centroids = Centroids::new(centroids.as_slice().unwrap(), 20);
+        Nearest::new(&points, Metric::Euclidean)
+            .assign(centroids, &threads, &mut labels, Some(&mut distances))
+            .unwrap();
+        (labels, distances)
+    };
+    let expected = run(1);
+    assert_eq!(run(2), expected);
+    assert_eq!(run(8), expected);
+}

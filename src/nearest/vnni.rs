@@ -1,0 +1,286 @@
+//! The 8-bit kernels (AVX-512 VNNI): scores of row codes against centroid
+//! codes, 256 multiply-adds in two instructions.
+//!
+//! Centroids lie across lanes, `PANEL` to a panel, packed as steps of four
+//! dimensions; `ROWS` rows are broadcast from their codes as they lie in
+//! memory. Row codes are signed, centroid codes are offset by 128 to be
+//! unsigned, as the instruction wants it; `start` takes the offset back.
+
+use std::arch::x86_64::*;
+
+/// Centroids per panel.
+pub(super) const PANEL: usize = 48;
+/// Rows per tile.
+const ROWS: usize = 8;
+const LANES: usize = 16;
+
+/// Centroid codes in panels.
+pub(super) struct CodePanels {
+    /// Panels × (stride / 4) × PANEL × 4.
+    pub codes: Vec<u8>,
+    /// Code unit of each centroid.
+    pub units: Vec<f32>,
+    /// Dimensions of a code.
+    pub stride: usize,
+}
+
+/// What the scores of the centroids need when `dims` dimensions are compared.
+pub(super) struct Terms {
+    pub dims: usize,
+    pub starts: Vec<f32>,
+    /// Factors of the rows' tail norms.
+    pub tails: Vec<f32>,
+}
+
+/// Row codes of one block, with the terms of their scores: for each row
+/// unit · centroid unit · (codes · codes) + centroid start + tail · centroid
+/// tail is compared with the threshold.
+#[derive(Default)]
+pub(super) struct CodeRows {
+    /// −128 · the sum of the row's codes, over the dimensions compared.
+    pub starts: Vec<i32>,
+    pub units: Vec<f32>,
+    pub tails: Vec<f32>,
+    pub thresholds: Vec<f32>,
+}
+
+/// Centroids of a panel that reach a row's threshold, a bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Hit {
+    pub row: u32,
+    pub panel: u32,
+    pub mask: u64,
+}
+
+impl CodePanels {
+    fn check(&self, terms: &Terms, codes: &[i8], rows: &CodeRows) {
+        let (count, padded) = (rows.units.len(), self.units.len());
+        assert!(terms.dims.is_multiple_of(4) && terms.dims <= self.stride);
+        assert!(padded.is_multiple_of(PANEL) && self.codes.len() == padded * self.stride);
+        assert!(terms.starts.len() == padded && terms.tails.len() == padded);
+        assert!(codes.len() == count * self.stride && rows.starts.len() == count);
+        assert!(rows.tails.len() == count && rows.thresholds.len() == count);
+    }
+
+    /// Finds all pairs that reach the row's threshold by the first
+    /// dimensions. The CPU must have AVX-512 VNNI.
+    pub fn sweep(&self, terms: &Terms, codes: &[i8], rows: &CodeRows, hits: &mut Vec<Hit>) {
+        self.check(terms, codes, rows);
+        hits.clear();
+        hits.reserve(rows.units.len() * self.units.len() / PANEL + 1);
+        // SAFETY: the lengths are checked, there is room for a hit for every
+        // row and panel, and engines are chosen by the CPU's features.
+        unsafe { sweep(self, terms, codes, rows, hits) }
+    }
+
+    /// A likely best centroid of every row, by the first dimensions. The CPU
+    /// must have AVX-512 VNNI.
+    pub fn guess(&self, terms: &Terms, codes: &[i8], rows: &CodeRows, best: &mut Vec<u32>) {
+        self.check(terms, codes, rows);
+        best.clear();
+        best.resize(rows.units.len(), 0);
+        // SAFETY: the lengths are checked and engines are chosen by the CPU's
+        // features.
+        unsafe { guess(self, terms, codes, rows, best) }
+    }
+}
+
+/// Σ centroid · row over whole codes, the centroid's being offset by 128: a
+/// multiple of 32 of them. The CPU must have AVX-512 VNNI.
+#[inline]
+pub(super) fn dot_codes(centroid: &[u8], row: &[i8]) -> i32 {
+    assert!(centroid.len() == row.len() && row.len().is_multiple_of(32));
+    // SAFETY: whole vectors lie within the slices; engines are chosen by the
+    // CPU's features.
+    unsafe { dot(centroid, row) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn dot(centroid: &[u8], row: &[i8]) -> i32 {
+    let mut sum = _mm512_setzero_si512();
+    for (c, r) in centroid.chunks(64).zip(row.chunks(64)) {
+        let lanes = if c.len() == 64 { !0 } else { 0xffff_ffff };
+        // SAFETY: chunks of 64 bytes, or 32 and a mask that says so.
+        let (c, r) = unsafe {
+            (
+                _mm512_maskz_loadu_epi8(lanes, c.as_ptr().cast()),
+                _mm512_maskz_loadu_epi8(lanes, r.as_ptr().cast()),
+            )
+        };
+        sum = _mm512_dpbusd_epi32(sum, c, r);
+    }
+    _mm512_reduce_add_epi32(sum)
+}
+
+/// The sum of codes, a multiple of 32 of them. The CPU must have AVX-512 VNNI.
+#[inline]
+pub(super) fn sum_codes(codes: &[i8]) -> i32 {
+    assert!(codes.len().is_multiple_of(32));
+    // SAFETY: engines are chosen by the CPU's features.
+    unsafe { sum(codes) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn sum(codes: &[i8]) -> i32 {
+    let mut sum = _mm512_setzero_si512();
+    for codes in codes.chunks(64) {
+        let lanes = if codes.len() == 64 { !0 } else { 0xffff_ffff };
+        // SAFETY: chunks of 64 bytes, or 32 and a mask that says so.
+        let codes = unsafe { _mm512_maskz_loadu_epi8(lanes, codes.as_ptr()) };
+        sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), codes);
+    }
+    _mm512_reduce_add_epi32(sum)
+}
+
+/// # Safety
+/// `rows` and `panel` are valid for `dims` dimensions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn tile(
+    rows: [*const i8; ROWS],
+    starts: [i32; ROWS],
+    panel: *const u8,
+    dims: usize,
+) -> [[__m512i; 3]; ROWS] {
+    let mut sums = [[_mm512_setzero_si512(); 3]; ROWS];
+    for (sums, &start) in sums.iter_mut().zip(&starts) {
+        *sums = [_mm512_set1_epi32(start); 3];
+    }
+    for t in (0..dims).step_by(4) {
+        // SAFETY: steps below `dims` lie within the panel and the rows.
+        unsafe {
+            let step = panel.add(t * PANEL);
+            let c = [
+                _mm512_loadu_si512(step.cast()),
+                _mm512_loadu_si512(step.add(64).cast()),
+                _mm512_loadu_si512(step.add(128).cast()),
+            ];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let row = _mm512_set1_epi32(rows[r].add(t).cast::<i32>().read_unaligned());
+                for (sum, &c) in sums.iter_mut().zip(&c) {
+                    *sum = _mm512_dpbusd_epi32(*sum, c, row);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// # Safety
+/// Lengths as `CodePanels::check` wants them; room for all hits.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn sweep(
+    panels: &CodePanels,
+    terms: &Terms,
+    codes: &[i8],
+    rows: &CodeRows,
+    hits: &mut Vec<Hit>,
+) {
+    let count = rows.units.len();
+    let mut len = 0;
+    let out = hits.as_mut_ptr();
+    for (p, panel) in panels.codes.chunks_exact(PANEL * panels.stride).enumerate() {
+        // SAFETY: panel p has PANEL terms of each kind.
+        let vector = |terms: &[f32], v: usize| unsafe {
+            _mm512_loadu_ps(terms.as_ptr().add(p * PANEL + v * LANES))
+        };
+        let units: [__m512; 3] = std::array::from_fn(|v| vector(&panels.units, v));
+        let starts: [__m512; 3] = std::array::from_fn(|v| vector(&terms.starts, v));
+        let tails: [__m512; 3] = std::array::from_fn(|v| vector(&terms.tails, v));
+        for first in (0..count).step_by(ROWS) {
+            // A last tile that isn't full repeats the last row.
+            let row = |r: usize| (first + r).min(count - 1);
+            // SAFETY: rows and panel hold `stride` ≥ `dims` codes.
+            let sums = unsafe {
+                tile(
+                    std::array::from_fn(|r| codes.as_ptr().add(row(r) * panels.stride)),
+                    std::array::from_fn(|r| rows.starts[row(r)]),
+                    panel.as_ptr(),
+                    terms.dims,
+                )
+            };
+            for (r, sums) in sums.iter().enumerate() {
+                let unit = _mm512_set1_ps(rows.units[row(r)]);
+                let tail = _mm512_set1_ps(rows.tails[row(r)]);
+                let threshold = _mm512_set1_ps(rows.thresholds[row(r)]);
+                let mut mask = 0u64;
+                for v in 0..3 {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[v]), units[v]);
+                    let score = _mm512_fmadd_ps(product, unit, starts[v]);
+                    let upper = _mm512_fmadd_ps(tail, tails[v], score);
+                    let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
+                    mask |= u64::from(reached) << (v * LANES);
+                }
+                // SAFETY: at most one hit for each row and panel; the slot
+                // is kept only if the row is real and reached.
+                unsafe {
+                    out.add(len).write(Hit {
+                        row: (first + r) as u32,
+                        panel: p as u32,
+                        mask,
+                    });
+                }
+                len += usize::from(mask != 0 && first + r < count);
+            }
+        }
+    }
+    // SAFETY: `len` hits are written.
+    unsafe { hits.set_len(len) };
+}
+
+/// # Safety
+/// Lengths as `CodePanels::check` wants them.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn guess(
+    panels: &CodePanels,
+    terms: &Terms,
+    codes: &[i8],
+    rows: &CodeRows,
+    best: &mut [u32],
+) {
+    let count = rows.units.len();
+    for first in (0..count).step_by(ROWS) {
+        let row = |r: usize| (first + r).min(count - 1);
+        let mut most = [_mm512_set1_ps(f32::NEG_INFINITY); ROWS];
+        let mut index = [_mm512_setzero_si512(); ROWS];
+        for (p, panel) in panels.codes.chunks_exact(PANEL * panels.stride).enumerate() {
+            // SAFETY: rows and panel hold `stride` ≥ `dims` codes.
+            let sums = unsafe {
+                tile(
+                    std::array::from_fn(|r| codes.as_ptr().add(row(r) * panels.stride)),
+                    std::array::from_fn(|r| rows.starts[row(r)]),
+                    panel.as_ptr(),
+                    terms.dims,
+                )
+            };
+            for v in 0..3 {
+                let at = p * PANEL + v * LANES;
+                // SAFETY: panel p has PANEL terms of each kind.
+                let (units, starts) = unsafe {
+                    (
+                        _mm512_loadu_ps(panels.units.as_ptr().add(at)),
+                        _mm512_loadu_ps(terms.starts.as_ptr().add(at)),
+                    )
+                };
+                let here = _mm512_set1_epi32(at as i32);
+                for r in 0..ROWS {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][v]), units);
+                    let unit = _mm512_set1_ps(rows.units[row(r)]);
+                    let score = _mm512_fmadd_ps(product, unit, starts);
+                    let more = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(score, most[r]);
+                    most[r] = _mm512_max_ps(score, most[r]);
+                    index[r] = _mm512_mask_blend_epi32(more, index[r], here);
+                }
+            }
+        }
+        for r in 0..ROWS.min(count - first) {
+            let top = _mm512_reduce_max_ps(most[r]);
+            let lanes = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(most[r], _mm512_set1_ps(top));
+            let lane = lanes.trailing_zeros().min(LANES as u32 - 1);
+            let mut indices = [0u32; LANES];
+            // SAFETY: 16 values of 32 bits.
+            unsafe { _mm512_storeu_si512(indices.as_mut_ptr().cast(), index[r]) };
+            best[first + r] = indices[lane as usize] + lane;
+        }
+    }
+}
