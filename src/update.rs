@@ -115,6 +115,16 @@ impl Totals {
         Ok(found)
     }
 
+    /// Adds `count` rows that add up to `sum`, as they are, to a cluster.
+    pub fn add_sum(&mut self, cluster: usize, sum: &[f64], count: usize) {
+        let dims = self.dims();
+        let total = &mut self.sums[cluster * dims..][..dims];
+        for ((total, &sum), &origin) in total.iter_mut().zip(sum).zip(&self.origin) {
+            *total += sum - count as f64 * f64::from(origin);
+        }
+        self.counts[cluster] += count;
+    }
+
     /// The largest magnitude in a cluster's sum.
     pub fn norm(&self, cluster: usize) -> f64 {
         self.sum(cluster)

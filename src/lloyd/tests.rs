@@ -208,7 +208,7 @@ fn moving_rows_about_leaves_no_drift() {
     let threads = Threads::exactly(1, None).unwrap();
     let mut nearest = Nearest::new(&points, Metric::Euclidean);
     let centroids: Vec<f32> = first_rows(&data, 6).into_iter().collect();
-    let mut partition = Partition::new(&nearest, &centroids).unwrap();
+    let mut partition = Partition::new(&mut nearest, &centroids, &threads).unwrap();
     partition
         .assign(&mut nearest, &centroids, &threads)
         .unwrap();

@@ -24,6 +24,7 @@ mod frame;
 #[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
+mod kd;
 mod pairwise;
 mod reference;
 mod search;
@@ -43,6 +44,7 @@ use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
+pub(crate) use kd::SortedRows;
 
 use codes::{Coder, RowCodes};
 use engine::{Engine, Setting};
@@ -156,6 +158,8 @@ pub(crate) struct Nearest<'a> {
     calls: usize,
     codes: Codes,
     plain: Coder,
+    /// The rows sorted in space, if that pays.
+    sorted: Option<Box<dyn SortedRows>>,
 }
 
 /// The rows in 8 bits, made when they first pay.
@@ -181,6 +185,7 @@ impl<'a> Nearest<'a> {
             calls: 0,
             codes: Codes::Untried,
             plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            sorted: None,
         }
     }
 
@@ -190,6 +195,26 @@ impl<'a> Nearest<'a> {
 
     pub fn metric(&self) -> Metric {
         self.metric
+    }
+
+    /// Sorts the rows for many searches among few dimensions, where that pays.
+    pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
+        let free = self.setting.engine.is_none() && self.metric == Metric::Euclidean;
+        if self.sorted.is_none() && free {
+            self.sorted = kd::sort(self.points, n_clusters, self.setting.isa, threads)?;
+        }
+        if let Some(sorted) = &mut self.sorted {
+            sorted.reset();
+        }
+        Ok(())
+    }
+
+    pub fn sorted(&self) -> Option<&dyn SortedRows> {
+        self.sorted.as_deref()
+    }
+
+    pub fn sorted_mut(&mut self) -> &mut Option<Box<dyn SortedRows>> {
+        &mut self.sorted
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical
