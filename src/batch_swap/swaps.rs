@@ -55,9 +55,18 @@ impl<'a> Swaps<'a> {
 
     /// At most `batch` swaps of different clusters: the least useful centroids
     /// go where a split gains most. The `skip` best splits are left out.
-    pub fn choose(&self, batch: usize, skip: usize, rng: &mut Rng, threads: &Threads<'_>) -> Result<Vec<Swap>> {
+    pub fn choose(
+        &self,
+        batch: usize,
+        skip: usize,
+        rng: &mut Rng,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<Swap>> {
         let mut splits = self.best_splits(batch + skip, rng, threads)?;
         splits.drain(..skip.min(splits.len()));
+        if splits.is_empty() {
+            return Ok(Vec::new());
+        }
         let removed = self.least_useful(&splits, threads)?;
         let swaps = removed.into_iter().zip(splits);
         Ok(swaps
@@ -71,17 +80,26 @@ impl<'a> Swaps<'a> {
     }
 
     /// Clusters with their splits, the best first; sought where the inertia is.
-    fn best_splits(&self, count: usize, rng: &mut Rng, threads: &Threads<'_>) -> Result<Vec<(usize, Split)>> {
+    fn best_splits(
+        &self,
+        count: usize,
+        rng: &mut Rng,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(usize, Split)>> {
         let costs = self.sums(|row| self.distances[row as usize]);
         let mut order = ascending(&costs);
         order.reverse();
         order.truncate(4 * count + 8);
         let mut splits: Vec<(usize, u64, Option<Split>)> =
             order.into_iter().map(|j| (j, rng.next(), None)).collect();
-        threads.run(splits.iter_mut(), || (), |(), (j, seed, found)| {
+        threads.run(
+            splits.iter_mut(),
+            || (),
+            |(), (j, seed, found)| {
                 let (members, centroid) = (self.clusters.members(*j), self.centroids.row(*j));
                 *found = split(self.points, self.metric, members, centroid, *seed);
-            })?;
+            },
+        )?;
         let mut splits: Vec<(usize, Split)> = splits
             .into_iter()
             .filter_map(|(j, _, split)| Some((j, split?)))
@@ -93,14 +111,21 @@ impl<'a> Swaps<'a> {
 
     /// As many clusters as there are splits, none of them split: those whose
     /// rows lose least by going to other centroids, with that loss.
-    fn least_useful(&self, splits: &[(usize, Split)], threads: &Threads<'_>) -> Result<Vec<(usize, f64)>> {
+    fn least_useful(
+        &self,
+        splits: &[(usize, Split)],
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(usize, f64)>> {
         let candidates = self.dispensable(splits, threads)?;
         let mut is_candidate = vec![false; self.centroids.len()];
         for &j in &candidates {
             is_candidate[j] = true;
         }
         let others = (0..self.centroids.len()).filter(|&j| !is_candidate[j]);
-        let others: Vec<f32> = others.flat_map(|j| self.centroids.row(j)).copied().collect();
+        let others: Vec<f32> = others
+            .flat_map(|j| self.centroids.row(j))
+            .copied()
+            .collect();
         let others = Centroids::new(&others, self.centroids.dims);
 
         let members = candidates.iter().map(|&j| self.clusters.members(j));
@@ -111,7 +136,10 @@ impl<'a> Swaps<'a> {
         let mut nearest = Nearest::new(&points, self.metric);
         nearest.assign(others, threads, &mut labels, Some(&mut distances))?;
 
-        let mut losses = rows.iter().zip(distances).map(|(&row, distance)| distance - self.distances[row as usize]);
+        let mut losses = rows
+            .iter()
+            .zip(distances)
+            .map(|(&row, distance)| distance - self.distances[row as usize]);
         let mut removed: Vec<(usize, f64)> = candidates
             .into_iter()
             .map(|j| (j, losses.by_ref().take(self.clusters.size(j)).sum()))
