@@ -9,12 +9,13 @@
 mod split;
 mod swaps;
 
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Result, try_vec};
 use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;
-use crate::threads::Threads;
-use swaps::{Swap, Swaps};
+use crate::threads::{Event, Threads};
+use swaps::Swaps;
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -22,67 +23,67 @@ const WARM_UP: usize = 6;
 /// Iterations between a swap and its verdict.
 const TRIAL: usize = 3;
 
+/// A batch pays when it saves this fraction of the inertia.
+const PAYS: f64 = 1e-4;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     /// Batches at most.
     pub rounds: usize,
-    /// Single swaps that may fail in a row.
+    /// Single swaps in a row that may not pay.
     pub patience: usize,
-    /// The fraction of the inertia that a batch must save to count as success.
-    pub gain: f64,
 }
 
-/// Lowers the inertia of `centroids` (n_clusters × dimensions). A batch costs
-/// about [`TRIAL`] + 2 iterations, and memory 36 bytes a row.
+/// Lowers the inertia of `centroids` (n_clusters × dimensions).
+///
+/// First a tenth of the centroids may move at once; a batch that does not pay
+/// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
+/// about half a one to choose it; memory is 20 bytes a row.
 pub(crate) fn batch_swap(
     nearest: &mut Nearest<'_>,
+    config: &Config,
     mut centroids: Vec<f32>,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
-    let n_clusters = centroids.len() / dims;
     let mut partition = Partition::new(nearest, &centroids)?;
     let mut inertia = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
-    if n_clusters < 2 {
+    if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = partition.labels().to_vec();
-    let mut batch = (n_clusters / 10).max(1);
+    let mut labels = try_vec(0, partition.labels().len(), "labels")?;
+    labels.copy_from_slice(partition.labels());
+    let mut trial = try_vec(0.0, centroids.len(), "centroids")?;
+    let mut batch = (config.n_clusters / 10).max(1);
     let mut failures = 0;
     for _ in 0..effort.rounds {
-        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?
-            .choose(batch, failures, rng, threads)?;
+        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?;
+        let swaps = swaps.choose(batch, failures, rng, threads)?;
         if swaps.is_empty() {
             break;
         }
-        let mut trial = centroids.clone();
-        for Swap {
-            removed,
-            split,
-            halves,
-        } in &swaps
-        {
-            trial[split * dims..][..dims].copy_from_slice(&halves[..dims]);
-            trial[removed * dims..][..dims].copy_from_slice(&halves[dims..]);
+        trial.copy_from_slice(&centroids);
+        for swap in &swaps {
+            let (first, second) = swap.halves.split_at(dims);
+            trial[swap.split * dims..][..dims].copy_from_slice(first);
+            trial[swap.removed * dims..][..dims].copy_from_slice(second);
         }
         let reached = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
-        let success = reached < inertia * (1.0 - effort.gain);
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "batch {} swaps {} best {inertia:.6e} trial {reached:.6e} {}",
-                batch,
-                swaps.len(),
-                1.0 - reached / inertia
-            );
+        if config.verbose {
+            let count = swaps.len();
+            let text = format!("{count} centroids moved: inertia {inertia:.6e} -> {reached:.6e}");
+            threads.tell(Event::Message(&text))?;
         }
+        let pays = reached < inertia * (1.0 - PAYS);
         if reached < inertia {
-            (centroids, inertia) = (trial, reached);
+            centroids.copy_from_slice(&trial);
+            inertia = reached;
             labels.copy_from_slice(partition.labels());
         }
-        if success {
+        if pays {
             failures = 0;
         } else if swaps.len() > 1 {
             batch = swaps.len() / 2;
@@ -96,7 +97,7 @@ pub(crate) fn batch_swap(
     Ok(centroids)
 }
 
-/// Iterations of Lloyd's algorithm. Returns the inertia.
+/// Iterations of Lloyd's algorithm, until nothing changes. Returns the inertia.
 fn iterate(
     nearest: &mut Nearest<'_>,
     partition: &mut Partition,

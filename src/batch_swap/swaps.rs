@@ -64,6 +64,9 @@ impl<'a> Swaps<'a> {
     ) -> Result<Vec<Swap>> {
         let mut splits = self.best_splits(batch + skip, rng, threads)?;
         splits.drain(..skip.min(splits.len()));
+        if splits.is_empty() {
+            return Ok(Vec::new());
+        }
         let removed = self.least_useful(&splits, threads)?;
         let swaps = removed.into_iter().zip(splits);
         Ok(swaps
