@@ -49,13 +49,13 @@ pub(crate) fn batch_swap(
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
-    let mut partition = Partition::new(nearest, &centroids)?;
+    let mut partition = Partition::new(nearest, &centroids, threads)?;
     let mut inertia = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = try_vec(0, partition.labels().len(), "labels")?;
-    labels.copy_from_slice(partition.labels());
+    let mut labels = try_vec(0, nearest.points().rows(), "labels")?;
+    labels.copy_from_slice(partition.labels(nearest));
     let mut trial = try_vec(0.0, centroids.len(), "centroids")?;
     let mut batch = (config.n_clusters / 10).max(1);
     let mut failures = 0;
@@ -81,7 +81,7 @@ pub(crate) fn batch_swap(
         if reached < inertia {
             centroids.copy_from_slice(&trial);
             inertia = reached;
-            labels.copy_from_slice(partition.labels());
+            labels.copy_from_slice(partition.labels(nearest));
         }
         if pays {
             failures = 0;
