@@ -95,7 +95,7 @@ pub(crate) fn refine(
         let central = central_members(nearest, scaled, &best, threads)?;
         let mut medoids: Vec<usize> = central.iter().map(|members| members[0]).collect();
         let share = FEWEST_CENTRAL.div_ceil(medoids.len());
-        let mut candidates: Vec<usize> = central
+        let candidates: Vec<usize> = central
             .iter()
             .flat_map(|members| members.iter().take(share).copied())
             .collect();

@@ -15,6 +15,9 @@ const MOST_WORK: f64 = 4e11;
 /// A pass or round that gains less than this fraction of the loss is the last.
 pub(crate) const WORTHWHILE: f64 = 1e-4;
 
+/// With fewer points a swap would be judged by chance.
+const POINTS_A_CLUSTER: usize = 20;
+
 /// Candidates whose distances are there at a time.
 const WINDOW: usize = TILE;
 
@@ -41,7 +44,7 @@ pub(crate) fn swap(
     let affordable = (pairs / candidates.len() as f64) as usize;
     let count = affordable.min(cells / (k + WINDOW)).min(rows);
     let points = draw_points(count, rows, candidates, &medoids, rng);
-    if k == 1 || points.len() < 2 * k {
+    if k == 1 || points.len() < POINTS_A_CLUSTER * k {
         return Ok(medoids);
     }
     let work = candidates.len() as f64 * points.len() as f64;
