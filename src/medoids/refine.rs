@@ -80,7 +80,7 @@ pub(crate) fn refine(
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Assignment> {
-    let try_all = streaming::can_try_all(scaled);
+    let try_all = streaming::can_try_all(scaled, medoids.len(), cells);
     if try_all {
         let candidates = rng.distinct(scaled.rows(), scaled.rows());
         medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
@@ -105,7 +105,7 @@ pub(crate) fn refine(
         if gain > 0.0 {
             best = next;
         }
-        if gain < streaming::WORTHWHILE * best.inertia {
+        if gain <= streaming::WORTHWHILE * best.inertia {
             break;
         }
     }

@@ -15,13 +15,17 @@ const MOST_WORK: f64 = 4e11;
 /// A pass or round that gains less than this fraction of the loss is the last.
 pub(crate) const WORTHWHILE: f64 = 1e-4;
 
+/// With fewer points a swap would be judged by chance.
+const POINTS_A_CLUSTER: usize = 20;
+
 /// Candidates whose distances are there at a time.
 const WINDOW: usize = TILE;
 
 /// Whether all rows can be tried against all rows.
-pub(crate) fn can_try_all(scaled: &Scaled<'_>) -> bool {
-    let rows = scaled.rows() as f64;
-    rows * rows * scaled.dims() as f64 <= MOST_WORK
+pub(crate) fn can_try_all(scaled: &Scaled<'_>, n_clusters: usize, cells: usize) -> bool {
+    let rows = scaled.rows();
+    let work = rows as f64 * rows as f64 * scaled.dims() as f64;
+    work <= MOST_WORK && (n_clusters + WINDOW).saturating_mul(rows) <= cells
 }
 
 /// Swaps the medoids with candidates, all rows of the data, where that lowers
@@ -39,10 +43,10 @@ pub(crate) fn swap(
     let pairs = MOST_WORK / scaled.dims() as f64;
     let affordable = (pairs / candidates.len() as f64) as usize;
     let count = affordable.min(cells / (k + WINDOW)).min(rows);
-    if k == 1 || count < 2 * k {
+    let points = draw_points(count, rows, candidates, &medoids, rng);
+    if k == 1 || points.len() < POINTS_A_CLUSTER * k {
         return Ok(medoids);
     }
-    let points = draw_points(count, rows, candidates, &medoids, rng);
     let work = candidates.len() as f64 * points.len() as f64;
     let passes = (pairs / work).max(1.0) as usize;
 
@@ -69,7 +73,7 @@ pub(crate) fn swap(
                 }
             }
         }
-        if before - swapping.loss() < WORTHWHILE * before {
+        if before - swapping.loss() <= WORTHWHILE * before {
             break;
         }
     }
