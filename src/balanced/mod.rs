@@ -35,8 +35,10 @@ use std::time::Instant;
 use transport::Transport;
 use window::Window;
 
-/// Clusters of each row that are looked at before all others.
-const CANDIDATES: usize = 4;
+/// Clusters of each row that are looked at before all others: at least the
+/// first, up to the second as long as all rows together have no more than
+/// the third. Many make few rounds, few make fast ones.
+const CANDIDATES: (usize, usize, usize) = (4, 16, 1 << 17);
 /// Rounds of sweeps in one iteration, at most.
 const MAX_ROUNDS: usize = 12;
 /// One row in this many is a lot of rows.
@@ -44,7 +46,10 @@ const MANY: usize = 16;
 /// So much larger prices than needed leave too few digits of the costs.
 const COARSE: f64 = 1e4;
 
-/// Memory beside the data: O(n + k·d), about 250 bytes a row.
+/// Memory beside the data: O(n + k·d), about 130 bytes a row.
+///
+/// An iteration searches the four nearest centroids of every row, O(n·k·d),
+/// and then takes O(n) and about k + violations shortest paths over k nodes.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
@@ -137,6 +142,8 @@ impl<'c> Model<'c> {
         let (rows, clusters) = (nearest.points().rows(), config.n_clusters);
         let width = config.max_balance_diff;
         let low = (rows / clusters).saturating_sub(width / 2);
+        let (least, most, all) = CANDIDATES;
+        let candidates = (all / rows).clamp(least, most).min(clusters);
         Ok(Model {
             config,
             centroids: seeding::seed(nearest, config, threads)?,
@@ -145,7 +152,7 @@ impl<'c> Model<'c> {
             own: try_vec(0.0, rows, "costs")?,
             margins: try_vec(0.0, rows, "margins")?,
             prices: vec![0.0; clusters],
-            candidates: Candidates::new(rows, clusters.min(CANDIDATES))?,
+            candidates: Candidates::new(rows, candidates)?,
             window: Window::near(low, width, rows, clusters),
             step: width.div_ceil(4),
             rising: false,
