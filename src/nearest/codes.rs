@@ -96,7 +96,7 @@ impl Coder {
     pub fn head_norm(&self, norm: f64, tail: f32) -> f64 {
         let tail = f64::from(tail).min(norm);
         let inside = (norm * norm - 0.9999 * tail * tail) / (1.0 - self.defect);
-        inside.max(0.0).sqrt() + self.slack * norm
+        1.0002 * (inside.max(0.0).sqrt() + self.slack * norm)
     }
 
     /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
@@ -145,7 +145,7 @@ impl Coder {
                 };
                 let norm = 1.000001 * frame.norm_bound(f64::from(square).sqrt());
                 let i = tile * width + lane;
-                if scale <= 0.0 || !(norm <= FAR) {
+                if scale <= 0.0 || norm.is_nan() || norm > FAR {
                     code.fill(0);
                     rests.fill(Rest::default());
                     done(i, code, Side::default(), rests);
@@ -175,7 +175,8 @@ impl Coder {
             lost += lost_here;
             let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
             let tail = norm * norm - inside * inside * (1.0 - self.defect);
-            rest.residual = (1.0001 * lost.sqrt() + 1e-6 * f64::from(unit)) as f32;
+            let rounding = 1e-5 * (self.head as f64).sqrt() * f64::from(unit);
+            rest.residual = (1.0001 * lost.sqrt() + rounding) as f32;
             rest.tail = (1.00001 * tail.max(0.0).sqrt()) as f32;
         }
         let Rest { residual, tail } = rests.last().copied().unwrap_or_default();

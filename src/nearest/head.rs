@@ -262,15 +262,15 @@ impl<'a> HeadSearch<'a> {
         let levels = self.coder.levels();
         let mut scales = try_vec(self.frame.scale, count, "centroids")?;
         let repeated = repeated(self.centroids)?;
-        for j in 0..count {
+        for (j, scale) in scales.iter_mut().enumerate() {
             let values = &mut self.values[j * dims..][..dims];
             if repeated.binary_search(&(j as u32)).is_ok() {
-                scales[j] = 0.0;
+                *scale = 0.0;
             } else if let Some(terms) = self.frame.centroid(self.centroids, j, values) {
                 self.terms[j] = terms;
             } else {
                 self.always.push(j as u32);
-                scales[j] = 0.0;
+                *scale = 0.0;
             }
         }
         let values = self.centroids.values;

@@ -167,7 +167,7 @@ enum Codes {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(Coder, RowCodes),
+    Made(Box<(Coder, RowCodes)>),
 }
 
 impl<'a> Nearest<'a> {
@@ -373,7 +373,7 @@ impl<'a> Nearest<'a> {
             if let Some(coder) = Coder::principal(self.points, &self.frame, kernels)? {
                 let codes = RowCodes::of_points(self.points, &self.frame, &coder, threads)?;
                 if let Some(codes) = codes {
-                    self.codes = Codes::Made(coder, codes);
+                    self.codes = Codes::Made(Box::new((coder, codes)));
                 }
             }
         }
@@ -399,7 +399,8 @@ impl<'a> Nearest<'a> {
             };
             let mut best = HeadSearch::tile_cost(centroids);
             let mut chosen = None;
-            if let (Engine::Head, Codes::Made(coder, codes)) = (engine, &self.codes) {
+            if let (Engine::Head, Codes::Made(made)) = (engine, &self.codes) {
+                let (coder, codes) = &**made;
                 let (search, cost) = head(coder, Source::Kept(codes))?;
                 if cost < best || self.setting.engine == Some(Engine::Head) {
                     (best, chosen) = (cost, Some(search));
@@ -417,14 +418,14 @@ impl<'a> Nearest<'a> {
             }
         }
         let search = TileSearch::new(frame, centroids, kernels, true)?;
-        Ok(Search::Tile(search))
+        Ok(Search::Tile(Box::new(search)))
     }
 }
 
 /// An engine with its centroids.
 enum Search<'c> {
     Reference,
-    Tile(TileSearch<'c>),
+    Tile(Box<TileSearch<'c>>),
     #[cfg(target_arch = "x86_64")]
     Head(Box<HeadSearch<'c>>),
 }

@@ -303,8 +303,8 @@ unsafe fn sweep(
                 let tail = _mm512_set1_ps(rows.tails[row(r)]);
                 let threshold = _mm512_set1_ps(rows.thresholds[row(r)]);
                 let mut mask = 0u64;
-                for v in 0..3 {
-                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[v]), units[v]);
+                for (v, &sum) in sums.iter().enumerate() {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), units[v]);
                     let score = _mm512_fmadd_ps(product, unit, starts[v]);
                     let upper = _mm512_fmadd_ps(tail, tails[v], score);
                     let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
@@ -352,21 +352,17 @@ unsafe fn guess(
                     terms.dims,
                 )
             };
-            for v in 0..3 {
-                let at = p * PANEL + v * LANES;
-                // SAFETY: panel p has PANEL terms of each kind.
-                let (units, starts) = unsafe {
-                    (
-                        _mm512_loadu_ps(panels.units.as_ptr().add(at)),
-                        _mm512_loadu_ps(terms.starts.as_ptr().add(at)),
-                    )
-                };
-                let here = _mm512_set1_epi32(at as i32);
-                for r in 0..ROWS {
-                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][v]), units);
-                    let unit = _mm512_set1_ps(rows.units[row(r)]);
-                    let score = _mm512_fmadd_ps(product, unit, starts);
+            // SAFETY: panel p has PANEL terms of each kind.
+            let vector = |terms: &[f32], v: usize| unsafe {
+                _mm512_loadu_ps(terms.as_ptr().add(p * PANEL + v * LANES))
+            };
+            for (r, sums) in sums.iter().enumerate() {
+                let unit = _mm512_set1_ps(rows.units[row(r)]);
+                for (v, &sum) in sums.iter().enumerate() {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), vector(&panels.units, v));
+                    let score = _mm512_fmadd_ps(product, unit, vector(&terms.starts, v));
                     let more = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(score, most[r]);
+                    let here = _mm512_set1_epi32((p * PANEL + v * LANES) as i32);
                     most[r] = _mm512_max_ps(score, most[r]);
                     index[r] = _mm512_mask_blend_epi32(more, index[r], here);
                 }
