@@ -52,10 +52,12 @@ fn effort(config: &Config) -> Option<Effort> {
         Quality::Default => Some(Effort {
             rounds: (config.iterations / 8).min(3),
             patience: 1,
+            leniency: 0,
         }),
         Quality::Best => Some(Effort {
             rounds: 100,
-            patience: 3,
+            patience: 8,
+            leniency: 1,
         }),
     }
 }

@@ -24,7 +24,11 @@ const WARM_UP: usize = 6;
 const TRIAL: usize = 3;
 
 /// A batch pays when it saves this fraction of the inertia.
-const PAYS: f64 = 1e-4;
+const PAYS: f64 = 1e-5;
+
+/// At first a swap must promise this part of what it costs: iterations raise
+/// the estimated gain, and lower the estimated loss.
+const HOPE: f64 = 0.5;
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +37,8 @@ pub(crate) struct Effort {
     pub rounds: usize,
     /// Single swaps in a row that may not pay.
     pub patience: usize,
+    /// Times that less promising swaps get their chance, when no other pay.
+    pub leniency: u32,
 }
 
 /// Lowers the inertia of `centroids` (n_clusters × dimensions).
@@ -57,13 +63,22 @@ pub(crate) fn batch_swap(
     let mut labels = try_vec(0, nearest.points().rows(), "labels")?;
     labels.copy_from_slice(partition.labels(nearest));
     let mut trial = try_vec(0.0, centroids.len(), "centroids")?;
-    let mut batch = (config.n_clusters / 10).max(1);
+    let largest = (config.n_clusters / 10).max(1);
+    let mut batch = largest;
     let mut failures = 0;
+    let mut leniency = 0;
     for _ in 0..effort.rounds {
+        let hope = HOPE / f64::from(1 << leniency);
         let swaps = Swaps::new(nearest, &centroids, &labels, threads)?;
-        let swaps = swaps.choose(batch, failures, rng, threads)?;
-        if swaps.is_empty() {
-            break;
+        let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
+        if swaps.is_empty() || failures == effort.patience {
+            if leniency == effort.leniency {
+                break;
+            }
+            leniency += 1;
+            batch = largest;
+            failures = 0;
+            continue;
         }
         trial.copy_from_slice(&centroids);
         for swap in &swaps {
@@ -89,9 +104,6 @@ pub(crate) fn batch_swap(
             batch = swaps.len() / 2;
         } else {
             failures += 1;
-            if failures >= effort.patience {
-                break;
-            }
         }
     }
     Ok(centroids)
