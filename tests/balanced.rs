@@ -171,6 +171,38 @@ fn the_assignment_is_the_best_for_its_centroids() {
     }
 }
 
+/// The handwritten digits of the examples: 1,797 rows of 64 pixels.
+fn digits() -> Array2<f32> {
+    let text = include_str!("../examples/data/digits.csv");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let values: Vec<f32> = lines
+        .flat_map(|line| line.split(',').take(64))
+        .map(|value| value.parse().unwrap())
+        .collect();
+    Array2::from_shape_vec((values.len() / 64, 64), values).unwrap()
+}
+
+#[test]
+fn digits_are_clustered_as_well_as_by_min_cost_flow() {
+    let data = digits();
+    let mut inertias: Vec<f64> = (0..5)
+        .map(|seed| {
+            let model = KMeans::new(10)
+                .with_euclidean(true)
+                .with_iterations(100)
+                .with_seed(seed);
+            let model = train(&data, model);
+            assert!(spread(&model) <= 16);
+            model.inertia().unwrap()
+        })
+        .collect();
+    inertias.sort_by(f64::total_cmp);
+    // k-means-constrained 0.9.1, sizes 171..=187, the best of three random
+    // starts: 1,176,525; the median 1,176,636.
+    assert!(inertias[0] <= 1.005 * 1_176_525.0, "{inertias:?}");
+    assert!(inertias[2] <= 1.005 * 1_176_636.0, "{inertias:?}");
+}
+
 #[test]
 fn scale_and_offset_do_not_matter() {
     let mut random = Random(7);

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::threads::Threads;
 use std::collections::BinaryHeap;
 
-/// Sweeps at most; later ones gain little.
-const MAX_SWEEPS: usize = 6;
+/// Sweeps at most. They end when they no longer help.
+const MAX_SWEEPS: usize = 40;
 
 /// The rows' clusters under the current prices.
 pub(super) struct Choice<'a> {
@@ -50,6 +50,7 @@ pub(super) fn sweep(
     prices: &mut [f64],
     choice: &mut Choice<'_>,
 ) -> Result<()> {
+    let mut least = usize::MAX;
     for _ in 0..MAX_SWEEPS {
         let raised = raise(window, prices, choice);
         if raised {
@@ -59,11 +60,26 @@ pub(super) fn sweep(
         if lowered {
             choice.update(candidates, prices, threads)?;
         }
-        if !raised && !lowered {
+        let left = unsettled(window, prices, &choice.sizes);
+        if !raised && !lowered || left >= least - least / 16 {
             break;
         }
+        least = left;
     }
     Ok(())
+}
+
+/// Rows that are too many or too few, where a price calls for a full cluster
+/// or for one as small as may be.
+fn unsettled(window: Window, prices: &[f64], sizes: &[usize]) -> usize {
+    let wanted = prices.iter().zip(sizes).map(|(&price, &size)| {
+        size.abs_diff(match price {
+            price if price > 0.0 => window.high,
+            price if price < 0.0 => window.low,
+            _ => size.clamp(window.low, window.high),
+        })
+    });
+    wanted.sum()
 }
 
 /// Rows that must leave a cluster before its price may stay below 0, and
