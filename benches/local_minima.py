@@ -17,10 +17,10 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import numpy as np  # noqa: E402
-from kentro import KMeans  # noqa: E402
-from sklearn import cluster  # noqa: E402
-from sklearn.datasets import load_digits  # noqa: E402
+import numpy as np
+from kentro import KMeans
+from sklearn import cluster
+from sklearn.datasets import load_digits
 
 ROOT = Path(__file__).resolve().parents[1]
 CLUSTERS = {
