@@ -8,7 +8,8 @@ use ndarray::Array2;
 /// Where the first centroids come from.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Init {
-    /// Greedy k-means++ for few clusters, a cheaper sample for many.
+    /// Greedy k-means++ on a sample for up to 500 clusters, random rows for
+    /// more.
     #[default]
     Auto,
     /// k-means++ (Arthur & Vassilvitskii, 2007), greedy form: each next
@@ -25,12 +26,13 @@ pub enum Init {
 /// How much time to spend for a lower inertia.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Quality {
-    /// One run from a cheap start.
+    /// Lloyd's algorithm from the first centroids.
     Fast,
-    /// One run from a good start.
+    /// A short search past local minima before that: see
+    /// docs/algorithms/seeding.md. Not from given centroids.
     #[default]
     Default,
-    /// Searches on past local minima until it stops paying.
+    /// Searches on until it stops paying.
     Best,
 }
 

@@ -30,6 +30,10 @@ const PAYS: f64 = 1e-5;
 /// the estimated gain, and lower the estimated loss.
 const HOPE: f64 = 0.5;
 
+/// What [`TRIAL`] iterations will still save without a swap, as a multiple of
+/// what the last iteration saved.
+const MOMENTUM: f64 = 1.5;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -56,7 +60,7 @@ pub(crate) fn batch_swap(
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
     let mut partition = Partition::new(nearest, &centroids, threads)?;
-    let mut inertia = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
+    let mut progress = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
@@ -86,16 +90,23 @@ pub(crate) fn batch_swap(
             trial[swap.split * dims..][..dims].copy_from_slice(first);
             trial[swap.removed * dims..][..dims].copy_from_slice(second);
         }
-        let reached = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
+        let after = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
-            let count = swaps.len();
-            let text = format!("{count} centroids moved: inertia {inertia:.6e} -> {reached:.6e}");
+            let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
+            let text = format!("{count} centroids moved: inertia {from:.6e} -> {to:.6e}");
             threads.tell(Event::Message(&text))?;
         }
-        let pays = reached < inertia * (1.0 - PAYS);
-        if reached < inertia {
+        // Iterations alone would have saved something too.
+        let alone = MOMENTUM * progress.last_gain;
+        let gain = progress.inertia - after.inertia;
+        let threshold = PAYS * progress.inertia;
+        let pays = gain > alone + threshold;
+        if gain > alone {
             centroids.copy_from_slice(&trial);
-            inertia = reached;
+            labels.copy_from_slice(partition.labels(nearest));
+            progress = after;
+        } else if alone > threshold {
+            progress = iterate(nearest, &mut partition, &mut centroids, TRIAL, threads)?;
             labels.copy_from_slice(partition.labels(nearest));
         }
         if pays {
@@ -109,21 +120,37 @@ pub(crate) fn batch_swap(
     Ok(centroids)
 }
 
-/// Iterations of Lloyd's algorithm, until nothing changes. Returns the inertia.
+struct Progress {
+    inertia: f64,
+    /// By how much the last iteration lowered it.
+    last_gain: f64,
+}
+
+/// Iterations of Lloyd's algorithm, until nothing changes.
 fn iterate(
     nearest: &mut Nearest<'_>,
     partition: &mut Partition,
     centroids: &mut [f32],
     iterations: usize,
     threads: &Threads<'_>,
-) -> Result<f64> {
+) -> Result<Progress> {
+    let mut progress = Progress {
+        inertia: f64::INFINITY,
+        last_gain: 0.0,
+    };
     for _ in 0..iterations {
         let changed = partition.assign(nearest, centroids, threads)?;
         partition.sum(nearest, threads)?;
         partition.totals().write_centroids(centroids);
+        let inertia = partition.inertia(nearest, centroids, threads)?;
+        progress = Progress {
+            inertia,
+            last_gain: progress.inertia - inertia,
+        };
         if changed == 0 {
+            progress.last_gain = 0.0;
             break;
         }
     }
-    partition.inertia(nearest, centroids, threads)
+    Ok(progress)
 }
