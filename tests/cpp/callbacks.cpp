@@ -1,8 +1,8 @@
 // Progress, polling and log: order, thread, cancelling, and exceptions.
 
-#include <algorithm>
 #include "harness.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <thread>
