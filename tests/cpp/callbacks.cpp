@@ -75,9 +75,9 @@ void a_throwing_progress_callback() {
 }
 
 void polling_cancels_and_throws() {
-    const std::vector<float> larger = blobs(60000, 32);
+    const std::vector<float> larger = blobs(200000, 32);
     int calls = 0;
-    auto kmeans = kentro::KMeans(50).with_iterations(1000).with_poll([&] { return ++calls < 3; });
+    auto kmeans = kentro::KMeans(200).with_iterations(1000).with_poll([&] { return ++calls < 3; });
     check(error_of([&] { kmeans.fit({larger, 32}); }).status() == KENTRO_STATUS_CANCELLED);
     check(calls == 3, "not called again once it has cancelled");
     check(!kmeans.is_trained());
