@@ -23,18 +23,22 @@
 #![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
 
 mod balanced;
+mod batch_swap;
 mod clusters;
 mod config;
 mod error;
+mod ffi;
 mod fit;
 mod lloyd;
 mod medoids;
+mod memory;
 mod metric;
 mod model;
 mod nearest;
 mod partition;
 mod points;
 mod rng;
+mod search;
 mod seeding;
 mod threads;
 mod update;
@@ -46,3 +50,8 @@ pub use metric::Metric;
 pub use model::{KMeans, RunOptions};
 pub use points::{Element, Points, Swapped};
 pub use threads::{Event, Iteration, Observer};
+
+/// Runs the Rust code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,7 +6,6 @@ use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest, Row};
 use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
-use ndarray::Array2;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::time::Instant;
@@ -65,25 +64,11 @@ pub(crate) fn fit(
     let (labels, inertia) =
         fill_empty_clusters(nearest, partition, &mut centroids, inertia, threads)?;
 
-    let centroids = Array2::from_shape_vec((config.n_clusters, nearest.points().cols()), centroids)
-        .expect("n_clusters x dims values");
-    let mut fit = Fit {
-        centroids,
-        labels,
+    Ok(Fit {
         inertia,
         n_iter,
-        medoids: None,
-        warnings: Vec::new(),
-    };
-    let sizes = fit.cluster_sizes();
-    let empty = sizes.iter().filter(|&&size| size == 0).count();
-    if empty > 0 {
-        fit.warnings.push(format!(
-            "{empty} of {} clusters are empty: the data has fewer distinct points than clusters; use fewer clusters",
-            config.n_clusters
-        ));
-    }
-    Ok(fit)
+        ..Fit::new(centroids, labels, config.n_clusters)
+    })
 }
 
 /// Puts the centroids of empty clusters on rows, which they then win, and

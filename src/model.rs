@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, lloyd, medoids, seeding};
+use crate::{balanced, medoids, search};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -193,8 +193,7 @@ impl KMeans {
         } else if config.use_medoids {
             medoids::fit(&mut nearest, config, &threads, start)?
         } else {
-            let centroids = seeding::seed(&mut nearest, config, &threads)?;
-            lloyd::fit(&mut nearest, config, centroids, &threads, start)?
+            search::fit(&mut nearest, config, &threads, start)?
         };
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
@@ -255,27 +254,9 @@ impl KMeans {
     ) -> Result<()> {
         let per_point = self.check_k(k)?;
         let fit = self.trained()?;
+        let room = (labels.len(), distances.as_ref().map(|d| d.len()));
+        fit.check_prediction(points, per_point, room)?;
         let (n_clusters, dims) = fit.centroids.dim();
-        if points.cols() != dims {
-            return Err(KMeansError::DimensionMismatch {
-                expected: dims,
-                actual: points.cols(),
-            });
-        }
-        let expected = points.rows().saturating_mul(per_point);
-        for (name, len) in [
-            ("labels", Some(labels.len())),
-            ("distances", distances.as_ref().map(|d| d.len())),
-        ] {
-            if let Some(len) = len
-                && len != expected
-            {
-                return Err(invalid(format!(
-                    "{name} has room for {len} values, but {} rows x {per_point} clusters need {expected}",
-                    points.rows(),
-                )));
-            }
-        }
         let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
@@ -288,6 +269,47 @@ impl KMeans {
             Ok(())
         } else {
             nearest.top(centroids, &threads, per_point, labels, distances)
+        }
+    }
+
+    /// Writes a cluster of every row to `labels` and, where given, its
+    /// distance to `distances`, by the prices that a balanced model has
+    /// learnt: rows like the training data spread over the clusters as evenly
+    /// as it did, though nothing bounds the sizes here. Training rows that lie
+    /// just on the border of two clusters may get the other one.
+    ///
+    /// An error unless the model was trained with
+    /// [`with_balanced`](KMeans::with_balanced).
+    pub fn predict_balanced(
+        &self,
+        points: &Points<'_>,
+        labels: &mut [u32],
+        distances: Option<&mut [f64]>,
+        options: RunOptions<'_>,
+    ) -> Result<()> {
+        let fit = self.trained()?;
+        let prices = fit.prices.as_deref().ok_or_else(|| {
+            invalid(
+                "balanced assignment needs a model trained with with_balanced(true); \
+                 train one, or assign without balanced"
+                    .into(),
+            )
+        })?;
+        let room = (labels.len(), distances.as_ref().map(|d| d.len()));
+        fit.check_prediction(points, 1, room)?;
+        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let threads = Threads::new(options.num_threads, work, options.observer)?;
+        points.check(&threads)?;
+        let mut nearest = Nearest::new(points, self.config.metric);
+        let centroids = fit.centroids.as_slice().expect("centroids are row-major");
+        let model = (centroids, prices);
+        balanced::predict(&mut nearest, &self.config, model, &threads, labels)?;
+        match distances {
+            Some(distances) => {
+                let centroids = Centroids::new(centroids, points.cols());
+                nearest.distances(centroids, &threads, labels, distances)
+            }
+            None => Ok(()),
         }
     }
 
@@ -365,6 +387,14 @@ impl KMeans {
         Some(self.trained.as_ref()?.inertia)
     }
 
+    /// By what fraction of the inertia at most the balanced assignment is
+    /// dearer than the best one with cluster sizes in the same range, for the
+    /// final centroids: proved by linear programming duality, and 0 up to
+    /// rounding. `None` unless the model is balanced.
+    pub fn balance_gap(&self) -> Option<f64> {
+        self.trained.as_ref()?.balance_gap
+    }
+
     /// Iterations that ran.
     pub fn n_iter(&self) -> Option<usize> {
         Some(self.trained.as_ref()?.n_iter)
@@ -373,6 +403,12 @@ impl KMeans {
     /// Points in each cluster.
     pub fn cluster_sizes(&self) -> Option<Vec<usize>> {
         Some(self.trained.as_ref()?.cluster_sizes())
+    }
+
+    /// How the result was found, where there is more than one way: with
+    /// medoids, whether all distances were compared or a sample of them.
+    pub fn info(&self) -> Option<&str> {
+        self.trained.as_ref()?.info.as_deref()
     }
 
     /// What is usable but perhaps not what was expected of the result.
@@ -384,8 +420,12 @@ impl KMeans {
 /// Where nobody listens, messages go to standard output.
 fn print_messages(event: Event<'_>) -> ControlFlow<()> {
     if let Event::Message(text) = event {
-        // A closed standard output is no reason to stop.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        print_message(text);
     }
     ControlFlow::Continue(())
+}
+
+pub(crate) fn print_message(text: &str) {
+    // A closed standard output is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -147,7 +147,7 @@ impl<'o> Threads<'o> {
                 let mut state = state();
                 for task in tasks {
                     work(&mut state, task);
-                    self.poll_if_due()?;
+                    self.poll()?;
                 }
                 Ok(())
             }
@@ -185,10 +185,12 @@ impl<'o> Threads<'o> {
                 let _ = self.tell(Event::Poll);
             }
         });
-        self.poll_if_due()
+        self.poll()
     }
 
-    fn poll_if_due(&self) -> Result<()> {
+    /// Gives the observer a chance to cancel if it had none for a while. Serial
+    /// loops call this now and then; [`Threads::run`] does so itself.
+    pub fn poll(&self) -> Result<()> {
         let due = self.last_poll.borrow().elapsed() >= POLL_INTERVAL;
         if due {
             self.last_poll.replace(Instant::now());

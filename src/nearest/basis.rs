@@ -14,11 +14,11 @@ use crate::rng::Rng;
 /// Dimensions come and go in blocks of this many.
 pub(super) const LEVEL: usize = 32;
 /// Dimensions at most.
-const MAX_HEAD: usize = 256;
+const MAX_HEAD: usize = 192;
 /// A block that holds less than this fraction of the variance, and all that
 /// follow it, are left out.
 const MIN_ENERGY: f64 = 0.04;
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// Sample rows, about.
 const SAMPLE: usize = 1008;
 

@@ -1,10 +1,13 @@
-//! Rows in 8 bits: coordinates along the principal directions, with what the
-//! bounds need to know of the rest.
+//! Rows in 8 bits, with what the bounds need to know of what 8 bits lose.
+//!
+//! Coordinates are those along the principal directions ([`Basis`]), or the
+//! dimensions as they are.
 
 use super::Row;
 use super::basis::{Basis, LEVEL};
 use super::frame::{FAR, Frame, ROUNDOFF};
 use super::tile::Kernels;
+use super::vnni::Side;
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::points::Points;
@@ -13,72 +16,73 @@ use crate::threads::Threads;
 /// Rows per task.
 const TASK_ROWS: usize = 1008;
 
-/// What a vector is beside its code, up to some dimension.
+/// Codes are whole multiples of this.
+const STEP: usize = 32;
+
+/// What the first dimensions of a code leave out.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Rest {
-    /// Norm of what rounding to the code lost.
+    /// Norm of what rounding lost of them.
     pub residual: f32,
-    /// Norm of what lies outside the dimensions.
+    /// Norm of what lies outside them.
     pub tail: f32,
 }
 
-/// Code, unit and rest of one vector: coordinates ≈ unit · code.
+/// Turns vectors into codes: coordinates ≈ unit · code.
 pub(super) struct Coder {
-    pub dims: usize,
+    dims: usize,
     /// Dimensions of a code.
     pub head: usize,
+    /// Dimensions of a level: sweeps can stop after each.
+    pub level: usize,
+    basis: Option<Basis>,
     /// Relative error of computed coordinates.
-    pub slack: f64,
+    slack: f64,
     /// ‖H Hᵀ − I‖.
     defect: f64,
+    kernels: Kernels,
 }
 
 impl Coder {
-    pub fn levels(&self) -> usize {
-        self.head / LEVEL
-    }
-
-    /// Encodes coordinates of a vector whose norm is at most `norm`. Returns
-    /// the unit, 0 if all coordinates are 0.
-    pub fn encode(
-        &self,
-        coordinates: &[f32],
-        norm: f64,
-        codes: &mut [i8],
-        rests: &mut [Rest],
-    ) -> f32 {
-        let largest = coordinates.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-        let unit = (largest / 127.0).max(f32::MIN_POSITIVE);
-        let inverse = 1.0 / unit;
-        let (mut lost, mut kept) = (0.0f64, 0.0f64);
-        let blocks = coordinates.chunks_exact(LEVEL);
-        let codes = codes.chunks_exact_mut(LEVEL);
-        for ((block, codes), rest) in blocks.zip(codes).zip(rests) {
-            let (mut lost_here, mut kept_here) = ([0.0f32; 8], [0.0f32; 8]);
-            for (i, (&value, code)) in block.iter().zip(codes).enumerate() {
-                // Rounds to an integer: |value · inverse| ≤ 127.01.
-                const ROUND: f32 = (3 << 22) as f32;
-                let rounded = (value * inverse).clamp(-127.0, 127.0) + ROUND - ROUND;
-                *code = rounded as i8;
-                let residual = value - rounded * unit;
-                lost_here[i % 8] += residual * residual;
-                kept_here[i % 8] += value * value;
-            }
-            lost += lost_here.iter().map(|&v| f64::from(v)).sum::<f64>();
-            kept += kept_here.iter().map(|&v| f64::from(v)).sum::<f64>();
-            let inside = (0.99999 * kept.sqrt() - self.slack * norm).max(0.0);
-            let tail = norm * norm - inside * inside * (1.0 - self.defect);
-            rest.residual = (1.00001 * lost.sqrt() + 1e-6 * f64::from(unit)) as f32;
-            rest.tail = (1.00001 * tail.max(0.0).sqrt()) as f32;
+    /// Codes of the dimensions as they are.
+    pub fn plain(dims: usize, kernels: Kernels) -> Self {
+        let head = dims.next_multiple_of(STEP);
+        Coder {
+            dims,
+            head,
+            level: head,
+            basis: None,
+            slack: 8.0 * ROUNDOFF,
+            defect: 0.0,
+            kernels,
         }
-        unit
     }
 
-    /// An upper bound of the norm of the coordinates that `tail` leaves.
-    pub fn head_norm(&self, norm: f64, rest: Rest) -> f64 {
-        let tail = f64::from(rest.tail).min(norm);
-        let inside = (norm * norm - 0.9999 * tail * tail) / (1.0 - self.defect);
-        inside.max(0.0).sqrt() + self.slack * norm
+    /// Codes of the principal coordinates. `None` if they can't be computed
+    /// well enough.
+    pub fn principal(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Option<Self>> {
+        let basis = Basis::new(points, frame, kernels)?;
+        let (head, dims) = (basis.head, frame.dims);
+        let coder = Coder {
+            dims,
+            head,
+            level: LEVEL,
+            slack: ROUNDOFF * (1.01 * (head as f64).sqrt() * (dims + 16) as f64 + 4.0),
+            defect: basis.defect,
+            basis: Some(basis),
+            kernels,
+        };
+        Ok((coder.defect < 1e-3 && coder.slack < 1e-2).then_some(coder))
+    }
+
+    pub fn levels(&self) -> usize {
+        self.head / self.level
+    }
+
+    /// Bytes for the codes of a row and what goes with them.
+    fn bytes_per_row(&self, metric: Metric) -> usize {
+        let inverse_norm = 8 * usize::from(metric == Metric::Cosine);
+        self.head + 8 + size_of::<Side>() + inverse_norm + self.levels() * size_of::<Rest>()
     }
 
     /// Factor of ‖q‖·‖v‖ in the error of a score: what comes of computed
@@ -86,150 +90,264 @@ impl Coder {
     pub fn cross_slack(&self) -> f64 {
         2.1 * self.slack + 2.1 * self.defect + 32.0 * ROUNDOFF
     }
+
+    /// An upper bound of the norm of the coordinates that `tail` leaves, of a
+    /// vector whose norm is at most `norm`.
+    pub fn head_norm(&self, norm: f64, tail: f32) -> f64 {
+        let tail = f64::from(tail).min(norm);
+        let inside = (norm * norm - 0.9999 * tail * tail) / (1.0 - self.defect);
+        1.0002 * (inside.max(0.0).sqrt() + self.slack * norm)
+    }
+
+    /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
+    /// for a row that has no code. Calls `done` with the row's number, code,
+    /// side (its `start` is 0) and the rests of all levels.
+    pub fn encode(
+        &self,
+        frame: &Frame,
+        values: &[f32],
+        scales: &[f32],
+        buffers: &mut Buffers,
+        mut done: impl FnMut(usize, &[i8], Side, &[Rest]),
+    ) {
+        let Buffers {
+            packed,
+            squares,
+            scores,
+            coordinates,
+            code,
+            rests,
+        } = buffers;
+        let (dims, width) = (self.dims, self.kernels.shape.width);
+        coordinates.resize(self.head, 0.0);
+        code.resize(self.head, 0);
+        rests.resize(self.levels(), Rest::default());
+        if let Some(basis) = &self.basis {
+            packed.resize(width * dims, 0.0);
+            squares.resize(width, 0.0);
+            scores.resize(width * basis.panels.starts.len(), 0.0);
+        }
+        let tiles = values.chunks(width * dims).zip(scales.chunks(width));
+        for (tile, (values, scales)) in tiles.enumerate() {
+            if let Some(basis) = &self.basis {
+                self.kernels
+                    .pack(values, scales, &frame.scaled_centre, packed, squares);
+                self.kernels.scores(packed, &basis.panels, scores);
+            }
+            for (lane, (values, &scale)) in values.chunks_exact(dims).zip(scales).enumerate() {
+                let square = if self.basis.is_some() {
+                    for (value, scores) in coordinates.iter_mut().zip(scores.chunks_exact(width)) {
+                        *value = scores[lane];
+                    }
+                    squares[lane]
+                } else {
+                    centre_row(values, scale, &frame.scaled_centre, coordinates)
+                };
+                let norm = 1.000001 * frame.norm_bound(f64::from(square).sqrt());
+                let i = tile * width + lane;
+                if scale <= 0.0 || norm.is_nan() || norm > FAR {
+                    code.fill(0);
+                    rests.fill(Rest::default());
+                    done(i, code, Side::default(), rests);
+                } else {
+                    let side = self.encode_one(coordinates, norm, code, rests);
+                    done(i, code, side, rests);
+                }
+            }
+        }
+    }
+
+    fn encode_one(
+        &self,
+        coordinates: &[f32],
+        norm: f64,
+        code: &mut [i8],
+        rests: &mut [Rest],
+    ) -> Side {
+        let mut kept = 0.0;
+        let mut lost = 0.0;
+        let unit = (largest(coordinates) / 127.0).max(f32::MIN_POSITIVE);
+        let blocks = coordinates.chunks_exact(self.level);
+        let codes = code.chunks_exact_mut(self.level);
+        for ((block, code), rest) in blocks.zip(codes).zip(rests.iter_mut()) {
+            let (kept_here, lost_here) = round(block, unit, code);
+            kept += kept_here;
+            lost += lost_here;
+            let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
+            let tail = norm * norm - inside * inside * (1.0 - self.defect);
+            let rounding = 1e-5 * (self.head as f64).sqrt() * f64::from(unit);
+            rest.residual = (1.0001 * lost.sqrt() + rounding) as f32;
+            rest.tail = (1.00001 * tail.max(0.0).sqrt()) as f32;
+        }
+        let Rest { residual, tail } = rests.last().copied().unwrap_or_default();
+        Side {
+            unit,
+            start: 0.0,
+            residual,
+            head: (1.00001 * self.head_norm(norm, tail)) as f32,
+            tail,
+            norm: (1.000001 * norm) as f32,
+            sum: code.iter().map(|&c| i32::from(c)).sum(),
+        }
+    }
 }
 
-/// The codes of all rows.
+/// Writes x · scale − centre; returns its squared norm.
+fn centre_row(values: &[f32], scale: f32, centre: &[f32], out: &mut [f32]) -> f32 {
+    for ((q, &x), &m) in out.iter_mut().zip(values).zip(centre) {
+        *q = x * scale - m;
+    }
+    let mut squares = [0.0f32; 16];
+    for values in out.chunks_exact(16) {
+        for (square, value) in squares.iter_mut().zip(values) {
+            *square += value * value;
+        }
+    }
+    squares.iter().sum()
+}
+
+fn largest(values: &[f32]) -> f32 {
+    let mut most = [0.0f32; 16];
+    for values in values.chunks_exact(16) {
+        for (most, value) in most.iter_mut().zip(values) {
+            *most = if value.abs() > *most {
+                value.abs()
+            } else {
+                *most
+            };
+        }
+    }
+    most.into_iter().fold(0.0, f32::max)
+}
+
+/// Rounds to multiples of `unit`; returns the squared norms of the values and
+/// of what rounding lost, each within a factor of 1 ± 10⁻⁴.
+fn round(values: &[f32], unit: f32, codes: &mut [i8]) -> (f64, f64) {
+    /// Adding and subtracting this rounds a small number to an integer.
+    const ROUND: f32 = (3 << 22) as f32;
+    let inverse = 1.0 / unit;
+    let (mut kept, mut lost) = ([0.0f32; 16], [0.0f32; 16]);
+    for (values, codes) in values.chunks_exact(16).zip(codes.chunks_exact_mut(16)) {
+        for lane in 0..16 {
+            let value = values[lane];
+            let rounded = (value * inverse).clamp(-127.0, 127.0) + ROUND - ROUND;
+            codes[lane] = rounded as i32 as i8;
+            let rest = value - rounded * unit;
+            kept[lane] += value * value;
+            lost[lane] += rest * rest;
+        }
+    }
+    let sum = |lanes: [f32; 16]| lanes.iter().map(|&v| f64::from(v)).sum();
+    (sum(kept), sum(lost))
+}
+
+/// Buffers of [`Coder::encode`].
+#[derive(Default)]
+pub(super) struct Buffers {
+    packed: Vec<f32>,
+    squares: Vec<f32>,
+    scores: Vec<f32>,
+    coordinates: Vec<f32>,
+    code: Vec<i8>,
+    rests: Vec<Rest>,
+}
+
+/// The codes of consecutive rows.
+#[derive(Default)]
 pub(super) struct RowCodes {
-    pub coder: Coder,
-    pub basis: Basis,
     /// Rows × head.
     pub codes: Vec<i8>,
-    /// Of each row; 0 for one that has no code: too far for float32, or zero.
-    pub units: Vec<f32>,
-    /// Upper bounds of ‖q‖.
-    pub norms: Vec<f32>,
-    /// Score of centroid j = base − half · distance: see [`Frame::score_of`].
+    /// A unit of 0 marks a row without a code: zero, or too far for float32.
+    pub sides: Vec<Side>,
+    /// Score of centroid j = base − something · distance: [`Frame::base`].
     pub bases: Vec<f64>,
     /// 1 / ‖x‖; with cosine only.
     inverse_norms: Vec<f64>,
-    /// Sum of each row's code.
-    pub sums: Vec<i32>,
-    /// Upper bounds of the norms of the coordinates.
-    pub head_norms: Vec<f32>,
     /// Rows × levels.
     pub rests: Vec<Rest>,
 }
 
 impl RowCodes {
-    /// `None` if codes would take more than a byte a value of the data and
-    /// 16 MB, or if the data has no directions to speak of.
-    pub fn new(
+    /// Codes of all points. `None` if they would take more than a byte a value
+    /// of the data and 16 MB.
+    pub fn of_points(
         points: &Points<'_>,
         frame: &Frame,
-        kernels: Kernels,
+        coder: &Coder,
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
         let (rows, dims) = (points.rows(), points.cols());
-        let basis = Basis::new(points, frame, kernels)?;
-        let head = basis.head;
-        let coder = Coder {
-            dims,
-            head,
-            slack: ROUNDOFF * (1.01 * (head as f64).sqrt() * (dims + 16) as f64 + 4.0),
-            defect: basis.defect,
-        };
-        let levels = coder.levels();
-        let bytes = head + 24 + 8 * usize::from(frame.metric == Metric::Cosine) + 8 * levels;
-        let affordable = rows.saturating_mul(bytes) <= rows.saturating_mul(dims) + (16 << 20);
-        if !affordable || coder.defect > 1e-3 || coder.slack > 1e-2 {
+        let bytes = rows.saturating_mul(coder.bytes_per_row(frame.metric));
+        if bytes > rows.saturating_mul(dims).saturating_add(16 << 20) {
             return Ok(None);
         }
         const PURPOSE: &str = "8-bit codes";
-        let mut codes = try_vec(0i8, rows * head, PURPOSE)?;
-        let mut units = try_vec(0.0f32, rows, PURPOSE)?;
-        let mut norms = try_vec(0.0f32, rows, PURPOSE)?;
-        let mut bases = try_vec(0.0f64, rows, PURPOSE)?;
-        let mut inverse_norms = match frame.metric {
-            Metric::Euclidean => Vec::new(),
-            Metric::Cosine => try_vec(0.0f64, rows, PURPOSE)?,
+        let (head, levels) = (coder.head, coder.levels());
+        let cosine = frame.metric == Metric::Cosine;
+        let mut all = RowCodes {
+            codes: try_vec(0, rows * head, PURPOSE)?,
+            sides: try_vec(Side::default(), rows, PURPOSE)?,
+            bases: try_vec(0.0, rows, PURPOSE)?,
+            inverse_norms: try_vec(0.0, if cosine { rows } else { 0 }, PURPOSE)?,
+            rests: try_vec(Rest::default(), rows * levels, PURPOSE)?,
         };
-        let mut rests = try_vec(Rest::default(), rows * levels, PURPOSE)?;
-        let mut sums = try_vec(0i32, rows, PURPOSE)?;
-        let mut head_norms = try_vec(0.0f32, rows, PURPOSE)?;
-        let mut inverse_chunks = inverse_norms.chunks_mut(TASK_ROWS);
-        let tasks: Vec<_> = codes
+        let mut inverse_norms = all.inverse_norms.chunks_mut(TASK_ROWS);
+        let tasks: Vec<_> = all
+            .codes
             .chunks_mut(TASK_ROWS * head)
-            .zip(units.chunks_mut(TASK_ROWS))
-            .zip(norms.chunks_mut(TASK_ROWS))
-            .zip(bases.chunks_mut(TASK_ROWS))
-            .zip(rests.chunks_mut(TASK_ROWS * levels))
-            .map(|task| (task, inverse_chunks.next().unwrap_or_default()))
+            .zip(all.sides.chunks_mut(TASK_ROWS))
+            .zip(all.bases.chunks_mut(TASK_ROWS))
+            .zip(all.rests.chunks_mut(TASK_ROWS * levels))
+            .map(|(((codes, sides), bases), rests)| Slices {
+                codes,
+                sides,
+                bases,
+                inverse_norms: inverse_norms.next().unwrap_or_default(),
+                rests,
+            })
             .enumerate()
             .collect();
+        let scratch = || (Vec::new(), Vec::new(), Buffers::default());
         threads.run(
             tasks.into_iter(),
-            Buffers::default,
-            |buffers, (task, (((((codes, units), norms), bases), rests), inverse))| {
+            scratch,
+            |(block, scales, buffers), (task, slices)| {
                 let first = task * TASK_ROWS;
-                let count = units.len();
-                let Buffers {
-                    block,
-                    packed,
-                    squares,
-                    scales,
-                    scores,
-                    coordinates,
-                } = buffers;
-                let block = points.block(first..first + count, block);
-                let width = kernels.shape.width;
-                packed.resize(width * dims, 0.0);
-                squares.resize(width, 0.0);
-                scores.resize(width * basis.panels.starts.len(), 0.0);
-                coordinates.resize(head, 0.0);
-                for (tile, values) in block.chunks(width * dims).enumerate() {
-                    scales.clear();
-                    for (i, values) in values.chunks_exact(dims).enumerate() {
-                        let i = tile * width + i;
-                        let row = Row::new(values, frame.metric);
-                        scales.push(frame.row_scale(&row).unwrap_or(0.0));
-                        bases[i] = frame.base(&row);
-                        if let Some(slot) = inverse.get_mut(i) {
-                            *slot = row.inverse_norm();
-                        }
-                    }
-                    kernels.pack(values, scales, &frame.scaled_centre, packed, squares);
-                    kernels.scores(packed, &basis.panels, scores);
-                    for lane in 0..scales.len() {
-                        let i = tile * width + lane;
-                        let norm = frame.norm_bound(f64::from(squares[lane]).sqrt());
-                        if scales[lane] <= 0.0 || !(norm <= FAR) {
-                            continue;
-                        }
-                        for (t, value) in coordinates.iter_mut().enumerate() {
-                            *value = scores[t * width + lane];
-                        }
-                        norms[i] = (1.000001 * norm) as f32;
-                        units[i] = coder.encode(
-                            coordinates,
-                            f64::from(norms[i]),
-                            &mut codes[i * head..][..head],
-                            &mut rests[i * levels..][..levels],
-                        );
-                    }
-                }
+                let values = points.block(first..first + slices.sides.len(), block);
+                slices.fill(values, frame, coder, scales, buffers);
             },
         )?;
-        for i in 0..rows {
-            let code = &codes[i * head..][..head];
-            sums[i] = code.iter().map(|&c| i32::from(c)).sum();
-            let whole = rests[(i + 1) * levels - 1];
-            head_norms[i] = (1.00001 * coder.head_norm(f64::from(norms[i]), whole)) as f32;
-        }
-        Ok(Some(RowCodes {
-            coder,
-            basis,
-            codes,
-            units,
-            norms,
-            bases,
-            inverse_norms,
-            sums,
-            head_norms,
-            rests,
-        }))
+        Ok(Some(all))
     }
 
-    /// Row i of the points, whose values the caller has at hand.
+    /// Makes these the codes of the rows in `values`.
+    pub fn set(
+        &mut self,
+        values: &[f32],
+        frame: &Frame,
+        coder: &Coder,
+        scales: &mut Vec<f32>,
+        buffers: &mut Buffers,
+    ) {
+        let rows = values.len() / frame.dims;
+        self.codes.resize(rows * coder.head, 0);
+        self.sides.resize(rows, Side::default());
+        self.bases.resize(rows, 0.0);
+        self.rests.resize(rows * coder.levels(), Rest::default());
+        if frame.metric == Metric::Cosine {
+            self.inverse_norms.resize(rows, 0.0);
+        }
+        let slices = Slices {
+            codes: &mut self.codes,
+            sides: &mut self.sides,
+            bases: &mut self.bases,
+            inverse_norms: &mut self.inverse_norms,
+            rests: &mut self.rests,
+        };
+        slices.fill(values, frame, coder, scales, buffers);
+    }
+
+    /// Row i, whose values the caller has at hand.
     pub fn row<'v>(&self, i: usize, values: &'v [f32], metric: Metric) -> Row<'v> {
         Row {
             values,
@@ -239,13 +357,38 @@ impl RowCodes {
     }
 }
 
-/// A worker's buffers.
-#[derive(Default)]
-struct Buffers {
-    block: Vec<f32>,
-    packed: Vec<f32>,
-    squares: Vec<f32>,
-    scales: Vec<f32>,
-    scores: Vec<f32>,
-    coordinates: Vec<f32>,
+/// A part of [`RowCodes`].
+struct Slices<'a> {
+    codes: &'a mut [i8],
+    sides: &'a mut [Side],
+    bases: &'a mut [f64],
+    inverse_norms: &'a mut [f64],
+    rests: &'a mut [Rest],
+}
+
+impl Slices<'_> {
+    fn fill(
+        self,
+        values: &[f32],
+        frame: &Frame,
+        coder: &Coder,
+        scales: &mut Vec<f32>,
+        buffers: &mut Buffers,
+    ) {
+        let (head, levels) = (coder.head, coder.levels());
+        scales.clear();
+        for (i, values) in values.chunks_exact(frame.dims).enumerate() {
+            let row = Row::new(values, frame.metric);
+            scales.push(frame.row_scale(&row).unwrap_or(0.0));
+            self.bases[i] = frame.base(&row);
+            if let Some(slot) = self.inverse_norms.get_mut(i) {
+                *slot = row.inverse_norm();
+            }
+        }
+        coder.encode(frame, values, scales, buffers, |i, code, side, rests| {
+            self.codes[i * head..][..head].copy_from_slice(code);
+            self.rests[i * levels..][..levels].copy_from_slice(rests);
+            self.sides[i] = side;
+        });
+    }
 }

@@ -6,9 +6,12 @@ use super::isa::Isa;
 /// The float32 bounds are proved up to this many dimensions.
 const MAX_TILE_DIMS: usize = 1 << 16;
 
-/// Centroids from which 8-bit codes can pay; making them costs about as much
-/// as one search among 200 centroids.
-const MIN_HEAD: usize = 64;
+/// Centroids from which 8-bit codes can pay.
+const MIN_HEAD: usize = 48;
+
+/// Codes of principal coordinates are made when searches so far, and this one,
+/// were among so many centroids: about what making them costs.
+const PAYS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -19,10 +22,13 @@ pub(super) enum Engine {
     /// 8-bit codes of the principal coordinates, checked in float64; float32
     /// tiles where those are faster.
     Head,
+    /// 8-bit codes of the dimensions as they are, checked in float64.
+    Plain,
 }
 
 /// What a search may use. For tests and measurements the environment can
-/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `head`) and `KENTRO_ISA`
+/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `head`,
+/// `plain`) and `KENTRO_ISA`
 /// (`portable`, `avx2`, `avx512`, `vnni`; at most what the CPU has). Other
 /// values are ignored. Results do not depend on either.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +45,7 @@ impl Setting {
                 "reference" => Some(Engine::Reference),
                 "tile" => Some(Engine::Tile),
                 "head" => Some(Engine::Head),
+                "plain" => Some(Engine::Plain),
                 _ => None,
             },
             isa: Isa::from_name(&variable("KENTRO_ISA"))
@@ -51,11 +58,14 @@ impl Setting {
     pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
         let coded = self.isa >= Isa::Vnni && dims >= LEVEL;
         match self.engine {
-            Some(Engine::Head) if coded && dims <= MAX_TILE_DIMS => Engine::Head,
+            Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
+                engine
+            }
             Some(Engine::Reference) => Engine::Reference,
             Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
             _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
-            _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= 512 => Engine::Head,
+            _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= PAYS => Engine::Head,
+            _ if coded && centroids >= MIN_HEAD => Engine::Plain,
             _ => Engine::Tile,
         }
     }

@@ -1,40 +1,57 @@
-//! The 8-bit engine: codes of the principal coordinates rule out nearly all
-//! centroids by a proven bound; canonical distances decide the rest.
+//! The 8-bit engine: codes rule out nearly all centroids by a proven bound;
+//! canonical distances decide the rest.
 //!
 //! For each row, the canonical distance to the centroid it belonged to before
 //! gives the score to beat. A sweep over all centroids compares the first
-//! dimensions of the codes, a look at the whole codes follows for the pairs
-//! that pass, and exact arithmetic for the few that are left.
+//! dimensions of the codes; a look at the whole codes, float32 and at last
+//! float64 arithmetic follow for the ever fewer pairs that pass.
 
-use super::codes::{Rest, RowCodes};
+use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
-use super::vnni::{CodePanels, CodeRows, Hit, PANEL, Terms, dot_codes, sum_codes};
+use super::vnni::{
+    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, prefetch, sum_codes,
+};
 use super::{Centroids, Row};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
 
 /// Rows of a block, in bytes of float32.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Rows that the number of dimensions to sweep is chosen by.
+/// Rows that the number of dimensions to sweep is chosen by, in groups of
+/// neighbours.
 const SAMPLE: usize = 128;
+const GROUP: usize = 8;
+
+/// Pairs between fetching a centroid and needing it.
+const PREFETCH: usize = 3;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 mod cost {
-    pub const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub const SWEEP: f64 = 0.15;
-    pub const CODE: f64 = 25.0;
-    pub const FLOAT: f64 = 40.0;
-    pub const FLOAT_PER_DIM: f64 = 0.15;
-    pub const EXACT: f64 = 50.0;
-    pub const EXACT_PER_DIM: f64 = 0.3;
-    pub const TILE_PER_DIM: f64 = 1.0 / 28.0;
+    pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
+    pub(super) const SWEEP: f64 = 0.15;
+    pub(super) const ENCODE_PER_DIM: f64 = 1.5;
+    pub(super) const CODE: f64 = 60.0;
+    pub(super) const FLOAT: f64 = 60.0;
+    pub(super) const FLOAT_PER_DIM: f64 = 0.6;
+    pub(super) const EXACT: f64 = 60.0;
+    pub(super) const EXACT_PER_DIM: f64 = 0.8;
+    pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
 }
 
-/// A mean and the extremes of the factor that it is multiplied with.
+/// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// Codes of all rows.
+    Kept(&'a RowCodes),
+    /// Made for each block of rows, and forgotten.
+    Made,
+}
+
+/// A typical value, and the extremes of the factor that it is multiplied with.
+#[derive(Clone, Copy, Default)]
 struct Fold {
     typical: f64,
     least: f64,
@@ -60,8 +77,10 @@ impl Fold {
     }
 }
 
-/// Bounds for a sweep over the first `levels` blocks of dimensions.
+/// Bounds for a sweep over the first levels of the codes.
 struct Level {
+    /// Levels swept.
+    count: usize,
     terms: Terms,
     /// Row residual × centroid head norm.
     residual: Fold,
@@ -71,32 +90,24 @@ struct Level {
     cross: Fold,
 }
 
-/// A centroid beside its code.
-#[derive(Clone, Copy, Default)]
-struct Coded {
-    unit: f32,
-    /// b and what does not depend on the row; −∞ for one that is left out.
-    start: f32,
-    norm: f32,
-}
-
 pub(super) struct HeadSearch<'a> {
     frame: &'a Frame,
-    rows: &'a RowCodes,
+    coder: &'a Coder,
+    source: Source<'a>,
     centroids: Centroids<'a>,
+    kernels: Kernels,
     panels: CodePanels,
     /// k × head, offset by 128.
     codes: Vec<u8>,
-    coded: Vec<Coded>,
+    /// A start of −∞ marks a centroid that is left out.
+    sides: Vec<Side>,
+    /// k × levels.
+    rests: Vec<Rest>,
     /// k × dims: v, for float32 scores, with their terms.
     values: Vec<f32>,
     terms: Vec<CentroidTerms>,
-    kernels: Kernels,
-    /// k × levels: norm of the code's coordinates; rest.
-    head_norms: Vec<f32>,
-    rests: Vec<Rest>,
     level: Level,
-    levels: usize,
+    /// Centroids too far for float32.
     always: Vec<u32>,
     zero_label: u32,
 }
@@ -104,11 +115,16 @@ pub(super) struct HeadSearch<'a> {
 /// A worker's buffers.
 #[derive(Default)]
 pub(super) struct HeadScratch {
+    made: RowCodes,
+    scales: Vec<f32>,
+    buffers: Buffers,
     terms: CodeRows,
+    scores: Vec<f32>,
     hits: Vec<Hit>,
+    pairs: Vec<Pair>,
     guesses: Vec<u32>,
     leaders: Vec<Leader>,
-    /// Pairs that the sweep let pass, that whole codes did, that float32 did.
+    /// Pairs that the sweep, the codes and float32 let pass.
     passed: [usize; 3],
 }
 
@@ -121,209 +137,233 @@ struct Leader {
     value: f64,
     /// A lower bound of its score, so what others must reach.
     score: f64,
-    /// Scale of the row, and the bound of its float32 scores.
-    scale: f32,
-    bound: RowBound,
+}
+
+/// Rows under search: the codes from `at` on are theirs.
+#[derive(Clone, Copy)]
+struct Block<'b> {
+    codes: &'b RowCodes,
+    at: usize,
+    values: &'b [f32],
+    labels: &'b [u32],
+}
+
+/// Rows by which a search is tuned.
+struct Sample {
+    codes: RowCodes,
+    values: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl Sample {
+    fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Self {
+        let rows = points.rows();
+        let groups = rows.min(SAMPLE).div_ceil(GROUP);
+        let mut sample = Sample {
+            codes: RowCodes::default(),
+            values: Vec::new(),
+            labels: Vec::new(),
+        };
+        let mut scratch = Vec::new();
+        for group in 0..groups {
+            let first = (group as u128 * rows as u128 / groups as u128) as usize;
+            let range = first..rows.min(first + GROUP);
+            sample.labels.extend_from_slice(&labels[range.clone()]);
+            sample
+                .values
+                .extend_from_slice(points.block(range, &mut scratch));
+        }
+        let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
+        sample
+            .codes
+            .set(&sample.values, frame, coder, &mut scales, &mut buffers);
+        sample
+    }
+
+    /// The mean over rows that have a code.
+    fn mean(&self, of: impl Fn(usize) -> f64) -> f64 {
+        let coded = || (0..self.labels.len()).filter(|&i| self.codes.sides[i].unit > 0.0);
+        coded().map(of).sum::<f64>() / coded().count().max(1) as f64
+    }
 }
 
 impl<'a> HeadSearch<'a> {
-    /// `labels` tells what the rows belonged to before. `None` if float32
-    /// tiles are likely faster and this engine isn't forced.
+    /// `labels` tells what the rows belonged to before.
     pub fn new(
         frame: &'a Frame,
-        rows: &'a RowCodes,
+        coder: &'a Coder,
+        source: Source<'a>,
         points: &Points<'_>,
         centroids: Centroids<'a>,
         kernels: Kernels,
         labels: &[u32],
-        forced: bool,
-    ) -> Result<Option<Self>> {
+    ) -> Result<(Self, f64)> {
         const PURPOSE: &str = "centroid codes";
-        let (count, dims, head) = (centroids.len(), centroids.dims, rows.coder.head);
-        let (levels, padded) = (rows.coder.levels(), count.next_multiple_of(PANEL));
+        let (count, dims, head) = (centroids.len(), centroids.dims, coder.head);
+        let padded = count.next_multiple_of(PANEL);
         let mut search = HeadSearch {
             frame,
-            rows,
+            coder,
+            source,
             centroids,
+            kernels,
             panels: CodePanels {
                 codes: try_vec(128u8, padded * head, PURPOSE)?,
                 units: try_vec(0.0, padded, PURPOSE)?,
                 stride: head,
             },
             codes: try_vec(128u8, count * head, PURPOSE)?,
-            coded: try_vec(Coded::default(), count, PURPOSE)?,
+            sides: try_vec(Side::default(), count, PURPOSE)?,
+            rests: try_vec(Rest::default(), count * coder.levels(), PURPOSE)?,
             values: try_vec(0.0, count * dims, PURPOSE)?,
             terms: try_vec(CentroidTerms::default(), count, PURPOSE)?,
-            kernels,
-            head_norms: try_vec(0.0, count * levels, PURPOSE)?,
-            rests: try_vec(Rest::default(), count * levels, PURPOSE)?,
             level: Level {
+                count: 0,
                 terms: Terms {
                     dims: 0,
                     starts: Vec::new(),
                     tails: Vec::new(),
                 },
-                residual: Fold::new(0.0, std::iter::empty()),
-                head: Fold::new(0.0, std::iter::empty()),
-                cross: Fold::new(0.0, std::iter::empty()),
+                residual: Fold::default(),
+                head: Fold::default(),
+                cross: Fold::default(),
             },
-            levels,
             always: Vec::new(),
             zero_label: zero_label(centroids),
         };
         search.encode_centroids()?;
-        let mut best: Option<(f64, usize)> = None;
-        for levels in 1..=levels {
-            search.use_levels(levels)?;
-            let cost = search.cost(points, labels);
-            if best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, levels));
+        let sample = Sample::new(points, frame, coder, labels);
+        let mut best = (f64::INFINITY, 1);
+        for levels in 1..=coder.levels() {
+            search.sweep_levels(levels, &sample)?;
+            let cost = search.cost(&sample);
+            if cost < best.0 {
+                best = (cost, levels);
             }
         }
-        let (cost, levels) = best.unwrap_or((f64::INFINITY, 1));
-        search.use_levels(levels)?;
-        if std::env::var("KDEBUG").is_ok() {
-            eprintln!("levels {levels} cost {cost} head {}", head);
-        }
-        let tile = cost::TILE_PER_DIM * (dims * count) as f64;
-        Ok((forced || cost < tile).then_some(search))
+        search.sweep_levels(best.1, &sample)?;
+        Ok((search, best.0))
+    }
+
+    /// Cycles a row takes with float32 tiles.
+    pub fn tile_cost(centroids: Centroids<'_>) -> f64 {
+        cost::TILE_PER_DIM * centroids.values.len() as f64
+    }
+
+    /// Cycles that a row takes at least with these codes, made for each block.
+    pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
+        let sweep = cost::SWEEP + cost::SWEEP_PER_DIM * coder.head as f64;
+        let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
+        centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
     fn encode_centroids(&mut self) -> Result<()> {
-        let kernels = self.kernels;
-        let (count, dims, head) = (
-            self.centroids.len(),
-            self.centroids.dims,
-            self.panels.stride,
-        );
-        let (levels, width) = (self.rows.coder.levels(), kernels.shape.width);
-        let coder = &self.rows.coder;
-        let basis = &self.rows.basis.panels;
+        let (count, dims, head) = (self.centroids.len(), self.centroids.dims, self.coder.head);
+        let levels = self.coder.levels();
+        let mut scales = try_vec(self.frame.scale, count, "centroids")?;
         let repeated = repeated(self.centroids)?;
-        let mut packed = try_vec(0.0f32, width * dims, "centroids")?;
-        let mut squares = vec![0.0f32; width];
-        let mut scores = try_vec(0.0f32, width * basis.starts.len(), "centroids")?;
-        let mut coordinates = vec![0.0f32; head];
-        let mut signed = vec![0i8; head];
-        let scales = vec![self.frame.scale; width];
-        for first in (0..count).step_by(width) {
-            let tile = first..count.min(first + width);
-            let rows = &self.centroids.values[tile.start * dims..tile.end * dims];
-            let scales = &scales[..tile.len()];
-            kernels.pack(
-                rows,
-                scales,
-                &self.frame.scaled_centre,
-                &mut packed,
-                &mut squares,
-            );
-            kernels.scores(&packed, basis, &mut scores);
-            for j in tile {
-                self.coded[j].start = f32::NEG_INFINITY;
-                if repeated.binary_search(&(j as u32)).is_ok() {
-                    continue;
-                }
-                let Some(terms) =
-                    self.frame
-                        .centroid(self.centroids, j, &mut self.values[j * dims..][..dims])
-                else {
-                    self.always.push(j as u32);
-                    continue;
-                };
+        for (j, scale) in scales.iter_mut().enumerate() {
+            let values = &mut self.values[j * dims..][..dims];
+            if repeated.binary_search(&(j as u32)).is_ok() {
+                *scale = 0.0;
+            } else if let Some(terms) = self.frame.centroid(self.centroids, j, values) {
                 self.terms[j] = terms;
-                let CentroidTerms {
-                    offset,
-                    norm,
-                    error,
-                } = terms;
-                for (t, value) in coordinates.iter_mut().enumerate() {
-                    *value = scores[t * width + j - first];
+            } else {
+                self.always.push(j as u32);
+                *scale = 0.0;
+            }
+        }
+        let values = self.centroids.values;
+        let mut buffers = Buffers::default();
+        let (coder, frame) = (self.coder, self.frame);
+        let cross = coder.cross_slack();
+        coder.encode(
+            frame,
+            values,
+            &scales,
+            &mut buffers,
+            |j, code, mut side, rests| {
+                side.start = f32::NEG_INFINITY;
+                if side.unit > 0.0 {
+                    let CentroidTerms { offset, error, .. } = self.terms[j];
+                    side.start = (offset + error + 1e-6 * offset.abs()) as f32;
+                    side.norm *= (1.0001 * cross) as f32;
                 }
-                let norm = norm * 1.00001;
-                let rests = &mut self.rests[j * levels..][..levels];
-                let unit = coder.encode(&coordinates, norm, &mut signed, rests);
-                self.coded[j] = Coded {
-                    unit,
-                    start: (offset + error) as f32,
-                    norm: (norm * 1.00001) as f32,
-                };
-                self.panels.units[j] = unit;
+                self.sides[j] = side;
+                self.panels.units[j] = side.unit;
+                self.rests[j * levels..][..levels].copy_from_slice(rests);
                 let panel = &mut self.panels.codes[j / PANEL * PANEL * head..][..PANEL * head];
-                for (t, &code) in signed.iter().enumerate() {
+                for (t, &code) in code.iter().enumerate() {
                     let code = (i16::from(code) + 128) as u8;
                     self.codes[j * head + t] = code;
                     panel[t / 4 * 4 * PANEL + j % PANEL * 4 + t % 4] = code;
                 }
-                for (level, &rest) in rests.iter().enumerate() {
-                    let norm = coder.head_norm(norm, rest);
-                    self.head_norms[j * levels + level] = (norm * 1.00001) as f32;
-                }
-            }
-        }
+            },
+        );
         Ok(())
     }
 
-    /// Prepares sweeps over the first `count` blocks of dimensions.
-    fn use_levels(&mut self, count: usize) -> Result<()> {
-        let (levels, at) = (self.rows.coder.levels(), count - 1);
-        let sample = Sample::new(self.rows, at);
+    /// Readies sweeps over the first `count` levels.
+    fn sweep_levels(&mut self, count: usize, sample: &Sample) -> Result<()> {
+        let (coder, levels, at) = (self.coder, self.coder.levels(), count - 1);
         let padded = self.panels.units.len();
-        let used = || (0..self.coded.len()).filter(|&j| self.coded[j].start > f32::NEG_INFINITY);
-        let head_norm = |j: usize| f64::from(self.head_norms[j * levels + at]);
-        let residual = |j: usize| f64::from(self.rests[j * levels + at].residual);
-        let cross = self.rows.coder.cross_slack();
-        let norm = |j: usize| cross * f64::from(self.coded[j].norm);
-        let level = Level {
-            residual: Fold::new(sample.residual, used().map(head_norm)),
-            head: Fold::new(sample.head, used().map(residual)),
-            cross: Fold::new(sample.norm, used().map(norm)),
+        let row_rest = |i: usize| sample.codes.rests[i * levels + at];
+        let row_head = |i: usize| {
+            let norm = f64::from(sample.codes.sides[i].norm);
+            coder.head_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
+        };
+        let used = || (0..self.sides.len()).filter(|&j| self.sides[j].start > f32::NEG_INFINITY);
+        let rest = |j: usize| self.rests[j * levels + at];
+        let head = |j: usize| 1.00001 * coder.head_norm(self.terms[j].norm * 1.0001, rest(j).tail);
+        let residual = |j: usize| f64::from(rest(j).residual);
+        let cross = |j: usize| f64::from(self.sides[j].norm);
+        let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
+        let mean_head = sample.mean(row_head);
+        let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
+        let mut starts = try_vec(f32::NEG_INFINITY, padded, "centroid bounds")?;
+        let mut tails = try_vec(0.0f32, padded, "centroid bounds")?;
+        for j in used() {
+            let error = mean_residual * head(j) + mean_head * residual(j) + mean_norm * cross(j);
+            let start = f64::from(self.sides[j].start);
+            starts[j] = (start + error + 1e-6 * (start.abs() + error)) as f32;
+            tails[j] = 1.00001 * rest(j).tail;
+        }
+        self.level = Level {
+            count,
+            residual: Fold::new(mean_residual, used().map(head)),
+            head: Fold::new(mean_head, used().map(residual)),
+            cross: Fold::new(mean_norm, used().map(cross)),
             terms: Terms {
-                dims: count * super::basis::LEVEL,
-                starts: {
-                    let mut starts = try_vec(f32::NEG_INFINITY, padded, "centroid bounds")?;
-                    for j in used() {
-                        let start = f64::from(self.coded[j].start)
-                            + sample.residual * head_norm(j)
-                            + sample.head * residual(j)
-                            + sample.norm * norm(j);
-                        starts[j] = (start + 1e-6 * start.abs()) as f32;
-                    }
-                    starts
-                },
-                tails: {
-                    let mut tails = try_vec(0.0f32, padded, "centroid bounds")?;
-                    for j in used() {
-                        tails[j] = self.rests[j * levels + at].tail;
-                    }
-                    tails
-                },
+                dims: count * coder.level,
+                starts,
+                tails,
             },
         };
-        self.level = level;
-        self.levels = count;
         Ok(())
     }
 
-    /// Cycles a row takes, by the pairs of a sample that pass.
-    fn cost(&self, points: &Points<'_>, labels: &[u32]) -> f64 {
-        let rows = points.rows();
-        let count = rows.min(SAMPLE);
-        let (mut seen, mut scratch) = (0.0, HeadScratch::default());
-        let mut values = Vec::new();
-        // Neighbouring rows share a tile: eight at a time.
-        for group in 0..count.div_ceil(8) {
-            let first = (group as u128 * 8 * rows as u128 / count as u128) as usize;
-            let last = rows.min(first + 8);
-            let block = points.block(first..last, &mut values);
-            self.search(first, block, &labels[first..last], &mut scratch);
-            seen += (last - first) as f64;
-        }
-        let [pairs, whole, exact] = scratch.passed.map(|pairs| pairs as f64 / seen);
+    /// Cycles a row takes, by the pairs of the sample that pass.
+    fn cost(&self, sample: &Sample) -> f64 {
+        let mut scratch = HeadScratch::default();
+        let block = Block {
+            codes: &sample.codes,
+            at: 0,
+            values: &sample.values,
+            labels: &sample.labels,
+        };
+        self.search(block, &mut scratch);
+        let rows = sample.labels.len() as f64;
+        let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
         let dims = self.centroids.dims as f64;
         let sweep = cost::SWEEP + cost::SWEEP_PER_DIM * self.level.terms.dims as f64;
-        self.centroids.len() as f64 * sweep
+        let encode = match self.source {
+            Source::Kept(_) => 0.0,
+            Source::Made => cost::ENCODE_PER_DIM * dims,
+        };
+        encode
+            + self.centroids.len() as f64 * sweep
             + pairs * cost::CODE
-            + whole * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
+            + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
             + (1.0 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims)
     }
 
@@ -339,38 +379,133 @@ impl<'a> HeadSearch<'a> {
         mut found: impl FnMut(usize, f64, u32),
     ) {
         let dims = self.centroids.dims;
-        let rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512) / 8 * 8;
+        let rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512) / GROUP * GROUP;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
-        for (block, (values, labels)) in blocks.enumerate() {
-            self.search(first + block * rows, values, labels, scratch);
+        let mut made = std::mem::take(&mut scratch.made);
+        for (number, (values, labels)) in blocks.enumerate() {
+            let (codes, at) = match self.source {
+                Source::Kept(codes) => (codes, first + number * rows),
+                Source::Made => {
+                    let HeadScratch {
+                        scales, buffers, ..
+                    } = scratch;
+                    made.set(values, self.frame, self.coder, scales, buffers);
+                    (&made, 0)
+                }
+            };
+            let block = Block {
+                codes,
+                at,
+                values,
+                labels,
+            };
+            self.search(block, scratch);
             for (i, leader) in scratch.leaders.iter().enumerate() {
-                found(block * rows + i, leader.distance, leader.label);
+                found(number * rows + i, leader.distance, leader.label);
+            }
+        }
+        scratch.made = made;
+    }
+
+    /// Finds each row's nearest centroid and leaves it in `leaders`.
+    fn search(&self, block: Block<'_>, scratch: &mut HeadScratch) {
+        let head = self.coder.head;
+        let (at, end) = (block.at, block.at + block.labels.len());
+        let codes = &block.codes.codes[at * head..end * head];
+        self.row_terms(block, codes, &mut scratch.terms);
+        self.first_leaders(block, codes, scratch);
+        let HeadScratch {
+            terms,
+            scores,
+            hits,
+            pairs,
+            leaders,
+            passed,
+            ..
+        } = scratch;
+        self.panels.sweep(&self.level.terms, codes, terms, hits);
+        let sides = Sides {
+            head,
+            row_codes: codes,
+            rows: &block.codes.sides[at..end],
+            centroid_codes: &self.codes,
+            centroids: &self.sides,
+        };
+        passed[0] += check_hits(hits, &sides, scores, pairs);
+        passed[1] += pairs.len().saturating_sub(leaders.len());
+        for (p, pair) in pairs.iter().enumerate() {
+            if let Some(ahead) = pairs.get(p + PREFETCH) {
+                let dims = self.centroids.dims;
+                prefetch(&self.values[ahead.centroid as usize * dims..][..dims]);
+            }
+            let leader = &mut leaders[pair.row as usize];
+            if pair.centroid == leader.label || f64::from(pair.bound) < leader.score {
+                continue;
+            }
+            let row = self.row(block, pair.row as usize);
+            let norm = sides.rows[pair.row as usize].norm;
+            if self.float_bound(&row, norm, pair.centroid as usize) >= leader.score {
+                passed[2] += 1;
+                self.challenge(block, pair.row as usize, &row, pair.centroid, leader);
+            }
+        }
+        if !self.always.is_empty() {
+            for (i, leader) in leaders.iter_mut().enumerate() {
+                for &j in &self.always {
+                    self.challenge(block, i, &self.row(block, i), j, leader);
+                }
             }
         }
     }
 
-    /// Finds each row's nearest centroid and leaves it in `leaders`.
-    fn search(&self, first: usize, values: &[f32], labels: &[u32], scratch: &mut HeadScratch) {
-        let (dims, head) = (self.centroids.dims, self.panels.stride);
-        let count = labels.len();
-        let codes = &self.rows.codes[first * head..(first + count) * head];
+    fn row<'b>(&self, block: Block<'b>, i: usize) -> Row<'b> {
+        let dims = self.centroids.dims;
+        let values = &block.values[i * dims..][..dims];
+        block.codes.row(block.at + i, values, self.frame.metric)
+    }
+
+    /// Fills in what the sweep needs of the rows, with thresholds that nothing
+    /// reaches.
+    fn row_terms(&self, block: Block<'_>, codes: &[i8], terms: &mut CodeRows) {
+        let (head, levels, at) = (self.coder.head, self.coder.levels(), self.level.count - 1);
+        let rows = block.at..block.at + block.labels.len();
+        let swept = self.level.terms.dims;
+        terms.starts.clear();
+        let sums = codes
+            .chunks_exact(head)
+            .map(|code| sum_codes(&code[..swept]));
+        terms.starts.extend(sums.map(|sum| -128 * sum));
+        terms.units.clear();
+        terms
+            .units
+            .extend(block.codes.sides[rows.clone()].iter().map(|side| side.unit));
+        terms.tails.clear();
+        terms
+            .tails
+            .extend(rows.map(|i| block.codes.rests[i * levels + at].tail));
+        terms.thresholds.clear();
+        terms.thresholds.resize(block.labels.len(), f32::INFINITY);
+    }
+
+    /// Sets out with the centroid that each row belonged to, or a guess; sets
+    /// the thresholds and scores that others have to reach.
+    fn first_leaders(&self, block: Block<'_>, codes: &[i8], scratch: &mut HeadScratch) {
         let HeadScratch {
             terms,
-            hits,
+            scores,
             guesses,
             leaders,
-            passed,
+            ..
         } = scratch;
-        let level = &self.level.terms;
-        self.row_terms(first, codes, terms);
         let known = |label: u32| (label as usize) < self.centroids.len();
-        if !labels.iter().all(|&label| known(label)) {
-            self.panels.guess(level, codes, terms, guesses);
+        if !block.labels.iter().all(|&label| known(label)) {
+            self.panels.guess(&self.level.terms, codes, terms, guesses);
         }
         leaders.clear();
-        for (i, (values, &label)) in values.chunks_exact(dims).zip(labels).enumerate() {
-            let row = self.rows.row(first + i, values, self.frame.metric);
-            let coded = self.rows.units[first + i] > 0.0;
+        scores.clear();
+        for (i, &label) in block.labels.iter().enumerate() {
+            let row = self.row(block, i);
+            let coded = terms.units[i] > 0.0;
             let label = if !coded {
                 self.without_code(&row)
             } else if known(label) {
@@ -378,92 +513,13 @@ impl<'a> HeadSearch<'a> {
             } else {
                 guesses[i].min(self.centroids.len() as u32 - 1)
             };
-            let leader = self.measure(first + i, &row, label);
+            let leader = self.measure(block, i, &row, label);
             if coded {
-                terms.thresholds[i] = self.threshold(first + i, leader.score);
+                terms.thresholds[i] = self.threshold(block, i, leader.score);
             }
+            scores.push((leader.score - 1e-6 * leader.score.abs()) as f32);
             leaders.push(leader);
         }
-        self.panels.sweep(level, codes, terms, hits);
-        for hit in hits.iter() {
-            let (i, mut mask) = (hit.row as usize, hit.mask);
-            let row = || {
-                self.rows
-                    .row(first + i, &values[i * dims..][..dims], self.frame.metric)
-            };
-            while mask != 0 {
-                let j = hit.panel * PANEL as u32 + mask.trailing_zeros();
-                mask &= mask - 1;
-                let leader = &mut leaders[i];
-                if j == leader.label {
-                    continue;
-                }
-                passed[0] += 1;
-                let bound = self.code_bound(first + i, j as usize);
-                if f64::from(bound) < leader.score {
-                    continue;
-                }
-                passed[1] += 1;
-                let row = row();
-                if self.float_bound(&row, j as usize, leader) >= leader.score {
-                    passed[2] += 1;
-                    self.challenge(first + i, &row, j, leader);
-                }
-            }
-        }
-        if !self.always.is_empty() {
-            for (i, (values, leader)) in values.chunks_exact(dims).zip(leaders).enumerate() {
-                let row = self.rows.row(first + i, values, self.frame.metric);
-                for &j in &self.always {
-                    self.challenge(first + i, &row, j, leader);
-                }
-            }
-        }
-    }
-
-    /// The row's distance from centroid j, in the form of a leader.
-    fn measure(&self, i: usize, row: &Row<'_>, j: u32) -> Leader {
-        let distance = row.distance(self.centroids.row(j as usize));
-        let value = distance + self.centroids.bias(j as usize);
-        let base = self.rows.bases[i];
-        let score = base - self.frame.score_per_distance() * value;
-        let price = self.frame.score_per_distance() * self.centroids.bias(j as usize);
-        Leader {
-            label: j,
-            distance,
-            value,
-            score: score - self.frame.score_slack(base + price.abs(), score),
-            scale: self.frame.row_scale(row).unwrap_or(0.0),
-            bound: self.frame.row_bound(f64::from(self.rows.norms[i])),
-        }
-    }
-
-    fn challenge(&self, i: usize, row: &Row<'_>, j: u32, leader: &mut Leader) {
-        let rival = self.measure(i, row, j);
-        if (rival.value, rival.label) < (leader.value, leader.label) {
-            *leader = rival;
-        }
-    }
-
-    /// Fills in what the sweep needs of the rows; thresholds that nothing
-    /// reaches.
-    fn row_terms(&self, first: usize, codes: &[i8], terms: &mut CodeRows) {
-        let (levels, at) = (self.rows.coder.levels(), self.levels - 1);
-        let (head, count) = (self.panels.stride, codes.len() / self.panels.stride);
-        terms.starts.clear();
-        let sums = codes
-            .chunks_exact(head)
-            .map(|c| sum_codes(&c[..self.level.terms.dims]));
-        terms.starts.extend(sums.map(|sum| -128 * sum));
-        terms.units.clear();
-        terms
-            .units
-            .extend_from_slice(&self.rows.units[first..first + count]);
-        terms.tails.clear();
-        let rests = self.rows.rests[first * levels..(first + count) * levels].chunks_exact(levels);
-        terms.tails.extend(rests.map(|rests| rests[at].tail));
-        terms.thresholds.clear();
-        terms.thresholds.resize(count, f32::INFINITY);
     }
 
     /// The label of a row that float32 can't hold, or of a zero row.
@@ -475,90 +531,58 @@ impl<'a> HeadSearch<'a> {
         }
     }
 
-    /// What the sweep compares the row's bounds with.
-    fn threshold(&self, i: usize, score: f64) -> f32 {
-        let coder = &self.rows.coder;
-        let norm = f64::from(self.rows.norms[i]);
-        let rest = self.rows.rests[i * coder.levels() + self.levels - 1];
-        let excess = [
-            self.level.residual.excess(f64::from(rest.residual)),
-            self.level
-                .head
-                .excess(coder.head_norm(norm, rest) + f64::from(rest.residual)),
-            self.level.cross.excess(norm),
-        ];
-        let size: f64 = excess.iter().map(|e| e.abs()).sum::<f64>() + score.abs();
-        (score - excess.iter().sum::<f64>() - 1e-6 * size) as f32
+    /// Centroid j as a leader.
+    fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
+        let distance = row.distance(self.centroids.row(j as usize));
+        let value = distance + self.centroids.bias(j as usize);
+        let base = block.codes.bases[block.at + i];
+        let score = base - self.frame.score_per_distance() * value;
+        let price = self.frame.score_per_distance() * self.centroids.bias(j as usize);
+        Leader {
+            label: j,
+            distance,
+            value,
+            score: score - self.frame.score_slack(base + price.abs(), score),
+        }
     }
 
-    /// An upper bound of the score by the whole codes.
-    #[inline]
-    fn code_bound(&self, i: usize, j: usize) -> f32 {
-        let (levels, head) = (self.rows.coder.levels(), self.panels.stride);
-        let row_codes = &self.rows.codes[i * head..][..head];
-        let dot = dot_codes(&self.codes[j * head..][..head], row_codes);
-        let sum = self.rows.sums[i];
-        let at = levels - 1;
-        let (row, centroid) = (
-            self.rows.rests[i * levels + at],
-            self.rests[j * levels + at],
-        );
-        let (norm, coded) = (self.rows.norms[i], self.coded[j]);
-        let score = self.rows.units[i] * coded.unit * (dot - 128 * sum) as f32 + coded.start;
-        let row_head = self.rows.head_norms[i] + row.residual;
-        let error = row.residual * self.head_norms[j * levels + at]
-            + row_head * centroid.residual
-            + row.tail * centroid.tail
-            + self.rows.coder.cross_slack() as f32 * norm * coded.norm;
-        score + 1.00001 * error + 1e-6 * coded.start.abs()
+    fn challenge(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32, leader: &mut Leader) {
+        let rival = self.measure(block, i, row, j);
+        if (rival.value, rival.label) < (leader.value, leader.label) {
+            *leader = rival;
+        }
+    }
+
+    /// What the sweep compares the row's bounds with.
+    fn threshold(&self, block: Block<'_>, i: usize, score: f64) -> f32 {
+        let (levels, at) = (self.coder.levels(), self.level.count - 1);
+        let norm = f64::from(block.codes.sides[block.at + i].norm);
+        let Rest { residual, tail } = block.codes.rests[(block.at + i) * levels + at];
+        let residual = f64::from(residual);
+        let residuals = self.level.residual.excess(residual);
+        let heads = self
+            .level
+            .head
+            .excess(self.coder.head_norm(norm, tail) + residual);
+        let cross = self.level.cross.excess(norm);
+        let size = residuals.abs() + heads.abs() + cross.abs() + score.abs();
+        (score - residuals - heads - cross - 1e-6 * size) as f32
     }
 
     /// An upper bound of the score by float32 arithmetic in all dimensions.
-    fn float_bound(&self, row: &Row<'_>, j: usize, leader: &Leader) -> f64 {
-        let v = &self.values[j * row.values.len()..][..row.values.len()];
-        let centre = &self.frame.scaled_centre;
-        let product = self.kernels.pair(row.values, leader.scale, centre, v);
+    fn float_bound(&self, row: &Row<'_>, norm: f32, j: usize) -> f64 {
+        let dims = row.values.len();
+        let v = &self.values[j * dims..][..dims];
+        let scale = self.frame.row_scale(row).unwrap_or(0.0);
+        let product = self
+            .kernels
+            .pair(row.values, scale, &self.frame.scaled_centre, v);
         let CentroidTerms {
             offset,
-            norm,
+            norm: v_norm,
             error,
         } = self.terms[j];
-        f64::from(product) + offset + leader.bound.slope * norm + leader.bound.constant + error
-    }
-}
-
-/// Means over some rows, for [`Fold`].
-struct Sample {
-    residual: f64,
-    head: f64,
-    norm: f64,
-}
-
-impl Sample {
-    fn new(rows: &RowCodes, at: usize) -> Self {
-        let (levels, len) = (rows.coder.levels(), rows.units.len());
-        let picks = (0..len)
-            .step_by(len.div_ceil(1024))
-            .filter(|&i| rows.units[i] > 0.0);
-        let mut sums = Sample {
-            residual: 0.0,
-            head: 0.0,
-            norm: 0.0,
-        };
-        let mut count: f64 = 0.0;
-        for i in picks {
-            let rest = rows.rests[i * levels + at];
-            let norm = f64::from(rows.norms[i]);
-            sums.residual += f64::from(rest.residual);
-            sums.head += rows.coder.head_norm(norm, rest) + f64::from(rest.residual);
-            sums.norm += norm;
-            count += 1.0;
-        }
-        let count = count.max(1.0);
-        Sample {
-            residual: sums.residual / count,
-            head: sums.head / count,
-            norm: sums.norm / count,
-        }
+        let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
+        f64::from(product) + offset + slope * v_norm + constant + error
     }
 }

@@ -20,11 +20,13 @@ mod basis;
 mod codes;
 mod engine;
 mod exact;
+mod few;
 mod frame;
 #[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
 mod kd;
+mod pairwise;
 mod reference;
 mod search;
 mod simd;
@@ -43,13 +45,15 @@ use crate::threads::Threads;
 
 pub(crate) use accumulate::accumulate;
 pub(crate) use exact::{dot, squared_distance};
+pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 
-use codes::RowCodes;
+use codes::{Coder, RowCodes};
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
-use head::{HeadScratch, HeadSearch};
+use head::{HeadScratch, HeadSearch, Source};
+pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
 use tile::Kernels;
@@ -149,6 +153,7 @@ pub(crate) struct Nearest<'a> {
     codes: Codes,
     /// The rows sorted in space, if that pays.
     sorted: Option<Box<dyn SortedRows>>,
+    plain: Coder,
 }
 
 /// The rows in 8 bits, made when they first pay.
@@ -156,7 +161,7 @@ enum Codes {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(RowCodes),
+    Made(Box<(Coder, RowCodes)>),
 }
 
 impl<'a> Nearest<'a> {
@@ -174,6 +179,7 @@ impl<'a> Nearest<'a> {
             calls: 0,
             codes: Codes::Untried,
             sorted: None,
+            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
         }
     }
 
@@ -250,7 +256,7 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Head {
             self.make_codes(threads)?;
         }
-        let (points, metric) = (self.points, self.metric);
+        let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
         let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -291,7 +297,7 @@ impl<'a> Nearest<'a> {
                         Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
                         Search::Reference => {
                             for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                                let row = Row::new(values, metric);
+                                let row = Row::new(values, self.metric);
                                 let all = 0..centroids.len() as u32;
                                 found_row(i, &row, nearest_of(&row, centroids, all));
                             }
@@ -325,7 +331,7 @@ impl<'a> Nearest<'a> {
         debug_assert!(0 < count && count <= centroids.len());
         let search = match self.setting.choose(0, centroids.dims, centroids.len()) {
             Engine::Reference => None,
-            Engine::Tile | Engine::Head => {
+            _ => {
                 let kernels = Kernels::new(self.setting.isa);
                 Some(TileSearch::new(&self.frame, centroids, kernels, false)?)
             }
@@ -396,8 +402,13 @@ impl<'a> Nearest<'a> {
     fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
         if matches!(self.codes, Codes::Untried) {
             let kernels = Kernels::new(self.setting.isa);
-            let made = RowCodes::new(self.points, &self.frame, kernels, threads)?;
-            self.codes = made.map_or(Codes::Refused, Codes::Made);
+            self.codes = Codes::Refused;
+            if let Some(coder) = Coder::principal(self.points, &self.frame, kernels)? {
+                let codes = RowCodes::of_points(self.points, &self.frame, &coder, threads)?;
+                if let Some(codes) = codes {
+                    self.codes = Codes::Made(Box::new((coder, codes)));
+                }
+            }
         }
         Ok(())
     }
@@ -415,15 +426,32 @@ impl<'a> Nearest<'a> {
             return Ok(Search::Reference);
         }
         #[cfg(target_arch = "x86_64")]
-        if let (Engine::Head, Codes::Made(codes)) = (engine, &self.codes) {
-            let forced = self.setting.engine.is_some();
-            let search = HeadSearch::new(frame, codes, points, centroids, kernels, labels, forced)?;
-            if let Some(search) = search {
-                return Ok(Search::Head(search));
+        if matches!(engine, Engine::Head | Engine::Plain) {
+            let head = |coder, source| {
+                HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
+            };
+            let mut best = HeadSearch::tile_cost(centroids);
+            let mut chosen = None;
+            if let (Engine::Head, Codes::Made(made)) = (engine, &self.codes) {
+                let (coder, codes) = &**made;
+                let (search, cost) = head(coder, Source::Kept(codes))?;
+                if cost < best || self.setting.engine == Some(Engine::Head) {
+                    (best, chosen) = (cost, Some(search));
+                }
+            }
+            let forced = self.setting.engine == Some(Engine::Plain);
+            if forced || HeadSearch::least_cost(&self.plain, centroids) < best {
+                let (search, cost) = head(&self.plain, Source::Made)?;
+                if cost < best || forced {
+                    chosen = Some(search);
+                }
+            }
+            if let Some(search) = chosen {
+                return Ok(Search::Head(Box::new(search)));
             }
         }
         let search = TileSearch::new(frame, centroids, kernels, true)?;
-        Ok(Search::Tile(search))
+        Ok(Search::Tile(Box::new(search)))
     }
 }
 
@@ -437,9 +465,9 @@ pub(crate) struct Visit<'v> {
 /// An engine with its centroids.
 enum Search<'c> {
     Reference,
-    Tile(TileSearch<'c>),
+    Tile(Box<TileSearch<'c>>),
     #[cfg(target_arch = "x86_64")]
-    Head(HeadSearch<'c>),
+    Head(Box<HeadSearch<'c>>),
 }
 
 /// A worker's buffers.

@@ -78,11 +78,10 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn transpose(square: &mut [Self::V]) {
-        for row in 0..PORTABLE_LANES {
-            for column in 0..row {
-                let swapped = square[row][column];
-                square[row][column] = square[column][row];
-                square[column][row] = swapped;
+        for row in 1..PORTABLE_LANES {
+            let (before, rest) = square.split_at_mut(row);
+            for (column, other) in before.iter_mut().enumerate() {
+                std::mem::swap(&mut rest[0][column], &mut other[row]);
             }
         }
     }

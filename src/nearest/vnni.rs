@@ -85,16 +85,106 @@ impl CodePanels {
     }
 }
 
-/// Σ centroid · row over whole codes, the centroid's being offset by 128: a
-/// multiple of 32 of them. The CPU must have AVX-512 VNNI.
-#[inline]
-pub(super) fn dot_codes(centroid: &[u8], row: &[i8]) -> i32 {
-    assert!(centroid.len() == row.len() && row.len().is_multiple_of(32));
-    // SAFETY: whole vectors lie within the slices; engines are chosen by the
-    // CPU's features.
-    unsafe { dot(centroid, row) }
+/// What the bound of a pair needs of one side, rows as well as centroids.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Side {
+    /// Coordinates ≈ unit · code.
+    pub unit: f32,
+    /// Added to the score; centroids only.
+    pub start: f32,
+    /// Norm of what rounding to the code lost.
+    pub residual: f32,
+    /// Norm of the coordinates.
+    pub head: f32,
+    /// Norm of what the coordinates leave out.
+    pub tail: f32,
+    /// Norm of the vector; for centroids times the factor of ‖q‖·‖v‖.
+    pub norm: f32,
+    /// Sum of the code; rows only.
+    pub sum: i32,
 }
 
+/// A pair of row and centroid that is still open, with the upper bound of its
+/// score.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub row: u32,
+    pub centroid: u32,
+    pub bound: f32,
+}
+
+/// Both sides of the pairs to check: codes of `head` dimensions and [`Side`]s.
+pub(super) struct Sides<'a> {
+    pub head: usize,
+    pub row_codes: &'a [i8],
+    pub rows: &'a [Side],
+    pub centroid_codes: &'a [u8],
+    pub centroids: &'a [Side],
+}
+
+/// Collects the pairs of `hits` whose bound by the whole codes reaches the
+/// row's score; returns how many pairs there were. The CPU must have AVX-512
+/// VNNI.
+pub(super) fn check_hits(
+    hits: &[Hit],
+    sides: &Sides<'_>,
+    scores: &[f32],
+    pairs: &mut Vec<Pair>,
+) -> usize {
+    assert!(sides.head.is_multiple_of(32));
+    assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
+    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.head);
+    assert!(scores.len() == sides.rows.len());
+    let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
+    pairs.clear();
+    pairs.reserve(count + 1);
+    // SAFETY: the lengths are checked, there is room for all pairs and one,
+    // and engines are chosen by the CPU's features.
+    unsafe { check(hits, sides, scores, pairs) };
+    count
+}
+
+/// # Safety
+/// `pairs` has room for all pairs of `hits` and one more.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi1")]
+unsafe fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec<Pair>) {
+    let head = sides.head;
+    let (out, mut len) = (pairs.as_mut_ptr(), 0);
+    for hit in hits {
+        let i = hit.row as usize;
+        let (row, score) = (&sides.rows[i], scores[i]);
+        let row_code = &sides.row_codes[i * head..][..head];
+        let mut mask = hit.mask;
+        while mask != 0 {
+            let j = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            let centroid = &sides.centroids[j];
+            let product = dot(&sides.centroid_codes[j * head..][..head], row_code) - 128 * row.sum;
+            let error = row.residual * centroid.head
+                + (row.head + row.residual) * centroid.residual
+                + row.tail * centroid.tail
+                + row.norm * centroid.norm;
+            let bound =
+                row.unit * centroid.unit * product as f32 + (centroid.start + 1.00001 * error);
+            // SAFETY: `len` is at most the number of pairs so far. Written
+            // always and kept if it counts: cheaper than a branch.
+            unsafe {
+                out.add(len).write(Pair {
+                    row: hit.row,
+                    centroid: j as u32,
+                    bound,
+                });
+            }
+            len += usize::from(bound >= score);
+        }
+    }
+    // SAFETY: `len` pairs are written.
+    unsafe { pairs.set_len(len) };
+}
+
+/// Σ centroid · row over whole codes, the centroid's being offset by 128.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn dot(centroid: &[u8], row: &[i8]) -> i32 {
     let mut sum = _mm512_setzero_si512();
@@ -110,6 +200,15 @@ fn dot(centroid: &[u8], row: &[i8]) -> i32 {
         sum = _mm512_dpbusd_epi32(sum, c, r);
     }
     _mm512_reduce_add_epi32(sum)
+}
+
+/// Asks for the values to be fetched from memory.
+#[inline]
+pub(super) fn prefetch(values: &[f32]) {
+    for line in values.chunks(16) {
+        // SAFETY: prefetching has no effect but on time.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
 }
 
 /// The sum of codes, a multiple of 32 of them. The CPU must have AVX-512 VNNI.
@@ -204,8 +303,8 @@ unsafe fn sweep(
                 let tail = _mm512_set1_ps(rows.tails[row(r)]);
                 let threshold = _mm512_set1_ps(rows.thresholds[row(r)]);
                 let mut mask = 0u64;
-                for v in 0..3 {
-                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[v]), units[v]);
+                for (v, &sum) in sums.iter().enumerate() {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), units[v]);
                     let score = _mm512_fmadd_ps(product, unit, starts[v]);
                     let upper = _mm512_fmadd_ps(tail, tails[v], score);
                     let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
@@ -253,21 +352,17 @@ unsafe fn guess(
                     terms.dims,
                 )
             };
-            for v in 0..3 {
-                let at = p * PANEL + v * LANES;
-                // SAFETY: panel p has PANEL terms of each kind.
-                let (units, starts) = unsafe {
-                    (
-                        _mm512_loadu_ps(panels.units.as_ptr().add(at)),
-                        _mm512_loadu_ps(terms.starts.as_ptr().add(at)),
-                    )
-                };
-                let here = _mm512_set1_epi32(at as i32);
-                for r in 0..ROWS {
-                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][v]), units);
-                    let unit = _mm512_set1_ps(rows.units[row(r)]);
-                    let score = _mm512_fmadd_ps(product, unit, starts);
+            // SAFETY: panel p has PANEL terms of each kind.
+            let vector = |terms: &[f32], v: usize| unsafe {
+                _mm512_loadu_ps(terms.as_ptr().add(p * PANEL + v * LANES))
+            };
+            for (r, sums) in sums.iter().enumerate() {
+                let unit = _mm512_set1_ps(rows.units[row(r)]);
+                for (v, &sum) in sums.iter().enumerate() {
+                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), vector(&panels.units, v));
+                    let score = _mm512_fmadd_ps(product, unit, vector(&terms.starts, v));
                     let more = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(score, most[r]);
+                    let here = _mm512_set1_epi32((p * PANEL + v * LANES) as i32);
                     most[r] = _mm512_max_ps(score, most[r]);
                     index[r] = _mm512_mask_blend_epi32(more, index[r], here);
                 }

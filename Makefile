@@ -1,0 +1,39 @@
+# `make` says what there is to do. Needs: cargo, python3, gcc, g++.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help demo test bench docs setup clean
+
+help:
+	@echo "make demo    cluster handwritten digits from Rust, C, C++ and Python; leaves build/digits.png"
+	@echo "make test    run every test and check; the last line counts them"
+	@echo "make bench   time the kernels, then Kentro against the installed peers"
+	@echo "make docs    build the Rust documentation into target/doc"
+	@echo "make clean   delete everything that was built"
+
+demo: setup
+	@sh tools/demo.sh
+
+test: setup
+	@$(PYTHON) tools/check.py
+
+bench: setup
+	cargo bench --bench nearest
+	$(PYTHON) benches/peers/compare.py
+
+docs:
+	cargo doc --no-deps
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements-dev.txt
+	@sh tools/require.sh
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf build target $(VENV)

@@ -1,0 +1,105 @@
+"""The measured process: one library, one workload, once.
+
+Reads the request as JSON from standard input and prints the result as JSON.
+Imports, reading the data and a warm-up on a few rows are outside the clock.
+"""
+
+import json
+import os
+import sys
+import time
+
+
+def peak_mib():
+    with open("/proc/self/status") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    return int(fields["VmHWM"].split()[0]) / 1024
+
+
+def inertia(x, centroids, labels, metric):
+    """Scored in float64, the same way for every library."""
+    import numpy as np
+
+    total = 0.0
+    centroids = np.asarray(centroids, np.float64)
+    for start in range(0, len(x), 4096):
+        rows = x[start : start + 4096].astype(np.float64)
+        own = centroids[labels[start : start + 4096]]
+        if metric == "cosine":
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            own = own / np.linalg.norm(own, axis=1, keepdims=True)
+            total += len(rows) - float((rows * own).sum())
+        else:
+            total += float(((rows - own) ** 2).sum())
+    return total
+
+
+def score(x, result, spec):
+    import numpy as np
+    from libraries import labels_of
+
+    if "medoids" in result:
+        medoids = x[result["medoids"]].astype(np.float64)
+        total = 0.0
+        for start in range(0, len(x), 2048):
+            rows = x[start : start + 2048].astype(np.float64)
+            squared = (rows**2).sum(1)[:, None] - 2 * rows @ medoids.T
+            squared += (medoids**2).sum(1)
+            total += float(np.sqrt(np.maximum(squared.min(1), 0)).sum())
+        return {"inertia": total}
+    labels = result.get("labels")
+    if labels is None:
+        labels = labels_of(result["clusters"], len(x))
+    if spec["task"] == "balanced":
+        sizes = np.bincount(labels, minlength=spec["k"])
+        sums = np.zeros((spec["k"], x.shape[1]))
+        np.add.at(sums, labels, x)
+        means = sums / np.maximum(sizes, 1)[:, None]
+        spread = int(sizes.max() - sizes.min())
+        return {"inertia": inertia(x, means, labels, "euclidean"), "spread": spread}
+    return {"inertia": inertia(x, result["centroids"], labels, spec["metric"])}
+
+
+def main():
+    request = json.load(sys.stdin)
+    reply = os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    spec = request["spec"]
+    os.sched_setaffinity(0, request["cpus"])
+
+    import numpy as np
+    from libraries import LIBRARIES
+
+    library = LIBRARIES[request["library"]]()
+    for module in library.modules:
+        __import__(module)
+    if hasattr(library, "prepare"):
+        library.prepare(spec)
+    x = np.load(request["data"])
+    start = np.load(request["start"]) if request["start"] else None
+
+    if hasattr(library, "kmeans"):
+        few = np.ascontiguousarray(x[:512])
+        library.kmeans(few, few[:16].copy(), {**spec, "k": 16, "iterations": 2})
+    if spec["task"] == "assign" and hasattr(library, "prepare_assign"):
+        library.prepare_assign(x, start, spec)
+
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")  # resets the peak
+    before = peak_mib()
+    task = getattr(library, spec["task"])
+    arguments = (x, spec) if spec["task"] == "defaults" else (x, start, spec)
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = task(*arguments)
+    out = {
+        "cpu": time.process_time() - cpu,
+        "wall": time.perf_counter() - wall,
+        "extra_mib": peak_mib() - before,
+    }
+    if result is not None:
+        out.update(score(x, result, spec))
+    os.write(reply, json.dumps(out).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Turns results.json into docs/benchmarks.md and its picture."""
+
+from workloads import ROOT
+
+PAGE = ROOT / "docs/benchmarks.md"
+PICTURE = ROOT / "docs/benchmarks.svg"
+
+WHAT = {
+    "kmeans": "{iterations} iterations from the same {k} rows, then labels",
+    "defaults": "everyone's defaults, {k} clusters",
+    "assign": "{top} nearest of {k} centroids for every row",
+    "balanced": "{k} clusters of equal size, at most {iterations} iterations",
+    "medoids": "{k} medoids, sum of Euclidean distances",
+}
+
+HEAD = """# Benchmarks
+
+Written by `python benches/peers/compare.py` from
+[results.json](../benches/peers/results.json); the same command measures again.
+
+{machine}
+
+Every measurement is a process of its own, in interleaved rounds; medians.
+One thread counts in CPU seconds, more in wall seconds. The time includes the
+labels of all rows. *Ratio* is a library's time over Kentro's: above 1 Kentro
+is faster. *Inertia* is scored in float64 and relative to the lowest in the
+table (for medoids the sum of distances). faiss runs with its OpenBLAS told to
+use AVX-512 (`faiss`) and with MKL (`faiss-mkl`). SuperKMeans runs flat,
+without sampling or early stop, and draws random rows of its own. Kentro's
+labels are the float64 brute-force labels; the others compute in float32, and
+SuperKMeans prunes by a probabilistic test.
+
+![Time of the fastest peer over Kentro's](benchmarks.svg)
+
+| workload | fastest peer | its time, s | Kentro, s | ratio |
+|---|---|---|---|---|
+{summary}
+"""
+
+
+def seconds(spec, result):
+    return result["cpu" if spec["threads"] == 1 else "wall"]
+
+
+def ranked(row):
+    """(name, result, seconds), fastest first."""
+    timed = [
+        (name, result, seconds(row["spec"], result))
+        for name, result in row["results"].items()
+        if "error" not in result
+    ]
+    return sorted(timed, key=lambda item: item[2])
+
+
+def fastest_peer(row):
+    peers = [item for item in ranked(row) if item[0] != "kentro"]
+    own = [item for item in ranked(row) if item[0] == "kentro"]
+    return (peers[0], own[0]) if peers and own else None
+
+
+def describe(spec):
+    text = WHAT[spec["task"]].format(**spec)
+    threads = "1 thread" if spec["threads"] == 1 else f"{spec['threads']} threads"
+    return f"data `{spec['data']}`, {text}; {spec['metric']}, {threads}"
+
+
+def table(row):
+    best = min(
+        (r["inertia"] for _, r, _ in ranked(row) if "inertia" in r), default=None
+    )
+    own = next((time for name, _, time in ranked(row) if name == "kentro"), None)
+    lines = [
+        "| library | seconds | ratio | inertia | extra MiB |",
+        "|---|---|---|---|---|",
+    ]
+    for name, result, time in ranked(row):
+        ratio = f"{time / own:.2f}" if own else ""
+        inertia = f"{result['inertia'] / best:.5f}" if "inertia" in result else ""
+        if "spread" in result:
+            inertia += f" (sizes differ by {result['spread']:.0f})"
+        extra = f"{result['extra_mib']:.0f}"
+        lines.append(f"| {name} | {time:.3f} | {ratio} | {inertia} | {extra} |")
+    for name, result in row["results"].items():
+        if "error" in result:
+            lines.append(f"| {name} | failed: {result['error'][:80]} | | | |")
+    return "\n".join(lines)
+
+
+def picture(rows):
+    """Horizontal bars: fastest peer's time over Kentro's."""
+    bar, left, width = 22, 96, 640
+    most = max((ratio for _, _, ratio in rows), default=1.0)
+    scale = (width - left - 170) / max(most, 1.0)
+    height = bar * len(rows) + 44
+    out = [
+        '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"',
+        f' font-size="12" viewBox="0 0 {width} {height}">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        '<text x="8" y="16" font-weight="bold">',
+        "Time of the fastest peer over Kentro's (longer is better)</text>",
+    ]
+    for i, (title, peer, ratio) in enumerate(rows):
+        y = 28 + i * bar
+        out.append(f'<text x="8" y="{y + 14}">{title}</text>')
+        out.append(
+            f'<rect x="{left}" y="{y + 2}" width="{ratio * scale:.1f}"'
+            f' height="{bar - 6}" rx="2" fill="#2a6f97"/>'
+        )
+        out.append(
+            f'<text x="{left + ratio * scale + 6:.1f}" y="{y + 14}">'
+            f"{ratio:.2f}× {peer}</text>"
+        )
+    x = left + scale
+    out.append(
+        f'<line x1="{x:.1f}" y1="24" x2="{x:.1f}" y2="{height - 8}"'
+        ' stroke="#888" stroke-dasharray="3 3"/>'
+    )
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def write_report(results):
+    machine = results["machine"]
+    listed = ", ".join(f"{name} {v}" for name, v in sorted(machine["versions"].items()))
+    text = (
+        f"{machine['processor']}, {machine['cpus']} cores, {machine['date']}; {listed}."
+    )
+    summary, bars, tables = [], [], []
+    for title, row in results["workloads"].items():
+        tables.append(f"\n## {title}\n\n{describe(row['spec'])}\n\n{table(row)}\n")
+        pair = fastest_peer(row)
+        if pair is None:
+            continue
+        (peer, _, peer_time), (_, _, own_time) = pair
+        ratio = peer_time / own_time
+        summary.append(
+            f"| {title} | {peer} | {peer_time:.3f} | {own_time:.3f} | {ratio:.2f} |"
+        )
+        bars.append((title, peer, ratio))
+    PAGE.write_text(
+        HEAD.format(machine=text, summary="\n".join(summary)) + "".join(tables)
+    )
+    PICTURE.write_text(picture(bars))

@@ -1,0 +1,151 @@
+"""What is measured: data sets and workloads.
+
+Data becomes float32 `.npy` files in a cache folder once, so that every library
+reads the same bytes. `minilm` and `mnist` need files that are not part of the
+project (100,000 sentence embeddings of all-MiniLM-L6-v2 and 20,000 MNIST
+digits); without them their workloads are left out.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("KENTRO_BENCH_DATA", ROOT / "../shared/data"))
+
+
+def embeddings(n, d, seed, topics=400):
+    """Unit vectors like text embeddings: low rank, clustered, anisotropic, noisy."""
+    rank = max(8, min(96, d // 4))
+    rng = np.random.Generator(np.random.PCG64([seed, d, topics]))
+    spectrum = np.arange(1, rank + 1) ** -0.35
+    spectrum *= np.sqrt(rank / (spectrum**2).sum())
+    basis = np.linalg.qr(rng.standard_normal((d, rank)))[0].T * spectrum[:, None]
+    centres = rng.standard_normal((topics, rank))
+    weights = (np.arange(topics) + 5.0) ** -0.8
+    spread = rng.uniform(0.45, 1.0, topics)
+    mean = rng.standard_normal(d)
+    mean *= 0.35 * np.sqrt(rank) / np.linalg.norm(mean)
+    out = np.empty((n, d), np.float32)
+    for start in range(0, n, 8192):
+        m = min(8192, n - start)
+        topic = rng.choice(topics, m, p=weights / weights.sum())
+        latent = centres[topic] + spread[topic, None] * rng.standard_normal((m, rank))
+        x = latent @ basis / np.sqrt(2.0) + mean
+        x += rng.standard_normal((m, d)) * (0.55 * np.sqrt(rank / d))
+        out[start : start + m] = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return out
+
+
+def grid(n, side=10):
+    """side x side Gaussians on a grid in the plane."""
+    rng = np.random.Generator(np.random.PCG64([0, n, side]))
+    cell = rng.integers(0, side * side, n)
+    x = np.stack([cell % side, cell // side], 1) + rng.standard_normal((n, 2)) * 0.25
+    return (x * 1000.0).astype(np.float32)
+
+
+def blobs(n, d, centres):
+    """Gaussians of unequal weight and spread."""
+    rng = np.random.Generator(np.random.PCG64([0, n, d, centres]))
+    means = rng.uniform(-10, 10, (centres, d))
+    weights = rng.uniform(0.2, 1.0, centres)
+    label = rng.choice(centres, n, p=weights / weights.sum())
+    spread = rng.uniform(0.5, 2.0, centres)
+    noise = rng.standard_normal((n, d)) * spread[label, None]
+    return (means[label] + noise).astype(np.float32)
+
+
+def minilm(rows=None):
+    x = np.load(DATA / "minilm_summaries_f16.npy")[:rows].astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+DATASETS = {
+    "minilm": minilm,
+    "minilm2k": lambda: minilm(2_000),
+    "minilm10k": lambda: minilm(10_000),
+    "minilm20k": lambda: minilm(20_000),
+    "mnist": lambda: np.load(DATA / "mnist_u8.npy").astype(np.float32) / 255.0,
+    "emb128": lambda: embeddings(200_000, 128, seed=1),
+    "emb768": lambda: embeddings(200_000, 768, seed=1),
+    "emb128t": lambda: embeddings(100_000, 128, seed=2, topics=3000),
+    "grid2": lambda: grid(1_000_000),
+    "blobs8": lambda: blobs(1_000_000, 8, 64),
+    "wide32": lambda: embeddings(400_000, 32, seed=3),
+    "wide256": lambda: embeddings(100_000, 256, seed=3),
+    "wide1536": lambda: embeddings(40_000, 1536, seed=3),
+}
+
+
+def workload(task, data, k, iterations=10, metric="euclidean", threads=1, top=1):
+    return {
+        "task": task,
+        "data": data,
+        "k": k,
+        "iterations": iterations,
+        "metric": metric,
+        "threads": threads,
+        "top": top,
+    }
+
+
+# task: "kmeans" equal work (given centroids, fixed iterations, labels at the end);
+# "defaults" each library's own start and stopping rule; "assign" rows to given
+# centroids; "balanced" equal sizes; "medoids" sum of distances.
+WORKLOADS = {
+    "W1": workload("kmeans", "minilm", 1000),
+    "W1i25": workload("kmeans", "minilm", 1000, iterations=25),
+    "W1t2": workload("kmeans", "minilm", 1000, threads=2),
+    "W2": workload("kmeans", "minilm", 1000, metric="cosine"),
+    "W3": workload("kmeans", "mnist", 100, iterations=20),
+    "W4": workload("kmeans", "emb128", 1024),
+    "W5": workload("kmeans", "emb768", 1024, iterations=5),
+    "W5t2": workload("kmeans", "emb768", 1024, iterations=5, threads=2),
+    "W6a": workload("kmeans", "grid2", 100, iterations=20),
+    "W6b": workload("kmeans", "blobs8", 64, iterations=20),
+    "W7": workload("kmeans", "emb128t", 10_000, iterations=5),
+    "W8": workload("assign", "minilm", 4096),
+    "W8k8": workload("assign", "minilm", 4096, top=8),
+    "K16d32": workload("kmeans", "wide32", 16, iterations=20),
+    "K16d256": workload("kmeans", "wide256", 16, iterations=20),
+    "K16d1536": workload("kmeans", "wide1536", 16, iterations=20),
+    "W9b": workload("balanced", "minilm20k", 50),
+    "W10b": workload("medoids", "minilm2k", 100),
+    "W10d": workload("medoids", "minilm10k", 100),
+    "W10e": workload("medoids", "minilm20k", 100),
+    "E1": workload("defaults", "minilm", 1000),
+    "E3": workload("defaults", "mnist", 100),
+    "E4": workload("defaults", "emb128", 1024),
+    "E6": workload("defaults", "grid2", 100),
+}
+
+
+def data_path(name, cache):
+    """The float32 file of a data set, or None where its source is missing."""
+    path = Path(cache) / f"{name}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            x = DATASETS[name]()
+        except FileNotFoundError:
+            return None
+        np.save(path, np.ascontiguousarray(x, np.float32))
+    return path
+
+
+def start_path(spec, cache):
+    """k distinct random rows; for `assign` refined by two steps of k-means."""
+    path = Path(cache) / f"start-{spec['data']}-{spec['task']}-{spec['k']}.npy"
+    if not path.exists():
+        x = np.load(data_path(spec["data"], cache), mmap_mode="r")
+        rng = np.random.Generator(np.random.PCG64([0, spec["k"]]))
+        centroids = x[np.sort(rng.choice(len(x), spec["k"], replace=False))]
+        if spec["task"] == "assign":
+            from sklearn.cluster import KMeans
+
+            model = KMeans(spec["k"], init=centroids, n_init=1, max_iter=2)
+            centroids = model.fit(np.asarray(x)).cluster_centers_
+        np.save(path, np.ascontiguousarray(centroids, np.float32))
+    return path

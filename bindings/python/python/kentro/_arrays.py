@@ -1,0 +1,125 @@
+"""NumPy arrays, and what can be read as one, to native points and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._errors import KMeansError, check
+from ._library import ffi, lib
+
+_DTYPES = {
+    "float32": lib.KENTRO_DTYPE_F32,
+    "float64": lib.KENTRO_DTYPE_F64,
+    "float16": lib.KENTRO_DTYPE_F16,
+    "bfloat16": lib.KENTRO_DTYPE_BF16,
+    "int8": lib.KENTRO_DTYPE_I8,
+    "uint8": lib.KENTRO_DTYPE_U8,
+    "int16": lib.KENTRO_DTYPE_I16,
+    "uint16": lib.KENTRO_DTYPE_U16,
+    "int32": lib.KENTRO_DTYPE_I32,
+    "uint32": lib.KENTRO_DTYPE_U32,
+    "int64": lib.KENTRO_DTYPE_I64,
+    "uint64": lib.KENTRO_DTYPE_U64,
+    "bool": lib.KENTRO_DTYPE_BOOL,
+}
+
+
+class Points:
+    """A native view of an array, which it keeps alive.
+
+    Nothing is copied, whatever the strides, byte order or number type, unless
+    the numbers are not aligned in memory.
+    """
+
+    def __init__(self, data: Any) -> None:
+        array = matrix(data, "data")
+        code = _DTYPES[array.dtype.name]
+        if not array.dtype.isnative:
+            code |= lib.KENTRO_DTYPE_SWAPPED
+        size = array.dtype.itemsize
+        if any(offset % size for offset in (array.ctypes.data, *array.strides)):
+            array = array.copy()
+        points = ffi.new("kentro_points **")
+        base = ffi.cast("void *", array.ctypes.data)
+        check(lib.kentro_points_new(base, *array.shape, *array.strides, code, points))
+        self.array = array
+        self.handle = ffi.gc(points[0], lib.kentro_points_free)
+
+    @property
+    def rows(self) -> int:
+        """Number of points."""
+        return self.array.shape[0]
+
+
+def matrix(data: Any, name: str) -> np.ndarray:
+    """`data` as a 2-D array of numbers, copied only if it is not an array yet."""
+    array = data if isinstance(data, np.ndarray) else _from_other(data)
+    if np.ma.is_masked(array):
+        raise KMeansError(f"{name} has masked values; fill them or leave those rows out")
+    if array.dtype.name not in _DTYPES:
+        hint = "; call its toarray()" if hasattr(data, "toarray") else ""
+        raise TypeError(
+            f"{name} must be float16 to float64, integer or bool, "
+            f"got dtype {array.dtype} and shape {array.shape}{hint}"
+        )
+    if array.ndim != 2:
+        hint = "; use reshape(-1, 1) for points of one dimension" if array.ndim == 1 else ""
+        raise KMeansError(
+            f"{name} must have 2 dimensions (points x dimensions), "
+            f"got shape {array.shape}{hint}"
+        )
+    return np.asarray(array)
+
+
+def _from_other(data: Any) -> np.ndarray:
+    """Lists, data frames and columns of vectors (pandas, polars, pyarrow)."""
+    if hasattr(data, "combine_chunks") and hasattr(data, "type"):  # pyarrow.ChunkedArray
+        data = data.combine_chunks()
+    if hasattr(getattr(data, "type", None), "list_size"):  # pyarrow.FixedSizeListArray
+        if data.null_count:
+            raise KMeansError(f"data has {data.null_count} nulls; leave those rows out")
+        return data.flatten().to_numpy(zero_copy_only=False).reshape(len(data), -1)
+    array = np.asanyarray(data)
+    if array.dtype != object or not array.size:
+        return array
+    if array.ndim == 1 and all(isinstance(row, (list, tuple, np.ndarray)) for row in array):
+        return np.array(array.tolist())
+    kinds = [getattr(dtype, "kind", "O") for dtype in getattr(data, "dtypes", [])]
+    if kinds and set(kinds) <= set("biuf"):  # pandas' nullable numbers
+        return data.to_numpy(dtype=np.float32, na_value=np.nan)
+    return array
+
+
+def label_buffer(out: np.ndarray | None, rows: int) -> np.ndarray:
+    """`out` if labels of `rows` points can be written to it, or a new array."""
+    if out is None:
+        return np.empty(rows, dtype=np.uint32)
+    if not isinstance(out, np.ndarray) or out.dtype != np.uint32:
+        kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be a uint32 array, got {kind}")
+    if out.shape != (rows,):
+        raise KMeansError(f"out must have shape ({rows},), got {out.shape}")
+    if not out.flags.carray:
+        raise KMeansError("out must be contiguous, aligned and writeable")
+    return out
+
+
+def from_native(pointer: Any, shape: Any, dtype: Any) -> np.ndarray:
+    """A view of native memory, for as long as its owner lives."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if size == 0:
+        return np.empty(shape, dtype)
+    return np.frombuffer(ffi.buffer(pointer, size), dtype).reshape(shape)
+
+
+def lists(clusters: Any) -> list[list[int]]:
+    """The members of each cluster of a native `kentro_clusters **`, which is freed."""
+    handle = ffi.gc(clusters[0], lib.kentro_clusters_free)
+    pointer, length = ffi.new("const size_t **"), ffi.new("size_t *")
+    check(lib.kentro_clusters_offsets(handle, pointer, length))
+    offsets = from_native(pointer[0], length[0], np.uintp).tolist()
+    check(lib.kentro_clusters_all_members(handle, pointer, length))
+    members = from_native(pointer[0], length[0], np.uintp)
+    return [members[start:end].tolist() for start, end in zip(offsets, offsets[1:])]

@@ -1,0 +1,400 @@
+"""The class `KMeans`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Callable, TypeVar
+
+import numpy as np
+
+from ._arguments import flag, integer, real, threads
+from ._arrays import Points, from_native, label_buffer, lists, matrix
+from ._errors import KMeansError, KMeansWarning, check, fail
+from ._library import ffi, lib
+from ._run import Progress, call
+
+_INITS = {
+    "auto": lib.KENTRO_INIT_AUTO,
+    "k-means++": lib.KENTRO_INIT_KMEANS_PLUS_PLUS,
+    "k-means||": lib.KENTRO_INIT_KMEANS_PARALLEL,
+    "random": lib.KENTRO_INIT_RANDOM,
+}
+_QUALITIES = {
+    "fast": lib.KENTRO_QUALITY_FAST,
+    "default": lib.KENTRO_QUALITY_DEFAULT,
+    "best": lib.KENTRO_QUALITY_BEST,
+}
+
+Result = TypeVar("Result")
+
+
+class KMeans:
+    """A clustering model: K-means, balanced K-means or K-medoids.
+
+    The `with_*` methods return a configured copy and leave the receiver as it
+    is; `train` trains a model once. A copy of a trained model is trained, too.
+
+    Data are points x dimensions: a NumPy array or anything that can be read
+    as one. float32 arrays of any layout are used where they are; other number
+    types are converted to float32 a block at a time.
+
+    A model can be used from several threads at the same time, and computing
+    releases the GIL. Ctrl-C stops a call and leaves the model as it was.
+
+    >>> data = [[0.0, 0.1], [0.2, 0.0], [5.0, 5.1], [5.2, 5.0]]
+    >>> kmeans = KMeans(2).with_euclidean(True)
+    >>> kmeans.train(data)
+    [[0, 1], [2, 3]]
+    >>> kmeans.assign([[4.0, 4.0]])
+    [[], [0]]
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_progress")
+
+    def __init__(self, n_clusters: int) -> None:
+        """A model of `n_clusters` clusters, at least 1."""
+        model = ffi.new("kentro_kmeans **")
+        check(lib.kentro_kmeans_new(integer(n_clusters, "n_clusters"), model))
+        self._handle = _owned(model)
+        self._progress: Callable[[Progress], Any] | None = None
+
+    # Settings
+
+    def with_iterations(self, iters: int) -> KMeans:
+        """Iterations at most, at least 1; default 25.
+
+        Training stops earlier when no assignment changes.
+        """
+        return self._with(lib.kentro_kmeans_set_iterations, integer(iters, "iters"))
+
+    def with_euclidean(self, euclidean: bool) -> KMeans:
+        """Euclidean distance; default False: cosine similarity."""
+        return self._with(lib.kentro_kmeans_set_euclidean, flag(euclidean, "euclidean"))
+
+    def with_balanced(self, balanced: bool) -> KMeans:
+        """Bound the difference of cluster sizes; default False."""
+        return self._with(lib.kentro_kmeans_set_balanced, flag(balanced, "balanced"))
+
+    def with_max_balance_diff(self, max_balance_diff: int) -> KMeans:
+        """Set the largest difference of cluster sizes when balanced, at least 1; default 16."""
+        diff = integer(max_balance_diff, "max_balance_diff")
+        return self._with(lib.kentro_kmeans_set_max_balance_diff, diff)
+
+    def with_verbose(self, verbose: bool) -> KMeans:
+        """Print a line an iteration to `sys.stdout`; default False."""
+        return self._with(lib.kentro_kmeans_set_verbose, flag(verbose, "verbose"))
+
+    def with_use_medoids(self, use_medoids: bool) -> KMeans:
+        """Centres are data points (K-medoids); default False."""
+        return self._with(lib.kentro_kmeans_set_use_medoids, flag(use_medoids, "use_medoids"))
+
+    def with_seed(self, seed: int) -> KMeans:
+        """Seed of every random choice, from 0; default 0, so that two runs agree."""
+        return self._with(lib.kentro_kmeans_set_seed, integer(seed, "seed", 0, 2**64 - 1))
+
+    def with_tolerance(self, tolerance: float) -> KMeans:
+        """Stop when an iteration lowers the inertia by less than this fraction.
+
+        At least 0; default 0: stop only when no assignment changes.
+        """
+        return self._with(lib.kentro_kmeans_set_tolerance, real(tolerance, "tolerance"))
+
+    def with_init(self, init: str | np.ndarray) -> KMeans:
+        """Where the first centroids come from.
+
+        "auto" (default), "k-means++", "k-means||", "random", or the centroids
+        themselves (n_clusters x n_dimensions).
+        """
+        if isinstance(init, str):
+            return self._with(lib.kentro_kmeans_set_init, _choice(init, "init", _INITS))
+        array = np.ascontiguousarray(matrix(init, "init"), dtype=np.float32)
+        pointer = ffi.from_buffer("float[]", array)
+        return self._with(lib.kentro_kmeans_set_init_centroids, pointer, *array.shape)
+
+    def with_n_init(self, n_init: int) -> KMeans:
+        """Run from this many starts and keep the best, at least 1; default 1."""
+        return self._with(lib.kentro_kmeans_set_n_init, integer(n_init, "n_init"))
+
+    def with_quality(self, quality: str) -> KMeans:
+        """How much time to spend for a lower inertia: "fast", "default" or "best"."""
+        choice = _choice(quality, "quality", _QUALITIES)
+        return self._with(lib.kentro_kmeans_set_quality, choice)
+
+    def with_memory_limit(self, limit: int) -> KMeans:
+        """Bytes that training may use beside the data.
+
+        Default: the smaller of 2 GB and a quarter of the machine's memory.
+        """
+        number = integer(limit, "limit", highest=2**64 - 1)
+        return self._with(lib.kentro_kmeans_set_memory_limit, number)
+
+    def with_progress(self, progress: Callable[[Progress], Any] | None) -> KMeans:
+        """Call `progress(p)` after each iteration; None removes it.
+
+        `p` has the fields of `kentro.Progress`. If `progress` returns False,
+        `train` raises `kentro.Cancelled`; an exception comes out of `train`
+        as it is. In both cases the model stays untrained.
+        """
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be callable or None, got {progress!r}")
+        new = self.__copy__()
+        new._progress = progress
+        return new
+
+    # Training and assignment
+
+    def train(self, data: Any, num_threads: int | None = None) -> list[list[int]]:
+        """Cluster the rows of `data`: for each cluster the ascending indices of its points.
+
+        `num_threads`: from 1; default: all cores. It has no influence on the
+        result. Raises `ValueError` if the model is trained already, there are
+        fewer points than clusters, or a value is not finite.
+        """
+        points, count = self._training_input(data, num_threads)
+
+        def members(handle: Any) -> list[list[int]]:
+            clusters = ffi.new("kentro_clusters **")
+            check(lib.kentro_kmeans_clusters(handle, clusters), handle)
+            return lists(clusters)
+
+        return self._train(points, count, members)
+
+    def train_labels(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Train like `train`, but return the cluster of each point (uint32).
+
+        `out`: an array to write the labels to.
+        """
+        points, count = self._training_input(data, num_threads)
+        labels = label_buffer(out, points.rows)
+
+        def fill(handle: Any) -> np.ndarray:
+            labels[:] = _labels(handle)
+            return labels
+
+        return self._train(points, count, fill)
+
+    def assign(self, data: Any, k: int = 1, num_threads: int | None = None) -> list[list[int]]:
+        """Assign every point to its `k` nearest clusters: for each cluster its points.
+
+        A `k` beyond `n_clusters` means all of them. Raises `ValueError` if the
+        model is not trained, `k` is 0, or the dimensions differ.
+        """
+        self._require_trained()
+        nearest = integer(k, "k")
+        if nearest == 0:
+            raise KMeansError("Invalid parameter: k must be positive")
+        count = threads(num_threads)
+        points = Points(data)
+        handle = self._clone()
+        clusters = ffi.new("kentro_clusters **")
+        call(handle, None, lib.kentro_kmeans_assign, points.handle, nearest, count, clusters)
+        return lists(clusters)
+
+    def predict(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The nearest cluster of each point (uint32).
+
+        `out`: an array to write the labels to.
+        """
+        self._require_trained()
+        count = threads(num_threads)
+        points = Points(data)
+        labels = label_buffer(out, points.rows)
+        pointer = ffi.from_buffer("uint32_t[]", labels)
+        function = lib.kentro_kmeans_predict
+        call(self._clone(), None, function, points.handle, 1, count, pointer, ffi.NULL)
+        return labels
+
+    # Settings and results; results are None until the model is trained
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return _size(lib.kentro_kmeans_n_clusters, self._handle)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations at most."""
+        return _size(lib.kentro_kmeans_iterations, self._handle)
+
+    @property
+    def is_euclidean(self) -> bool:
+        """Whether the distance is Euclidean rather than cosine."""
+        return _bool(lib.kentro_kmeans_is_euclidean, self._handle)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the difference of cluster sizes is bounded."""
+        return _bool(lib.kentro_kmeans_is_balanced, self._handle)
+
+    @property
+    def max_balance_diff(self) -> int:
+        """The largest difference of cluster sizes when balanced."""
+        return _size(lib.kentro_kmeans_max_balance_diff, self._handle)
+
+    @property
+    def is_use_medoids(self) -> bool:
+        """Whether centres are data points."""
+        return _bool(lib.kentro_kmeans_is_use_medoids, self._handle)
+
+    @property
+    def is_verbose(self) -> bool:
+        """Whether training prints a line an iteration."""
+        return _bool(lib.kentro_kmeans_is_verbose, self._handle)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the model is trained."""
+        return _bool(lib.kentro_kmeans_is_trained, self._handle)
+
+    @property
+    def centroids(self) -> np.ndarray | None:
+        """n_clusters x n_dimensions, float32: means, unit vectors (cosine) or medoids."""
+        if not self.is_trained:
+            return None
+        pointer = ffi.new("const float **")
+        rows, cols = ffi.new("size_t *"), ffi.new("size_t *")
+        check(lib.kentro_kmeans_centroids(self._handle, pointer, rows, cols), self._handle)
+        return from_native(pointer[0], (rows[0], cols[0]), np.float32).copy()
+
+    @property
+    def medoid_indices(self) -> list[int] | None:
+        """The row of the training data that is each cluster's medoid, if medoids are used."""
+        if not (self.is_trained and self.is_use_medoids):
+            return None
+        pointer, length = ffi.new("const size_t **"), ffi.new("size_t *")
+        check(lib.kentro_kmeans_medoid_indices(self._handle, pointer, length), self._handle)
+        return from_native(pointer[0], length[0], np.uintp).tolist()
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The cluster of each training point, uint32."""
+        return _labels(self._handle).copy() if self.is_trained else None
+
+    @property
+    def inertia(self) -> float | None:
+        """The objective that training reached.
+
+        The sum over all training points of the squared Euclidean distance, of
+        1 - cosine, or with medoids of the (non-squared) distance.
+        """
+        if not self.is_trained:
+            return None
+        value = ffi.new("double *")
+        check(lib.kentro_kmeans_inertia(self._handle, value), self._handle)
+        return value[0]
+
+    @property
+    def n_iter(self) -> int | None:
+        """Iterations that ran."""
+        return _size(lib.kentro_kmeans_n_iter, self._handle) if self.is_trained else None
+
+    @property
+    def cluster_sizes(self) -> list[int] | None:
+        """Number of training points in each cluster."""
+        if not self.is_trained:
+            return None
+        return np.bincount(_labels(self._handle), minlength=self.n_clusters).tolist()
+
+    def __repr__(self) -> str:
+        fields = {
+            "n_clusters": self.n_clusters,
+            "iterations": self.iterations,
+            "euclidean": self.is_euclidean,
+            "balanced": self.is_balanced,
+            "use_medoids": self.is_use_medoids,
+            "trained": self.is_trained,
+        }
+        return f"KMeans({', '.join(f'{k}={str(v).lower()}' for k, v in fields.items())})"
+
+    def __copy__(self) -> KMeans:
+        new = type(self).__new__(type(self))
+        new._handle = self._clone()
+        new._progress = self._progress
+        return new
+
+    def __deepcopy__(self, _memo: Any) -> KMeans:
+        return self.__copy__()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a KMeans cannot be pickled; keep its centroids and pass them to with_init instead"
+        )
+
+    def _with(self, setter: Callable[..., int], *values: Any) -> KMeans:
+        new = self.__copy__()
+        check(setter(new._handle, *values), new._handle)
+        return new
+
+    def _clone(self) -> Any:
+        model = ffi.new("kentro_kmeans **")
+        check(lib.kentro_kmeans_clone(self._handle, model))
+        return _owned(model)
+
+    def _require_trained(self) -> None:
+        if not self.is_trained:
+            fail(lib.KENTRO_STATUS_NOT_TRAINED)
+
+    def _training_input(self, data: Any, num_threads: int | None) -> tuple[Points, int]:
+        if self.is_trained:
+            fail(lib.KENTRO_STATUS_ALREADY_TRAINED)
+        count = threads(num_threads)
+        return Points(data), count
+
+    def _train(self, points: Points, count: int, read: Callable[[Any], Result]) -> Result:
+        """Train a clone, and become it once its result has been read.
+
+        Whatever goes wrong before leaves the model as it was.
+        """
+        untrained, handle = self._handle, self._clone()
+        messages = call(handle, self._progress, lib.kentro_kmeans_train, points.handle, count)
+        for message in messages:
+            warnings.warn(message, KMeansWarning, stacklevel=3)
+        result = read(handle)
+        if self._handle is not untrained:  # another thread was faster
+            fail(lib.KENTRO_STATUS_ALREADY_TRAINED)
+        self._handle = handle
+        return result
+
+
+def _owned(model: Any) -> Any:
+    return ffi.gc(model[0], lib.kentro_kmeans_free)
+
+
+def _choice(value: str, name: str, choices: dict) -> int:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r}")
+    if value not in choices:
+        known = ", ".join(map(repr, choices))
+        raise KMeansError(f"{name} must be one of {known}, got {value!r}")
+    return choices[value]
+
+
+def _size(getter: Callable[..., int], handle: Any) -> int:
+    value = ffi.new("size_t *")
+    check(getter(handle, value), handle)
+    return value[0]
+
+
+def _bool(getter: Callable[..., int], handle: Any) -> bool:
+    value = ffi.new("int32_t *")
+    check(getter(handle, value), handle)
+    return bool(value[0])
+
+
+def _labels(handle: Any) -> np.ndarray:
+    """A view that is valid for as long as `handle` lives."""
+    pointer, length = ffi.new("const uint32_t **"), ffi.new("size_t *")
+    check(lib.kentro_kmeans_labels(handle, pointer, length), handle)
+    return from_native(pointer[0], length[0], np.uint32)

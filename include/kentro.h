@@ -1,0 +1,722 @@
+/* Kentro: K-means, balanced K-means and K-medoids.
+ *
+ * Every function returns a kentro_status, but for those that return text or a
+ * version, and *_free. Handles come from *_new (or an out argument) and go by
+ * *_free, which takes NULL. Outputs come last and are written only on success.
+ * A handle must be live, and data and outputs as large as described; a NULL
+ * where none is allowed is an error. const handles may be shared between
+ * threads. docs/c.md tells more.
+ *
+ * Generated from src/ffi by cbindgen; do not edit. */
+
+
+#ifndef KENTRO_H
+#define KENTRO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The version of this header; kentro_version() is that of the library. */
+#define KENTRO_VERSION_MAJOR 0
+#define KENTRO_VERSION_MINOR 3
+#define KENTRO_VERSION_PATCH 0
+#define KENTRO_VERSION "0.3.0"
+
+/* A num_threads that stands for all the cores this process may use. */
+#define KENTRO_ALL_THREADS SIZE_MAX
+
+/**
+ * IEEE 754 binary32, `float`.
+ */
+#define KENTRO_DTYPE_F32 1
+
+/**
+ * IEEE 754 binary64, `double`.
+ */
+#define KENTRO_DTYPE_F64 2
+
+/**
+ * IEEE 754 binary16.
+ */
+#define KENTRO_DTYPE_F16 3
+
+/**
+ * bfloat16: the upper half of a binary32.
+ */
+#define KENTRO_DTYPE_BF16 4
+
+/**
+ * `int8_t`.
+ */
+#define KENTRO_DTYPE_I8 5
+
+/**
+ * `uint8_t`.
+ */
+#define KENTRO_DTYPE_U8 6
+
+/**
+ * `int16_t`.
+ */
+#define KENTRO_DTYPE_I16 7
+
+/**
+ * `uint16_t`.
+ */
+#define KENTRO_DTYPE_U16 8
+
+/**
+ * `int32_t`.
+ */
+#define KENTRO_DTYPE_I32 9
+
+/**
+ * `uint32_t`.
+ */
+#define KENTRO_DTYPE_U32 10
+
+/**
+ * `int64_t`.
+ */
+#define KENTRO_DTYPE_I64 11
+
+/**
+ * `uint64_t`.
+ */
+#define KENTRO_DTYPE_U64 12
+
+/**
+ * One byte, 0 or 1.
+ */
+#define KENTRO_DTYPE_BOOL 13
+
+/**
+ * To be or-ed to a type of more than one byte: its bytes are in the order
+ * that is not this machine's.
+ */
+#define KENTRO_DTYPE_SWAPPED 256
+
+/**
+ * First centroids: greedy k-means++ for few clusters, a cheaper sample for many.
+ */
+#define KENTRO_INIT_AUTO 0
+
+/**
+ * First centroids: greedy k-means++.
+ */
+#define KENTRO_INIT_KMEANS_PLUS_PLUS 1
+
+/**
+ * First centroids: k-means||.
+ */
+#define KENTRO_INIT_KMEANS_PARALLEL 2
+
+/**
+ * First centroids: distinct rows drawn uniformly.
+ */
+#define KENTRO_INIT_RANDOM 3
+
+/**
+ * One run from a cheap start.
+ */
+#define KENTRO_QUALITY_FAST 0
+
+/**
+ * One run from a good start.
+ */
+#define KENTRO_QUALITY_DEFAULT 1
+
+/**
+ * Searches on past local minima until it stops paying.
+ */
+#define KENTRO_QUALITY_BEST 2
+
+/**
+ * A line that `kentro_kmeans_set_verbose` asked for.
+ */
+#define KENTRO_LOG_INFO 0
+
+/**
+ * The result is usable, but perhaps not what was expected.
+ */
+#define KENTRO_LOG_WARNING 1
+
+/**
+ * A list of point indices for each cluster, ascending. Never changes, so that
+ * it may be shared between threads; independent of the model it came from.
+ */
+typedef struct kentro_clusters kentro_clusters;
+
+/**
+ * A clustering model. May be shared between threads. While a call trains it
+ * or sets it up, it can be read, as it was before that call, but other calls
+ * that would change it get `KENTRO_STATUS_BUSY`.
+ */
+typedef struct kentro_kmeans kentro_kmeans;
+
+/**
+ * A view of rows that stay the caller's: their memory must outlive the view
+ * and not change while a call uses it. May be shared between threads.
+ */
+typedef struct kentro_points kentro_points;
+
+/**
+ * What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
+ */
+typedef int32_t kentro_status;
+
+/**
+ * Told of every finished iteration: its number (from 1), the objective, how
+ * many points changed their cluster, and the seconds since training began.
+ * Anything but 0 cancels.
+ */
+typedef int32_t (*kentro_progress_fn)(size_t iteration,
+                                      double inertia,
+                                      size_t changed,
+                                      double seconds,
+                                      void *user_data);
+
+/**
+ * Asked every 0.02 s or so whether to go on. Anything but 0 cancels.
+ */
+typedef int32_t (*kentro_poll_fn)(void *user_data);
+
+/**
+ * Told lines for the user. `level` is one of `KENTRO_LOG_*`; `message` is
+ * valid only during the call and has no line feed at its end.
+ */
+typedef void (*kentro_log_fn)(int32_t level,
+                              const char *message,
+                              void *user_data);
+
+/**
+ * Success; only now are the `out_*` arguments written.
+ */
+#define KENTRO_STATUS_OK 0
+
+/**
+ * An argument is NULL that must not be.
+ */
+#define KENTRO_STATUS_NULL_POINTER 1
+
+/**
+ * A setting or an argument is out of its range.
+ */
+#define KENTRO_STATUS_INVALID_PARAMETER 2
+
+/**
+ * The number of clusters is 0.
+ */
+#define KENTRO_STATUS_INVALID_N_CLUSTERS 3
+
+/**
+ * The model has been trained already; a model trains once.
+ */
+#define KENTRO_STATUS_ALREADY_TRAINED 4
+
+/**
+ * The call needs a trained model.
+ */
+#define KENTRO_STATUS_NOT_TRAINED 5
+
+/**
+ * There are fewer points than clusters.
+ */
+#define KENTRO_STATUS_INSUFFICIENT_POINTS 6
+
+/**
+ * The points do not have as many columns as the model.
+ */
+#define KENTRO_STATUS_DIMENSION_MISMATCH 7
+
+/**
+ * The shape, strides, alignment or number type of the points cannot be used.
+ */
+#define KENTRO_STATUS_INVALID_DATA 8
+
+/**
+ * A value is NaN, infinite, or too large for a float32.
+ */
+#define KENTRO_STATUS_NOT_FINITE 9
+
+/**
+ * Memory could not be had.
+ */
+#define KENTRO_STATUS_OUT_OF_MEMORY 10
+
+/**
+ * A callback asked to stop; the model is as it was before the call.
+ */
+#define KENTRO_STATUS_CANCELLED 11
+
+/**
+ * The operating system refused to start threads.
+ */
+#define KENTRO_STATUS_THREADS 12
+
+/**
+ * A bug in Kentro; the model is as it was before the call. Please report it.
+ */
+#define KENTRO_STATUS_INTERNAL 13
+
+/**
+ * The handle is being trained or set up by another call that has not
+ * returned: on another thread, or the one whose callback this is.
+ */
+#define KENTRO_STATUS_BUSY 14
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library, such as "1.2.3": static, never to be freed.
+ */
+const char *kentro_version(void);
+
+/**
+ * The version of the library as major << 16 | minor << 8 | patch.
+ */
+uint32_t kentro_version_number(void);
+
+/**
+ * A short text for a status: static, never NULL, never to be freed. What
+ * went wrong in detail is told by `kentro_kmeans_error`.
+ */
+const char *kentro_status_message(int32_t status);
+
+/**
+ * Makes a view of `rows` x `cols` numbers of type `dtype` (one of
+ * `KENTRO_DTYPE_*`). Row i, column j lies at
+ * `(const char *)data + i * row_stride_bytes + j * col_stride_bytes`; strides
+ * may be negative or 0.
+ *
+ * float32 rows of adjacent columns are used where they lie; anything else is
+ * converted a block of rows at a time, never as a whole. Values become the
+ * nearest float32.
+ *
+ * `KENTRO_STATUS_INVALID_DATA` if `dtype` is none of the constants, `data` or
+ * a stride is not aligned to the number type, or sizes overflow. `data` may
+ * be NULL if there are no values. To be freed by `kentro_points_free`.
+ */
+kentro_status kentro_points_new(const void *data,
+                                size_t rows,
+                                size_t cols,
+                                ptrdiff_t row_stride_bytes,
+                                ptrdiff_t col_stride_bytes,
+                                int32_t dtype,
+                                kentro_points **out_points);
+
+/**
+ * `kentro_points_new` for float32 rows without gaps: row i, column j is
+ * `data[i * cols + j]`.
+ */
+kentro_status kentro_points_new_f32(const float *data,
+                                    size_t rows,
+                                    size_t cols,
+                                    kentro_points **out_points);
+
+/**
+ * Frees a view, not the memory it is a view of; NULL is fine.
+ */
+void kentro_points_free(kentro_points *points);
+
+/**
+ * Makes a model of `n_clusters` clusters with default settings: cosine,
+ * 25 iterations, neither balanced nor medoids.
+ *
+ * `KENTRO_STATUS_INVALID_N_CLUSTERS` if `n_clusters` is 0. To be freed by
+ * `kentro_kmeans_free`.
+ */
+kentro_status kentro_kmeans_new(size_t n_clusters, kentro_kmeans **out_kmeans);
+
+/**
+ * Makes an independent copy with the same settings, callbacks and user data.
+ * What training left behind is shared, so that copying is cheap. To be freed
+ * by `kentro_kmeans_free`; the two may be freed in any order.
+ */
+kentro_status kentro_kmeans_clone(const kentro_kmeans *kmeans,
+                                  kentro_kmeans **out_kmeans);
+
+/**
+ * Frees a model and everything lent from it; NULL is fine.
+ */
+void kentro_kmeans_free(kentro_kmeans *kmeans);
+
+/**
+ * The detail of the last call on this handle that failed, such as "Invalid
+ * data: row 17, column 3 is NaN; ..."; "" if none did.
+ *
+ * Valid until the next call on the handle that fails, or until it is freed.
+ * Threads that share a handle and want texts of their own clone it.
+ */
+const char *kentro_kmeans_error(const kentro_kmeans *kmeans);
+
+/**
+ * Iterations at most, at least 1; default 25.
+ */
+kentro_status kentro_kmeans_set_iterations(kentro_kmeans *kmeans,
+                                           size_t iterations);
+
+/**
+ * 1: Euclidean distance; 0, the default: cosine similarity.
+ */
+kentro_status kentro_kmeans_set_euclidean(kentro_kmeans *kmeans,
+                                          int32_t euclidean);
+
+/**
+ * 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
+ * says; default 0.
+ */
+kentro_status kentro_kmeans_set_balanced(kentro_kmeans *kmeans,
+                                         int32_t balanced);
+
+/**
+ * The largest difference of cluster sizes when balanced, at least 1;
+ * default 16.
+ */
+kentro_status kentro_kmeans_set_max_balance_diff(kentro_kmeans *kmeans,
+                                                 size_t max_balance_diff);
+
+/**
+ * 1: a line an iteration goes to the log callback or, without one, to
+ * standard output; default 0.
+ */
+kentro_status kentro_kmeans_set_verbose(kentro_kmeans *kmeans,
+                                        int32_t verbose);
+
+/**
+ * 1: K-medoids, whose centres are rows of the data; default 0.
+ */
+kentro_status kentro_kmeans_set_use_medoids(kentro_kmeans *kmeans,
+                                            int32_t use_medoids);
+
+/**
+ * The seed of every random choice; default 0. The same seed, data and
+ * settings give the same result at any number of threads.
+ */
+kentro_status kentro_kmeans_set_seed(kentro_kmeans *kmeans, uint64_t seed);
+
+/**
+ * Stops when an iteration lowers the inertia by less than this fraction; at
+ * least 0; default 0: only when no assignment changes.
+ */
+kentro_status kentro_kmeans_set_tolerance(kentro_kmeans *kmeans,
+                                          double tolerance);
+
+/**
+ * Where the first centroids come from, one of `KENTRO_INIT_*`; default
+ * `KENTRO_INIT_AUTO`.
+ */
+kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans, int32_t init);
+
+/**
+ * Starts from these centroids, `rows` (the number of clusters) x `cols`,
+ * row-major without gaps. They are copied.
+ */
+kentro_status kentro_kmeans_set_init_centroids(kentro_kmeans *kmeans,
+                                               const float *centroids,
+                                               size_t rows,
+                                               size_t cols);
+
+/**
+ * Runs from this many starts and keeps the best, at least 1; default 1.
+ */
+kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans, size_t n_init);
+
+/**
+ * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
+ * default `KENTRO_QUALITY_DEFAULT`.
+ */
+kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
+                                        int32_t quality);
+
+/**
+ * Bytes that training may use beside the data; default: the smaller of 2 GB
+ * and a quarter of the machine's memory.
+ */
+kentro_status kentro_kmeans_set_memory_limit(kentro_kmeans *kmeans,
+                                             uint64_t bytes);
+
+/**
+ * The number of clusters.
+ */
+kentro_status kentro_kmeans_n_clusters(const kentro_kmeans *kmeans,
+                                       size_t *out);
+
+/**
+ * Iterations at most.
+ */
+kentro_status kentro_kmeans_iterations(const kentro_kmeans *kmeans,
+                                       size_t *out);
+
+/**
+ * The largest difference of cluster sizes when balanced.
+ */
+kentro_status kentro_kmeans_max_balance_diff(const kentro_kmeans *kmeans,
+                                             size_t *out);
+
+/**
+ * 1 if the distance is Euclidean, 0 if it is cosine.
+ */
+kentro_status kentro_kmeans_is_euclidean(const kentro_kmeans *kmeans,
+                                         int32_t *out);
+
+/**
+ * 1 if cluster sizes are balanced, else 0.
+ */
+kentro_status kentro_kmeans_is_balanced(const kentro_kmeans *kmeans,
+                                        int32_t *out);
+
+/**
+ * 1 if the centres are medoids, else 0.
+ */
+kentro_status kentro_kmeans_is_use_medoids(const kentro_kmeans *kmeans,
+                                           int32_t *out);
+
+/**
+ * 1 if the model is verbose, else 0.
+ */
+kentro_status kentro_kmeans_is_verbose(const kentro_kmeans *kmeans,
+                                       int32_t *out);
+
+/**
+ * 1 if the model is trained, else 0.
+ */
+kentro_status kentro_kmeans_is_trained(const kentro_kmeans *kmeans,
+                                       int32_t *out);
+
+/**
+ * Sets the function that is told of every finished iteration of training and
+ * may cancel it; NULL removes it. `user_data` is handed through and must live as
+ * long as this handle and its clones.
+ *
+ * All callbacks are called on the thread that called Kentro, during that
+ * call. They may read the handle they are called for, but neither change nor
+ * free it, and must not jump out of the call (exceptions, `longjmp`).
+ */
+kentro_status kentro_kmeans_set_progress(kentro_kmeans *kmeans,
+                                         kentro_progress_fn progress,
+                                         void *user_data);
+
+/**
+ * Sets the function that is asked, at least every 0.02 s or so while Kentro
+ * computes, whether to go on; NULL removes it. Meant for Ctrl-C and time
+ * limits. See `kentro_kmeans_set_progress`.
+ */
+kentro_status kentro_kmeans_set_poll(kentro_kmeans *kmeans,
+                                     kentro_poll_fn poll,
+                                     void *user_data);
+
+/**
+ * Sets the function that gets verbose lines and warnings; NULL removes it.
+ * Without one, verbose lines go to standard output and warnings are only to
+ * be had from `kentro_kmeans_warning`. See `kentro_kmeans_set_progress`.
+ */
+kentro_status kentro_kmeans_set_log(kentro_kmeans *kmeans,
+                                    kentro_log_fn log,
+                                    void *user_data);
+
+/**
+ * Clusters the rows of `points`. A model trains once; after an error it is as
+ * it was before.
+ *
+ * `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
+ * grants this process is capped. Has no influence on the result. Threads end
+ * with the call, so that the process may fork before and after.
+ */
+kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
+                                  const kentro_points *points,
+                                  size_t num_threads);
+
+/**
+ * `kentro_kmeans_train` for float32 rows without gaps: see
+ * `kentro_points_new_f32`.
+ */
+kentro_status kentro_kmeans_train_f32(kentro_kmeans *kmeans,
+                                      const float *data,
+                                      size_t rows,
+                                      size_t cols,
+                                      size_t num_threads);
+
+/**
+ * Assigns every row of `points` to its `k` nearest clusters (at least 1; more
+ * than there are means all) and returns for each cluster the rows it got.
+ * To be freed by `kentro_clusters_free`.
+ */
+kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
+                                   const kentro_points *points,
+                                   size_t k,
+                                   size_t num_threads,
+                                   kentro_clusters **out_clusters);
+
+/**
+ * `kentro_kmeans_assign` for float32 rows without gaps: see
+ * `kentro_points_new_f32`.
+ */
+kentro_status kentro_kmeans_assign_f32(const kentro_kmeans *kmeans,
+                                       const float *data,
+                                       size_t rows,
+                                       size_t cols,
+                                       size_t k,
+                                       size_t num_threads,
+                                       kentro_clusters **out_clusters);
+
+/**
+ * Writes the `k` nearest clusters of every row, nearest first, to
+ * `out_labels` and, unless it is NULL, their distances to `out_distances`.
+ * Each has room for rows x min(k, n_clusters) values, which do not overlap
+ * the points. k = 1 is the plain case.
+ *
+ * The distance is the squared Euclidean one, or 1 - cosine. After an error
+ * the contents of both are undefined.
+ */
+kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
+                                    const kentro_points *points,
+                                    size_t k,
+                                    size_t num_threads,
+                                    uint32_t *out_labels,
+                                    double *out_distances);
+
+/**
+ * `kentro_kmeans_predict` for float32 rows without gaps: see
+ * `kentro_points_new_f32`.
+ */
+kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
+                                        const float *data,
+                                        size_t rows,
+                                        size_t cols,
+                                        size_t k,
+                                        size_t num_threads,
+                                        uint32_t *out_labels,
+                                        double *out_distances);
+
+/**
+ * Writes a cluster of every row to `out_labels` and, unless it is NULL, its
+ * distance to `out_distances`, by the prices that a balanced model has
+ * learnt: rows like the training data spread over the clusters as evenly as
+ * it did, though nothing bounds the sizes here. Else like
+ * `kentro_kmeans_predict` with k = 1.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+ */
+kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
+                                             const kentro_points *points,
+                                             size_t num_threads,
+                                             uint32_t *out_labels,
+                                             double *out_distances);
+
+/**
+ * Lends the cluster of every training point.
+ */
+kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
+                                   const uint32_t **out,
+                                   size_t *out_len);
+
+/**
+ * Lends the row of the training data that is each cluster's medoid; NULL and
+ * 0 if the model does not use medoids.
+ */
+kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
+                                           const size_t **out,
+                                           size_t *out_len);
+
+/**
+ * Lends the centroids, n_clusters x dimensions, row-major: means, unit
+ * vectors (cosine) or medoids.
+ */
+kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
+                                      const float **out,
+                                      size_t *out_rows,
+                                      size_t *out_cols);
+
+/**
+ * Makes the lists of training points by cluster. To be freed by
+ * `kentro_clusters_free`.
+ */
+kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
+                                     kentro_clusters **out_clusters);
+
+/**
+ * The objective that was reached: the sum over all training points of the
+ * squared Euclidean distance, of 1 - cosine, or with medoids of the
+ * (non-squared) distance to the medoid.
+ */
+kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans, double *out);
+
+/**
+ * By what fraction of the inertia at most a balanced assignment is dearer than
+ * the best one with cluster sizes in the same range, for the final centroids:
+ * proved, and 0 up to rounding. NaN if the model is not balanced.
+ */
+kentro_status kentro_kmeans_balance_gap(const kentro_kmeans *kmeans,
+                                        double *out);
+
+/**
+ * Iterations that ran.
+ */
+kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans, size_t *out);
+
+/**
+ * Lends a line on how the result was found, where there is more than one way:
+ * with medoids, whether all distances were compared or a sample of them. ""
+ * where there is nothing to say.
+ */
+kentro_status kentro_kmeans_info(const kentro_kmeans *kmeans,
+                                 const char **out);
+
+/**
+ * The number of warnings that training left; 0 before.
+ */
+kentro_status kentro_kmeans_n_warnings(const kentro_kmeans *kmeans,
+                                       size_t *out);
+
+/**
+ * Lends a warning that training left, such as that there are fewer distinct
+ * points than clusters.
+ */
+kentro_status kentro_kmeans_warning(const kentro_kmeans *kmeans,
+                                    size_t index,
+                                    const char **out);
+
+/**
+ * The number of clusters.
+ */
+kentro_status kentro_clusters_n_clusters(const kentro_clusters *clusters,
+                                         size_t *out);
+
+/**
+ * Lends the points of one cluster until the handle is freed.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster.
+ */
+kentro_status kentro_clusters_members(const kentro_clusters *clusters,
+                                      size_t cluster,
+                                      const size_t **out,
+                                      size_t *out_len);
+
+/**
+ * Lends n_clusters + 1 offsets: the points of cluster j are those from
+ * `offsets[j]` to before `offsets[j + 1]` of `kentro_clusters_all_members`.
+ */
+kentro_status kentro_clusters_offsets(const kentro_clusters *clusters,
+                                      const size_t **out,
+                                      size_t *out_len);
+
+/**
+ * Lends the points of all clusters, one cluster after the other.
+ */
+kentro_status kentro_clusters_all_members(const kentro_clusters *clusters,
+                                          const size_t **out,
+                                          size_t *out_len);
+
+/**
+ * Frees the lists; NULL is fine.
+ */
+void kentro_clusters_free(kentro_clusters *clusters);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* KENTRO_H */

@@ -1,0 +1,716 @@
+/// \file kentro.hpp
+/// Kentro for C++17 and later: K-means, balanced K-means and K-medoids.
+///
+///     std::vector<float> data = ...;                   // row-major, 64 columns
+///     auto kmeans = kentro::KMeans(10).with_iterations(50).with_euclidean(true);
+///     kentro::Clusters clusters = kmeans.train({data, 64});
+///     for (kentro::View<std::size_t> members : clusters) { ... }
+///
+/// A thin, header-only face of kentro.h. Everything that fails throws
+/// kentro::Error. Objects are move-only and free what they own. A moved-from
+/// object may only be destroyed or assigned to.
+///
+/// Threads: const member functions of one object may run at the same time;
+/// others need the object to themselves. Different objects are independent.
+
+#ifndef KENTRO_HPP
+#define KENTRO_HPP
+
+#include "kentro.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace kentro {
+
+/// What every failing call throws. `what()` names the parameter, its value and
+/// the remedy.
+class Error : public std::runtime_error {
+public:
+    Error(kentro_status status, const std::string& text)
+        : std::runtime_error(text), status_(status) {}
+
+    /// One of the KENTRO_STATUS_* constants.
+    kentro_status status() const noexcept { return status_; }
+
+private:
+    kentro_status status_;
+};
+
+/// The version of the library that is loaded, such as "0.3.0".
+inline const char* version() noexcept { return kentro_version(); }
+
+/// A count given as any integer type. A negative one becomes 0, which the
+/// library rejects by the parameter's name.
+class Count {
+public:
+    template <class Integer, class = std::enable_if_t<std::is_integral_v<Integer> &&
+                                                      !std::is_same_v<Integer, bool>>>
+    constexpr Count(Integer value) noexcept
+        : value_(value < Integer{} ? 0 : static_cast<std::size_t>(value)) {}
+
+    constexpr operator std::size_t() const noexcept { return value_; }
+
+private:
+    std::size_t value_;
+};
+
+/// Values that somebody else owns, side by side in memory.
+template <class T>
+class View {
+public:
+    constexpr View() noexcept = default;
+    constexpr View(const T* data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+    constexpr const T* data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr const T* begin() const noexcept { return data_; }
+    constexpr const T* end() const noexcept { return data_ + size_; }
+    constexpr const T& operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    const T* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Row-major float32 values that somebody else owns.
+class MatrixView {
+public:
+    constexpr MatrixView(const float* data, std::size_t rows, std::size_t cols) noexcept
+        : data_(data), rows_(rows), cols_(cols) {}
+
+    constexpr const float* data() const noexcept { return data_; }
+    constexpr std::size_t rows() const noexcept { return rows_; }
+    constexpr std::size_t cols() const noexcept { return cols_; }
+    constexpr View<float> operator[](std::size_t row) const noexcept {
+        return {data_ + row * cols_, cols_};
+    }
+
+private:
+    const float* data_;
+    std::size_t rows_;
+    std::size_t cols_;
+};
+
+namespace detail {
+
+/// Calls a C function on an object that is no longer needed.
+template <auto Free>
+struct Deleter {
+    template <class T>
+    void operator()(T* object) const noexcept {
+        Free(object);
+    }
+};
+
+inline void check(kentro_status status) {
+    if (status != KENTRO_STATUS_OK) throw Error(status, kentro_status_message(status));
+}
+
+/// The KENTRO_DTYPE_* constant of a C++ number type.
+template <class T>
+constexpr std::int32_t dtype() noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+        return KENTRO_DTYPE_F32;
+    } else if constexpr (std::is_same_v<T, double>) {
+        return KENTRO_DTYPE_F64;
+    } else if constexpr (std::is_same_v<T, bool>) {
+        return KENTRO_DTYPE_BOOL;
+    } else {
+        static_assert(std::is_integral_v<T>, "points are float, double, bool or integers; for "
+                                             "others pass a KENTRO_DTYPE_* constant");
+        constexpr bool is_signed = std::is_signed_v<T>;
+        switch (sizeof(T)) {
+        case 1: return is_signed ? KENTRO_DTYPE_I8 : KENTRO_DTYPE_U8;
+        case 2: return is_signed ? KENTRO_DTYPE_I16 : KENTRO_DTYPE_U16;
+        case 4: return is_signed ? KENTRO_DTYPE_I32 : KENTRO_DTYPE_U32;
+        default: return is_signed ? KENTRO_DTYPE_I64 : KENTRO_DTYPE_U64;
+        }
+    }
+}
+
+} // namespace detail
+
+/// Points to cluster: rows × cols numbers that the caller keeps, unchanged,
+/// for as long as this object is used. Nothing is copied.
+class Points {
+public:
+    /// Row-major values without gaps.
+    template <class T>
+    Points(const T* data, std::size_t rows, std::size_t cols)
+        : Points(data, rows, cols, static_cast<std::ptrdiff_t>(cols)) {}
+
+    /// Values of any layout. Strides count values, not bytes, from a row to
+    /// the next and from a column to the next; they may be negative.
+    template <class T>
+    Points(const T* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
+           std::ptrdiff_t col_stride = 1)
+        : Points(data, rows, cols, bytes<T>(row_stride), bytes<T>(col_stride), detail::dtype<T>()) {
+    }
+
+    /// Row-major values in a container that lies in memory in one piece, such
+    /// as a std::vector or std::array, `cols` to a row.
+    template <class Container, class = decltype(std::data(std::declval<const Container&>()))>
+    Points(const Container& values, std::size_t cols)
+        : Points(std::data(values), count_rows(std::size(values), cols), cols) {}
+
+    /// Any layout and number type: strides in bytes, a KENTRO_DTYPE_*
+    /// constant, for foreign byte order `| KENTRO_DTYPE_SWAPPED`.
+    Points(const void* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride_bytes,
+           std::ptrdiff_t col_stride_bytes, std::int32_t dtype)
+        : rows_(rows), cols_(cols) {
+        kentro_points* points = nullptr;
+        detail::check(kentro_points_new(data, rows, cols, row_stride_bytes, col_stride_bytes, dtype,
+                                        &points));
+        handle_.reset(points);
+    }
+
+    std::size_t rows() const noexcept { return rows_; }
+    std::size_t cols() const noexcept { return cols_; }
+
+    /// For calls of kentro.h; still owned by this object.
+    const kentro_points* handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class T>
+    static std::ptrdiff_t bytes(std::ptrdiff_t stride) {
+        constexpr std::ptrdiff_t limit = PTRDIFF_MAX / static_cast<std::ptrdiff_t>(sizeof(T));
+        if (stride > limit || stride < -limit) {
+            throw Error(KENTRO_STATUS_INVALID_DATA, "Invalid data: a stride of " +
+                                                        std::to_string(stride) +
+                                                        " values is too large");
+        }
+        return stride * static_cast<std::ptrdiff_t>(sizeof(T));
+    }
+
+    static std::size_t count_rows(std::size_t size, std::size_t cols) {
+        if (cols == 0) return size; // rejected where it is used
+        if (size % cols != 0) {
+            throw Error(KENTRO_STATUS_INVALID_DATA, "Invalid data: " + std::to_string(size) +
+                                                        " values do not make rows of " +
+                                                        std::to_string(cols) + " columns");
+        }
+        return size / cols;
+    }
+
+    std::unique_ptr<kentro_points, detail::Deleter<kentro_points_free>> handle_;
+    std::size_t rows_;
+    std::size_t cols_;
+};
+
+/// For each cluster the indices of its points, ascending.
+class Clusters {
+public:
+    /// Takes over the handle.
+    explicit Clusters(kentro_clusters* handle) : handle_(handle) {
+        const std::size_t* values = nullptr;
+        std::size_t size = 0;
+        detail::check(kentro_clusters_offsets(handle, &values, &size));
+        offsets_ = {values, size};
+        detail::check(kentro_clusters_all_members(handle, &values, &size));
+        members_ = {values, size};
+    }
+
+    /// The number of clusters.
+    std::size_t size() const noexcept { return offsets_.size() - 1; }
+
+    /// The members of a cluster, which must be below `size()`. Views live as
+    /// long as this object or what it is moved to.
+    View<std::size_t> operator[](std::size_t cluster) const noexcept {
+        return {members_.data() + offsets_[cluster], offsets_[cluster + 1] - offsets_[cluster]};
+    }
+
+    /// The members of all clusters, one cluster after another; cluster j is
+    /// [offsets()[j], offsets()[j + 1]).
+    View<std::size_t> members() const noexcept { return members_; }
+    View<std::size_t> offsets() const noexcept { return offsets_; }
+
+    std::vector<std::vector<std::size_t>> to_vectors() const {
+        std::vector<std::vector<std::size_t>> vectors;
+        vectors.reserve(size());
+        for (View<std::size_t> cluster : *this)
+            vectors.emplace_back(cluster.begin(), cluster.end());
+        return vectors;
+    }
+
+    class Iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = View<std::size_t>;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const value_type*;
+        using reference = value_type;
+
+        Iterator(const Clusters* clusters, std::size_t index) noexcept
+            : clusters_(clusters), index_(index) {}
+
+        value_type operator*() const noexcept { return (*clusters_)[index_]; }
+        Iterator& operator++() noexcept {
+            ++index_;
+            return *this;
+        }
+        Iterator operator++(int) noexcept { return {clusters_, index_++}; }
+        bool operator==(const Iterator& other) const noexcept { return index_ == other.index_; }
+        bool operator!=(const Iterator& other) const noexcept { return index_ != other.index_; }
+
+    private:
+        const Clusters* clusters_;
+        std::size_t index_;
+    };
+
+    Iterator begin() const noexcept { return {this, 0}; }
+    Iterator end() const noexcept { return {this, size()}; }
+
+    /// For calls of kentro.h; still owned by this object.
+    const kentro_clusters* handle() const noexcept { return handle_.get(); }
+
+private:
+    std::unique_ptr<kentro_clusters, detail::Deleter<kentro_clusters_free>> handle_;
+    View<std::size_t> offsets_;
+    View<std::size_t> members_;
+};
+
+/// Where the first centroids come from.
+enum class Init : std::int32_t {
+    automatic = KENTRO_INIT_AUTO,
+    kmeans_plus_plus = KENTRO_INIT_KMEANS_PLUS_PLUS,
+    kmeans_parallel = KENTRO_INIT_KMEANS_PARALLEL,
+    random = KENTRO_INIT_RANDOM,
+};
+
+/// How much time to spend for a lower inertia.
+enum class Quality : std::int32_t {
+    fast = KENTRO_QUALITY_FAST,
+    standard = KENTRO_QUALITY_DEFAULT,
+    best = KENTRO_QUALITY_BEST,
+};
+
+enum class LogLevel : std::int32_t {
+    info = KENTRO_LOG_INFO,       ///< verbose lines
+    warning = KENTRO_LOG_WARNING, ///< usable, but perhaps not what was expected
+};
+
+/// One finished iteration of training.
+struct Iteration {
+    std::size_t number;  ///< counts from 1
+    double inertia;      ///< the objective before this iteration's update
+    std::size_t changed; ///< points that went to another cluster
+    double seconds;      ///< since training began
+};
+
+using ProgressCallback = std::function<bool(const Iteration&)>;
+using PollCallback = std::function<bool()>;
+using LogCallback = std::function<void(LogLevel, const char*)>;
+
+namespace detail {
+
+/// What a callback threw during this thread's current call of the library.
+/// Callbacks run on the caller's thread, so one place a thread is enough.
+inline std::exception_ptr& thrown() noexcept {
+    thread_local std::exception_ptr exception;
+    return exception;
+}
+
+/// Runs a callback whose exceptions must not reach the library; after the
+/// first, the call is only to be cancelled. Returns non-zero to cancel.
+template <class Callback>
+std::int32_t trap(const Callback& callback) noexcept {
+    if (thrown()) return 1;
+    try {
+        return callback() ? 0 : 1;
+    } catch (...) {
+        thrown() = std::current_exception();
+        return 1;
+    }
+}
+
+inline std::int32_t on_progress(std::size_t iteration, double inertia, std::size_t changed,
+                                double seconds, void* user_data) noexcept {
+    auto callback = static_cast<const ProgressCallback*>(user_data);
+    return trap([&] { return !callback || (*callback)({iteration, inertia, changed, seconds}); });
+}
+
+inline std::int32_t on_poll(void* user_data) noexcept {
+    auto callback = static_cast<const PollCallback*>(user_data);
+    return trap([&] { return !callback || (*callback)(); });
+}
+
+inline void on_log(std::int32_t level, const char* message, void* user_data) noexcept {
+    auto callback = static_cast<const LogCallback*>(user_data);
+    trap([&] {
+        (*callback)(static_cast<LogLevel>(level), message);
+        return true;
+    });
+}
+
+template <class Callback>
+std::shared_ptr<Callback> share(Callback callback) {
+    return callback ? std::make_shared<Callback>(std::move(callback)) : nullptr;
+}
+
+} // namespace detail
+
+/// A clustering model: K-means, balanced K-means or K-medoids.
+///
+/// The `with_*` functions return a configured model: called on a temporary or
+/// a moved model they pass it on, called on any other they leave it as it is
+/// and return a clone. A model trains once.
+class KMeans {
+public:
+    /// A model of `n_clusters` clusters, at least 1. Throws also if the
+    /// library that is loaded doesn't fit this header.
+    explicit KMeans(Count n_clusters) {
+        check_version();
+        kentro_kmeans* kmeans = nullptr;
+        detail::check(kentro_kmeans_new(n_clusters, &kmeans));
+        handle_.reset(kmeans);
+        // Registered even without callbacks of the user's: they stop the run
+        // when a log callback has thrown.
+        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, nullptr));
+        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, nullptr));
+    }
+
+    /// A copy. What was trained and the callbacks are shared, not copied.
+    KMeans clone() const { return KMeans(clone_handle(), *this); }
+
+    /// \name Settings
+    /// @{
+
+    /// Iterations at most, at least 1; default 25. Training stops earlier when
+    /// no assignment changes.
+    KMeans with_iterations(Count iterations) && {
+        return set(kentro_kmeans_set_iterations(handle(), iterations));
+    }
+    KMeans with_iterations(Count iterations) const& { return clone().with_iterations(iterations); }
+
+    /// Euclidean distance; default false: cosine similarity.
+    KMeans with_euclidean(bool euclidean) && {
+        return set(kentro_kmeans_set_euclidean(handle(), euclidean));
+    }
+    KMeans with_euclidean(bool euclidean) const& { return clone().with_euclidean(euclidean); }
+
+    /// Bounds the difference of cluster sizes; default false.
+    KMeans with_balanced(bool balanced) && {
+        return set(kentro_kmeans_set_balanced(handle(), balanced));
+    }
+    KMeans with_balanced(bool balanced) const& { return clone().with_balanced(balanced); }
+
+    /// The largest difference of cluster sizes when balanced, at least 1;
+    /// default 16.
+    KMeans with_max_balance_diff(Count max_balance_diff) && {
+        return set(kentro_kmeans_set_max_balance_diff(handle(), max_balance_diff));
+    }
+    KMeans with_max_balance_diff(Count max_balance_diff) const& {
+        return clone().with_max_balance_diff(max_balance_diff);
+    }
+
+    /// A line an iteration, to the log callback or else to standard output;
+    /// default false.
+    KMeans with_verbose(bool verbose) && {
+        return set(kentro_kmeans_set_verbose(handle(), verbose));
+    }
+    KMeans with_verbose(bool verbose) const& { return clone().with_verbose(verbose); }
+
+    /// Centres are data points (K-medoids); default false.
+    KMeans with_use_medoids(bool use_medoids) && {
+        return set(kentro_kmeans_set_use_medoids(handle(), use_medoids));
+    }
+    KMeans with_use_medoids(bool use_medoids) const& {
+        return clone().with_use_medoids(use_medoids);
+    }
+
+    /// Seed of every random choice; default 0.
+    KMeans with_seed(std::uint64_t seed) && { return set(kentro_kmeans_set_seed(handle(), seed)); }
+    KMeans with_seed(std::uint64_t seed) const& { return clone().with_seed(seed); }
+
+    /// Stops when an iteration lowers the inertia by less than this fraction,
+    /// at least 0; default 0: only when no assignment changes.
+    KMeans with_tolerance(double tolerance) && {
+        return set(kentro_kmeans_set_tolerance(handle(), tolerance));
+    }
+    KMeans with_tolerance(double tolerance) const& { return clone().with_tolerance(tolerance); }
+
+    /// Where the first centroids come from; default Init::automatic.
+    KMeans with_init(Init init) && {
+        return set(kentro_kmeans_set_init(handle(), static_cast<std::int32_t>(init)));
+    }
+    KMeans with_init(Init init) const& { return clone().with_init(init); }
+
+    /// The first centroids themselves (n_clusters × dimensions); copied.
+    KMeans with_init(MatrixView centroids) && {
+        return set(kentro_kmeans_set_init_centroids(handle(), centroids.data(), centroids.rows(),
+                                                    centroids.cols()));
+    }
+    KMeans with_init(MatrixView centroids) const& { return clone().with_init(centroids); }
+
+    /// Runs from this many starts and keeps the best, at least 1; default 1.
+    KMeans with_n_init(Count n_init) && { return set(kentro_kmeans_set_n_init(handle(), n_init)); }
+    KMeans with_n_init(Count n_init) const& { return clone().with_n_init(n_init); }
+
+    /// How much time to spend for a lower inertia; default Quality::standard.
+    KMeans with_quality(Quality quality) && {
+        return set(kentro_kmeans_set_quality(handle(), static_cast<std::int32_t>(quality)));
+    }
+    KMeans with_quality(Quality quality) const& { return clone().with_quality(quality); }
+
+    /// Bytes that training may use beside the data; default: the smaller of
+    /// 2 GB and a quarter of the machine's memory.
+    KMeans with_memory_limit(std::uint64_t bytes) && {
+        return set(kentro_kmeans_set_memory_limit(handle(), bytes));
+    }
+    KMeans with_memory_limit(std::uint64_t bytes) const& {
+        return clone().with_memory_limit(bytes);
+    }
+
+    /// @}
+    /// \name Callbacks
+    /// Called on the thread that calls the library, never on another. What
+    /// they throw stops the run and is thrown again by the call that they
+    /// interrupted, and a model in training stays untrained. They must not use
+    /// the model they are called for. An empty function removes a callback.
+    /// @{
+
+    /// Called after every iteration; false cancels (KENTRO_STATUS_CANCELLED).
+    KMeans with_progress(ProgressCallback callback) && {
+        auto shared = detail::share(std::move(callback));
+        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, shared.get()));
+        progress_ = std::move(shared);
+        return std::move(*this);
+    }
+    KMeans with_progress(ProgressCallback callback) const& {
+        return clone().with_progress(std::move(callback));
+    }
+
+    /// Called every 0.02 s or so while the library computes; false cancels.
+    KMeans with_poll(PollCallback callback) && {
+        auto shared = detail::share(std::move(callback));
+        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, shared.get()));
+        poll_ = std::move(shared);
+        return std::move(*this);
+    }
+    KMeans with_poll(PollCallback callback) const& {
+        return clone().with_poll(std::move(callback));
+    }
+
+    /// Gets verbose lines and warnings.
+    KMeans with_log(LogCallback callback) && {
+        auto shared = detail::share(std::move(callback));
+        check(handle_,
+              kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
+        log_ = std::move(shared);
+        return std::move(*this);
+    }
+    KMeans with_log(LogCallback callback) const& { return clone().with_log(std::move(callback)); }
+
+    /// @}
+    /// \name Training and assignment
+    /// `num_threads`: at least 1; more than the machine has is capped; left
+    /// out: all cores. It has no influence on the result.
+    /// @{
+
+    /// Clusters the points and returns the members of each cluster.
+    Clusters train(const Points& points, std::optional<Count> num_threads = std::nullopt) {
+        fit(points, num_threads);
+        return clusters();
+    }
+
+    /// Clusters the points; `labels()` and the other getters hold the result.
+    void fit(const Points& points, std::optional<Count> num_threads = std::nullopt) {
+        // A warning is logged when all is done; if that callback throws, the
+        // model goes back to what it was.
+        std::optional<KMeans> before;
+        if (log_) before = clone();
+        const kentro_status status =
+            kentro_kmeans_train(handle(), points.handle(), threads(num_threads));
+        try {
+            finish(handle_, status);
+        } catch (...) {
+            if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
+            throw;
+        }
+    }
+
+    /// Assigns every point to its `k` nearest clusters, at least 1 (more than
+    /// there are means all), and returns the members of each cluster.
+    Clusters assign(const Points& points, Count k,
+                    std::optional<Count> num_threads = std::nullopt) const {
+        const Handle own = clone_handle();
+        kentro_clusters* clusters = nullptr;
+        finish(own, kentro_kmeans_assign(own.get(), points.handle(), k, threads(num_threads),
+                                         &clusters));
+        return Clusters(clusters);
+    }
+
+    /// The `k` nearest clusters of every point, nearest first: rows ×
+    /// min(k, n_clusters) labels.
+    std::vector<std::uint32_t> predict(const Points& points, Count k = 1,
+                                       std::optional<Count> num_threads = std::nullopt) const {
+        std::vector<std::uint32_t> labels(points.rows() *
+                                          std::min<std::size_t>(k, centroids().rows()));
+        predict_into(points, k, labels.data(), nullptr, num_threads);
+        return labels;
+    }
+
+    /// The same into the caller's memory, which must have room; `distances`,
+    /// squared Euclidean or 1 - cosine, may be null.
+    void predict_into(const Points& points, Count k, std::uint32_t* labels,
+                      double* distances = nullptr,
+                      std::optional<Count> num_threads = std::nullopt) const {
+        const Handle own = clone_handle();
+        finish(own, kentro_kmeans_predict(own.get(), points.handle(), k, threads(num_threads),
+                                          labels, distances));
+    }
+
+    /// @}
+    /// \name Settings as they are
+    /// @{
+
+    std::size_t n_clusters() const { return get(kentro_kmeans_n_clusters); }
+    std::size_t iterations() const { return get(kentro_kmeans_iterations); }
+    std::size_t max_balance_diff() const { return get(kentro_kmeans_max_balance_diff); }
+    bool is_euclidean() const { return get(kentro_kmeans_is_euclidean) != 0; }
+    bool is_balanced() const { return get(kentro_kmeans_is_balanced) != 0; }
+    bool is_use_medoids() const { return get(kentro_kmeans_is_use_medoids) != 0; }
+    bool is_verbose() const { return get(kentro_kmeans_is_verbose) != 0; }
+    bool is_trained() const { return get(kentro_kmeans_is_trained) != 0; }
+
+    /// @}
+    /// \name Results
+    /// Views live as long as this model or what it is moved to. An untrained
+    /// model throws KENTRO_STATUS_NOT_TRAINED.
+    /// @{
+
+    /// The training points of each cluster.
+    Clusters clusters() const {
+        kentro_clusters* clusters = nullptr;
+        detail::check(kentro_kmeans_clusters(handle(), &clusters));
+        return Clusters(clusters);
+    }
+
+    /// The cluster of every training point.
+    View<std::uint32_t> labels() const& {
+        const std::uint32_t* values = nullptr;
+        std::size_t size = 0;
+        detail::check(kentro_kmeans_labels(handle(), &values, &size));
+        return {values, size};
+    }
+    View<std::uint32_t> labels() const&& = delete;
+
+    /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
+    MatrixView centroids() const& {
+        const float* values = nullptr;
+        std::size_t rows = 0;
+        std::size_t cols = 0;
+        detail::check(kentro_kmeans_centroids(handle(), &values, &rows, &cols));
+        return {values, rows, cols};
+    }
+    MatrixView centroids() const&& = delete;
+
+    /// The row of the training data that is each cluster's medoid; empty
+    /// without medoids.
+    View<std::size_t> medoid_indices() const& {
+        const std::size_t* values = nullptr;
+        std::size_t size = 0;
+        detail::check(kentro_kmeans_medoid_indices(handle(), &values, &size));
+        return {values, size};
+    }
+    View<std::size_t> medoid_indices() const&& = delete;
+
+    /// The objective that was reached: the sum over all training points of the
+    /// squared Euclidean distance, of 1 - cosine, or with medoids of the
+    /// (non-squared) distance to the medoid.
+    double inertia() const { return get(kentro_kmeans_inertia); }
+
+    /// Iterations that ran.
+    std::size_t n_iter() const { return get(kentro_kmeans_n_iter); }
+
+    /// What is usable but perhaps not what was expected of the result.
+    std::vector<std::string> warnings() const {
+        std::vector<std::string> warnings(get(kentro_kmeans_n_warnings));
+        for (std::size_t i = 0; i < warnings.size(); ++i) {
+            const char* text = nullptr;
+            detail::check(kentro_kmeans_warning(handle(), i, &text));
+            warnings[i] = text;
+        }
+        return warnings;
+    }
+
+    /// @}
+
+    /// For calls of kentro.h; still owned by this object.
+    kentro_kmeans* handle() const noexcept { return handle_.get(); }
+
+private:
+    using Handle = std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>>;
+
+    KMeans(Handle handle, const KMeans& original)
+        : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_),
+          log_(original.log_) {}
+
+    static void check_version() {
+        const std::uint32_t loaded = kentro_version_number();
+        if (loaded >> 16 != KENTRO_VERSION_MAJOR || (loaded >> 8 & 0xff) < KENTRO_VERSION_MINOR) {
+            throw Error(KENTRO_STATUS_INTERNAL,
+                        std::string("This program was built for Kentro " KENTRO_VERSION
+                                    ", but found version ") +
+                            version() + "; install matching ones");
+        }
+    }
+
+    static std::size_t threads(std::optional<Count> num_threads) noexcept {
+        return num_threads ? std::size_t{*num_threads} : KENTRO_ALL_THREADS;
+    }
+
+    /// The text of an error belongs to a handle. Const functions, which may
+    /// run on many threads, read it from a handle of their own.
+    Handle clone_handle() const {
+        kentro_kmeans* kmeans = nullptr;
+        detail::check(kentro_kmeans_clone(handle(), &kmeans));
+        return Handle(kmeans);
+    }
+
+    static void check(const Handle& handle, kentro_status status) {
+        if (status != KENTRO_STATUS_OK) throw Error(status, kentro_kmeans_error(handle.get()));
+    }
+
+    /// Ends a call that ran callbacks.
+    static void finish(const Handle& handle, kentro_status status) {
+        if (auto exception = std::exchange(detail::thrown(), nullptr))
+            std::rethrow_exception(exception);
+        check(handle, status);
+    }
+
+    /// Ends a `with_*` function.
+    KMeans set(kentro_status status) {
+        check(handle_, status);
+        return std::move(*this);
+    }
+
+    template <class Value>
+    Value get(kentro_status (*getter)(const kentro_kmeans*, Value*)) const {
+        Value value{};
+        detail::check(getter(handle(), &value));
+        return value;
+    }
+
+    Handle handle_;
+    std::shared_ptr<ProgressCallback> progress_;
+    std::shared_ptr<PollCallback> poll_;
+    std::shared_ptr<LogCallback> log_;
+};
+
+} // namespace kentro
+
+#endif // KENTRO_HPP

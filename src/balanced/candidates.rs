@@ -1,0 +1,268 @@
+//! What it costs to put a row into a cluster, and the few cheapest clusters
+//! of every row.
+
+use crate::config::Config;
+use crate::error::{Result, try_vec};
+use crate::metric::Metric;
+use crate::nearest::{Centroids, Nearest, Row};
+use crate::points::Points;
+use crate::threads::Threads;
+
+/// Rows per task.
+const TASK_ROWS: usize = 1024;
+
+/// The cost of every row in every cluster: the metric's distance, or with
+/// medoids its root, so that Euclidean distances are not squared.
+#[derive(Clone, Copy)]
+pub(super) struct Costs<'a> {
+    pub points: &'a Points<'a>,
+    pub metric: Metric,
+    pub centroids: Centroids<'a>,
+    pub root: bool,
+}
+
+impl<'a> Costs<'a> {
+    pub fn new<'p: 'a>(nearest: &Nearest<'p>, centroids: &'a [f32], config: &Config) -> Self {
+        let points = nearest.points();
+        Costs {
+            points,
+            metric: nearest.metric(),
+            centroids: Centroids::new(centroids, points.cols()),
+            root: config.use_medoids && nearest.metric() == Metric::Euclidean,
+        }
+    }
+
+    pub fn clusters(&self) -> usize {
+        self.centroids.len()
+    }
+
+    /// The costs of one row in all clusters.
+    pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) {
+        let row = Row::new(self.points.row(row, scratch), self.metric);
+        costs.clear();
+        costs.extend((0..self.clusters()).map(|j| self.cost(&row, j)));
+    }
+
+    /// The cost of one row in one cluster.
+    pub fn of(&self, row: usize, cluster: usize, scratch: &mut Vec<f32>) -> f64 {
+        let row = Row::new(self.points.row(row, scratch), self.metric);
+        self.cost(&row, cluster)
+    }
+
+    fn cost(&self, row: &Row<'_>, cluster: usize) -> f64 {
+        let distance = row.distance(self.centroids.row(cluster));
+        if self.root { distance.sqrt() } else { distance }
+    }
+}
+
+/// For every row, `width` clusters with their costs, and a bound on all other
+/// clusters.
+pub(super) struct Candidates {
+    width: usize,
+    clusters: Vec<u32>,
+    costs: Vec<f64>,
+    /// Every cluster that is not a candidate of the row has at least this
+    /// cost plus price.
+    beyond: Vec<f64>,
+}
+
+impl Candidates {
+    pub fn new(rows: usize, width: usize) -> Result<Self> {
+        Ok(Candidates {
+            width,
+            clusters: try_vec(0, rows * width, "candidate clusters")?,
+            costs: try_vec(0.0, rows * width, "candidate costs")?,
+            beyond: try_vec(f64::INFINITY, rows, "candidate bounds")?,
+        })
+    }
+
+    /// The candidates of a row: (cluster, cost).
+    pub fn of_row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let range = row * self.width..(row + 1) * self.width;
+        let clusters = self.clusters[range.clone()].iter().copied();
+        clusters.zip(self.costs[range].iter().copied())
+    }
+
+    pub fn beyond(&self, row: usize) -> f64 {
+        self.beyond[row]
+    }
+
+    /// Takes the `width` cheapest clusters of every row under `prices`.
+    pub fn fill(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        costs: &Costs<'_>,
+        prices: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let (clusters, values) = (&mut self.clusters, &mut self.costs);
+        let centroids = match costs.root {
+            true => costs.centroids,
+            false => costs.centroids.with_bias(prices),
+        };
+        nearest.top(centroids, threads, self.width, clusters, Some(values))?;
+        let least_price = prices.iter().copied().fold(f64::INFINITY, f64::min);
+        let complete = self.width == costs.clusters();
+        let width = self.width;
+        let tasks = clusters
+            .chunks(TASK_ROWS * width)
+            .zip(values.chunks_mut(TASK_ROWS * width))
+            .zip(self.beyond.chunks_mut(TASK_ROWS));
+        threads.run(
+            tasks,
+            || (),
+            |(), ((clusters, costs_of_task), beyond)| {
+                let rows = clusters
+                    .chunks_exact(width)
+                    .zip(costs_of_task.chunks_exact_mut(width));
+                for ((clusters, values), beyond) in rows.zip(beyond) {
+                    let last = values[width - 1];
+                    *beyond = match (complete, costs.root) {
+                        (true, _) => f64::INFINITY,
+                        (false, true) => last.sqrt() + least_price,
+                        (false, false) => last,
+                    };
+                    for (value, &cluster) in values.iter_mut().zip(clusters) {
+                        *value = match costs.root {
+                            true => value.sqrt(),
+                            false => *value - prices[cluster as usize],
+                        };
+                    }
+                }
+            },
+        )
+    }
+
+    /// Writes the cheapest candidate of every row under `prices` to `labels`,
+    /// equals by index, its cost to `costs`, and by how much the second is
+    /// dearer to `margins`.
+    pub fn choose(
+        &self,
+        prices: &[f64],
+        threads: &Threads<'_>,
+        labels: &mut [u32],
+        costs: &mut [f64],
+        margins: &mut [f64],
+    ) -> Result<()> {
+        let tasks = labels
+            .chunks_mut(TASK_ROWS)
+            .zip(costs.chunks_mut(TASK_ROWS))
+            .zip(margins.chunks_mut(TASK_ROWS))
+            .enumerate();
+        threads.run(
+            tasks,
+            || (),
+            |(), (task, ((labels, costs), margins))| {
+                let rows = task * TASK_ROWS..;
+                let outputs = labels.iter_mut().zip(costs).zip(margins);
+                for (row, ((label, cost), margin)) in rows.zip(outputs) {
+                    let mut best = (f64::INFINITY, u32::MAX, 0.0);
+                    let mut second = f64::INFINITY;
+                    for (cluster, cost) in self.of_row(row) {
+                        let value = cost + prices[cluster as usize];
+                        if (value, cluster) < (best.0, best.1) {
+                            second = best.0;
+                            best = (value, cluster, cost);
+                        } else if value < second {
+                            second = value;
+                        }
+                    }
+                    *label = best.1;
+                    *cost = best.2;
+                    *margin = second - best.0;
+                }
+            },
+        )
+    }
+
+    /// Tells that no price has fallen by more than `fall` since the bounds
+    /// were set (negative: all have risen by at least that much).
+    pub fn prices_fell(&mut self, fall: f64) {
+        for beyond in &mut self.beyond {
+            *beyond -= fall;
+        }
+    }
+
+    /// Rows that may have a cheaper cluster than `labels` says, beyond their
+    /// candidates.
+    pub fn doubtful(&self, prices: &[f64], labels: &[u32], own: &[f64]) -> usize {
+        let rows = labels.iter().zip(own).zip(&self.beyond);
+        rows.filter(|&((&label, &own), &beyond)| own + prices[label as usize] > beyond)
+            .count()
+    }
+
+    /// Lets every doubtful row look at all clusters: it gets new candidates,
+    /// label and cost.
+    pub fn resolve_doubtful(
+        &mut self,
+        costs: &Costs<'_>,
+        prices: &[f64],
+        threads: &Threads<'_>,
+        labels: &mut [u32],
+        own: &mut [f64],
+    ) -> Result<()> {
+        let width = self.width;
+        let tasks = self
+            .clusters
+            .chunks_mut(TASK_ROWS * width)
+            .zip(self.costs.chunks_mut(TASK_ROWS * width))
+            .zip(self.beyond.chunks_mut(TASK_ROWS))
+            .zip(labels.chunks_mut(TASK_ROWS))
+            .zip(own.chunks_mut(TASK_ROWS))
+            .enumerate();
+        threads.run(
+            tasks,
+            || (Vec::new(), Vec::new()),
+            |(scratch, of_row), (task, ((((clusters, values), beyond), labels), own))| {
+                let rows = clusters
+                    .chunks_exact_mut(width)
+                    .zip(values.chunks_exact_mut(width))
+                    .zip(beyond)
+                    .zip(labels.iter_mut().zip(own));
+                for (i, (((clusters, values), beyond), (label, own))) in rows.enumerate() {
+                    if *own + prices[*label as usize] > *beyond {
+                        costs.of_row(task * TASK_ROWS + i, scratch, of_row);
+                        *beyond = keep_cheapest(of_row, prices, clusters, values);
+                        (*label, *own) = (clusters[0], values[0]);
+                    }
+                }
+            },
+        )
+    }
+
+    /// Gives a row the cheapest clusters of all under `prices`.
+    pub fn replace(&mut self, row: usize, costs: &[f64], prices: &[f64]) {
+        let slots = row * self.width..(row + 1) * self.width;
+        self.beyond[row] = keep_cheapest(
+            costs,
+            prices,
+            &mut self.clusters[slots.clone()],
+            &mut self.costs[slots],
+        );
+    }
+
+    /// Marks a row as one of which all clusters are known for the moment.
+    pub fn nothing_beyond(&mut self, row: usize) {
+        self.beyond[row] = f64::INFINITY;
+    }
+}
+
+/// Writes the cheapest clusters under `prices`, in order, and their costs;
+/// returns what all others cost at least, price included.
+fn keep_cheapest(costs: &[f64], prices: &[f64], clusters: &mut [u32], values: &mut [f64]) -> f64 {
+    let priced = |j: u32| costs[j as usize] + prices[j as usize];
+    let order = |&a: &u32, &b: &u32| priced(a).total_cmp(&priced(b)).then(a.cmp(&b));
+    let mut ranked: Vec<u32> = (0..costs.len() as u32).collect();
+    let mut beyond = f64::INFINITY;
+    if clusters.len() < ranked.len() {
+        ranked.select_nth_unstable_by(clusters.len() - 1, order);
+        ranked.truncate(clusters.len());
+        beyond = priced(ranked[clusters.len() - 1]);
+    }
+    ranked.sort_unstable_by(order);
+    for ((slot, value), cluster) in clusters.iter_mut().zip(values).zip(ranked) {
+        *slot = cluster;
+        *value = costs[cluster as usize];
+    }
+    beyond
+}

@@ -1,0 +1,125 @@
+//! The sizes that a cluster may have.
+
+use super::transport::Transport;
+use crate::error::Result;
+use crate::threads::Threads;
+
+/// Every cluster has at least `low` and at most `high` rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub low: usize,
+    pub high: usize,
+}
+
+impl Window {
+    /// The smallest window that holds all sizes.
+    pub fn around(sizes: &[usize]) -> Self {
+        Window {
+            low: sizes.iter().copied().min().unwrap_or(0),
+            high: sizes.iter().copied().max().unwrap_or(0),
+        }
+    }
+
+    /// `width` wide, as near to `low` as `rows` rows in `clusters` clusters
+    /// permit. No cluster is empty.
+    pub fn near(low: usize, width: usize, rows: usize, clusters: usize) -> Self {
+        let (least, most) = Self::lows(width, rows, clusters);
+        let low = low.clamp(least, most);
+        Window {
+            low,
+            high: low + width,
+        }
+    }
+
+    /// The least and the greatest `low` of a window that has room for all rows.
+    pub fn lows(width: usize, rows: usize, clusters: usize) -> (usize, usize) {
+        let least = rows.div_ceil(clusters).saturating_sub(width).max(1);
+        (least, rows / clusters)
+    }
+
+    /// The window of this width that about as many sizes exceed as miss.
+    pub fn fitting(sizes: &[usize], width: usize) -> Self {
+        let rows = sizes.iter().sum();
+        let (mut least, mut most) = Self::lows(width, rows, sizes.len());
+        while least < most {
+            let low = (least + most) / 2;
+            let below = sizes.iter().filter(|&&size| size <= low).count();
+            let above = sizes.iter().filter(|&&size| size > low + width).count();
+            if above > below {
+                least = low + 1;
+            } else {
+                most = low;
+            }
+        }
+        Self::near(least, width, rows, sizes.len())
+    }
+
+    pub fn width(self) -> usize {
+        self.high - self.low
+    }
+}
+
+/// Moves the window of a solved problem to where the total cost is least;
+/// returns it and the prices there.
+///
+/// That cost is convex in the window's position, and the sum of the prices is
+/// minus its slope (by the envelope theorem): double steps, then bisection.
+pub(super) fn search(
+    mut transport: Transport<'_>,
+    (least, most): (usize, usize),
+    threads: &Threads<'_>,
+) -> Result<(Window, Vec<f64>)> {
+    let width = transport.window().width();
+    let mut best = transport.solution()?;
+    // The best position is between these, where they are known.
+    let (mut below, mut above) = (None, None);
+    let mut step = 1;
+    loop {
+        let low = transport.window().low;
+        let slope: f64 = transport.prices().iter().sum();
+        if slope == 0.0 {
+            break;
+        }
+        *(if slope > 0.0 { &mut below } else { &mut above }) = Some(low);
+        let next = match (below, above) {
+            (Some(below), Some(above)) => (below + above) / 2,
+            (Some(below), None) => (below + step).min(most),
+            (None, Some(above)) => above.saturating_sub(step).max(least),
+            (None, None) => break,
+        };
+        if Some(next) == below || Some(next) == above {
+            break;
+        }
+        step *= 2;
+        transport.move_window(Window {
+            low: next,
+            high: next + width,
+        });
+        transport.solve(threads)?;
+        if transport.total() < best.total {
+            best = transport.solution()?;
+        }
+    }
+    Ok(transport.into_best(best))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_always_has_room_for_all_rows() {
+        for rows in 1..40 {
+            for clusters in 1..=rows {
+                for width in 1..=rows {
+                    for low in 0..=rows {
+                        let window = Window::near(low, width, rows, clusters);
+                        assert!(window.low >= 1 && window.width() <= width);
+                        assert!(window.low * clusters <= rows);
+                        assert!(window.high * clusters >= rows);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Splits one cluster in two.
+
+use crate::metric::Metric;
+use crate::nearest::Row;
+use crate::points::Points;
+use crate::rng::Rng;
+
+/// Members that are looked at.
+const SAMPLE: usize = 256;
+
+const ITERATIONS: usize = 3;
+
+pub(super) struct Split {
+    /// By how much the cluster's inertia falls.
+    pub gain: f64,
+    /// 2 × dimensions: the centroids of the halves.
+    pub halves: Vec<f32>,
+}
+
+/// A short K-means with k = 2 on (a sample of) the members of a cluster.
+/// `None` where they are all alike.
+pub(super) fn split(
+    points: &Points<'_>,
+    metric: Metric,
+    members: &[u32],
+    centroid: &[f32],
+    seed: u64,
+) -> Option<Split> {
+    let mut rng = Rng::new(seed);
+    let dims = points.cols();
+    let step = members.len().div_ceil(SAMPLE).max(1);
+    let offset = rng.below(step);
+    let mut values = Vec::new();
+    let mut scratch = Vec::new();
+    for &i in members.iter().skip(offset).step_by(step) {
+        values.extend_from_slice(points.row(i as usize, &mut scratch));
+    }
+    let rows: Vec<Row<'_>> = values
+        .chunks_exact(dims)
+        .map(|row| Row::new(row, metric))
+        .collect();
+    let costs: Vec<f64> = rows
+        .iter()
+        .map(|row| row.distance(centroid).max(0.0))
+        .collect();
+    let cost: f64 = costs.iter().sum();
+    let mut target = rng.unit() * cost;
+    let second = costs.iter().position(|&cost| {
+        target -= cost;
+        target < 0.0
+    })?;
+    let mut halves = centroid.to_vec();
+    halves.extend_from_slice(rows[second].values);
+    metric.normalize(&mut halves[dims..]);
+    let mut split_cost = cost;
+    let mut sides = vec![false; rows.len()];
+    for iteration in 0..=ITERATIONS {
+        let (first, second) = halves.split_at(dims);
+        split_cost = 0.0;
+        for (row, side) in rows.iter().zip(&mut sides) {
+            let (to_first, to_second) = (row.distance(first), row.distance(second));
+            *side = to_second < to_first;
+            split_cost += to_first.min(to_second).max(0.0);
+        }
+        if iteration < ITERATIONS {
+            let (first, second) = halves.split_at_mut(dims);
+            write_mean(
+                rows.iter().zip(&sides).filter(|&(_, &side)| !side),
+                metric,
+                first,
+            );
+            write_mean(
+                rows.iter().zip(&sides).filter(|&(_, &side)| side),
+                metric,
+                second,
+            );
+        }
+    }
+    Some(Split {
+        gain: (cost - split_cost) * members.len() as f64 / rows.len() as f64,
+        halves,
+    })
+}
+
+/// The mean of rows, or with cosine the direction of their mean direction.
+fn write_mean<'r>(
+    rows: impl Iterator<Item = (&'r Row<'r>, &'r bool)>,
+    metric: Metric,
+    mean: &mut [f32],
+) {
+    let mut sum = vec![0.0f64; mean.len()];
+    let mut count = 0.0;
+    for (row, _) in rows {
+        for (sum, &value) in sum.iter_mut().zip(row.values) {
+            *sum += f64::from(value) * row.inverse_norm();
+        }
+        count += 1.0;
+    }
+    if count > 0.0 {
+        for (mean, sum) in mean.iter_mut().zip(sum) {
+            *mean = (sum / count) as f32;
+        }
+        metric.normalize(mean);
+    }
+}

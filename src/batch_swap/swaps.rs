@@ -1,0 +1,204 @@
+//! Which centroids to remove, and which clusters to split.
+
+use super::split::{Split, split};
+use crate::clusters::Clusters;
+use crate::error::{Result, try_vec};
+use crate::metric::Metric;
+use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::points::Points;
+use crate::rng::Rng;
+use crate::threads::Threads;
+use ndarray::ArrayView2;
+
+/// A swap is worth a trial if its estimated gain is at least this part of its
+/// estimated loss: iterations raise the first and lower the second.
+const HOPE: f64 = 0.5;
+
+/// A centroid is removed, and the members of another get two.
+pub(super) struct Swap {
+    pub removed: usize,
+    pub split: usize,
+    /// 2 × dimensions.
+    pub halves: Vec<f32>,
+}
+
+/// A clustering, and what swaps need to know of it.
+pub(super) struct Swaps<'a> {
+    points: &'a Points<'a>,
+    metric: Metric,
+    centroids: Centroids<'a>,
+    clusters: Clusters,
+    /// Of every row, to its centroid.
+    distances: Vec<f64>,
+}
+
+impl<'a> Swaps<'a> {
+    pub fn new(
+        nearest: &Nearest<'a>,
+        centroids: &'a [f32],
+        labels: &[u32],
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let points = nearest.points();
+        let centroids = Centroids::new(centroids, points.cols());
+        let mut distances = try_vec(0.0, points.rows(), "distances")?;
+        nearest.distances(centroids, threads, labels, &mut distances)?;
+        let members = (0..).zip(labels.iter().copied());
+        Ok(Swaps {
+            points,
+            metric: nearest.metric(),
+            centroids,
+            clusters: Clusters::from_pairs(members, centroids.len())?,
+            distances,
+        })
+    }
+
+    /// At most `batch` swaps of different clusters: the least useful centroids
+    /// go where a split gains most. The `skip` best splits are left out.
+    pub fn choose(
+        &self,
+        batch: usize,
+        skip: usize,
+        rng: &mut Rng,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<Swap>> {
+        let mut splits = self.best_splits(batch + skip, rng, threads)?;
+        splits.drain(..skip.min(splits.len()));
+        let removed = self.least_useful(&splits, threads)?;
+        let swaps = removed.into_iter().zip(splits);
+        Ok(swaps
+            .take_while(|&((_, loss), (_, ref split))| split.gain >= HOPE * loss)
+            .map(|((removed, _), (j, split))| Swap {
+                removed,
+                split: j,
+                halves: split.halves,
+            })
+            .collect())
+    }
+
+    /// Clusters with their splits, the best first; sought where the inertia is.
+    fn best_splits(
+        &self,
+        count: usize,
+        rng: &mut Rng,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(usize, Split)>> {
+        let costs = self.sums(|row| self.distances[row as usize]);
+        let mut order = ascending(&costs);
+        order.reverse();
+        order.truncate(4 * count + 8);
+        let mut splits: Vec<(usize, u64, Option<Split>)> =
+            order.into_iter().map(|j| (j, rng.next(), None)).collect();
+        threads.run(
+            splits.iter_mut(),
+            || (),
+            |(), (j, seed, found)| {
+                let (members, centroid) = (self.clusters.members(*j), self.centroids.row(*j));
+                *found = split(self.points, self.metric, members, centroid, *seed);
+            },
+        )?;
+        let mut splits: Vec<(usize, Split)> = splits
+            .into_iter()
+            .filter_map(|(j, _, split)| Some((j, split?)))
+            .collect();
+        splits.sort_by(|a, b| b.1.gain.total_cmp(&a.1.gain));
+        splits.truncate(count);
+        Ok(splits)
+    }
+
+    /// As many clusters as there are splits, none of them split: those whose
+    /// rows lose least by going to other centroids, with that loss.
+    fn least_useful(
+        &self,
+        splits: &[(usize, Split)],
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(usize, f64)>> {
+        let candidates = self.dispensable(splits, threads)?;
+        let mut is_candidate = vec![false; self.centroids.len()];
+        for &j in &candidates {
+            is_candidate[j] = true;
+        }
+        let others = (0..self.centroids.len()).filter(|&j| !is_candidate[j]);
+        let others: Vec<f32> = others
+            .flat_map(|j| self.centroids.row(j))
+            .copied()
+            .collect();
+        let others = Centroids::new(&others, self.centroids.dims);
+
+        let members = candidates.iter().map(|&j| self.clusters.members(j));
+        let rows: Vec<u32> = members.flatten().copied().collect();
+        let points = self.points.select(&rows);
+        let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
+        let mut distances = try_vec(0.0, rows.len(), "distances")?;
+        let mut nearest = Nearest::new(&points, self.metric);
+        nearest.assign(others, threads, &mut labels, Some(&mut distances))?;
+
+        let mut losses = rows
+            .iter()
+            .zip(distances)
+            .map(|(&row, distance)| distance - self.distances[row as usize]);
+        let mut removed: Vec<(usize, f64)> = candidates
+            .into_iter()
+            .map(|j| (j, losses.by_ref().take(self.clusters.size(j)).sum()))
+            .collect();
+        removed.sort_by(|a, b| a.1.total_cmp(&b.1));
+        removed.truncate(splits.len());
+        Ok(removed)
+    }
+
+    /// Half as many clusters again as there are splits, none of them split,
+    /// with few rows that lie close to another centroid. Of two such neighbours
+    /// only one, since the rows of each need the other.
+    fn dispensable(&self, splits: &[(usize, Split)], threads: &Threads<'_>) -> Result<Vec<usize>> {
+        let n_clusters = self.centroids.len();
+        let shape = (n_clusters, self.centroids.dims);
+        let view = ArrayView2::from_shape(shape, self.centroids.values).expect("k x dims values");
+        let points = Points::from(view);
+        let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
+        let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
+        Nearest::new(&points, self.metric).top(
+            self.centroids,
+            threads,
+            2,
+            &mut neighbours,
+            Some(&mut distances),
+        )?;
+        let losses: Vec<f64> = (0..n_clusters)
+            .map(|j| self.clusters.size(j) as f64 * distances[2 * j + 1].max(0.0))
+            .collect();
+        let mut stays = vec![false; n_clusters];
+        for &(j, _) in splits {
+            stays[j] = true;
+        }
+        let mut goes = vec![false; n_clusters];
+        let mut candidates = Vec::new();
+        for j in ascending(&losses) {
+            if candidates.len() > splits.len() * 3 / 2 {
+                break;
+            }
+            let pair = [neighbours[2 * j] as usize, neighbours[2 * j + 1] as usize];
+            let neighbour = if pair[0] == j { pair[1] } else { pair[0] };
+            if !stays[j] && !goes[neighbour] {
+                goes[j] = true;
+                stays[neighbour] = true;
+                candidates.push(j);
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// The sum over each cluster's members.
+    fn sums(&self, of: impl Fn(u32) -> f64) -> Vec<f64> {
+        let clusters = 0..self.clusters.n_clusters();
+        clusters
+            .map(|j| self.clusters.members(j).iter().map(|&row| of(row)).sum())
+            .collect()
+    }
+}
+
+/// The indices of the values, from the least value to the largest.
+fn ascending(values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    order
+}

@@ -1,0 +1,129 @@
+//! Which points belong to which cluster, in compressed rows.
+
+use super::guard::guard;
+use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use super::{borrow, require};
+use crate::clusters::Clusters;
+use crate::error::try_vec;
+
+/// A list of point indices for each cluster, ascending. Never changes, so that
+/// it may be shared between threads; independent of the model it came from.
+pub struct ClustersHandle {
+    offsets: Vec<usize>,
+    members: Vec<usize>,
+}
+
+impl ClustersHandle {
+    /// A handle for C to keep.
+    pub(super) fn new(clusters: Clusters) -> Outcome<*mut Self> {
+        let mut members = try_vec(0usize, clusters.members.len(), "cluster members")?;
+        for (to, &from) in members.iter_mut().zip(&clusters.members) {
+            *to = from as usize;
+        }
+        Ok(Box::into_raw(Box::new(ClustersHandle {
+            offsets: clusters.offsets,
+            members,
+        })))
+    }
+
+    fn n_clusters(&self) -> usize {
+        self.offsets.len() - 1
+    }
+}
+
+/// Lends a slice of what is behind `clusters`.
+///
+/// # Safety
+/// `clusters` is NULL or a live handle; the outputs are NULL or can be written.
+unsafe fn lend(
+    clusters: *const ClustersHandle,
+    out: *mut *const usize,
+    out_len: *mut usize,
+    read: impl FnOnce(&ClustersHandle) -> Outcome<&[usize]>,
+) -> StatusCode {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let slice = read(borrow(clusters, "clusters")?)?;
+            require(out, "out")?;
+            require(out_len, "out_len")?;
+            out.write(slice.as_ptr());
+            out_len.write(slice.len());
+        }
+        Ok(())
+    })
+}
+
+/// The number of clusters.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_clusters_n_clusters(
+    clusters: *const ClustersHandle,
+    out: *mut usize,
+) -> StatusCode {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let n_clusters = borrow(clusters, "clusters")?.n_clusters();
+            require(out, "out")?;
+            out.write(n_clusters);
+        }
+        Ok(())
+    })
+}
+
+/// Lends the points of one cluster until the handle is freed.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_clusters_members(
+    clusters: *const ClustersHandle,
+    cluster: usize,
+    out: *mut *const usize,
+    out_len: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(clusters, out, out_len, |clusters| {
+            if cluster >= clusters.n_clusters() {
+                let text = format!("there is no cluster {cluster}");
+                return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
+            }
+            Ok(&clusters.members[clusters.offsets[cluster]..clusters.offsets[cluster + 1]])
+        })
+    }
+}
+
+/// Lends n_clusters + 1 offsets: the points of cluster j are those from
+/// `offsets[j]` to before `offsets[j + 1]` of `kentro_clusters_all_members`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_clusters_offsets(
+    clusters: *const ClustersHandle,
+    out: *mut *const usize,
+    out_len: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { lend(clusters, out, out_len, |clusters| Ok(&clusters.offsets)) }
+}
+
+/// Lends the points of all clusters, one cluster after the other.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_clusters_all_members(
+    clusters: *const ClustersHandle,
+    out: *mut *const usize,
+    out_len: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { lend(clusters, out, out_len, |clusters| Ok(&clusters.members)) }
+}
+
+/// Frees the lists; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_clusters_free(clusters: *mut ClustersHandle) {
+    guard(|| {
+        if !clusters.is_null() {
+            // SAFETY: the handle came from `Box::into_raw` and is not used again.
+            drop(unsafe { Box::from_raw(clusters) });
+        }
+        Ok(())
+    });
+}

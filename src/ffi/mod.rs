@@ -1,0 +1,95 @@
+//! The C ABI: handles, statuses, callbacks; no algorithm. `include/kentro.h`
+//! is generated from here by cbindgen (`tests/header.rs`), so the doc comments
+//! of public items speak to C programmers. `docs/c.md` has the conventions.
+//!
+//! One file an object. Every function runs inside [`guard::catch`], checks
+//! every pointer for NULL, and writes its outputs last.
+//!
+//! # Safety
+//! What every exported function asks of its caller: a handle is NULL or live,
+//! data and outputs are NULL or have the described size.
+
+#![allow(unsafe_code)]
+
+// In the order of the header.
+mod version;
+
+mod status;
+
+mod points;
+
+mod handle;
+
+mod settings;
+
+mod callbacks;
+
+mod run;
+
+mod results;
+
+mod clusters;
+
+mod guard;
+
+use status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome};
+
+// Handles are promised to be fit for sharing between threads.
+const _: () = {
+    const fn shareable<T: Sync>() {}
+    shareable::<handle::KMeansHandle>();
+    shareable::<points::PointsHandle>();
+    shareable::<clusters::ClustersHandle>();
+};
+
+/// The value behind a pointer that C gave us.
+///
+/// # Safety
+/// `pointer` is NULL or points to a live `T` for as long as `'a`.
+unsafe fn borrow<'a, T>(pointer: *const T, argument: &str) -> Outcome<&'a T> {
+    // SAFETY: as the caller promises.
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
+}
+
+/// Checks that memory can be what it should be: neither NULL nor misaligned.
+fn require<T>(pointer: *const T, argument: &str) -> Outcome {
+    if pointer.is_null() {
+        return Err(Failure::null(argument));
+    }
+    if !pointer.is_aligned() {
+        let text = format!("{argument} is not aligned to its type");
+        return Err(Failure::new(KENTRO_STATUS_INVALID_DATA, text));
+    }
+    Ok(())
+}
+
+/// The `len` values behind a pointer that C gave us; NULL is fine for none.
+///
+/// # Safety
+/// `pointer` is NULL or points to `len` values that live for `'a`.
+unsafe fn borrow_slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> Outcome<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    require(pointer, argument)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+/// [`borrow_slice`] for values that are going to be written.
+///
+/// # Safety
+/// `pointer` is NULL or points to `len` values that live for `'a` and that
+/// nobody else uses meanwhile.
+unsafe fn borrow_slice_mut<'a, T>(
+    pointer: *mut T,
+    len: usize,
+    argument: &str,
+) -> Outcome<&'a mut [T]> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    require(pointer, argument)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
+}

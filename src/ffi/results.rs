@@ -1,0 +1,221 @@
+//! What training found. Everything is lent until the handle is freed; a model
+//! trains once, so nothing invalidates it earlier.
+
+use super::clusters::ClustersHandle;
+use super::handle::{KMeansHandle, State};
+use super::require;
+use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use crate::error::KMeansError;
+use libc::c_char;
+use std::ptr;
+
+/// A result that only a trained model has.
+fn trained<T>(result: Option<T>) -> Outcome<T> {
+    result.ok_or_else(|| KMeansError::NotTrained.into())
+}
+
+/// Writes a result of a model to `out`.
+///
+/// # Safety
+/// `kmeans` is NULL or a live handle; `out` is NULL or can be written.
+unsafe fn get<T>(
+    kmeans: *const KMeansHandle,
+    out: *mut T,
+    read: impl FnOnce(&State) -> Outcome<T>,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out, "out")?;
+            out.write(read(&handle.state())?);
+            Ok(())
+        })
+    }
+}
+
+/// Lends a slice of a model to `out` and `out_len`.
+///
+/// # Safety
+/// `kmeans` is NULL or a live handle; the outputs are NULL or can be written.
+unsafe fn lend<T>(
+    kmeans: *const KMeansHandle,
+    out: *mut *const T,
+    out_len: *mut usize,
+    read: impl FnOnce(&State) -> Outcome<Option<&[T]>>,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out, "out")?;
+            require(out_len, "out_len")?;
+            let state = handle.state();
+            let slice = read(&state)?;
+            let (pointer, len) = slice.map_or((ptr::null(), 0), |s| (s.as_ptr(), s.len()));
+            out.write(pointer);
+            out_len.write(len);
+            Ok(())
+        })
+    }
+}
+
+/// Lends the cluster of every training point.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_labels(
+    kmeans: *const KMeansHandle,
+    out: *mut *const u32,
+    out_len: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, |state| {
+            Ok(Some(trained(state.model.labels())?))
+        })
+    }
+}
+
+/// Lends the row of the training data that is each cluster's medoid; NULL and
+/// 0 if the model does not use medoids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
+    kmeans: *const KMeansHandle,
+    out: *mut *const usize,
+    out_len: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, |state| {
+            trained(state.model.labels())?;
+            Ok(state.model.medoid_indices())
+        })
+    }
+}
+
+/// Lends the centroids, n_clusters x dimensions, row-major: means, unit
+/// vectors (cosine) or medoids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_centroids(
+    kmeans: *const KMeansHandle,
+    out: *mut *const f32,
+    out_rows: *mut usize,
+    out_cols: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out, "out")?;
+            require(out_rows, "out_rows")?;
+            require(out_cols, "out_cols")?;
+            let state = handle.state();
+            let centroids = trained(state.model.centroids())?;
+            let (rows, cols) = centroids.dim();
+            out.write(centroids.as_ptr());
+            out_rows.write(rows);
+            out_cols.write(cols);
+            Ok(())
+        })
+    }
+}
+
+/// Makes the lists of training points by cluster. To be freed by
+/// `kentro_clusters_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_clusters(
+    kmeans: *const KMeansHandle,
+    out_clusters: *mut *mut ClustersHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out_clusters, |state| {
+            ClustersHandle::new(state.model.clusters()?)
+        })
+    }
+}
+
+/// The objective that was reached: the sum over all training points of the
+/// squared Euclidean distance, of 1 - cosine, or with medoids of the
+/// (non-squared) distance to the medoid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_inertia(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |state| trained(state.model.inertia())) }
+}
+
+/// By what fraction of the inertia at most a balanced assignment is dearer than
+/// the best one with cluster sizes in the same range, for the final centroids:
+/// proved, and 0 up to rounding. NaN if the model is not balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_balance_gap(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, |state| {
+            trained(state.model.labels())?;
+            Ok(state.model.balance_gap().unwrap_or(f64::NAN))
+        })
+    }
+}
+
+/// Iterations that ran.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_iter(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |state| trained(state.model.n_iter())) }
+}
+
+/// Lends a line on how the result was found, where there is more than one way:
+/// with medoids, whether all distances were compared or a sample of them. ""
+/// where there is nothing to say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_info(
+    kmeans: *const KMeansHandle,
+    out: *mut *const c_char,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, |state| {
+            trained(state.model.labels())?;
+            Ok(state.info.as_ptr())
+        })
+    }
+}
+
+/// The number of warnings that training left; 0 before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_warnings(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |state| Ok(state.warnings.len())) }
+}
+
+/// Lends a warning that training left, such as that there are fewer distinct
+/// points than clusters.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_warning(
+    kmeans: *const KMeansHandle,
+    index: usize,
+    out: *mut *const c_char,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, |state| match state.warnings.get(index) {
+            Some(text) => Ok(text.as_ptr()),
+            None => Err(Failure::new(
+                KENTRO_STATUS_INVALID_PARAMETER,
+                format!(
+                    "index is {index}, but there are {} warnings",
+                    state.warnings.len()
+                ),
+            )),
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! Training and assignment.
+
+use super::clusters::ClustersHandle;
+use super::handle::{KMeansHandle, c_string};
+use super::points::{PointsHandle, row_major};
+use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
+use super::{borrow, borrow_slice_mut, require};
+use crate::error::Result;
+use crate::model::{KMeans, RunOptions};
+use crate::points::Points;
+use crate::threads::{Event, Observer};
+
+/// All the cores that the machine grants, as a number of threads.
+///
+/// Not for cbindgen, which cannot write it: `tests/header.rs` does.
+/// cbindgen:ignore
+const KENTRO_ALL_THREADS: usize = usize::MAX;
+
+/// Clusters the rows of `points`. A model trains once; after an error it is as
+/// it was before.
+///
+/// `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
+/// grants this process is capped. Has no influence on the result. Threads end
+/// with the call, so that the process may fork before and after.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_train(
+    kmeans: *mut KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            train(handle, &borrow(points, "points")?.points, num_threads)
+        })
+    }
+}
+
+/// `kentro_kmeans_train` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_train_f32(
+    kmeans: *mut KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    num_threads: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            train(handle, &row_major(data, rows, cols)?, num_threads)
+        })
+    }
+}
+
+fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outcome {
+    handle.change(|state| {
+        let callbacks = state.callbacks;
+        let mut observer = |event: Event<'_>| callbacks.tell(event);
+        let options = options(num_threads, &mut observer);
+        state.model.fit(points, options)?;
+        let warnings = state.model.warnings().iter();
+        state.warnings = warnings.map(|text| c_string(text)).collect();
+        state.info = c_string(state.model.info().unwrap_or_default()).into();
+        Ok(())
+    })
+}
+
+/// Assigns every row of `points` to its `k` nearest clusters (at least 1; more
+/// than there are means all) and returns for each cluster the rows it got.
+/// To be freed by `kentro_clusters_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_assign(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    k: usize,
+    num_threads: usize,
+    out_clusters: *mut *mut ClustersHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out_clusters, "out_clusters")?;
+            let points = &borrow(points, "points")?.points;
+            out_clusters.write(assign(handle, points, k, num_threads)?);
+            Ok(())
+        })
+    }
+}
+
+/// `kentro_kmeans_assign` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_assign_f32(
+    kmeans: *const KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    k: usize,
+    num_threads: usize,
+    out_clusters: *mut *mut ClustersHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out_clusters, "out_clusters")?;
+            let points = row_major(data, rows, cols)?;
+            out_clusters.write(assign(handle, &points, k, num_threads)?);
+            Ok(())
+        })
+    }
+}
+
+fn assign(
+    handle: &KMeansHandle,
+    points: &Points<'_>,
+    k: usize,
+    num_threads: usize,
+) -> Outcome<*mut ClustersHandle> {
+    let state = handle.state();
+    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
+    let options = options(num_threads, &mut observer);
+    ClustersHandle::new(state.model.assign_points(points, k, options)?)
+}
+
+/// Writes the `k` nearest clusters of every row, nearest first, to
+/// `out_labels` and, unless it is NULL, their distances to `out_distances`.
+/// Each has room for rows x min(k, n_clusters) values, which do not overlap
+/// the points. k = 1 is the plain case.
+///
+/// The distance is the squared Euclidean one, or 1 - cosine. After an error
+/// the contents of both are undefined.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    k: usize,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = &borrow(points, "points")?.points;
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                k,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_top(points, k, labels, distances, options)
+                },
+            )
+        })
+    }
+}
+
+/// `kentro_kmeans_predict` for float32 rows without gaps: see
+/// `kentro_points_new_f32`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict_f32(
+    kmeans: *const KMeansHandle,
+    data: *const f32,
+    rows: usize,
+    cols: usize,
+    k: usize,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = &row_major(data, rows, cols)?;
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                k,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_top(points, k, labels, distances, options)
+                },
+            )
+        })
+    }
+}
+
+/// Writes a cluster of every row to `out_labels` and, unless it is NULL, its
+/// distance to `out_distances`, by the prices that a balanced model has
+/// learnt: rows like the training data spread over the clusters as evenly as
+/// it did, though nothing bounds the sizes here. Else like
+/// `kentro_kmeans_predict` with k = 1.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+    out_labels: *mut u32,
+    out_distances: *mut f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            let points = &borrow(points, "points")?.points;
+            let outputs = (out_labels, out_distances);
+            predict(
+                handle,
+                points,
+                1,
+                num_threads,
+                outputs,
+                |model, labels, distances, options| {
+                    model.predict_balanced(points, labels, distances, options)
+                },
+            )
+        })
+    }
+}
+
+/// Lends the outputs, `per_point` values a row, to a method of the model.
+///
+/// # Safety
+/// The outputs are NULL or have room.
+unsafe fn predict(
+    handle: &KMeansHandle,
+    points: &Points<'_>,
+    per_point: usize,
+    num_threads: usize,
+    (out_labels, out_distances): (*mut u32, *mut f64),
+    method: impl FnOnce(&KMeans, &mut [u32], Option<&mut [f64]>, RunOptions<'_>) -> Result<()>,
+) -> Outcome {
+    let state = handle.state();
+    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
+    let options = options(num_threads, &mut observer);
+    let len = points
+        .rows()
+        .checked_mul(per_point.min(state.model.n_clusters()))
+        .filter(|&len| len <= isize::MAX as usize / size_of::<f64>())
+        .ok_or_else(|| {
+            let text = "Invalid data: rows times k overflows; predict in parts";
+            Failure::new(KENTRO_STATUS_INVALID_DATA, text)
+        })?;
+    // SAFETY: as the caller promises.
+    let (labels, distances) = unsafe {
+        let labels = borrow_slice_mut(out_labels, len, "out_labels")?;
+        let distances = match out_distances.is_null() {
+            true => None,
+            false => Some(borrow_slice_mut(out_distances, len, "out_distances")?),
+        };
+        (labels, distances)
+    };
+    Ok(method(&state.model, labels, distances, options)?)
+}
+
+fn options<'a>(num_threads: usize, observer: &'a mut Observer<'a>) -> RunOptions<'a> {
+    RunOptions {
+        num_threads: (num_threads != KENTRO_ALL_THREADS).then_some(num_threads),
+        observer: Some(observer),
+    }
+}

@@ -1,0 +1,340 @@
+//! Setting a model up, and reading its settings back.
+
+use super::handle::KMeansHandle;
+use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use super::{borrow_slice, require};
+use crate::config::{Init, Quality};
+use crate::model::KMeans;
+use ndarray::ArrayView2;
+
+/// First centroids: greedy k-means++ for few clusters, a cheaper sample for many.
+pub const KENTRO_INIT_AUTO: i32 = 0;
+/// First centroids: greedy k-means++.
+pub const KENTRO_INIT_KMEANS_PLUS_PLUS: i32 = 1;
+/// First centroids: k-means||.
+pub const KENTRO_INIT_KMEANS_PARALLEL: i32 = 2;
+/// First centroids: distinct rows drawn uniformly.
+pub const KENTRO_INIT_RANDOM: i32 = 3;
+
+/// One run from a cheap start.
+pub const KENTRO_QUALITY_FAST: i32 = 0;
+/// One run from a good start.
+pub const KENTRO_QUALITY_DEFAULT: i32 = 1;
+/// Searches on past local minima until it stops paying.
+pub const KENTRO_QUALITY_BEST: i32 = 2;
+
+/// Sets a model up; it stays as it was if the new settings are not valid.
+///
+/// # Safety
+/// `kmeans` is NULL or a live handle.
+unsafe fn set(
+    kmeans: *mut KMeansHandle,
+    with: impl FnOnce(KMeans) -> Outcome<KMeans>,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            handle.change(|state| {
+                state.model = with(state.model.clone())?;
+                Ok(state.model.validate()?)
+            })
+        })
+    }
+}
+
+/// Writes a setting of a model to `out`.
+///
+/// # Safety
+/// `kmeans` is NULL or a live handle; `out` is NULL or can be written.
+unsafe fn get<T>(
+    kmeans: *const KMeansHandle,
+    out: *mut T,
+    read: impl FnOnce(&KMeans) -> T,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, |handle| {
+            require(out, "out")?;
+            out.write(read(&handle.state().model));
+            Ok(())
+        })
+    }
+}
+
+fn flag(value: i32, name: &str) -> Outcome<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(invalid(format!("{name} must be 0 or 1, got {value}"))),
+    }
+}
+
+fn invalid(detail: String) -> Failure {
+    Failure::new(KENTRO_STATUS_INVALID_PARAMETER, detail)
+}
+
+/// Iterations at most, at least 1; default 25.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_iterations(
+    kmeans: *mut KMeansHandle,
+    iterations: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, |model| Ok(model.with_iterations(iterations))) }
+}
+
+/// 1: Euclidean distance; 0, the default: cosine similarity.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
+    kmeans: *mut KMeansHandle,
+    euclidean: i32,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_euclidean(flag(euclidean, "euclidean")?));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
+/// says; default 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_balanced(
+    kmeans: *mut KMeansHandle,
+    balanced: i32,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_balanced(flag(balanced, "balanced")?));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// The largest difference of cluster sizes when balanced, at least 1;
+/// default 16.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
+    kmeans: *mut KMeansHandle,
+    max_balance_diff: usize,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_max_balance_diff(max_balance_diff));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// 1: a line an iteration goes to the log callback or, without one, to
+/// standard output; default 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_verbose(
+    kmeans: *mut KMeansHandle,
+    verbose: i32,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_verbose(flag(verbose, "verbose")?));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// 1: K-medoids, whose centres are rows of the data; default 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_use_medoids(
+    kmeans: *mut KMeansHandle,
+    use_medoids: i32,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_use_medoids(flag(use_medoids, "use_medoids")?));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// The seed of every random choice; default 0. The same seed, data and
+/// settings give the same result at any number of threads.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_seed(
+    kmeans: *mut KMeansHandle,
+    seed: u64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, |model| Ok(model.with_seed(seed))) }
+}
+
+/// Stops when an iteration lowers the inertia by less than this fraction; at
+/// least 0; default 0: only when no assignment changes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
+    kmeans: *mut KMeansHandle,
+    tolerance: f64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, |model| Ok(model.with_tolerance(tolerance))) }
+}
+
+/// Where the first centroids come from, one of `KENTRO_INIT_*`; default
+/// `KENTRO_INIT_AUTO`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_init(
+    kmeans: *mut KMeansHandle,
+    init: i32,
+) -> StatusCode {
+    let with = |model: KMeans| {
+        Ok(model.with_init(match init {
+            KENTRO_INIT_AUTO => Init::Auto,
+            KENTRO_INIT_KMEANS_PLUS_PLUS => Init::KMeansPlusPlus,
+            KENTRO_INIT_KMEANS_PARALLEL => Init::KMeansParallel,
+            KENTRO_INIT_RANDOM => Init::Random,
+            _ => {
+                return Err(invalid(format!(
+                    "init must be one of KENTRO_INIT_*, got {init}"
+                )));
+            }
+        }))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// Starts from these centroids, `rows` (the number of clusters) x `cols`,
+/// row-major without gaps. They are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_init_centroids(
+    kmeans: *mut KMeansHandle,
+    centroids: *const f32,
+    rows: usize,
+    cols: usize,
+) -> StatusCode {
+    let with = |model: KMeans| {
+        let overflow = || invalid(format!("init of {rows} x {cols} values is too large"));
+        let len = rows
+            .checked_mul(cols)
+            .filter(|&len| len <= isize::MAX as usize / size_of::<f32>())
+            .ok_or_else(overflow)?;
+        // SAFETY: as the caller promises.
+        let values = unsafe { borrow_slice(centroids, len, "centroids") }?;
+        if rows != model.n_clusters() {
+            // Before anything is copied: `rows` may be a mistake.
+            let empty = ndarray::Array2::zeros((rows, 0));
+            model.clone().with_init(Init::Centroids(empty)).validate()?;
+        }
+        let view = ArrayView2::from_shape((rows, cols), values).map_err(|_| overflow())?;
+        Ok(model.with_init(Init::Centroids(view.to_owned())))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// Runs from this many starts and keeps the best, at least 1; default 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_n_init(
+    kmeans: *mut KMeansHandle,
+    n_init: usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, |model| Ok(model.with_n_init(n_init))) }
+}
+
+/// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
+/// default `KENTRO_QUALITY_DEFAULT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_quality(
+    kmeans: *mut KMeansHandle,
+    quality: i32,
+) -> StatusCode {
+    let with = |model: KMeans| {
+        Ok(model.with_quality(match quality {
+            KENTRO_QUALITY_FAST => Quality::Fast,
+            KENTRO_QUALITY_DEFAULT => Quality::Default,
+            KENTRO_QUALITY_BEST => Quality::Best,
+            _ => {
+                let text = format!("quality must be one of KENTRO_QUALITY_*, got {quality}");
+                return Err(invalid(text));
+            }
+        }))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, with) }
+}
+
+/// Bytes that training may use beside the data; default: the smaller of 2 GB
+/// and a quarter of the machine's memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
+    kmeans: *mut KMeansHandle,
+    bytes: u64,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, |model| Ok(model.with_memory_limit(bytes))) }
+}
+
+/// The number of clusters.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_clusters(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, KMeans::n_clusters) }
+}
+
+/// Iterations at most.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_iterations(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, KMeans::iterations) }
+}
+
+/// The largest difference of cluster sizes when balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, KMeans::max_balance_diff) }
+}
+
+/// 1 if the distance is Euclidean, 0 if it is cosine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_is_euclidean(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |model| model.is_euclidean().into()) }
+}
+
+/// 1 if cluster sizes are balanced, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_is_balanced(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |model| model.is_balanced().into()) }
+}
+
+/// 1 if the centres are medoids, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_is_use_medoids(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |model| model.is_use_medoids().into()) }
+}
+
+/// 1 if the model is verbose, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_is_verbose(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |model| model.is_verbose().into()) }
+}
+
+/// 1 if the model is trained, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_is_trained(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, |model| model.is_trained().into()) }
+}

@@ -1,0 +1,115 @@
+//! What every function returns.
+
+use crate::error::KMeansError;
+use libc::c_char;
+use std::ffi::CStr;
+
+/// What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
+pub type StatusCode = i32;
+
+/// Success; only now are the `out_*` arguments written.
+pub const KENTRO_STATUS_OK: StatusCode = 0;
+/// An argument is NULL that must not be.
+pub const KENTRO_STATUS_NULL_POINTER: StatusCode = 1;
+/// A setting or an argument is out of its range.
+pub const KENTRO_STATUS_INVALID_PARAMETER: StatusCode = 2;
+/// The number of clusters is 0.
+pub const KENTRO_STATUS_INVALID_N_CLUSTERS: StatusCode = 3;
+/// The model has been trained already; a model trains once.
+pub const KENTRO_STATUS_ALREADY_TRAINED: StatusCode = 4;
+/// The call needs a trained model.
+pub const KENTRO_STATUS_NOT_TRAINED: StatusCode = 5;
+/// There are fewer points than clusters.
+pub const KENTRO_STATUS_INSUFFICIENT_POINTS: StatusCode = 6;
+/// The points do not have as many columns as the model.
+pub const KENTRO_STATUS_DIMENSION_MISMATCH: StatusCode = 7;
+/// The shape, strides, alignment or number type of the points cannot be used.
+pub const KENTRO_STATUS_INVALID_DATA: StatusCode = 8;
+/// A value is NaN, infinite, or too large for a float32.
+pub const KENTRO_STATUS_NOT_FINITE: StatusCode = 9;
+/// Memory could not be had.
+pub const KENTRO_STATUS_OUT_OF_MEMORY: StatusCode = 10;
+/// A callback asked to stop; the model is as it was before the call.
+pub const KENTRO_STATUS_CANCELLED: StatusCode = 11;
+/// The operating system refused to start threads.
+pub const KENTRO_STATUS_THREADS: StatusCode = 12;
+/// A bug in Kentro; the model is as it was before the call. Please report it.
+pub const KENTRO_STATUS_INTERNAL: StatusCode = 13;
+/// The handle is being trained or set up by another call that has not
+/// returned: on another thread, or the one whose callback this is.
+pub const KENTRO_STATUS_BUSY: StatusCode = 14;
+
+/// A short text for a status: static, never NULL, never to be freed. What
+/// went wrong in detail is told by `kentro_kmeans_error`.
+#[unsafe(no_mangle)]
+pub extern "C" fn kentro_status_message(status: i32) -> *const c_char {
+    message(status).as_ptr()
+}
+
+pub(super) fn message(status: StatusCode) -> &'static CStr {
+    match status {
+        KENTRO_STATUS_OK => c"success",
+        KENTRO_STATUS_NULL_POINTER => c"an argument is NULL that must not be",
+        KENTRO_STATUS_INVALID_PARAMETER => c"a parameter is out of its range",
+        KENTRO_STATUS_INVALID_N_CLUSTERS => c"Number of clusters must be positive",
+        KENTRO_STATUS_ALREADY_TRAINED => c"Clustering has already been trained",
+        KENTRO_STATUS_NOT_TRAINED => c"Clustering has not been trained yet",
+        KENTRO_STATUS_INSUFFICIENT_POINTS => c"there are fewer points than clusters",
+        KENTRO_STATUS_DIMENSION_MISMATCH => c"points and model differ in their number of columns",
+        KENTRO_STATUS_INVALID_DATA => {
+            c"the shape, strides, alignment or number type of the points cannot be used"
+        }
+        KENTRO_STATUS_NOT_FINITE => c"a value is NaN, infinite, or too large for a float32",
+        KENTRO_STATUS_OUT_OF_MEMORY => c"out of memory",
+        KENTRO_STATUS_CANCELLED => c"cancelled by a callback",
+        KENTRO_STATUS_THREADS => c"cannot start threads",
+        KENTRO_STATUS_INTERNAL => c"internal error in Kentro; please report it",
+        KENTRO_STATUS_BUSY => c"the handle is in use by another call",
+        _ => c"unknown status",
+    }
+}
+
+/// Why a call failed: a status and, for the handle, the detail.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub status: StatusCode,
+    pub detail: String,
+}
+
+impl Failure {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Failure {
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    pub fn null(argument: &str) -> Self {
+        Failure::new(KENTRO_STATUS_NULL_POINTER, format!("{argument} is NULL"))
+    }
+
+    pub fn internal() -> Self {
+        let text = message(KENTRO_STATUS_INTERNAL).to_string_lossy();
+        Failure::new(KENTRO_STATUS_INTERNAL, text)
+    }
+}
+
+impl From<KMeansError> for Failure {
+    fn from(error: KMeansError) -> Self {
+        let status = match error {
+            KMeansError::InvalidParameter(_) => KENTRO_STATUS_INVALID_PARAMETER,
+            KMeansError::AlreadyTrained => KENTRO_STATUS_ALREADY_TRAINED,
+            KMeansError::NotTrained => KENTRO_STATUS_NOT_TRAINED,
+            KMeansError::InsufficientPoints(..) => KENTRO_STATUS_INSUFFICIENT_POINTS,
+            KMeansError::DimensionMismatch { .. } => KENTRO_STATUS_DIMENSION_MISMATCH,
+            KMeansError::InvalidData(_) => KENTRO_STATUS_INVALID_DATA,
+            KMeansError::NotFinite { .. } => KENTRO_STATUS_NOT_FINITE,
+            KMeansError::OutOfMemory { .. } => KENTRO_STATUS_OUT_OF_MEMORY,
+            KMeansError::Cancelled => KENTRO_STATUS_CANCELLED,
+            KMeansError::Threads { .. } => KENTRO_STATUS_THREADS,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+pub(super) type Outcome<T = ()> = Result<T, Failure>;

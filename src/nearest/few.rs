@@ -1,0 +1,276 @@
+//! Distances of many rows to a few rows, as seeding needs them: one pass over
+//! the data for a handful of candidates, in float64, the same bits on every
+//! instruction set.
+
+use crate::error::{Result, try_vec};
+use crate::metric::Metric;
+use crate::nearest::{TASK_ROWS, dot};
+use crate::points::Points;
+use crate::threads::Threads;
+
+/// Rows side by side in the vectors of the low-dimensional kernel, and
+/// dimensions side by side in those of the other.
+const LANES: usize = 16;
+
+/// Distances below this are rounding noise of two equal directions.
+const NOISE: f64 = 1e-12;
+
+/// Computes distances between rows, clean enough to draw rows by: never
+/// negative, exactly 0 between copies of a row and, with cosine, between rows
+/// of one direction and from or to a zero row, which wants no centroid.
+pub(crate) struct RowDistances<'a> {
+    points: &'a Points<'a>,
+    metric: Metric,
+    /// 1 / ‖x‖, or 0 for a zero row; empty unless the metric is cosine.
+    inverse_norms: Vec<f64>,
+}
+
+/// A few rows, ready to be compared with all others.
+pub(crate) struct Few {
+    /// count × dims.
+    values: Vec<f64>,
+    inverse_norms: Vec<f64>,
+    dims: usize,
+}
+
+impl Few {
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dims
+    }
+}
+
+impl<'a> RowDistances<'a> {
+    pub fn new(points: &'a Points<'a>, metric: Metric, threads: &Threads<'_>) -> Result<Self> {
+        let mut inverse_norms = Vec::new();
+        if metric == Metric::Cosine {
+            inverse_norms = try_vec(0.0f64, points.rows(), "norms")?;
+            let tasks = inverse_norms.chunks_mut(TASK_ROWS).enumerate();
+            threads.run(tasks, Vec::new, |scratch, (task, norms)| {
+                let first = task * TASK_ROWS;
+                let block = points.block(first..first + norms.len(), scratch);
+                for (row, norm) in block.chunks_exact(points.cols()).zip(norms) {
+                    let square = dot(row, row);
+                    if square > 0.0 {
+                        *norm = 1.0 / square.sqrt();
+                    }
+                }
+            })?;
+        }
+        Ok(RowDistances {
+            points,
+            metric,
+            inverse_norms,
+        })
+    }
+
+    /// With cosine, a row of zeros: at the same distance from every centroid.
+    pub fn is_zero(&self, row: usize) -> bool {
+        self.metric == Metric::Cosine && self.inverse_norms[row] == 0.0
+    }
+
+    pub fn select(&self, rows: &[usize]) -> Result<Few> {
+        let dims = self.points.cols();
+        let mut values = try_vec(0.0f64, rows.len() * dims, "candidates")?;
+        let mut scratch = Vec::new();
+        for (values, &row) in values.chunks_exact_mut(dims).zip(rows) {
+            for (value, &x) in values.iter_mut().zip(self.points.row(row, &mut scratch)) {
+                *value = f64::from(x);
+            }
+        }
+        let inverse_norms = match self.metric {
+            Metric::Euclidean => Vec::new(),
+            Metric::Cosine => rows.iter().map(|&row| self.inverse_norms[row]).collect(),
+        };
+        Ok(Few {
+            values,
+            inverse_norms,
+            dims,
+        })
+    }
+
+    /// Writes the distances of the rows `first..` to each of `few`: those to
+    /// the first of them, then those to the second, and so on. `out` holds
+    /// `few.len()` values a row.
+    pub fn write(&self, first: usize, few: &Few, scratch: &mut Vec<f32>, out: &mut [f64]) {
+        let rows = out.len() / few.len();
+        let block = self.points.block(first..first + rows, scratch);
+        match self.metric {
+            Metric::Euclidean => dispatch(block, few, out, |x, c| (x - c) * (x - c)),
+            Metric::Cosine => {
+                dispatch(block, few, out, |x, c| x * c);
+                let norms = &self.inverse_norms[first..first + rows];
+                for (out, &of_few) in out.chunks_exact_mut(rows).zip(&few.inverse_norms) {
+                    for (out, &norm) in out.iter_mut().zip(norms) {
+                        let scale = norm * of_few;
+                        let distance = if scale > 0.0 { 1.0 - *out * scale } else { 0.0 };
+                        *out = if distance < NOISE { 0.0 } else { distance };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs `sums` compiled for the widest vectors that this CPU has.
+fn dispatch(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has AVX-512F.
+            return unsafe { with_avx512(block, few, out, term) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            return unsafe { with_avx2(block, few, out, term) };
+        }
+    }
+    sums(block, few, out, term)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn with_avx512(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    sums(block, few, out, term)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn with_avx2(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    sums(block, few, out, term)
+}
+
+/// Σ term(x, c) over the dimensions, for every row x and every c of `few`.
+#[inline(always)]
+fn sums(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    if few.dims < LANES {
+        sums_across_rows(block, few, out, term)
+    } else {
+        sums_along_rows(block, few, out, term)
+    }
+}
+
+/// A lane a row: every lane adds its row's terms in the order of dimensions.
+#[inline(always)]
+fn sums_across_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    let rows = out.len() / few.len();
+    let dims = few.dims;
+    let mut tile = [[0.0f64; LANES]; LANES];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        let part = &block[first * dims..(first + count) * dims];
+        for (lane, row) in part.chunks_exact(dims).enumerate() {
+            for (column, &x) in tile.iter_mut().zip(row) {
+                column[lane] = f64::from(x);
+            }
+        }
+        for (c, out) in few
+            .values
+            .chunks_exact(dims)
+            .zip(out.chunks_exact_mut(rows))
+        {
+            let mut lanes = [0.0f64; LANES];
+            for (column, &c) in tile.iter().zip(c) {
+                for (lane, &x) in lanes.iter_mut().zip(column) {
+                    *lane += term(x, c);
+                }
+            }
+            out[first..first + count].copy_from_slice(&lanes[..count]);
+        }
+    }
+}
+
+/// A lane a dimension, modulo the number of lanes; folded in a fixed order.
+#[inline(always)]
+fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+    let rows = out.len() / few.len();
+    let dims = few.dims;
+    // Lanes of several rows wait in memory to be folded: folded at once, the
+    // compiler would also sum in the narrow vectors that folding needs.
+    let mut tile = [[0.0f64; LANES]; LANES];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        let part = &block[first * dims..(first + count) * dims];
+        for (c, out) in few
+            .values
+            .chunks_exact(dims)
+            .zip(out.chunks_exact_mut(rows))
+        {
+            let (c_blocks, c_rest) = c.as_chunks::<LANES>();
+            for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
+                let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+                let mut lanes = [0.0f64; LANES];
+                for (x, c) in x_blocks.iter().zip(c_blocks) {
+                    for lane in 0..LANES {
+                        lanes[lane] += term(f64::from(x[lane]), c[lane]);
+                    }
+                }
+                for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
+                    *lane += term(f64::from(x), c);
+                }
+                *tile = lanes;
+            }
+            for (lanes, out) in tile.iter().zip(&mut out[first..first + count]) {
+                *out = fold(*lanes);
+            }
+        }
+    }
+}
+
+fn fold(mut lanes: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nearest::squared_distance;
+    use ndarray::Array2;
+
+    fn distances(data: &Array2<f32>, metric: Metric, few: &[usize]) -> Vec<f64> {
+        let points = Points::from(data.view());
+        let threads = Threads::exactly(1, None).unwrap();
+        let distances = RowDistances::new(&points, metric, &threads).unwrap();
+        let few = distances.select(few).unwrap();
+        let mut out = vec![f64::NAN; few.len() * data.nrows()];
+        distances.write(0, &few, &mut Vec::new(), &mut out);
+        out
+    }
+
+    #[test]
+    fn equal_direct_float64_distances_in_any_dimension() {
+        let mut rng = crate::rng::Rng::new(3);
+        for dims in [1, 2, 7, 15, 16, 17, 40] {
+            let data = Array2::from_shape_fn((37, dims), |_| (rng.unit() * 4.0 - 2.0) as f32);
+            let picks = [5, 0, 36];
+            let out = distances(&data, Metric::Euclidean, &picks);
+            let cosine = distances(&data, Metric::Cosine, &picks);
+            for (j, &pick) in picks.iter().enumerate() {
+                for i in 0..37 {
+                    let (x, c) = (data.row(i).to_vec(), data.row(pick).to_vec());
+                    let plain = squared_distance(&x, &c);
+                    assert!((out[j * 37 + i] - plain).abs() <= 1e-12 * plain);
+                    let plain = 1.0 - dot(&x, &c) / (dot(&x, &x) * dot(&c, &c)).sqrt();
+                    assert!((cosine[j * 37 + i] - plain).abs() <= 2.0 * NOISE);
+                }
+                assert_eq!(out[j * 37 + pick], 0.0);
+                assert_eq!(cosine[j * 37 + pick], 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn cosine_is_zero_along_a_direction_and_for_zero_rows() {
+        let data = ndarray::array![[3.0_f32, 1.0], [0.3, 0.1], [0.0, 0.0], [-3.0, -1.0]];
+        let out = distances(&data, Metric::Cosine, &[0, 2]);
+        assert_eq!(out[..3], [0.0, 3e-17_f64.floor(), 0.0]);
+        assert!((out[3] - 2.0).abs() < 1e-12);
+        assert_eq!(out[4..], [0.0; 4]);
+    }
+}

@@ -1,0 +1,294 @@
+//! Balanced K-means: the size bound, optimality, invariance, determinism.
+
+use kentro::{KMeans, Points, RunOptions};
+use ndarray::Array2;
+
+/// A small deterministic stream of numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+/// Data of the kinds that make balancing hard.
+fn generate(random: &mut Random, rows: usize, dims: usize) -> Array2<f32> {
+    let kind = random.below(6);
+    let centres = 1 + random.below(6);
+    Array2::from_shape_fn((rows, dims), |(i, t)| match kind {
+        0 => random.unit(),
+        // Blobs of unequal size.
+        1 => ((i * i) % centres) as f32 * 8.0 + random.unit(),
+        // Outliers.
+        2 if i % 17 == 3 => 1e6 * random.unit(),
+        // Few distinct rows.
+        3 => (i % centres) as f32,
+        // All rows equal.
+        4 => 3.0,
+        // A grid full of ties.
+        5 => ((i / (1 + t)) % 4) as f32,
+        _ => random.unit() * random.unit(),
+    })
+}
+
+fn train(data: &Array2<f32>, model: KMeans) -> KMeans {
+    let mut model = model.with_balanced(true);
+    model
+        .fit(&data.view().into(), RunOptions::default())
+        .unwrap();
+    model
+}
+
+fn spread(model: &KMeans) -> usize {
+    let sizes = model.cluster_sizes().unwrap();
+    sizes.iter().max().unwrap() - sizes.iter().min().unwrap()
+}
+
+#[test]
+fn sizes_are_within_the_bound_in_a_thousand_cases() {
+    let mut random = Random(0x9e3779b97f4a7c15);
+    for case in 0..1000u64 {
+        let clusters = 1 + random.below(24);
+        let rows = match case % 5 {
+            0 => clusters,
+            1 => clusters * (1 + random.below(8)),
+            _ => clusters + random.below(160),
+        };
+        let dims = 1 + random.below(5);
+        let bound = match case % 3 {
+            0 => 1,
+            _ => 1 + random.below(20),
+        };
+        let data = generate(&mut random, rows, dims);
+        let model = train(
+            &data,
+            KMeans::new(clusters)
+                .with_euclidean(case % 2 == 0)
+                .with_use_medoids(bound < rows && case % 7 == 0)
+                .with_iterations(1 + random.below(12))
+                .with_max_balance_diff(bound)
+                .with_seed(case),
+        );
+        assert!(spread(&model) <= bound, "case {case}");
+        assert_eq!(model.labels().unwrap().len(), rows);
+        let gap = model.balance_gap().unwrap();
+        assert!((0.0..=1e-6).contains(&gap), "case {case}: gap {gap}");
+        if bound < rows {
+            assert!(model.cluster_sizes().unwrap().iter().all(|&size| size > 0));
+        }
+    }
+}
+
+/// The least cost of rows × clusters `costs` with `low..=high` rows in each
+/// cluster, by Bellman-Ford augmentation on a dense network, in float64.
+fn least_cost(costs: &[Vec<f64>], low: usize, high: usize) -> f64 {
+    let (rows, clusters) = (costs.len(), costs[0].len());
+    let mut labels = vec![usize::MAX; rows];
+    let mut sizes = vec![0usize; clusters];
+    // The first `low` places of a cluster are worth more than any move costs.
+    let worth = 1.0 + costs.iter().flatten().fold(0.0, |a: f64, &b| a.max(b)) * rows as f64;
+    for row in 0..rows {
+        let mut distance: Vec<f64> = costs[row].clone();
+        let mut via: Vec<Option<(usize, usize)>> = vec![None; clusters];
+        for _ in 0..clusters {
+            for other in (0..rows).filter(|&other| labels[other] != usize::MAX) {
+                let from = labels[other];
+                for to in 0..clusters {
+                    let there = distance[from] + costs[other][to] - costs[other][from];
+                    if there < distance[to] - 1e-12 * worth.min(1.0) {
+                        distance[to] = there;
+                        via[to] = Some((from, other));
+                    }
+                }
+            }
+        }
+        let ends = (0..clusters).filter(|&j| sizes[j] < high);
+        let value = |j: usize| distance[j] - if sizes[j] < low { worth } else { 0.0 };
+        let mut end = ends.min_by(|&a, &b| value(a).total_cmp(&value(b))).unwrap();
+        sizes[end] += 1;
+        while let Some((from, moved)) = via[end] {
+            labels[moved] = end;
+            end = from;
+        }
+        labels[row] = end;
+    }
+    (0..rows).map(|row| costs[row][labels[row]]).sum()
+}
+
+#[test]
+fn the_assignment_is_the_best_for_its_centroids() {
+    let mut random = Random(42);
+    for case in 0..60u64 {
+        let clusters = 2 + random.below(6);
+        let rows = clusters + random.below(40);
+        let bound = 1 + random.below(4);
+        let data = Array2::from_shape_fn((rows, 2), |(i, _)| {
+            random.unit() + if i % 3 == 0 { 2.0 } else { 0.0 }
+        });
+        let model = train(
+            &data,
+            KMeans::new(clusters)
+                .with_euclidean(true)
+                .with_use_medoids(case % 4 == 0)
+                .with_max_balance_diff(bound),
+        );
+        let centroids = model.centroids().unwrap();
+        let costs: Vec<Vec<f64>> = data
+            .outer_iter()
+            .map(|row| {
+                let squares = centroids.outer_iter().map(|centroid| {
+                    let pairs = row.iter().zip(centroid);
+                    pairs
+                        .map(|(&x, &c)| (f64::from(x) - f64::from(c)).powi(2))
+                        .sum::<f64>()
+                });
+                squares
+                    .map(|square| if case % 4 == 0 { square.sqrt() } else { square })
+                    .collect()
+            })
+            .collect();
+        let first = rows.div_ceil(clusters).saturating_sub(bound).max(1);
+        let best = (first..=rows / clusters)
+            .map(|low| least_cost(&costs, low, low + bound))
+            .fold(f64::INFINITY, f64::min);
+        let inertia = model.inertia().unwrap();
+        assert!(
+            (inertia - best).abs() <= 1e-9 * best,
+            "case {case}: {inertia} instead of {best}"
+        );
+    }
+}
+
+#[test]
+fn scale_and_offset_do_not_matter() {
+    let mut random = Random(7);
+    // Multiples of 1/1024, so that neither scaling nor shifting rounds.
+    let data = Array2::from_shape_fn((300, 3), |(i, t)| {
+        ((i % 4 * (t + 1)) as f32) + (random.unit() * 1024.0).floor() / 1024.0
+    });
+    for medoids in [false, true] {
+        let labels = |data: &Array2<f32>| {
+            let model = KMeans::new(7)
+                .with_euclidean(true)
+                .with_use_medoids(medoids)
+                .with_max_balance_diff(2);
+            train(data, model).labels().unwrap().to_vec()
+        };
+        let reference = labels(&data);
+        for power in [-20, -7, 6, 20] {
+            assert_eq!(labels(&data.mapv(|v| v * 2f32.powi(power))), reference);
+        }
+        for factor in [1e-6, 1e6] {
+            assert_eq!(labels(&data.mapv(|v| v * factor)), reference);
+        }
+        assert_eq!(labels(&data.mapv(|v| v + 512.0)), reference);
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let mut random = Random(3);
+    let data = Array2::from_shape_fn((6000, 8), |(i, t)| {
+        random.unit() + ((i * i) % 11 * (t % 3)) as f32
+    });
+    for euclidean in [false, true] {
+        let fits = [1, 2, 8].map(|num_threads| {
+            let mut model = KMeans::new(20)
+                .with_balanced(true)
+                .with_max_balance_diff(3)
+                .with_euclidean(euclidean);
+            model.train(data.view(), Some(num_threads)).unwrap();
+            model
+        });
+        assert!(spread(&fits[0]) <= 3);
+        assert_eq!(fits[0], fits[1]);
+        assert_eq!(fits[0], fits[2]);
+    }
+}
+
+#[test]
+fn a_bound_of_n_is_plain_kmeans() {
+    let mut random = Random(5);
+    let data = Array2::from_shape_fn((500, 4), |(i, _)| random.unit() + (i % 3) as f32);
+    let model = || KMeans::new(6).with_euclidean(true);
+    let balanced = train(&data, model().with_max_balance_diff(500));
+    let mut plain = model();
+    plain.train(data.view(), None).unwrap();
+    assert_eq!(balanced.labels(), plain.labels());
+    assert_eq!(balanced.centroids(), plain.centroids());
+}
+
+#[test]
+fn medoids_are_distinct_rows() {
+    let mut random = Random(11);
+    let data = Array2::from_shape_fn((200, 3), |_| random.unit());
+    for euclidean in [false, true] {
+        let model = train(
+            &data,
+            KMeans::new(9)
+                .with_use_medoids(true)
+                .with_euclidean(euclidean)
+                .with_max_balance_diff(1),
+        );
+        let mut medoids = model.medoid_indices().unwrap().to_vec();
+        if euclidean {
+            let centroids = model.centroids().unwrap();
+            for (centroid, &row) in centroids.outer_iter().zip(&medoids) {
+                assert_eq!(centroid, data.row(row));
+            }
+        }
+        medoids.sort_unstable();
+        medoids.dedup();
+        assert_eq!(medoids.len(), 9);
+    }
+}
+
+#[test]
+fn new_rows_are_assigned_by_the_learnt_prices() {
+    let mut random = Random(13);
+    // Nine rows in ten are near 0, the others near 10.
+    let mut draw = |rows: usize| {
+        Array2::from_shape_fn((rows, 2), |(i, _)| {
+            random.unit() + if i % 10 == 0 { 10.0 } else { 0.0 }
+        })
+    };
+    let (data, new) = (draw(2000), draw(2000));
+    let model = train(&data, KMeans::new(4).with_euclidean(true));
+    let sizes = |data: &Array2<f32>, priced: bool| {
+        let points: Points<'_> = data.view().into();
+        let mut labels = vec![0; data.nrows()];
+        let options = RunOptions::default();
+        match priced {
+            true => model.predict_balanced(&points, &mut labels, None, options),
+            false => model.predict(&points, &mut labels, None, options),
+        }
+        .unwrap();
+        let mut sizes = vec![0i64; 4];
+        labels.iter().for_each(|&label| sizes[label as usize] += 1);
+        sizes
+    };
+    let spread = |sizes: &[i64]| sizes.iter().max().unwrap() - sizes.iter().min().unwrap();
+    assert!(spread(&sizes(&data, true)) <= 16 + 4);
+    assert!(spread(&sizes(&new, true)) < 120);
+    assert!(spread(&sizes(&new, false)) > 400);
+
+    let mut plain = KMeans::new(4);
+    plain.train(data.view(), None).unwrap();
+    let mut labels = vec![0; 2000];
+    let error = plain
+        .predict_balanced(&new.view().into(), &mut labels, None, RunOptions::default())
+        .unwrap_err();
+    assert!(error.to_string().contains("with_balanced(true)"));
+}

@@ -1,0 +1,548 @@
+/* Training, assignment and results, compared with brute force in float64. */
+
+#include "test.h"
+
+enum { ROWS = 900, COLS = 6, CLUSTERS = 4 };
+
+static double squared_distance(const float *a, const float *b, size_t cols)
+{
+    double sum = 0;
+    size_t j;
+    for (j = 0; j < cols; j++)
+        sum += ((double)a[j] - (double)b[j]) * ((double)a[j] - (double)b[j]);
+    return sum;
+}
+
+static double dot(const float *a, const float *b, size_t cols)
+{
+    double sum = 0;
+    size_t j;
+    for (j = 0; j < cols; j++)
+        sum += (double)a[j] * (double)b[j];
+    return sum;
+}
+
+/* The nearest of the model's Euclidean centroids, the lowest of equals. */
+static uint32_t nearest(const kentro_kmeans *kmeans, const float *row, double *out_distance)
+{
+    const float *centroids = NULL;
+    size_t rows = 0, cols = 0, i;
+    uint32_t best = 0;
+    *out_distance = INFINITY;
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    for (i = 0; i < rows; i++) {
+        double distance = squared_distance(row, centroids + i * cols, cols);
+        if (distance < *out_distance) {
+            *out_distance = distance;
+            best = (uint32_t)i;
+        }
+    }
+    return best;
+}
+
+static kentro_kmeans *trained(const float *data, size_t rows, size_t cols,
+                              size_t n_clusters, int32_t euclidean)
+{
+    kentro_kmeans *kmeans = new_kmeans(n_clusters, euclidean);
+    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1));
+    return kmeans;
+}
+
+/* Every point of 0..n is once in the lists, ascending in each. */
+static void check_partition(const kentro_clusters *clusters, size_t n, size_t n_clusters)
+{
+    const size_t *offsets = NULL, *all = NULL, *members = NULL;
+    size_t offsets_len = 0, all_len = 0, len = 0, found = 0, i, j;
+    unsigned char *seen = allocate(n, 1);
+    OK(kentro_clusters_n_clusters(clusters, &found));
+    OK(kentro_clusters_offsets(clusters, &offsets, &offsets_len));
+    OK(kentro_clusters_all_members(clusters, &all, &all_len));
+    CHECK(found == n_clusters && offsets_len == n_clusters + 1 && all_len == n);
+    CHECK(offsets[0] == 0 && offsets[n_clusters] == n);
+    for (j = 0; j < n_clusters; j++) {
+        OK(kentro_clusters_members(clusters, j, &members, &len));
+        CHECK(members == all + offsets[j] && len == offsets[j + 1] - offsets[j]);
+        for (i = 0; i < len; i++) {
+            CHECK(i == 0 || members[i - 1] < members[i]);
+            CHECK(members[i] < n && !seen[members[i]]);
+            seen[members[i]] = 1;
+        }
+    }
+    free(seen);
+}
+
+static int same_clusters(const kentro_clusters *a, const kentro_clusters *b)
+{
+    const size_t *x = NULL, *y = NULL;
+    size_t m = 0, n = 0;
+    OK(kentro_clusters_offsets(a, &x, &m));
+    OK(kentro_clusters_offsets(b, &y, &n));
+    if (m != n || memcmp(x, y, m * sizeof *x) != 0)
+        return 0;
+    OK(kentro_clusters_all_members(a, &x, &m));
+    OK(kentro_clusters_all_members(b, &y, &n));
+    return m == n && memcmp(x, y, m * sizeof *x) == 0;
+}
+
+static void finds_separate_blobs(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
+    kentro_clusters *clusters = NULL;
+    const uint32_t *labels = NULL;
+    size_t len = 0, i, n_iter = 0;
+    double inertia = 0, sum = 0, distance;
+
+    OK(kentro_kmeans_labels(kmeans, &labels, &len));
+    CHECK(len == ROWS);
+    for (i = 0; i < ROWS; i++) {
+        CHECK(labels[i] == labels[i % CLUSTERS]);
+        CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
+        sum += distance;
+    }
+    OK(kentro_kmeans_inertia(kmeans, &inertia));
+    CHECK(fabs(inertia - sum) <= 1e-9 * sum);
+    OK(kentro_kmeans_n_iter(kmeans, &n_iter));
+    CHECK(n_iter >= 1 && n_iter < 25); /* stops when nothing changes */
+    OK(kentro_kmeans_clusters(kmeans, &clusters));
+    check_partition(clusters, ROWS, CLUSTERS);
+    kentro_clusters_free(clusters);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void assigning_the_training_data_gives_its_partition(void)
+{
+    float *data = blobs(ROWS, COLS, 16);
+    int32_t euclidean;
+    for (euclidean = 0; euclidean <= 1; euclidean++) {
+        kentro_kmeans *kmeans = trained(data, ROWS, COLS, 7, euclidean);
+        kentro_clusters *clusters = NULL, *assigned = NULL;
+        OK(kentro_kmeans_clusters(kmeans, &clusters));
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, &assigned));
+        check_partition(assigned, ROWS, 7);
+        CHECK(same_clusters(clusters, assigned));
+        kentro_clusters_free(clusters);
+        kentro_clusters_free(assigned);
+        kentro_kmeans_free(kmeans);
+    }
+    free(data);
+}
+
+static void assigns_to_several_clusters(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
+    const size_t ks[] = {2, CLUSTERS, CLUSTERS + 1, SIZE_MAX};
+    size_t i, j, len = 0;
+    const size_t *members = NULL;
+    for (i = 0; i < 4; i++) {
+        kentro_clusters *clusters = NULL;
+        size_t per_point = ks[i] < CLUSTERS ? ks[i] : CLUSTERS;
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, &clusters));
+        OK(kentro_clusters_all_members(clusters, &members, &len));
+        CHECK(len == ROWS * per_point);
+        for (j = 0; per_point == CLUSTERS && j < CLUSTERS; j++) {
+            OK(kentro_clusters_members(clusters, j, &members, &len));
+            CHECK(len == ROWS && members[0] == 0 && members[ROWS - 1] == ROWS - 1);
+        }
+        kentro_clusters_free(clusters);
+    }
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void assigns_no_points(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
+    kentro_clusters *clusters = NULL;
+    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, &clusters));
+    check_partition(clusters, 0, CLUSTERS);
+    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL));
+    kentro_clusters_free(clusters);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void predicts_into_the_callers_buffers(void)
+{
+    enum { K = 3 };
+    float *data = blobs(ROWS, COLS, 16);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, 9, 1);
+    uint32_t *labels = allocate(ROWS * 9 + 1, sizeof *labels);
+    double *distances = allocate(ROWS * 9 + 1, sizeof *distances), distance;
+    size_t i, j;
+
+    labels[ROWS] = 77;
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, labels, NULL));
+    CHECK(labels[ROWS] == 77);
+    for (i = 0; i < ROWS; i++)
+        CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
+
+    labels[ROWS * K] = 77;
+    distances[ROWS * K] = 77;
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, labels, distances));
+    CHECK(labels[ROWS * K] == 77 && distances[ROWS * K] == 77);
+    for (i = 0; i < ROWS; i++) {
+        CHECK(labels[i * K] == nearest(kmeans, data + i * COLS, &distance));
+        CHECK(fabs(distances[i * K] - distance) <= 1e-9 * distance);
+        for (j = 1; j < K; j++)
+            CHECK(distances[i * K + j - 1] <= distances[i * K + j]);
+    }
+
+    labels[ROWS * 9] = 77; /* more than there are means all */
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, labels, distances));
+    CHECK(labels[ROWS * 9] == 77);
+    kentro_kmeans_free(kmeans);
+    free(labels);
+    free(distances);
+    free(data);
+}
+
+static void starts_from_given_centroids(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = new_kmeans(2, 1);
+    const float line[] = {0, 0, 2, 2}, start[] = {2, 0}, point = 1;
+    const float *centroids = NULL;
+    size_t rows = 0, cols = 0;
+    uint32_t label = 9;
+    double distance = 9;
+    OK(kentro_kmeans_set_init_centroids(kmeans, start, 2, 1));
+    OK(kentro_kmeans_set_iterations(kmeans, 1));
+    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    CHECK(rows == 2 && cols == 1 && centroids[0] == 2 && centroids[1] == 0);
+    /* Half way between two centroids: the lowest index. */
+    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, &label, &distance));
+    CHECK(label == 0 && distance == 1);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void cosine_ignores_the_length_of_rows(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS), *scaled = allocate(ROWS * COLS, sizeof *scaled);
+    kentro_kmeans *plain, *longer;
+    const float *centroids = NULL;
+    const uint32_t *a = NULL, *b = NULL;
+    size_t rows = 0, cols = 0, i;
+    for (i = 0; i < ROWS * COLS; i++) /* by powers of two, so that nothing is rounded */
+        scaled[i] = data[i] * (float)(1 << (i / COLS % 10));
+    plain = trained(data, ROWS, COLS, CLUSTERS, 0);
+    longer = trained(scaled, ROWS, COLS, CLUSTERS, 0);
+    OK(kentro_kmeans_labels(plain, &a, &rows));
+    OK(kentro_kmeans_labels(longer, &b, &rows));
+    CHECK(memcmp(a, b, rows * sizeof *a) == 0);
+    OK(kentro_kmeans_centroids(longer, &centroids, &rows, &cols));
+    for (i = 0; i < rows; i++)
+        CHECK(fabs(dot(centroids + i * cols, centroids + i * cols, cols) - 1) < 1e-6);
+    kentro_kmeans_free(plain);
+    kentro_kmeans_free(longer);
+    free(scaled);
+    free(data);
+}
+
+static void zero_rows_go_to_the_lowest_cluster_with_cosine(void)
+{
+    const float data[] = {0, 0, 3, 0, 2, 0, 0, 5, 0, 4, 0, 0};
+    kentro_kmeans *kmeans = trained(data, 6, 2, 2, 0);
+    const float zero[] = {0, 0};
+    const float *centroids = NULL;
+    const uint32_t *labels = NULL;
+    size_t rows = 0, cols = 0, i;
+    uint32_t label = 9;
+    double distance = 9;
+    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, &label, &distance));
+    CHECK(label == 0 && distance == 1);
+    OK(kentro_kmeans_labels(kmeans, &labels, &rows));
+    CHECK(labels[0] == 0 && labels[5] == 0 && labels[1] == labels[2] && labels[3] == labels[4]);
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    for (i = 0; i < rows; i++)
+        CHECK(centroids[2 * i] + centroids[2 * i + 1] == 1);
+    kentro_kmeans_free(kmeans);
+}
+
+static void huge_values_and_offsets_are_exact(void)
+{
+    const float scales[] = {1e30f, 1e-20f, 1}, offsets[] = {0, 0, 1e4f};
+    float *data = blobs(ROWS, COLS, 16);
+    size_t kind, i;
+    for (kind = 0; kind < 3; kind++) {
+        float *moved = allocate(ROWS * COLS, sizeof *moved);
+        uint32_t *labels = allocate(ROWS, sizeof *labels);
+        kentro_kmeans *kmeans;
+        double inertia = -1, distance;
+        for (i = 0; i < ROWS * COLS; i++)
+            moved[i] = data[i] * scales[kind] + offsets[kind];
+        kmeans = trained(moved, ROWS, COLS, 8, 1);
+        OK(kentro_kmeans_inertia(kmeans, &inertia));
+        CHECK(isfinite(inertia) && inertia >= 0);
+        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, labels, NULL));
+        for (i = 0; i < ROWS; i++)
+            CHECK(labels[i] == nearest(kmeans, moved + i * COLS, &distance));
+        kentro_kmeans_free(kmeans);
+        free(labels);
+        free(moved);
+    }
+    free(data);
+}
+
+static void identical_points_leave_empty_clusters_and_a_warning(void)
+{
+    const float data[] = {1, 2, 1, 2, 1, 2, 1, 2};
+    int32_t euclidean;
+    for (euclidean = 0; euclidean <= 1; euclidean++) {
+        kentro_kmeans *kmeans = trained(data, 4, 2, 3, euclidean), *copy = NULL;
+        kentro_clusters *clusters = NULL;
+        const char *text = NULL;
+        size_t count = 0;
+        OK(kentro_kmeans_clusters(kmeans, &clusters));
+        check_partition(clusters, 4, 3);
+        OK(kentro_kmeans_n_warnings(kmeans, &count));
+        CHECK(count == 1);
+        OK(kentro_kmeans_warning(kmeans, 0, &text));
+        STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_warning(kmeans, 1, &text));
+        /* What is lent stays where it is while the handle lives. */
+        OK(kentro_kmeans_set_seed(kmeans, 5));
+        CHECK(text != NULL && strstr(text, "2 of 3 clusters are empty") != NULL);
+        OK(kentro_kmeans_clone(kmeans, &copy));
+        OK(kentro_kmeans_warning(copy, 0, &text));
+        kentro_kmeans_free(kmeans);
+        CHECK(strstr(text, "2 of 3 clusters are empty") != NULL);
+        kentro_kmeans_free(copy);
+        kentro_clusters_free(clusters);
+    }
+}
+
+static void as_many_clusters_as_points(void)
+{
+    float *data = blobs(16, 4, 16);
+    kentro_kmeans *kmeans = trained(data, 16, 4, 16, 1);
+    double inertia = -1;
+    kentro_clusters *clusters = NULL;
+    const size_t *offsets = NULL;
+    size_t len = 0, j;
+    OK(kentro_kmeans_inertia(kmeans, &inertia));
+    CHECK(inertia == 0);
+    OK(kentro_kmeans_clusters(kmeans, &clusters));
+    OK(kentro_clusters_offsets(clusters, &offsets, &len));
+    for (j = 0; j < len; j++)
+        CHECK(offsets[j] == j);
+    kentro_clusters_free(clusters);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void results_are_lent_until_the_handle_is_freed(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1), *copy = NULL;
+    const uint32_t *labels = NULL, *again = NULL;
+    const float *centroids = NULL;
+    const size_t *medoids = data ? (const size_t *)(const void *)data : NULL;
+    size_t len = 0, rows = 0, cols = 0;
+    float first;
+    int32_t is_trained = 0;
+    OK(kentro_kmeans_labels(kmeans, &labels, &len));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    first = centroids[0];
+    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &len));
+    CHECK(medoids == NULL && len == 0); /* none without medoids */
+
+    /* Setting up keeps the training, and so does a clone that outlives it. */
+    OK(kentro_kmeans_set_iterations(kmeans, 7));
+    OK(kentro_kmeans_labels(kmeans, &again, &len));
+    CHECK(again == labels && centroids[0] == first);
+    OK(kentro_kmeans_clone(kmeans, &copy));
+    OK(kentro_kmeans_labels(copy, &again, &len));
+    kentro_kmeans_free(kmeans);
+    CHECK(again[0] == again[CLUSTERS] && len == ROWS);
+    OK(kentro_kmeans_is_trained(copy, &is_trained));
+    CHECK(is_trained == 1);
+    kentro_kmeans_free(copy);
+    free(data);
+}
+
+static void clones_are_independent(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1), *copy = NULL;
+    size_t iterations = 0;
+    int32_t flag = -1;
+    OK(kentro_kmeans_set_iterations(kmeans, 3));
+    OK(kentro_kmeans_clone(kmeans, &copy));
+    OK(kentro_kmeans_set_iterations(copy, 9));
+    OK(kentro_kmeans_iterations(kmeans, &iterations));
+    CHECK(iterations == 3);
+    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1));
+    OK(kentro_kmeans_is_trained(kmeans, &flag));
+    CHECK(flag == 0);
+    OK(kentro_kmeans_is_euclidean(copy, &flag));
+    CHECK(flag == 1);
+    kentro_kmeans_free(kmeans);
+    kentro_kmeans_free(copy);
+    free(data);
+}
+
+static void every_setting_is_accepted(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    int32_t init, quality;
+    for (init = KENTRO_INIT_AUTO; init <= KENTRO_INIT_RANDOM; init++)
+        for (quality = KENTRO_QUALITY_FAST; quality <= KENTRO_QUALITY_BEST; quality++) {
+            kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+            OK(kentro_kmeans_set_init(kmeans, init));
+            OK(kentro_kmeans_set_quality(kmeans, quality));
+            OK(kentro_kmeans_set_n_init(kmeans, 3));
+            OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX));
+            OK(kentro_kmeans_set_tolerance(kmeans, 1e-4));
+            OK(kentro_kmeans_set_memory_limit(kmeans, 1 << 20));
+            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1));
+            kentro_kmeans_free(kmeans);
+        }
+    free(data);
+}
+
+static void balanced_sizes_keep_their_bound(void)
+{
+    const size_t bounds[] = {1, 5, 16};
+    float *data = blobs(ROWS, COLS, 3);
+    size_t kind, j, len = 0;
+    for (kind = 0; kind < 3; kind++) {
+        kentro_kmeans *kmeans = new_kmeans(7, 1);
+        kentro_clusters *clusters = NULL;
+        const size_t *members = NULL;
+        size_t least = SIZE_MAX, most = 0;
+        double gap = -1;
+        OK(kentro_kmeans_set_balanced(kmeans, 1));
+        OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind]));
+        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
+        OK(kentro_kmeans_clusters(kmeans, &clusters));
+        check_partition(clusters, ROWS, 7);
+        for (j = 0; j < 7; j++) {
+            OK(kentro_clusters_members(clusters, j, &members, &len));
+            least = len < least ? len : least;
+            most = len > most ? len : most;
+        }
+        CHECK(most - least <= bounds[kind]);
+        OK(kentro_kmeans_balance_gap(kmeans, &gap));
+        CHECK(gap >= 0 && gap <= 1e-6);
+        kentro_clusters_free(clusters);
+        kentro_kmeans_free(kmeans);
+    }
+    free(data);
+}
+
+/* Two blobs of 700 and 200 points: the learnt prices send points of the larger
+ * one to the smaller one's cluster, where the nearest centroid does not. */
+static void balanced_models_predict_by_their_prices(void)
+{
+    float line[ROWS];
+    kentro_kmeans *kmeans = new_kmeans(2, 1);
+    kentro_points *points = NULL;
+    uint32_t labels[ROWS];
+    double distances[ROWS];
+    const float *centroids = NULL;
+    size_t sizes[2] = {0, 0}, rows = 0, cols = 0, i;
+    for (i = 0; i < ROWS; i++)
+        line[i] = i < 700 ? (float)i / 700 : 2 + (float)(i - 700) / 200;
+    OK(kentro_kmeans_set_balanced(kmeans, 1));
+    OK(kentro_kmeans_set_max_balance_diff(kmeans, 10));
+    OK(kentro_points_new_f32(line, ROWS, 1, &points));
+    STATUS(KENTRO_STATUS_NOT_TRAINED,
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
+    OK(kentro_kmeans_train(kmeans, points, 1));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, labels, distances));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    for (i = 0; i < ROWS; i++) {
+        double distance = squared_distance(line + i, centroids + labels[i], 1);
+        CHECK(fabs(distances[i] - distance) <= 1e-9 * (1 + distance));
+        sizes[labels[i]]++;
+    }
+    CHECK(sizes[0] + 12 >= sizes[1] && sizes[1] + 12 >= sizes[0]);
+    kentro_kmeans_free(kmeans);
+
+    kmeans = trained(line, ROWS, 1, 2, 1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
+    OK(kentro_kmeans_balance_gap(kmeans, distances));
+    CHECK(isnan(distances[0]));
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+}
+
+/* The sum of distances of all rows to the nearest of these rows. */
+static double loss(const float *data, const size_t *medoids)
+{
+    double sum = 0;
+    size_t i, j;
+    for (i = 0; i < ROWS; i++) {
+        double least = INFINITY;
+        for (j = 0; j < CLUSTERS; j++) {
+            const float *medoid = data + medoids[j] * COLS;
+            double distance = sqrt(squared_distance(data + i * COLS, medoid, COLS));
+            least = distance < least ? distance : least;
+        }
+        sum += least;
+    }
+    return sum;
+}
+
+static void medoids_are_rows_and_none_can_be_bettered(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+    const size_t *medoids = NULL;
+    const float *centroids = NULL;
+    const uint32_t *labels = NULL;
+    size_t n_medoids = 0, rows = 0, cols = 0, i, j;
+    const char *info = "";
+    double inertia = 0, least;
+    OK(kentro_kmeans_set_use_medoids(kmeans, 1));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
+    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_kmeans_labels(kmeans, &labels, &rows));
+    OK(kentro_kmeans_inertia(kmeans, &inertia));
+    OK(kentro_kmeans_info(kmeans, &info));
+    CHECK(strlen(info) > 0);
+    CHECK(n_medoids == CLUSTERS);
+    least = loss(data, medoids);
+    CHECK(fabs(inertia - least) <= 1e-6 * least);
+    for (j = 0; j < n_medoids; j++) {
+        size_t swapped[CLUSTERS];
+        CHECK(labels[medoids[j]] == j);
+        CHECK(memcmp(centroids + j * cols, data + medoids[j] * COLS, COLS * sizeof *data) == 0);
+        memcpy(swapped, medoids, sizeof swapped);
+        for (i = 0; i < ROWS; i += 7) {
+            swapped[j] = i;
+            CHECK(loss(data, swapped) >= least * (1 - 1e-9));
+        }
+    }
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+int main(void)
+{
+    RUN(finds_separate_blobs);
+    RUN(assigning_the_training_data_gives_its_partition);
+    RUN(assigns_to_several_clusters);
+    RUN(assigns_no_points);
+    RUN(predicts_into_the_callers_buffers);
+    RUN(starts_from_given_centroids);
+    RUN(cosine_ignores_the_length_of_rows);
+    RUN(zero_rows_go_to_the_lowest_cluster_with_cosine);
+    RUN(huge_values_and_offsets_are_exact);
+    RUN(identical_points_leave_empty_clusters_and_a_warning);
+    RUN(as_many_clusters_as_points);
+    RUN(results_are_lent_until_the_handle_is_freed);
+    RUN(clones_are_independent);
+    RUN(every_setting_is_accepted);
+    RUN(balanced_sizes_keep_their_bound);
+    RUN(balanced_models_predict_by_their_prices);
+    RUN(medoids_are_rows_and_none_can_be_bettered);
+    return finish();
+}

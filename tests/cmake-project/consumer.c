@@ -1,0 +1,21 @@
+#include <kentro.h>
+
+#include <stdio.h>
+
+int main(void) {
+    const float data[] = {0, 0, 9, 9, 0, 1, 9, 8};
+    const uint32_t *labels = NULL;
+    size_t count = 0;
+    kentro_kmeans *kmeans = NULL;
+    if (kentro_kmeans_new(2, &kmeans) != KENTRO_STATUS_OK ||
+        kentro_kmeans_set_euclidean(kmeans, 1) != KENTRO_STATUS_OK ||
+        kentro_kmeans_train_f32(kmeans, data, 4, 2, KENTRO_ALL_THREADS) != KENTRO_STATUS_OK ||
+        kentro_kmeans_labels(kmeans, &labels, &count) != KENTRO_STATUS_OK) {
+        fprintf(stderr, "%s\n", kentro_kmeans_error(kmeans));
+        return 1;
+    }
+    const int apart = count == 4 && labels[0] == labels[2] && labels[1] == labels[3] && labels[0] != labels[1];
+    printf("Kentro %s: %s\n", kentro_version(), apart ? "two clusters" : "wrong labels");
+    kentro_kmeans_free(kmeans);
+    return 0;
+}

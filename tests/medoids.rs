@@ -1,0 +1,353 @@
+//! K-medoids against exhaustive search, a plain PAM, and what it promises.
+
+use kentro::{Init, KMeans, Points, RunOptions};
+use ndarray::{Array2, ArrayView1, array};
+
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+}
+
+fn blobs(rows: usize, dims: usize, centres: usize, seed: u64) -> Array2<f32> {
+    let mut random = Random(seed);
+    let centre = Array2::from_shape_simple_fn((centres, dims), || 4.0 * random.normal());
+    Array2::from_shape_fn((rows, dims), |(i, t)| {
+        (centre[[i % centres, t]] + random.normal()) as f32
+    })
+}
+
+fn digits() -> Array2<f32> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.csv");
+    let text = std::fs::read_to_string(path).unwrap();
+    let values: Vec<f32> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(|line| line.split(',').take(64).map(|v| v.parse::<f32>().unwrap()))
+        .collect();
+    Array2::from_shape_vec((values.len() / 64, 64), values).unwrap()
+}
+
+fn distance(x: ArrayView1<f32>, y: ArrayView1<f32>, euclidean: bool) -> f64 {
+    let dot = |a: ArrayView1<f32>, b: ArrayView1<f32>| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
+    };
+    if euclidean {
+        let squares = x
+            .iter()
+            .zip(y)
+            .map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2));
+        squares.sum::<f64>().sqrt()
+    } else {
+        let norms = (dot(x, x) * dot(y, y)).sqrt();
+        if norms > 0.0 {
+            1.0 - dot(x, y) / norms
+        } else {
+            1.0
+        }
+    }
+}
+
+fn matrix(data: &Array2<f32>, euclidean: bool) -> Array2<f64> {
+    Array2::from_shape_fn((data.nrows(), data.nrows()), |(i, j)| {
+        distance(data.row(i), data.row(j), euclidean)
+    })
+}
+
+fn loss(distances: &Array2<f64>, medoids: &[usize]) -> f64 {
+    distances
+        .rows()
+        .into_iter()
+        .map(|row| {
+            medoids
+                .iter()
+                .map(|&m| row[m])
+                .fold(f64::INFINITY, f64::min)
+        })
+        .sum()
+}
+
+/// PAM (Kaufman & Rousseeuw, 1987) by its definition: the best of all swaps,
+/// until none lowers the loss.
+fn plain_pam(distances: &Array2<f64>, mut medoids: Vec<usize>) -> f64 {
+    let mut least = loss(distances, &medoids);
+    loop {
+        let mut best = (least, 0, 0);
+        for slot in 0..medoids.len() {
+            let mut trial = medoids.clone();
+            for candidate in 0..distances.nrows() {
+                trial[slot] = candidate;
+                let loss = loss(distances, &trial);
+                if loss < best.0 {
+                    best = (loss, slot, candidate);
+                }
+            }
+        }
+        if best.0 >= least - 1e-9 {
+            return least;
+        }
+        medoids[best.1] = best.2;
+        least = best.0;
+    }
+}
+
+fn optimum(distances: &Array2<f64>, k: usize) -> f64 {
+    fn choose(distances: &Array2<f64>, k: usize, medoids: &mut Vec<usize>) -> f64 {
+        if medoids.len() == k {
+            return loss(distances, medoids);
+        }
+        let first = medoids.last().map_or(0, |&m| m + 1);
+        let mut best = f64::INFINITY;
+        for candidate in first..distances.nrows() {
+            medoids.push(candidate);
+            best = best.min(choose(distances, k, medoids));
+            medoids.pop();
+        }
+        best
+    }
+    choose(distances, k, &mut Vec::new())
+}
+
+fn model(k: usize, euclidean: bool) -> KMeans {
+    KMeans::new(k)
+        .with_use_medoids(true)
+        .with_euclidean(euclidean)
+        .with_iterations(100)
+}
+
+/// Trains, and checks what always holds.
+fn trained(model: KMeans, data: &Array2<f32>) -> KMeans {
+    let mut kmeans = model;
+    let clusters = kmeans.train(data.view(), None).unwrap();
+    let euclidean = kmeans.is_euclidean();
+    let medoids = kmeans.medoid_indices().unwrap();
+    let mut distinct = medoids.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), kmeans.n_clusters());
+    let mut inertia = 0.0;
+    for (label, row) in kmeans.labels().unwrap().iter().zip(data.rows()) {
+        let to = |m: usize| distance(row, data.row(m), euclidean);
+        let nearest = medoids.iter().map(|&m| to(m)).fold(f64::INFINITY, f64::min);
+        assert!(to(medoids[*label as usize]) <= nearest + 1e-6);
+        inertia += nearest;
+    }
+    let error = (kmeans.inertia().unwrap() - inertia).abs();
+    assert!(error <= 1e-6 * inertia + 1e-5, "off by {error}");
+    for (centroid, &medoid) in kmeans.centroids().unwrap().rows().into_iter().zip(medoids) {
+        let row = data.row(medoid);
+        if euclidean {
+            assert_eq!(centroid, row);
+        } else {
+            let norm = row
+                .iter()
+                .map(|&v| f64::from(v).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            for (&c, &x) in centroid.iter().zip(row) {
+                assert!((f64::from(c) * norm - f64::from(x)).abs() <= 1e-6 * norm);
+            }
+        }
+    }
+    assert_eq!(kmeans.assign(data.view(), 1).unwrap(), clusters);
+    kmeans
+}
+
+#[test]
+fn small_cases_reach_the_optimum() {
+    for seed in 0..20 {
+        let data = blobs(14, 2, 3, seed);
+        for euclidean in [true, false] {
+            let distances = matrix(&data, euclidean);
+            for k in [1, 2, 3, 13, 14] {
+                let kmeans = trained(model(k, euclidean).with_n_init(5), &data);
+                let best = optimum(&distances, k);
+                let found = kmeans.inertia().unwrap();
+                assert!(
+                    found <= best * (1.0 + 1e-6) + 1e-5,
+                    "k={k}: {found} > {best}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn as_good_as_plain_pam_from_the_same_medoids() {
+    let (mut ours, mut theirs) = (0.0, 0.0);
+    for seed in 0..10 {
+        let data = blobs(120, 3, 9, seed);
+        for euclidean in [true, false] {
+            let first: Vec<usize> = (0..8).map(|j| j * 11 + seed as usize).collect();
+            let init = data.select(ndarray::Axis(0), &first);
+            let kmeans = trained(model(8, euclidean).with_init(Init::Centroids(init)), &data);
+            ours += kmeans.inertia().unwrap();
+            theirs += plain_pam(&matrix(&data, euclidean), first);
+        }
+    }
+    assert!(ours <= 1.01 * theirs, "{ours} > {theirs}");
+}
+
+#[test]
+fn as_good_as_the_best_of_twenty_runs_on_the_digits() {
+    // Measured with the kmedoids package 0.5.5: FasterPAM from 20 random
+    // starts, on float64 distances, until no swap was left.
+    let best_of_20 = [
+        (10, true, 51_194.699_8),
+        (50, true, 39_241.353_1),
+        (10, false, 188.399_580),
+        (50, false, 115.047_035),
+    ];
+    let data = digits();
+    for (k, euclidean, best) in best_of_20 {
+        let kmeans = trained(model(k, euclidean), &data);
+        let found = kmeans.inertia().unwrap();
+        println!("digits k={k} {euclidean}: {found} {}", found / best);
+        assert!(found <= 1.01 * best, "k={k}: {found} > {best}");
+    }
+}
+
+#[test]
+fn every_pass_lowers_the_loss() {
+    let data = blobs(600, 4, 20, 5);
+    let mut losses = Vec::new();
+    let mut observer = |event: kentro::Event<'_>| {
+        if let kentro::Event::Iteration(iteration) = event {
+            losses.push(iteration.inertia);
+        }
+        std::ops::ControlFlow::Continue(())
+    };
+    let mut kmeans = model(30, true).with_init(Init::Random);
+    let options = RunOptions {
+        num_threads: None,
+        observer: Some(&mut observer),
+    };
+    kmeans.fit(&Points::from(data.view()), options).unwrap();
+    assert_eq!(losses.len(), kmeans.n_iter().unwrap());
+    assert!(losses.len() > 1);
+    assert!(losses.is_sorted_by(|before, after| after <= before));
+    let last = losses.last().unwrap();
+    assert!((last / kmeans.inertia().unwrap() - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn equal_rows_are_one_medoid() {
+    let values = blobs(10, 3, 10, 1);
+    let data = Array2::from_shape_fn((200, 3), |(i, t)| values[[i * i % 10, t]]);
+    let distinct = 6; // squares modulo 10
+    for init in [Init::Auto, Init::Random] {
+        let exact = trained(model(distinct, true).with_init(init.clone()), &data);
+        assert_eq!(exact.inertia(), Some(0.0));
+        assert!(exact.cluster_sizes().unwrap().iter().all(|&size| size > 0));
+        assert!(exact.warnings().is_empty());
+
+        let surplus = trained(model(distinct + 3, true).with_init(init), &data);
+        let sizes = surplus.cluster_sizes().unwrap();
+        assert_eq!(sizes.iter().filter(|&&size| size == 0).count(), 3);
+        assert_eq!(surplus.warnings().len(), 1);
+    }
+}
+
+#[test]
+fn given_centroids_become_the_nearest_distinct_rows() {
+    let data = array![
+        [0.0_f32, 0.0],
+        [0.1, 0.0],
+        [9.0, 9.0],
+        [9.0, 9.1],
+        [5.0, 0.0]
+    ];
+    let init = Init::Centroids(array![[0.0, 0.0], [0.0, 0.0], [9.0, 9.04]]);
+    let kmeans = trained(model(3, true).with_init(init), &data);
+    let mut medoids = kmeans.medoid_indices().unwrap().to_vec();
+    medoids.sort_unstable();
+    assert!(
+        (kmeans.inertia().unwrap() - 0.2).abs() < 1e-5,
+        "{medoids:?}"
+    );
+}
+
+#[test]
+fn rows_without_direction_do_no_harm() {
+    let mut data = blobs(60, 3, 4, 2);
+    data.row_mut(0).fill(0.0);
+    data.row_mut(7).fill(0.0);
+    let kmeans = trained(model(4, false), &data);
+    assert_eq!(kmeans.labels().unwrap()[0], 0);
+    assert_eq!(kmeans.labels().unwrap()[7], 0);
+    assert!(kmeans.cluster_sizes().unwrap().iter().all(|&size| size > 0));
+
+    let zeros = trained(model(3, false), &Array2::zeros((5, 2)));
+    assert_eq!(zeros.cluster_sizes().unwrap(), [5, 0, 0]);
+    assert_eq!(zeros.inertia(), Some(5.0));
+}
+
+#[test]
+fn scale_and_offset_do_not_change_the_medoids() {
+    let data = blobs(300, 5, 12, 3);
+    let medoids = |data: &Array2<f32>| {
+        let mut kmeans = model(12, true);
+        kmeans.train(data.view(), None).unwrap();
+        kmeans.medoid_indices().unwrap().to_vec()
+    };
+    let expected = medoids(&data);
+    for scale in [
+        2f32.powi(-120),
+        2f32.powi(-40),
+        2f32.powi(40),
+        2f32.powi(120),
+    ] {
+        assert_eq!(medoids(&data.mapv(|v| v * scale)), expected);
+    }
+    // Coarse enough to survive the offset unrounded.
+    let coarse = data.mapv(|v| (v * 64.0).round() / 64.0);
+    assert_eq!(medoids(&coarse.mapv(|v| v + 1e4)), medoids(&coarse));
+}
+
+#[test]
+fn threads_and_strides_do_not_change_a_bit() {
+    let data = blobs(1500, 20, 30, 4);
+    let mut wide = Array2::zeros((1500, 40));
+    wide.slice_mut(ndarray::s![.., ..;2]).assign(&data);
+    for euclidean in [true, false] {
+        let fit = |view, num_threads| {
+            let mut kmeans = model(25, euclidean);
+            kmeans.train(view, Some(num_threads)).unwrap();
+            kmeans
+        };
+        let expected = fit(data.view(), 1);
+        assert_eq!(fit(data.view(), 2), expected);
+        assert_eq!(fit(data.view(), 8), expected);
+        assert_eq!(fit(wide.slice(ndarray::s![.., ..;2]), 2), expected);
+    }
+}
+
+#[test]
+fn can_be_cancelled() {
+    let data = blobs(3000, 50, 10, 6);
+    let mut observer = |event: kentro::Event<'_>| match event {
+        kentro::Event::Iteration(_) => std::ops::ControlFlow::Break(()),
+        _ => std::ops::ControlFlow::Continue(()),
+    };
+    let mut kmeans = model(10, true);
+    let options = RunOptions {
+        num_threads: Some(2),
+        observer: Some(&mut observer),
+    };
+    let result = kmeans.fit(&Points::from(data.view()), options);
+    assert_eq!(result, Err(kentro::KMeansError::Cancelled));
+    assert!(!kmeans.is_trained());
+}
