@@ -5,7 +5,7 @@
 //! D is computed in float64 by [`exact`]:
 //!
 //! * Euclidean: Σ (x − c)²;
-//! * cosine: 1 − x·c / ‖x‖ (1 for a zero row; centroids are unit vectors);
+//! * cosine: 1 − x·c / (‖x‖ ‖c‖) (1 for a zero row);
 //! * plus the centroid's bias, where one is given.
 //!
 //! Engines filter by fast, approximate arithmetic with a proven error bound
@@ -116,10 +116,7 @@ impl<'a> Row<'a> {
     pub fn new(values: &'a [f32], metric: Metric) -> Self {
         let inverse_norm = match metric {
             Metric::Euclidean => 1.0,
-            Metric::Cosine => {
-                let norm = dot(values, values).sqrt();
-                if norm > 0.0 { 1.0 / norm } else { 0.0 }
-            }
+            Metric::Cosine => inverse_norm(values),
         };
         Row {
             values,
@@ -136,9 +133,20 @@ impl<'a> Row<'a> {
     pub fn distance(&self, centroid: &[f32]) -> f64 {
         match self.metric {
             Metric::Euclidean => squared_distance(self.values, centroid),
-            Metric::Cosine => 1.0 - dot(self.values, centroid) * self.inverse_norm,
+            Metric::Cosine => {
+                // A unit vector rounded to float32 isn't one: between rows far
+                // from the origin its error would outweigh the angles.
+                let along = dot(self.values, centroid) * self.inverse_norm;
+                1.0 - along * inverse_norm(centroid)
+            }
         }
     }
+}
+
+/// 1 / ‖values‖, or 0 for zeros.
+pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
+    let norm = dot(values, values).sqrt();
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 
 /// Searches over the same rows again and again. Keeps between calls what the
@@ -151,9 +159,9 @@ pub(crate) struct Nearest<'a> {
     /// Searches so far.
     calls: usize,
     codes: Codes,
+    plain: Coder,
     /// The rows sorted in space, if that pays.
     sorted: Option<Box<dyn SortedRows>>,
-    plain: Coder,
 }
 
 /// The rows in 8 bits, made when they first pay.
@@ -178,8 +186,8 @@ impl<'a> Nearest<'a> {
             frame: Frame::new(points, metric),
             calls: 0,
             codes: Codes::Untried,
-            sorted: None,
             plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            sorted: None,
         }
     }
 
