@@ -31,8 +31,8 @@ pub(crate) fn fit(
     let mut settled = false;
     while !last {
         n_iter += 1;
-        let changed = partition.assign(nearest, &centroids, threads)?;
-        partition.sum(nearest, threads)?;
+        let changed =
+            partition.assign(nearest, &centroids, threads, n_iter == config.iterations)?;
         last = changed == 0 || n_iter == config.iterations;
         if threads.observed() || config.tolerance > 0.0 {
             let inertia = partition.inertia(nearest, &centroids, threads)?;
@@ -57,10 +57,12 @@ pub(crate) fn fit(
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;
     }
-    if !settled {
-        partition.assign(nearest, &centroids, threads)?;
-    }
-    let (labels, inertia) = fill_empty_clusters(nearest, partition, &mut centroids, threads)?;
+    let inertia = match settled {
+        true => partition.exact_inertia(nearest, &centroids, threads)?,
+        false => partition.label(nearest, &centroids, threads)?,
+    };
+    let (labels, inertia) =
+        fill_empty_clusters(nearest, partition, &mut centroids, inertia, threads)?;
 
     Ok(Fit {
         inertia,
@@ -76,10 +78,10 @@ fn fill_empty_clusters(
     nearest: &mut Nearest<'_>,
     mut partition: Partition,
     centroids: &mut [f32],
+    mut inertia: f64,
     threads: &Threads<'_>,
 ) -> Result<(Vec<u32>, f64)> {
     let dims = nearest.points().cols();
-    let mut inertia = partition.exact_inertia(nearest, centroids, threads)?;
     loop {
         let moves =
             rows_for_empty_clusters(nearest, centroids, partition.labels(nearest), threads)?;
@@ -90,9 +92,8 @@ fn fill_empty_clusters(
             let centroid = &mut centroids[cluster as usize * dims..][..dims];
             copy_row(nearest, row, centroid);
         }
-        partition.assign(nearest, centroids, threads)?;
         let before = inertia;
-        inertia = partition.exact_inertia(nearest, centroids, threads)?;
+        inertia = partition.label(nearest, centroids, threads)?;
         if inertia >= before {
             break;
         }

@@ -3,13 +3,17 @@
 
 use crate::clusters::Clusters;
 use crate::error::{Result, try_vec};
-use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
+use crate::metric::Metric;
+use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED, Visit};
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::update::{Sign, Totals};
+use crate::update::{Changes, Sign, Totals};
 
 /// Rows per task where rows are only looked at once.
 const TASK_ROWS: usize = 4096;
+
+/// Rows that are read at a time.
+const BLOCK_ROWS: usize = 1024;
 
 /// A cluster is summed anew when rounding may have moved its sum by more than
 /// this fraction.
@@ -19,22 +23,40 @@ const DRIFT_LIMIT: f64 = 1.0 / (1u64 << 36) as f64;
 /// all distances: brute force is faster.
 const SORTED_LIMIT: f64 = 0.25;
 
+/// Up to this many sums (n_clusters × dims) fit into a core's cache, and rows
+/// are added as they come; with more, cluster by cluster.
+const CACHED_SUMS: usize = 1 << 17;
+
+/// Chunks of rows that are summed apart, at most, and bytes for their sums.
+const MAX_CHUNKS: usize = 64;
+const CHUNK_BYTES: usize = 16 << 20;
+
 pub(crate) struct Partition {
     /// In the order of the points; behind if only sorted rows know the labels.
     labels: Vec<u32>,
     behind: bool,
-    /// The labels that `totals` stands for.
-    summed: Vec<u32>,
     totals: Totals,
     /// Whether `totals` are what the last assignment adds up to, from scratch.
     fresh: bool,
-    /// Rows that the last assignment moved.
-    changed: usize,
     /// A bound on each cluster's absolute rounding error since it was last
     /// summed anew.
     drift: Vec<f64>,
+    method: Method,
     /// Σ‖x − origin‖², or with cosine the number of rows; once it was needed.
     spread: Option<f64>,
+}
+
+/// How totals follow the labels.
+enum Method {
+    /// Row by row while they are assigned, in chunks of rows.
+    Chunks {
+        changes: Vec<Changes>,
+        /// Rows per chunk.
+        rows: usize,
+    },
+    /// Cluster by cluster, after all rows are assigned. Holds the labels that
+    /// the totals stand for.
+    Clusters { summed: Vec<u32> },
 }
 
 impl Partition {
@@ -47,14 +69,13 @@ impl Partition {
         let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
         let n_clusters = centroids.len() / dims;
         nearest.sort_rows(n_clusters, threads)?;
-
+        let totals = Totals::new(nearest.metric(), centroids, dims)?;
         Ok(Partition {
             labels: try_vec(UNASSIGNED, rows, "labels")?,
             behind: false,
-            summed: Vec::new(),
-            totals: Totals::new(nearest.metric(), centroids, dims)?,
+            method: Method::new(rows, &totals)?,
+            totals,
             fresh: false,
-            changed: 0,
             drift: try_vec(0.0, n_clusters, "cluster sums")?,
             spread: None,
         })
@@ -80,43 +101,106 @@ impl Partition {
         self.labels
     }
 
-    /// Assigns every row to its nearest centroid. Returns how many rows changed.
+    /// Assigns every row to its nearest centroid, and makes the totals follow;
+    /// with `anew`, from scratch. Returns how many rows changed.
     pub fn assign(
         &mut self,
         nearest: &mut Nearest<'_>,
         centroids: &[f32],
         threads: &Threads<'_>,
+        anew: bool,
     ) -> Result<usize> {
         let centroids = Centroids::new(centroids, self.totals.dims());
+        if nearest.sorted().is_some() {
+            return self.assign_sorted(nearest, centroids, threads);
+        }
+        match &mut self.method {
+            Method::Chunks { changes, rows } => {
+                changes.iter_mut().for_each(Changes::clear);
+                let anew = anew || self.totals.counts.iter().all(|&count| count == 0);
+                let changed = nearest.assign_visiting(
+                    centroids,
+                    threads,
+                    &mut self.labels,
+                    None,
+                    *rows,
+                    changes,
+                    |changes, visit| changes.see(&visit, anew),
+                )?;
+                if anew {
+                    (0..self.drift.len()).for_each(|j| self.totals.clear(j));
+                }
+                self.totals.apply(changes, &mut self.drift);
+                if anew {
+                    self.drift.fill(0.0);
+                }
+                self.fresh = anew || self.fresh && changed == 0;
+                if self.has_drifted() {
+                    self.sum_anew(nearest, threads)?;
+                }
+                Ok(changed)
+            }
+            Method::Clusters { .. } => {
+                let changed = nearest.assign(centroids, threads, &mut self.labels, None)?;
+                self.fresh &= changed == 0;
+                // Rows that moved are taken from one sum and added to another,
+                // unless adding all rows is less work.
+                if anew || 2 * changed >= self.labels.len() {
+                    self.sum_anew(nearest, threads)?;
+                } else if changed > 0 {
+                    self.sum_changes(nearest.points(), threads)?;
+                }
+                Ok(changed)
+            }
+        }
+    }
+
+    fn assign_sorted(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
         let Some(sorted) = nearest.sorted_mut() else {
-            self.changed = nearest.assign(centroids, threads, &mut self.labels, None)?;
-            self.fresh &= self.changed == 0;
-            return Ok(self.changed);
+            return Ok(0);
         };
         let pass = sorted.assign(centroids, threads, &mut self.totals)?;
-
         self.behind = true;
         self.fresh = true;
+        self.drift.fill(0.0);
         let all = self.labels.len() as f64 * centroids.len() as f64;
         if pass.distances as f64 > SORTED_LIMIT * all {
             self.labels(nearest);
-            self.note_summed()?;
+            self.method.note(&self.labels);
             *nearest.sorted_mut() = None;
         }
         Ok(pass.changed)
     }
 
-    /// Makes the totals those of the last assignment. Rows that moved are
-    /// taken from one sum and added to another, unless adding all rows is
-    /// less work.
-    pub fn sum(&mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<()> {
-        if self.fresh {
-            Ok(())
-        } else if 2 * self.changed >= self.labels.len() {
-            self.sum_anew(nearest, threads)
-        } else {
-            self.sum_changes(nearest.points(), threads)
+    /// Labels every row by its nearest centroid. The totals don't follow.
+    /// Returns the sum of distances.
+    pub fn label(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        centroids: &[f32],
+        threads: &Threads<'_>,
+    ) -> Result<f64> {
+        if nearest.sorted().is_some() {
+            self.assign(nearest, centroids, threads, false)?;
+            return self.exact_inertia(nearest, centroids, threads);
         }
+        let metric = nearest.metric();
+        let centroids = Centroids::new(centroids, self.totals.dims());
+        let mut parts = try_vec(0.0, self.labels.len().div_ceil(TASK_ROWS), "distances")?;
+        let measure = |part: &mut f64, visit: Visit<'_>| {
+            *part += sum_distances(metric, centroids, visit.block, visit.labels);
+        };
+        self.fresh = false;
+        let labels = &mut self.labels;
+        nearest.assign_visiting(
+            centroids, threads, labels, None, TASK_ROWS, &mut parts, measure,
+        )?;
+        Ok(parts.iter().sum())
     }
 
     /// Moves single rows: pairs of row and new cluster.
@@ -127,11 +211,21 @@ impl Partition {
         threads: &Threads<'_>,
     ) -> Result<()> {
         self.labels(nearest);
-        self.note_summed()?;
+        let mut changes = Changes::new(&self.totals)?;
+        let mut scratch = Vec::new();
         for &(row, cluster) in moves {
+            let values = nearest.points().row(row as usize, &mut scratch);
+            changes.add(values, self.labels[row as usize], Sign::Minus);
+            changes.add(values, cluster, Sign::Plus);
             self.labels[row as usize] = cluster;
         }
-        self.sum_changes(nearest.points(), threads)
+        self.totals.apply(&[changes], &mut self.drift);
+        self.fresh &= moves.is_empty();
+        self.method.note(&self.labels);
+        match self.has_drifted() {
+            true => self.sum_anew(nearest, threads),
+            false => Ok(()),
+        }
     }
 
     /// Sums all clusters from their members, without any drift.
@@ -139,19 +233,72 @@ impl Partition {
         if self.fresh {
             return Ok(());
         }
-        let all = try_vec(true, self.drift.len(), "cluster sums")?;
-        self.sum_clusters(nearest.points(), &all, threads)?;
-        self.note_summed()?;
+        self.drift.fill(0.0);
+        (0..self.drift.len()).for_each(|j| self.totals.clear(j));
+        let points = nearest.points();
+        match &mut self.method {
+            Method::Chunks { changes, rows } => {
+                changes.iter_mut().for_each(Changes::clear);
+                let chunk_rows = *rows;
+                threads.run(
+                    self.labels
+                        .chunks(chunk_rows)
+                        .zip(&mut *changes)
+                        .enumerate(),
+                    Vec::new,
+                    |scratch, (chunk, (labels, changes))| {
+                        for (number, labels) in labels.chunks(BLOCK_ROWS).enumerate() {
+                            let first = chunk * chunk_rows + number * BLOCK_ROWS;
+                            let visit = Visit {
+                                block: points.block(first..first + labels.len(), scratch),
+                                before: labels,
+                                labels,
+                            };
+                            changes.see(&visit, true);
+                        }
+                    },
+                )?;
+                self.totals.apply(changes, &mut self.drift);
+            }
+            Method::Clusters { .. } => {
+                let all = try_vec(true, self.drift.len(), "cluster sums")?;
+                self.sum_clusters(points, &all, threads)?;
+                self.method.note(&self.labels);
+            }
+        }
+        self.drift.fill(0.0);
         self.fresh = true;
         Ok(())
     }
 
-    /// Notes that the totals stand for the labels.
-    fn note_summed(&mut self) -> Result<()> {
-        if self.summed.is_empty() {
-            self.summed = try_vec(UNASSIGNED, self.labels.len(), "labels")?;
+    fn has_drifted(&self) -> bool {
+        (0..self.drift.len()).any(|j| self.drift[j] > DRIFT_LIMIT * self.totals.norm(j))
+    }
+
+    /// Makes the totals follow the labels.
+    ///
+    /// With m rows added or taken away, none larger than x, the error of a
+    /// sum s grows by at most m(‖s‖ + m·x) units of rounding.
+    fn sum_changes(&mut self, points: &Points<'_>, threads: &Threads<'_>) -> Result<()> {
+        let changes = self.take_changes(threads)?;
+        let n_clusters = self.drift.len();
+        let left = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.from)), n_clusters)?;
+        let joined = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.to)), n_clusters)?;
+        for (clusters, sign) in [(&joined, Sign::Plus), (&left, Sign::Minus)] {
+            let before: Vec<f64> = (0..n_clusters).map(|j| self.totals.norm(j)).collect();
+            let largest = self.totals.add(points, clusters, sign, threads)?;
+            for j in 0..n_clusters {
+                let moved = clusters.size(j) as f64;
+                let reach = before[j] + moved * f64::from(largest[j]);
+                self.drift[j] += f64::EPSILON * moved * reach;
+            }
         }
-        self.summed.copy_from_slice(&self.labels);
+        if self.has_drifted() {
+            let drifted: Vec<bool> = (0..n_clusters)
+                .map(|j| self.drift[j] > DRIFT_LIMIT * self.totals.norm(j))
+                .collect();
+            self.sum_clusters(points, &drifted, threads)?;
+        }
         Ok(())
     }
 
@@ -173,41 +320,16 @@ impl Partition {
         Ok(())
     }
 
-    /// Makes the totals follow the labels.
-    ///
-    /// With m rows added or taken away, none larger than x, the error of a
-    /// sum s grows by at most m(‖s‖ + m·x) units of rounding.
-    fn sum_changes(&mut self, points: &Points<'_>, threads: &Threads<'_>) -> Result<()> {
-        let changes = self.take_changes(threads)?;
-        self.fresh &= changes.is_empty();
-        let n_clusters = self.drift.len();
-        let left = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.from)), n_clusters)?;
-        let joined = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.to)), n_clusters)?;
-        for (clusters, sign) in [(&joined, Sign::Plus), (&left, Sign::Minus)] {
-            let before: Vec<f64> = (0..n_clusters).map(|j| self.totals.norm(j)).collect();
-            let largest = self.totals.add(points, clusters, sign, threads)?;
-            for j in 0..n_clusters {
-                let moved = clusters.size(j) as f64;
-                let reach = before[j] + moved * f64::from(largest[j]);
-                self.drift[j] += f64::EPSILON * moved * reach;
-            }
-        }
-        let drifted: Vec<bool> = (0..n_clusters)
-            .map(|j| self.drift[j] > DRIFT_LIMIT * self.totals.norm(j))
-            .collect();
-        if drifted.contains(&true) {
-            self.sum_clusters(points, &drifted, threads)?;
-        }
-        Ok(())
-    }
-
     /// The rows whose label is not what the totals stand for, ascending.
     fn take_changes(&mut self, threads: &Threads<'_>) -> Result<Vec<Change>> {
+        let Method::Clusters { summed } = &mut self.method else {
+            return Ok(Vec::new());
+        };
         let mut found = vec![Vec::new(); self.labels.len().div_ceil(TASK_ROWS)];
         let tasks = self
             .labels
             .chunks(TASK_ROWS)
-            .zip(self.summed.chunks_mut(TASK_ROWS));
+            .zip(summed.chunks_mut(TASK_ROWS));
         threads.run(
             tasks.zip(&mut found).enumerate(),
             || (),
@@ -268,12 +390,39 @@ impl Partition {
         threads.run(tasks, Vec::new, |scratch, (task, (labels, part))| {
             let first = task * TASK_ROWS;
             let block = points.block(first..first + labels.len(), scratch);
-            let rows = block.chunks_exact(centroids.dims).zip(labels);
-            *part = rows
-                .map(|(row, &j)| Row::new(row, metric).distance(centroids.row(j as usize)))
-                .sum();
+            *part = sum_distances(metric, centroids, block, labels);
         })?;
         Ok(parts.iter().sum())
+    }
+}
+
+fn sum_distances(metric: Metric, centroids: Centroids<'_>, block: &[f32], labels: &[u32]) -> f64 {
+    let rows = block.chunks_exact(centroids.dims).zip(labels);
+    rows.map(|(row, &j)| Row::new(row, metric).distance(centroids.row(j as usize)))
+        .sum()
+}
+
+impl Method {
+    fn new(rows: usize, totals: &Totals) -> Result<Self> {
+        let sums = totals.sums.len();
+        if sums > CACHED_SUMS {
+            let summed = try_vec(UNASSIGNED, rows, "labels")?;
+            return Ok(Method::Clusters { summed });
+        }
+        let most = (CHUNK_BYTES / (sums * size_of::<f64>())).min(MAX_CHUNKS);
+        let rows_each = rows.div_ceil(most).next_multiple_of(BLOCK_ROWS);
+        let chunks = (0..rows.div_ceil(rows_each)).map(|_| Changes::new(totals));
+        Ok(Method::Chunks {
+            changes: chunks.collect::<Result<_>>()?,
+            rows: rows_each,
+        })
+    }
+
+    /// Notes that the totals stand for the labels.
+    fn note(&mut self, labels: &[u32]) {
+        if let Method::Clusters { summed } = self {
+            summed.copy_from_slice(labels);
+        }
     }
 }
 

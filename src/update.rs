@@ -7,7 +7,7 @@
 use crate::clusters::Clusters;
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
-use crate::nearest::{Row, squared_distance};
+use crate::nearest::{Row, UNASSIGNED, Visit, accumulate, squared_distance};
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -91,8 +91,7 @@ impl Totals {
                 let Some((sum, largest)) = out else { continue };
                 for &i in *members {
                     let values = points.row(i as usize, scratch);
-                    **largest = largest.max(magnitude(values, metric, origin));
-                    add_row(values, metric, origin, sign, sum);
+                    **largest = largest.max(add_row(values, metric, origin, sign, sum));
                 }
             }
         })?;
@@ -113,6 +112,22 @@ impl Totals {
             }
         }
         Ok(found)
+    }
+
+    /// Makes the changes, in order. Adds to `drift` what rounding may have
+    /// done to each sum: with m rows, none larger than x, at most m·m·x units
+    /// when they were added up, and m·x and the sum's own size now.
+    pub fn apply(&mut self, changes: &[Changes], drift: &mut [f64]) {
+        let dims = self.dims();
+        for (j, sum) in self.sums.chunks_exact_mut(dims).enumerate() {
+            for part in changes.iter().filter(|part| part.moved[j] > 0) {
+                let (moved, largest) = (part.moved[j] as f64, f64::from(part.largest[j]));
+                let size = sum.iter().fold(0.0, |size: f64, v| size.max(v.abs()));
+                drift[j] += f64::EPSILON * (size + (moved + 1.0) * moved * largest);
+                add_to(sum, &part.sums[j * dims..][..dims]);
+                self.counts[j] = self.counts[j].wrapping_add_signed(part.counts[j]);
+            }
+        }
     }
 
     /// Adds `count` rows that add up to `sum`, as they are, to a cluster.
@@ -212,6 +227,67 @@ impl Totals {
     }
 }
 
+/// What clusters gain and lose among some of the rows.
+pub(crate) struct Changes {
+    metric: Metric,
+    origin: Vec<f32>,
+    /// n_clusters × dims; meaningless where nothing moved.
+    sums: Vec<f64>,
+    counts: Vec<isize>,
+    /// Rows that were added or taken away.
+    moved: Vec<usize>,
+    largest: Vec<f32>,
+}
+
+impl Changes {
+    /// None yet, of the clusters that `totals` are of.
+    pub fn new(totals: &Totals) -> Result<Self> {
+        let n_clusters = totals.counts.len();
+        Ok(Changes {
+            metric: totals.metric,
+            origin: totals.origin.clone(),
+            sums: try_vec(0.0, totals.sums.len(), "centroid sums")?,
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            moved: try_vec(0, n_clusters, "cluster sizes")?,
+            largest: try_vec(0.0, n_clusters, "largest values")?,
+        })
+    }
+
+    pub fn clear(&mut self) {
+        self.moved.fill(0);
+    }
+
+    /// Adds the rows whose label changed; with `anew`, all rows as if they had
+    /// had none.
+    pub fn see(&mut self, visit: &Visit<'_>, anew: bool) {
+        let rows = visit.block.chunks_exact(self.origin.len());
+        for ((values, &from), &to) in rows.zip(visit.before).zip(visit.labels) {
+            if anew || from == UNASSIGNED {
+                self.add(values, to, Sign::Plus);
+            } else if from != to {
+                self.add(values, from, Sign::Minus);
+                self.add(values, to, Sign::Plus);
+            }
+        }
+    }
+
+    pub fn add(&mut self, values: &[f32], cluster: u32, sign: Sign) {
+        let (j, dims) = (cluster as usize, self.origin.len());
+        let sum = &mut self.sums[j * dims..][..dims];
+        if self.moved[j] == 0 {
+            sum.fill(0.0);
+            (self.counts[j], self.largest[j]) = (0, 0.0);
+        }
+        let largest = add_row(values, self.metric, &self.origin, sign, sum);
+        self.largest[j] = largest.max(self.largest[j]);
+        self.moved[j] += 1;
+        self.counts[j] += match sign {
+            Sign::Plus => 1,
+            Sign::Minus => -1,
+        };
+    }
+}
+
 /// Whether rows join a cluster or leave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
@@ -234,22 +310,18 @@ pub(crate) fn update_centroids(
     Ok(())
 }
 
-fn add_row(values: &[f32], metric: Metric, origin: &[f32], sign: Sign, sum: &mut [f64]) {
+/// Returns the largest magnitude that was added.
+fn add_row(values: &[f32], metric: Metric, origin: &[f32], sign: Sign, sum: &mut [f64]) -> f32 {
     let sign = match sign {
         Sign::Plus => 1.0,
         Sign::Minus => -1.0,
     };
     match metric {
-        Metric::Euclidean => {
-            for ((sum, &value), &origin) in sum.iter_mut().zip(values).zip(origin) {
-                *sum += sign * (f64::from(value) - f64::from(origin));
-            }
-        }
+        Metric::Euclidean => accumulate(sum, values, origin, sign),
         Metric::Cosine => {
             let scale = sign * Row::new(values, metric).inverse_norm();
-            for (sum, &value) in sum.iter_mut().zip(values) {
-                *sum += f64::from(value) * scale;
-            }
+            accumulate(sum, values, origin, scale);
+            1.0
         }
     }
 }
@@ -257,21 +329,5 @@ fn add_row(values: &[f32], metric: Metric, origin: &[f32], sign: Sign, sum: &mut
 fn add_to(sum: &mut [f64], part: &[f64]) {
     for (sum, part) in sum.iter_mut().zip(part) {
         *sum += *part;
-    }
-}
-
-/// The largest magnitude that [`add_row`] adds, to float32 precision.
-fn magnitude(values: &[f32], metric: Metric, origin: &[f32]) -> f32 {
-    match metric {
-        // The order of the bits is that of the magnitudes, and integers
-        // vectorise.
-        Metric::Euclidean => {
-            let bits = values
-                .iter()
-                .zip(origin)
-                .map(|(v, o)| (v - o).abs().to_bits());
-            f32::from_bits(bits.max().unwrap_or(0))
-        }
-        Metric::Cosine => 1.0,
     }
 }

@@ -139,8 +139,7 @@ fn iterate(
         last_gain: 0.0,
     };
     for _ in 0..iterations {
-        let changed = partition.assign(nearest, centroids, threads)?;
-        partition.sum(nearest, threads)?;
+        let changed = partition.assign(nearest, centroids, threads, false)?;
         partition.totals().write_centroids(centroids);
         let inertia = partition.inertia(nearest, centroids, threads)?;
         progress = Progress {

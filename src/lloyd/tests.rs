@@ -210,9 +210,8 @@ fn moving_rows_about_leaves_no_drift() {
     let centroids: Vec<f32> = first_rows(&data, 6).into_iter().collect();
     let mut partition = Partition::new(&mut nearest, &centroids, &threads).unwrap();
     partition
-        .assign(&mut nearest, &centroids, &threads)
+        .assign(&mut nearest, &centroids, &threads, false)
         .unwrap();
-    partition.sum(&nearest, &threads).unwrap();
     let mut rng = Rng::new(1);
     for _ in 0..300 {
         let mut row = || rng.below(600) as u32;

@@ -15,6 +15,7 @@
 
 #![allow(unsafe_code)]
 
+mod accumulate;
 mod basis;
 mod codes;
 mod engine;
@@ -42,6 +43,7 @@ use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
+pub(crate) use accumulate::accumulate;
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
@@ -227,6 +229,34 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
+        let tasks = labels.len().div_ceil(TASK_ROWS);
+        let mut visitors = try_vec((), tasks, "tasks")?;
+        let visit = |_: &mut (), _: Visit<'_>| ();
+        self.assign_visiting(
+            centroids,
+            threads,
+            labels,
+            distances,
+            TASK_ROWS,
+            &mut visitors,
+            visit,
+        )
+    }
+
+    /// [`assign`](Self::assign), and lets a visitor look at the rows of each
+    /// task, block by block in order, while they are in the cache. Visitor i
+    /// sees the `task_rows` rows from i · `task_rows` on.
+    #[allow(clippy::too_many_arguments)]
+    pub fn assign_visiting<V: Send>(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        labels: &mut [u32],
+        distances: Option<&mut [f64]>,
+        task_rows: usize,
+        visitors: &mut [V],
+        visit: impl Fn(&mut V, Visit<'_>) + Sync,
+    ) -> Result<usize> {
         let engine = self
             .setting
             .choose(self.calls, centroids.dims, centroids.len());
@@ -236,49 +266,60 @@ impl<'a> Nearest<'a> {
         }
         let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
-        let tasks = labels.len().div_ceil(TASK_ROWS);
-        let mut changed = try_vec(0usize, tasks, "change counts")?;
+        let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
         let distances: Vec<Option<&mut [f64]>> = match distances {
-            Some(distances) => distances.chunks_mut(TASK_ROWS).map(Some).collect(),
-            None => (0..tasks).map(|_| None).collect(),
+            Some(distances) => distances.chunks_mut(task_rows).map(Some).collect(),
+            None => (0..visitors.len()).map(|_| None).collect(),
         };
-        let tasks = labels.chunks_mut(TASK_ROWS).zip(distances);
+        let tasks = labels.chunks_mut(task_rows).zip(distances);
         threads.run(
-            tasks.zip(&mut changed).enumerate(),
+            tasks.zip(changed.iter_mut().zip(visitors)).enumerate(),
             Scratch::default,
-            |scratch, (task, ((labels, mut distances), changed))| {
-                let first = task * TASK_ROWS;
-                let rows = first..first + labels.len();
-                let block = points.block(rows, &mut scratch.block);
-                let hints: &mut Vec<u32> = &mut scratch.hints;
-                hints.clear();
-                hints.extend_from_slice(labels);
-                let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
-                    *changed += usize::from(labels[i] != label);
-                    labels[i] = label;
-                    if let Some(distances) = distances.as_deref_mut() {
-                        distances[i] = distance();
-                    }
-                };
-                let mut found_row = |i: usize, row: &Row<'_>, label: u32| {
-                    found(i, label, &|| row.distance(centroids.row(label as usize)));
-                };
-                match &search {
-                    #[cfg(target_arch = "x86_64")]
-                    Search::Head(search) => {
-                        let scratch = &mut scratch.head;
-                        search.assign(first, block, hints, scratch, |i, distance, label| {
-                            found(i, label, &|| distance);
-                        });
-                    }
-                    Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
-                    Search::Reference => {
-                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                            let row = Row::new(values, self.metric);
-                            let all = 0..centroids.len() as u32;
-                            found_row(i, &row, nearest_of(&row, centroids, all));
+            |scratch, (task, ((labels, mut distances), (changed, visitor)))| {
+                let blocks = labels.chunks_mut(TASK_ROWS).enumerate();
+                for (number, labels) in blocks {
+                    let within = number * TASK_ROWS;
+                    let first = task * task_rows + within;
+                    let block = points.block(first..first + labels.len(), &mut scratch.block);
+                    let hints: &mut Vec<u32> = &mut scratch.hints;
+                    hints.clear();
+                    hints.extend_from_slice(labels);
+                    let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
+                        *changed += usize::from(labels[i] != label);
+                        labels[i] = label;
+                        if let Some(distances) = distances.as_deref_mut() {
+                            distances[within + i] = distance();
+                        }
+                    };
+                    let mut found_row = |i: usize, row: &Row<'_>, label: u32| {
+                        found(i, label, &|| row.distance(centroids.row(label as usize)));
+                    };
+                    match &search {
+                        #[cfg(target_arch = "x86_64")]
+                        Search::Head(search) => {
+                            let scratch = &mut scratch.head;
+                            search.assign(first, block, hints, scratch, |i, distance, label| {
+                                found(i, label, &|| distance);
+                            });
+                        }
+                        Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
+                        Search::Reference => {
+                            for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                                let row = Row::new(values, self.metric);
+                                let all = 0..centroids.len() as u32;
+                                found_row(i, &row, nearest_of(&row, centroids, all));
+                            }
                         }
                     }
+                    let before = hints;
+                    visit(
+                        visitor,
+                        Visit {
+                            block,
+                            before,
+                            labels,
+                        },
+                    );
                 }
             },
         )?;
@@ -420,6 +461,13 @@ impl<'a> Nearest<'a> {
         let search = TileSearch::new(frame, centroids, kernels, true)?;
         Ok(Search::Tile(Box::new(search)))
     }
+}
+
+/// Some rows that were just assigned, and their labels before and after.
+pub(crate) struct Visit<'v> {
+    pub block: &'v [f32],
+    pub before: &'v [u32],
+    pub labels: &'v [u32],
 }
 
 /// An engine with its centroids.
