@@ -499,7 +499,10 @@ impl<'a> HeadSearch<'a> {
         } = scratch;
         let known = |label: u32| (label as usize) < self.centroids.len();
         if !block.labels.iter().all(|&label| known(label)) {
-            self.panels.guess(&self.level.terms, codes, terms, guesses);
+            let level = &self.level.terms;
+            // Half the dimensions do for a guess.
+            let dims = (level.dims / 2).next_multiple_of(32);
+            self.panels.guess(level, dims, codes, terms, guesses);
         }
         leaders.clear();
         scores.clear();
