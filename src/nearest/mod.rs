@@ -15,8 +15,12 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
 mod basis;
+#[cfg(target_arch = "x86_64")]
 mod codes;
+#[cfg(target_arch = "x86_64")]
+mod eight_bit;
 mod engine;
 mod exact;
 mod few;
@@ -24,6 +28,8 @@ mod frame;
 #[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
+#[cfg(target_arch = "x86_64")]
+mod level;
 mod pairwise;
 mod reference;
 mod search;
@@ -44,11 +50,12 @@ use crate::threads::Threads;
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 
-use codes::{Coder, RowCodes};
+#[cfg(target_arch = "x86_64")]
+use eight_bit::EightBit;
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
-use head::{HeadScratch, HeadSearch, Source};
+use head::{HeadScratch, HeadSearch};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
@@ -146,16 +153,8 @@ pub(crate) struct Nearest<'a> {
     frame: Frame,
     /// Searches so far.
     calls: usize,
-    codes: Codes,
-    plain: Coder,
-}
-
-/// The rows in 8 bits, made when they first pay.
-enum Codes {
-    Untried,
-    /// They would take too much memory.
-    Refused,
-    Made(Box<(Coder, RowCodes)>),
+    #[cfg(target_arch = "x86_64")]
+    eight_bit: EightBit,
 }
 
 impl<'a> Nearest<'a> {
@@ -171,8 +170,8 @@ impl<'a> Nearest<'a> {
             setting,
             frame: Frame::new(points, metric),
             calls: 0,
-            codes: Codes::Untried,
-            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            #[cfg(target_arch = "x86_64")]
+            eight_bit: EightBit::new(points, setting),
         }
     }
 
@@ -198,8 +197,9 @@ impl<'a> Nearest<'a> {
             .setting
             .choose(self.calls, centroids.dims, centroids.len());
         self.calls += 1;
+        #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
-            self.make_codes(threads)?;
+            self.eight_bit.ready(self.points, &self.frame, threads)?;
         }
         let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
@@ -333,20 +333,6 @@ impl<'a> Nearest<'a> {
         })
     }
 
-    fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
-        if matches!(self.codes, Codes::Untried) {
-            let kernels = Kernels::new(self.setting.isa);
-            self.codes = Codes::Refused;
-            if let Some(coder) = Coder::principal(self.points, &self.frame, kernels)? {
-                let codes = RowCodes::of_points(self.points, &self.frame, &coder, threads)?;
-                if let Some(codes) = codes {
-                    self.codes = Codes::Made(Box::new((coder, codes)));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Readies an engine with these centroids.
     fn prepare<'c>(
         &'c self,
@@ -354,37 +340,21 @@ impl<'a> Nearest<'a> {
         centroids: Centroids<'c>,
         labels: &[u32],
     ) -> Result<Search<'c>> {
-        let (frame, points) = (&self.frame, self.points);
-        let kernels = Kernels::new(self.setting.isa);
         if engine == Engine::Reference {
             return Ok(Search::Reference);
         }
         #[cfg(target_arch = "x86_64")]
         if matches!(engine, Engine::Head | Engine::Plain) {
-            let head = |coder, source| {
-                HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
-            };
-            let mut best = HeadSearch::tile_cost(centroids);
-            let mut chosen = None;
-            if let (Engine::Head, Codes::Made(made)) = (engine, &self.codes) {
-                let (coder, codes) = &**made;
-                let (search, cost) = head(coder, Source::Kept(codes))?;
-                if cost < best || self.setting.engine == Some(Engine::Head) {
-                    (best, chosen) = (cost, Some(search));
-                }
-            }
-            let forced = self.setting.engine == Some(Engine::Plain);
-            if forced || HeadSearch::least_cost(&self.plain, centroids) < best {
-                let (search, cost) = head(&self.plain, Source::Made)?;
-                if cost < best || forced {
-                    chosen = Some(search);
-                }
-            }
-            if let Some(search) = chosen {
+            let (points, frame) = (self.points, &self.frame);
+            let search = self
+                .eight_bit
+                .search(engine, points, frame, centroids, labels)?;
+            if let Some(search) = search {
                 return Ok(Search::Head(Box::new(search)));
             }
         }
-        let search = TileSearch::new(frame, centroids, kernels, true)?;
+        let kernels = Kernels::new(self.setting.isa);
+        let search = TileSearch::new(&self.frame, centroids, kernels, true)?;
         Ok(Search::Tile(Box::new(search)))
     }
 }
