@@ -573,6 +573,19 @@ public:
                                           labels, distances));
     }
 
+    /// A cluster of every point by the prices that a balanced model has learnt,
+    /// so that points like the training data spread over the clusters as
+    /// evenly; nothing bounds the sizes here.
+    std::vector<std::uint32_t>
+    predict_balanced(const Points& points,
+                     std::optional<Count> num_threads = std::nullopt) const {
+        std::vector<std::uint32_t> labels(points.rows());
+        const Handle own = clone_handle();
+        finish(own, kentro_kmeans_predict_balanced(own.get(), points.handle(),
+                                                   threads(num_threads), labels.data(), nullptr));
+        return labels;
+    }
+
     /// @}
     /// \name Settings as they are
     /// @{
@@ -632,6 +645,14 @@ public:
     /// squared Euclidean distance, of 1 - cosine, or with medoids of the
     /// (non-squared) distance to the medoid.
     double inertia() const { return get(kentro_kmeans_inertia); }
+
+    /// How far the balanced assignment may be from optimal, relative to the
+    /// inertia: a bound by linear programming duality. NaN unless balanced.
+    double balance_gap() const { return get(kentro_kmeans_balance_gap); }
+
+    /// How the result was found, where there is more than one way (medoids);
+    /// else empty.
+    std::string info() const { return get(kentro_kmeans_info); }
 
     /// Iterations that ran.
     std::size_t n_iter() const { return get(kentro_kmeans_n_iter); }

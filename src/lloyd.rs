@@ -24,7 +24,7 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
-    let mut partition = Partition::new(nearest, &centroids)?;
+    let mut partition = Partition::new(nearest, &centroids, threads)?;
     let mut last_inertia = f64::INFINITY;
     let mut n_iter = 0;
     let mut last = false;
@@ -50,7 +50,8 @@ pub(crate) fn fit(
             partition.sum_anew(nearest, threads)?;
         }
         if changed > 0 && partition.totals().counts.contains(&0) {
-            let moves = rows_for_empty_clusters(nearest, &centroids, partition.labels(), threads)?;
+            let moves =
+                rows_for_empty_clusters(nearest, &centroids, partition.labels(nearest), threads)?;
             partition.move_rows(nearest, &moves, threads)?;
         }
         let moved = partition.totals().write_centroids(&mut centroids);
@@ -80,7 +81,8 @@ fn fill_empty_clusters(
     let dims = nearest.points().cols();
     let mut inertia = partition.exact_inertia(nearest, centroids, threads)?;
     loop {
-        let moves = rows_for_empty_clusters(nearest, centroids, partition.labels(), threads)?;
+        let moves =
+            rows_for_empty_clusters(nearest, centroids, partition.labels(nearest), threads)?;
         if moves.is_empty() {
             break;
         }
@@ -95,7 +97,7 @@ fn fill_empty_clusters(
             break;
         }
     }
-    Ok((partition.into_labels(), inertia))
+    Ok((partition.into_labels(nearest), inertia))
 }
 
 /// A row for every empty cluster, as (row, cluster): those that lie farthest

@@ -4,7 +4,7 @@ use crate::nearest::dot;
 ///
 /// | metric | distance of row x and centroid c | centroids |
 /// |---|---|---|
-/// | `Cosine` | 1 − x·c / ‖x‖, in 0..=2; 1 for a zero row | unit vectors |
+/// | `Cosine` | 1 − x·c / (‖x‖ ‖c‖), in 0..=2; 1 for a zero row | unit vectors |
 /// | `Euclidean` | ‖x − c‖² | means |
 ///
 /// `Cosine` is spherical K-means (Dhillon & Modha, 2001): the length of a row

@@ -303,6 +303,7 @@ impl KMeans {
         let mut nearest = Nearest::new(points, self.config.metric);
         let centroids = fit.centroids.as_slice().expect("centroids are row-major");
         let model = (centroids, prices);
+        labels.fill(UNASSIGNED);
         balanced::predict(&mut nearest, &self.config, model, &threads, labels)?;
         match distances {
             Some(distances) => {

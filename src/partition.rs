@@ -15,11 +15,19 @@ const TASK_ROWS: usize = 4096;
 /// this fraction.
 const DRIFT_LIMIT: f64 = 1.0 / (1u64 << 36) as f64;
 
+/// Sorted rows are given up when a pass computes more than this fraction of
+/// all distances: brute force is faster.
+const SORTED_LIMIT: f64 = 0.25;
+
 pub(crate) struct Partition {
+    /// In the order of the points; behind if only sorted rows know the labels.
     labels: Vec<u32>,
+    behind: bool,
     /// The labels that `totals` stands for.
     summed: Vec<u32>,
     totals: Totals,
+    /// Whether `totals` are what the last assignment adds up to, from scratch.
+    fresh: bool,
     /// Rows that the last assignment moved.
     changed: usize,
     /// A bound on each cluster's absolute rounding error since it was last
@@ -31,14 +39,23 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Of rows that are in no cluster yet.
-    pub fn new(nearest: &Nearest<'_>, centroids: &[f32]) -> Result<Self> {
+    pub fn new(
+        nearest: &mut Nearest<'_>,
+        centroids: &[f32],
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
+        let n_clusters = centroids.len() / dims;
+        nearest.sort_rows(n_clusters, threads)?;
+
         Ok(Partition {
             labels: try_vec(UNASSIGNED, rows, "labels")?,
-            summed: try_vec(UNASSIGNED, rows, "labels")?,
+            behind: false,
+            summed: Vec::new(),
             totals: Totals::new(nearest.metric(), centroids, dims)?,
+            fresh: false,
             changed: 0,
-            drift: try_vec(0.0, centroids.len() / dims, "cluster sums")?,
+            drift: try_vec(0.0, n_clusters, "cluster sums")?,
             spread: None,
         })
     }
@@ -47,11 +64,19 @@ impl Partition {
         &self.totals
     }
 
-    pub fn labels(&self) -> &[u32] {
+    /// In the order of the points.
+    pub fn labels(&mut self, nearest: &Nearest<'_>) -> &[u32] {
+        if self.behind
+            && let Some(sorted) = nearest.sorted()
+        {
+            sorted.write_labels(&mut self.labels);
+            self.behind = false;
+        }
         &self.labels
     }
 
-    pub fn into_labels(self) -> Vec<u32> {
+    pub fn into_labels(mut self, nearest: &Nearest<'_>) -> Vec<u32> {
+        self.labels(nearest);
         self.labels
     }
 
@@ -63,15 +88,31 @@ impl Partition {
         threads: &Threads<'_>,
     ) -> Result<usize> {
         let centroids = Centroids::new(centroids, self.totals.dims());
-        self.changed = nearest.assign(centroids, threads, &mut self.labels, None)?;
-        Ok(self.changed)
+        let Some(sorted) = nearest.sorted_mut() else {
+            self.changed = nearest.assign(centroids, threads, &mut self.labels, None)?;
+            self.fresh &= self.changed == 0;
+            return Ok(self.changed);
+        };
+        let pass = sorted.assign(centroids, threads, &mut self.totals)?;
+
+        self.behind = true;
+        self.fresh = true;
+        let all = self.labels.len() as f64 * centroids.len() as f64;
+        if pass.distances as f64 > SORTED_LIMIT * all {
+            self.labels(nearest);
+            self.note_summed()?;
+            *nearest.sorted_mut() = None;
+        }
+        Ok(pass.changed)
     }
 
     /// Makes the totals those of the last assignment. Rows that moved are
     /// taken from one sum and added to another, unless adding all rows is
     /// less work.
     pub fn sum(&mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<()> {
-        if 2 * self.changed >= self.labels.len() {
+        if self.fresh {
+            Ok(())
+        } else if 2 * self.changed >= self.labels.len() {
             self.sum_anew(nearest, threads)
         } else {
             self.sum_changes(nearest.points(), threads)
@@ -85,6 +126,8 @@ impl Partition {
         moves: &[(u32, u32)],
         threads: &Threads<'_>,
     ) -> Result<()> {
+        self.labels(nearest);
+        self.note_summed()?;
         for &(row, cluster) in moves {
             self.labels[row as usize] = cluster;
         }
@@ -93,9 +136,23 @@ impl Partition {
 
     /// Sums all clusters from their members, without any drift.
     pub fn sum_anew(&mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<()> {
-        self.summed.copy_from_slice(&self.labels);
+        if self.fresh {
+            return Ok(());
+        }
         let all = try_vec(true, self.drift.len(), "cluster sums")?;
-        self.sum_clusters(nearest.points(), &all, threads)
+        self.sum_clusters(nearest.points(), &all, threads)?;
+        self.note_summed()?;
+        self.fresh = true;
+        Ok(())
+    }
+
+    /// Notes that the totals stand for the labels.
+    fn note_summed(&mut self) -> Result<()> {
+        if self.summed.is_empty() {
+            self.summed = try_vec(UNASSIGNED, self.labels.len(), "labels")?;
+        }
+        self.summed.copy_from_slice(&self.labels);
+        Ok(())
     }
 
     fn sum_clusters(
@@ -122,9 +179,9 @@ impl Partition {
     /// sum s grows by at most m(‖s‖ + m·x) units of rounding.
     fn sum_changes(&mut self, points: &Points<'_>, threads: &Threads<'_>) -> Result<()> {
         let changes = self.take_changes(threads)?;
+        self.fresh &= changes.is_empty();
         let n_clusters = self.drift.len();
-        let left = changes.iter().filter(|change| change.from != UNASSIGNED);
-        let left = Clusters::from_pairs(left.map(|c| (c.row, c.from)), n_clusters)?;
+        let left = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.from)), n_clusters)?;
         let joined = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.to)), n_clusters)?;
         for (clusters, sign) in [(&joined, Sign::Plus), (&left, Sign::Minus)] {
             let before: Vec<f64> = (0..n_clusters).map(|j| self.totals.norm(j)).collect();
@@ -203,6 +260,9 @@ impl Partition {
     ) -> Result<f64> {
         let (points, metric) = (nearest.points(), nearest.metric());
         let centroids = Centroids::new(centroids, self.totals.dims());
+        if let Some(sorted) = nearest.sorted() {
+            return sorted.inertia(centroids, threads);
+        }
         let mut parts = try_vec(0.0, self.labels.len().div_ceil(TASK_ROWS), "distances")?;
         let tasks = self.labels.chunks(TASK_ROWS).zip(&mut parts).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, (labels, part))| {

@@ -4,16 +4,13 @@ use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::metric::Metric;
 use crate::nearest::Nearest;
-use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
 use crate::{lloyd, seeding};
-use ndarray::ArrayView2;
 use std::time::Instant;
 
-/// The best of `n_init` runs.
+/// The best of `n_init` runs, each from seeds of its own.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
@@ -21,18 +18,21 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     let mut rng = Rng::new(config.seed);
+    let effort = effort(config);
     let given = matches!(config.init, Init::Centroids(_));
-    let mut best: Option<Fit> = None;
-    let runs = match given && config.quality != Quality::Best {
+    let runs = match given && effort.is_none() {
         true => 1, // all runs would be the same
         false => config.n_init,
     };
+    let mut best: Option<Fit> = None;
     for run in 1..=runs {
         if config.verbose && runs > 1 {
-            let text = format!("run {run} of {runs}");
-            threads.tell(Event::Message(&text))?;
+            threads.tell(Event::Message(&format!("run {run} of {runs}")))?;
         }
-        let centroids = start_centroids(nearest, config, &mut rng, threads)?;
+        let mut centroids = seeding::draw(nearest, config, &mut rng, threads)?;
+        if let Some(effort) = effort {
+            centroids = batch_swap(nearest, config, centroids, effort, &mut rng, threads)?;
+        }
         let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
         if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
             best = Some(fit);
@@ -41,70 +41,23 @@ pub(crate) fn fit(
     Ok(best.expect("n_init is at least 1"))
 }
 
-/// Where a run starts from.
-fn start_centroids(
-    nearest: &mut Nearest<'_>,
-    config: &Config,
-    rng: &mut Rng,
-    threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    let points = nearest.points();
-    let var = |name: &str, default: f64| {
-        std::env::var(name)
-            .ok()
-            .map_or(default, |v| v.parse().unwrap())
-    };
-    let per = var("PER", 25.0) as usize;
-    let effort = |prefix: &str, rounds: f64| Effort {
-        rounds: var(&format!("{prefix}R"), rounds) as usize,
-        patience: var(&format!("{prefix}P"), 3.0) as usize,
-        gain: var(&format!("{prefix}G"), 1e-4),
-    };
-    let sample = config
-        .n_clusters
-        .saturating_mul(per)
-        .max(var("MIN", 2048.0) as usize);
-    let mut centroids = if config.init == Init::Auto && sample <= points.rows() / 2 {
-        let rows = rng.distinct(sample, points.rows());
-        let mut rows = rows;
-        rows.sort_unstable();
-        let sample = seeding::copy_rows(points, Metric::Euclidean, &rows)?;
-        let sample =
-            ArrayView2::from_shape((rows.len(), points.cols()), &sample).expect("rows x cols");
-        let sample = Points::from(sample);
-        let mut nearest = Nearest::new(&sample, config.metric);
-        let t = Instant::now();
-        let centroids = seeding::draw(&mut nearest, config, rng, threads)?;
-        if std::env::var("DBG").is_ok() {
-            eprintln!("sample {} drawn {:?}", rows.len(), t.elapsed());
-        }
-        let t = Instant::now();
-        let c = if var("CW", 1.0) == 0.0 {
-            centroids
-        } else {
-            batch_swap(&mut nearest, centroids, effort("C", 3.0), rng, threads)?
-        };
-        if std::env::var("DBG").is_ok() {
-            eprintln!("sample swapped {:?}", t.elapsed());
-        }
-        c
-    } else {
-        seeding::draw(nearest, config, rng, threads)?
-    };
-    let t = Instant::now();
+/// What a run does against local minima before Lloyd's algorithm has its turn.
+fn effort(config: &Config) -> Option<Effort> {
+    let given = matches!(config.init, Init::Centroids(_));
     match config.quality {
-        Quality::Fast => {}
-        Quality::Default => {
-            if var("DR", 0.0) > 0.0 {
-                centroids = batch_swap(nearest, centroids, effort("D", 0.0), rng, threads)?;
-            }
-        }
-        Quality::Best => {
-            centroids = batch_swap(nearest, centroids, effort("B", 100.0), rng, threads)?
-        }
+        Quality::Fast => None,
+        // Who gives centroids wants to start there. And a round is as much
+        // work as four iterations: few iterations, few rounds.
+        Quality::Default if given || config.iterations < 8 => None,
+        Quality::Default => Some(Effort {
+            rounds: (config.iterations / 8).min(3),
+            patience: 1,
+            leniency: 0,
+        }),
+        Quality::Best => Some(Effort {
+            rounds: 100,
+            patience: 8,
+            leniency: 1,
+        }),
     }
-    if std::env::var("DBG").is_ok() {
-        eprintln!("full swapped {:?}", t.elapsed());
-    }
-    Ok(centroids)
 }

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the observer is polled at least, while the library computes.
@@ -61,6 +62,7 @@ pub type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 /// The threads and the observer of one call of the library.
 pub(crate) struct Threads<'o> {
     pool: Option<rayon::ThreadPool>,
+    workers: Vec<JoinHandle<()>>,
     count: usize,
     stop: AtomicBool,
     observer: RefCell<Option<&'o mut Observer<'o>>>,
@@ -89,21 +91,14 @@ impl<'o> Threads<'o> {
 
     /// `count` threads, whatever the machine has.
     pub fn exactly(count: usize, observer: Option<&'o mut Observer<'o>>) -> Result<Self> {
-        let pool = if count > 1 {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(count)
-                .thread_name(|i| format!("kentro-{i}"))
-                .build()
-                .map_err(|error| KMeansError::Threads {
-                    count,
-                    reason: error.to_string(),
-                })?;
-            Some(pool)
-        } else {
-            None
+        let mut workers = Vec::new();
+        let pool = match count > 1 {
+            true => Some(start_pool(count, &mut workers)?),
+            false => None,
         };
         Ok(Threads {
             pool,
+            workers,
             count,
             stop: AtomicBool::new(false),
             observer: RefCell::new(observer),
@@ -199,6 +194,34 @@ impl<'o> Threads<'o> {
             Err(KMeansError::Cancelled)
         } else {
             Ok(())
+        }
+    }
+}
+
+/// rayon leaves the threads of a dropped pool to end some time later; here no
+/// thread may outlive the call, so they are started by hand and joined.
+fn start_pool(count: usize, workers: &mut Vec<JoinHandle<()>>) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .spawn_handler(|thread| {
+            let name = format!("kentro-{}", thread.index());
+            let builder = std::thread::Builder::new().name(name);
+            workers.push(builder.spawn(move || thread.run())?);
+            Ok(())
+        })
+        .build()
+        .map_err(|error| KMeansError::Threads {
+            count,
+            reason: error.to_string(),
+        })
+}
+
+impl Drop for Threads<'_> {
+    fn drop(&mut self) {
+        drop(self.pool.take());
+        for worker in self.workers.drain(..) {
+            // A worker's panic has reached the caller through the pool.
+            let _ = worker.join();
         }
     }
 }

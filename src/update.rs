@@ -115,6 +115,16 @@ impl Totals {
         Ok(found)
     }
 
+    /// Adds `count` rows that add up to `sum`, as they are, to a cluster.
+    pub fn add_sum(&mut self, cluster: usize, sum: &[f64], count: usize) {
+        let dims = self.dims();
+        let total = &mut self.sums[cluster * dims..][..dims];
+        for ((total, &sum), &origin) in total.iter_mut().zip(sum).zip(&self.origin) {
+            *total += sum - count as f64 * f64::from(origin);
+        }
+        self.counts[cluster] += count;
+    }
+
     /// The largest magnitude in a cluster's sum.
     pub fn norm(&self, cluster: usize) -> f64 {
         self.sum(cluster)
@@ -180,7 +190,7 @@ impl Totals {
 
     /// The sum of distances between all rows and their clusters' centroids,
     /// from sums alone: Σ‖x−c‖² = Σ‖x‖² − Σⱼ (2 cⱼ·sⱼ − nⱼ‖cⱼ‖²), and with
-    /// cosine Σ 1 − cⱼ·sⱼ. `spread` is Σ‖x‖² about the origin. What cancels
+    /// cosine Σ 1 − cⱼ·sⱼ / ‖cⱼ‖. `spread` is Σ‖x‖² about the origin. What cancels
     /// out is lost: the absolute error is a 10⁻¹⁰th of `spread` at most, and
     /// commonly a 10⁻¹⁴th.
     pub fn inertia(&self, centroids: &[f32], spread: f64) -> f64 {
@@ -194,7 +204,8 @@ impl Totals {
             }
             gain += match self.metric {
                 Metric::Euclidean => 2.0 * product - self.counts[j] as f64 * square,
-                Metric::Cosine => product,
+                Metric::Cosine if square > 0.0 => product / square.sqrt(),
+                Metric::Cosine => 0.0,
             };
         }
         spread - gain

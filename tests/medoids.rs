@@ -215,7 +215,6 @@ fn as_good_as_the_best_of_twenty_runs_on_the_digits() {
     for (k, euclidean, best) in best_of_20 {
         let kmeans = trained(model(k, euclidean), &data);
         let found = kmeans.inertia().unwrap();
-        println!("digits k={k} {euclidean}: {found} {}", found / best);
         assert!(found <= 1.01 * best, "k={k}: {found} > {best}");
     }
 }
@@ -318,20 +317,85 @@ fn scale_and_offset_do_not_change_the_medoids() {
 }
 
 #[test]
+fn a_small_memory_limit_costs_hardly_any_quality() {
+    let data = blobs(3000, 8, 60, 7);
+    for euclidean in [true, false] {
+        for k in [1, 40] {
+            let whole = trained(model(k, euclidean), &data);
+            assert!(whole.info().unwrap().contains("all 3000 x 3000 distances"));
+            let sampled = trained(model(k, euclidean).with_memory_limit(16_000_000), &data);
+            assert!(sampled.info().unwrap().contains("OneBatchPAM"));
+            let ratio = sampled.inertia().unwrap() / whole.inertia().unwrap();
+            assert!(ratio <= 1.005, "k={k}: {ratio}");
+
+            // Too little even for the distances of a window of candidates.
+            let tight = trained(model(k, euclidean).with_memory_limit(1_000_000), &data);
+            let ratio = tight.inertia().unwrap() / whole.inertia().unwrap();
+            assert!(ratio <= 1.1, "k={k}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn a_sample_keeps_every_promise() {
+    let limit = 400_000;
+    // Rare values, which a sample is likely to miss.
+    let rare = Array2::from_shape_fn((2000, 2), |(i, t)| {
+        if i % 100 == 7 {
+            (i * (t + 1)) as f32
+        } else {
+            0.0
+        }
+    });
+    let kmeans = trained(model(21, true).with_memory_limit(limit), &rare);
+    assert_eq!(kmeans.inertia(), Some(0.0));
+    assert!(kmeans.cluster_sizes().unwrap().iter().all(|&size| size > 0));
+    let kmeans = trained(model(23, true).with_memory_limit(limit), &rare);
+    let sizes = kmeans.cluster_sizes().unwrap();
+    assert_eq!(sizes.iter().filter(|&&size| size == 0).count(), 2);
+
+    // Nearly all rows without direction, and all of them.
+    let mut sparse = Array2::zeros((2000, 3));
+    sparse
+        .slice_mut(ndarray::s![..5, ..])
+        .assign(&blobs(5, 3, 5, 9));
+    trained(model(8, false).with_memory_limit(limit), &sparse);
+    trained(
+        model(3, false).with_memory_limit(limit),
+        &Array2::zeros((2000, 3)),
+    );
+
+    // As many clusters as rows, and given centroids.
+    let data = blobs(1000, 3, 10, 8);
+    let all = trained(model(1000, true).with_memory_limit(limit), &data);
+    assert_eq!(all.inertia(), Some(0.0));
+    let given = data.slice(ndarray::s![..10, ..]).to_owned();
+    let init = Init::Centroids(given);
+    trained(
+        model(10, true).with_init(init).with_memory_limit(limit),
+        &data,
+    );
+    let random = model(10, true).with_init(Init::Random).with_n_init(3);
+    trained(random.with_memory_limit(limit), &data);
+}
+
+#[test]
 fn threads_and_strides_do_not_change_a_bit() {
     let data = blobs(1500, 20, 30, 4);
     let mut wide = Array2::zeros((1500, 40));
     wide.slice_mut(ndarray::s![.., ..;2]).assign(&data);
     for euclidean in [true, false] {
-        let fit = |view, num_threads| {
-            let mut kmeans = model(25, euclidean);
-            kmeans.train(view, Some(num_threads)).unwrap();
-            kmeans
-        };
-        let expected = fit(data.view(), 1);
-        assert_eq!(fit(data.view(), 2), expected);
-        assert_eq!(fit(data.view(), 8), expected);
-        assert_eq!(fit(wide.slice(ndarray::s![.., ..;2]), 2), expected);
+        for limit in [100_000_000, 4_000_000, 400_000] {
+            let fit = |view, num_threads| {
+                let mut kmeans = model(25, euclidean).with_memory_limit(limit);
+                kmeans.train(view, Some(num_threads)).unwrap();
+                kmeans
+            };
+            let expected = fit(data.view(), 1);
+            assert_eq!(fit(data.view(), 2), expected);
+            assert_eq!(fit(data.view(), 8), expected);
+            assert_eq!(fit(wide.slice(ndarray::s![.., ..;2]), 2), expected);
+        }
     }
 }
 

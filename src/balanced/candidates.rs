@@ -134,8 +134,8 @@ impl Candidates {
     }
 
     /// Writes the cheapest candidate of every row under `prices` to `labels`,
-    /// equals by index, its cost to `costs`, and by how much the second is
-    /// dearer to `margins`.
+    /// equals by index, its cost to `costs`, and by how much any other cluster
+    /// is dearer, at least, to `margins`.
     pub fn choose(
         &self,
         prices: &[f64],
@@ -157,7 +157,7 @@ impl Candidates {
                 let outputs = labels.iter_mut().zip(costs).zip(margins);
                 for (row, ((label, cost), margin)) in rows.zip(outputs) {
                     let mut best = (f64::INFINITY, u32::MAX, 0.0);
-                    let mut second = f64::INFINITY;
+                    let mut second = self.beyond[row];
                     for (cluster, cost) in self.of_row(row) {
                         let value = cost + prices[cluster as usize];
                         if (value, cluster) < (best.0, best.1) {
@@ -169,7 +169,7 @@ impl Candidates {
                     }
                     *label = best.1;
                     *cost = best.2;
-                    *margin = second - best.0;
+                    *margin = (second - best.0).max(0.0);
                 }
             },
         )

@@ -6,7 +6,7 @@
 //! left are dropped when they come up.
 
 /// Rows kept for each target when the exits are built.
-const KEPT: usize = 16;
+const KEPT: usize = 4;
 
 /// The rows that could go to one target.
 struct Exit {

@@ -5,11 +5,12 @@
 //! price for each cluster (Aurenhammer, Hoffmann & Aronov, 1998). The prices
 //! live on from iteration to iteration:
 //!
-//! 1. a few iterations of Lloyd's algorithm without bound;
-//! 2. a [`Window`] of sizes that shrinks from what came out to what is asked
-//!    for; in each iteration [`prices`] come near, [`transport`] repairs the
-//!    rest exactly, and the centroids follow;
-//! 3. the last assignment, in the best place of the window, with a
+//! 1. from the first assignment on, sizes are in a [`Window`]: starting
+//!    without a bound and narrowing it ends in worse local minima;
+//! 2. in each iteration [`prices`] come near, [`transport`] repairs the rest
+//!    exactly, the centroids follow, and the window floats to where the
+//!    prices pull it;
+//! 3. the last assignment, in the best place of the window, has a
 //!    [`certificate`] of its optimality.
 
 mod candidates;
@@ -24,7 +25,7 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::{Result, try_vec};
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
 use crate::{lloyd, medoids, seeding};
@@ -34,19 +35,21 @@ use std::time::Instant;
 use transport::Transport;
 use window::Window;
 
-/// Clusters of each row that are looked at before all others.
-const CANDIDATES: usize = 16;
-/// Unbounded iterations to start with, at most.
-const FREE_ITERATIONS: usize = 6;
-/// What is left of the window's width an iteration later.
-const SHRINK: f64 = 0.6;
-/// If one row in this many must look at all clusters, all rows do: the search
-/// for all at once is the faster one.
+/// Clusters of each row that are looked at before all others: at least the
+/// first, up to the second as long as all rows together have no more than
+/// the third. Many make few rounds, few make fast ones.
+const CANDIDATES: (usize, usize, usize) = (4, 16, 1 << 17);
+/// Rounds of sweeps in one iteration, at most.
+const MAX_ROUNDS: usize = 12;
+/// One row in this many is a lot of rows.
 const MANY: usize = 16;
 /// So much larger prices than needed leave too few digits of the costs.
 const COARSE: f64 = 1e4;
 
-/// Memory beside the data: O(n + k·d), about 250 bytes a row.
+/// Memory beside the data: O(n + k·d), about 130 bytes a row.
+///
+/// An iteration searches the four nearest centroids of every row, O(n·k·d),
+/// and then takes O(n) and about k + violations shortest paths over k nodes.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
@@ -57,11 +60,11 @@ pub(crate) fn fit(
     if config.max_balance_diff >= rows {
         return fit_unbounded(nearest, config, threads, start);
     }
-    let mut model = Model::start(nearest, config, threads, start)?;
+    let mut model = Model::start(nearest, config, threads)?;
     let mut last_inertia = f64::INFINITY;
     while model.n_iter < config.iterations {
         model.n_iter += 1;
-        model.next_window();
+        model.float_window();
         let changed = model.assign(nearest, threads)?;
         let inertia: f64 = model.own.iter().sum();
         config.report(
@@ -77,7 +80,7 @@ pub(crate) fn fit(
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
         last_inertia = inertia;
         model.update(nearest, threads)?;
-        if converged && model.window.width() <= config.max_balance_diff {
+        if converged {
             break;
         }
     }
@@ -128,74 +131,38 @@ struct Model<'c> {
     prices: Vec<f64>,
     candidates: Candidates,
     window: Window,
-    /// By what the window's width is multiplied each iteration.
-    shrink: f64,
-    /// By how much the window moves once it has its final width, and whether
-    /// its last move was up.
+    /// By how much the window moves, and whether its last move was up.
     step: usize,
     rising: bool,
     n_iter: usize,
 }
 
 impl<'c> Model<'c> {
-    /// A few iterations without bound.
-    fn start(
-        nearest: &mut Nearest<'_>,
-        config: &'c Config,
-        threads: &Threads<'_>,
-        start: Instant,
-    ) -> Result<Self> {
-        let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
-        let clusters = config.n_clusters;
-        let mut centroids = seeding::seed(nearest, config, threads)?;
-        let mut labels = try_vec(UNASSIGNED, rows, "labels")?;
-        let mut n_iter = 0;
-        let free = Config {
-            iterations: FREE_ITERATIONS.min(config.iterations / 4),
-            ..config.clone()
-        };
-        if free.iterations > 0 {
-            let fit = lloyd::fit(nearest, &free, centroids, threads, start)?;
-            centroids = fit.centroids.into_raw_vec_and_offset().0;
-            (labels, n_iter) = (fit.labels, fit.n_iter);
-        } else {
-            nearest.assign(Centroids::new(&centroids, dims), threads, &mut labels, None)?;
-        }
-        let sizes = sizes(&labels, clusters);
-        let window = match Window::around(&sizes) {
-            wide if wide.width() > config.max_balance_diff => wide,
-            _ => Window::fitting(&sizes, config.max_balance_diff),
-        };
-        let ratio = config.max_balance_diff as f64 / window.width() as f64;
-        let shrinking = (config.iterations - n_iter) as f64 / 2.0;
+    fn start(nearest: &mut Nearest<'_>, config: &'c Config, threads: &Threads<'_>) -> Result<Self> {
+        let (rows, clusters) = (nearest.points().rows(), config.n_clusters);
+        let width = config.max_balance_diff;
+        let low = (rows / clusters).saturating_sub(width / 2);
+        let (least, most, all) = CANDIDATES;
+        let candidates = (all / rows).clamp(least, most).min(clusters);
         Ok(Model {
             config,
-            centroids,
+            centroids: seeding::seed(nearest, config, threads)?,
             medoids: vec![None; clusters],
-            labels,
+            labels: try_vec(UNASSIGNED, rows, "labels")?,
             own: try_vec(0.0, rows, "costs")?,
             margins: try_vec(0.0, rows, "margins")?,
             prices: vec![0.0; clusters],
-            candidates: Candidates::new(rows, clusters.min(CANDIDATES))?,
-            window,
-            shrink: SHRINK.min(ratio.powf(1.0 / shrinking)),
-            step: config.max_balance_diff.div_ceil(4),
+            candidates: Candidates::new(rows, candidates)?,
+            window: Window::near(low, width, rows, clusters),
+            step: width.div_ceil(4),
             rising: false,
-            n_iter,
+            n_iter: 0,
         })
     }
 
-    /// A narrower window, or once it is narrow enough, one moved to where the
-    /// prices pull.
-    fn next_window(&mut self) {
+    /// Moves the window to where the prices pull.
+    fn float_window(&mut self) {
         let (rows, clusters) = (self.labels.len(), self.config.n_clusters);
-        let width = self.config.max_balance_diff;
-        if self.window.width() > width {
-            let narrower = (self.window.width() as f64 * self.shrink) as usize;
-            let sizes = sizes(&self.labels, clusters);
-            self.window = Window::fitting(&sizes, narrower.max(width));
-            return;
-        }
         // A positive sum means that the upper bound costs more than the lower.
         let slope: f64 = self.prices.iter().sum();
         if slope == 0.0 {
@@ -210,7 +177,7 @@ impl<'c> Model<'c> {
             true => self.window.low + self.step,
             false => self.window.low.saturating_sub(self.step),
         };
-        self.window = Window::near(low, width, rows, clusters);
+        self.window = Window::near(low, self.config.max_balance_diff, rows, clusters);
     }
 
     /// The best assignment within the window; returns how many labels changed.
@@ -240,19 +207,37 @@ impl<'c> Model<'c> {
             sizes: vec![0; prices.len()],
         };
         choice.update(candidates, prices, threads)?;
-        let before = prices.clone();
-        prices::sweep(candidates, self.window, threads, prices, &mut choice)?;
-        let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
-        candidates.prices_fell(falls.fold(f64::NEG_INFINITY, f64::max));
-        let doubtful = candidates.doubtful(prices, choice.labels, choice.costs);
-        // Costs that came with huge prices have lost digits.
-        let is_coarse = greatest(&before) > COARSE * greatest(prices);
-        if !costs.root && (is_coarse || doubtful > choice.labels.len() / MANY) {
-            candidates.fill(nearest, &costs, prices, threads)?;
-            choice.update(candidates, prices, threads)?;
-        } else if doubtful > 0 {
-            let (labels, own) = (&mut *choice.labels, &mut *choice.costs);
-            candidates.resolve_doubtful(&costs, prices, threads, labels, own)?;
+        let many = choice.labels.len() / MANY;
+        // Far from balance, prices only rise: how many rows leave is known,
+        // but of those that would come only some have the cluster as candidate.
+        let mut only_raise = self.window.violation(&choice.sizes) > many;
+        for _ in 0..MAX_ROUNDS {
+            let before = prices.clone();
+            prices::sweep(
+                candidates,
+                self.window,
+                only_raise,
+                threads,
+                prices,
+                &mut choice,
+            )?;
+            let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
+            candidates.prices_fell(falls.fold(f64::NEG_INFINITY, f64::max));
+            let doubtful = candidates.doubtful(prices, choice.labels, choice.costs);
+            // Costs that came with huge prices have lost digits.
+            let is_coarse = greatest(&before) > COARSE * greatest(prices);
+            if !costs.root && (is_coarse || doubtful > many) {
+                candidates.fill(nearest, &costs, prices, threads)?;
+            } else if doubtful > 0 {
+                let (labels, own) = (&mut *choice.labels, &mut *choice.costs);
+                candidates.resolve_doubtful(&costs, prices, threads, labels, own)?;
+            }
+            if doubtful > 0 || is_coarse {
+                choice.update(candidates, prices, threads)?;
+            }
+            if doubtful <= many && !std::mem::take(&mut only_raise) {
+                break;
+            }
         }
         Ok(Transport::new(
             costs,
@@ -281,9 +266,6 @@ impl<'c> Model<'c> {
     fn finish(mut self, nearest: &mut Nearest<'_>, threads: &Threads<'_>) -> Result<Fit> {
         let (rows, clusters) = (self.labels.len(), self.config.n_clusters);
         let width = self.config.max_balance_diff;
-        if self.window.width() > width {
-            self.window = Window::fitting(&sizes(&self.labels, clusters), width);
-        }
         let mut transport = self.transport(nearest, threads)?;
         transport.solve(threads)?;
         let lows = Window::lows(width, rows, clusters);
@@ -306,12 +288,4 @@ impl<'c> Model<'c> {
 
 fn greatest(prices: &[f64]) -> f64 {
     prices.iter().map(|price| price.abs()).fold(0.0, f64::max)
-}
-
-fn sizes(labels: &[u32], clusters: usize) -> Vec<usize> {
-    let mut sizes = vec![0; clusters];
-    for &label in labels {
-        sizes[label as usize] += 1;
-    }
-    sizes
 }

@@ -45,6 +45,7 @@ impl Choice<'_> {
 pub(super) fn sweep(
     candidates: &Candidates,
     window: Window,
+    only_raise: bool,
     threads: &Threads<'_>,
     prices: &mut [f64],
     choice: &mut Choice<'_>,
@@ -54,7 +55,7 @@ pub(super) fn sweep(
         if raised {
             choice.update(candidates, prices, threads)?;
         }
-        let lowered = lower(candidates, window, prices, choice);
+        let lowered = !only_raise && lower(candidates, window, prices, choice);
         if lowered {
             choice.update(candidates, prices, threads)?;
         }

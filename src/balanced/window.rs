@@ -12,14 +12,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The smallest window that holds all sizes.
-    pub fn around(sizes: &[usize]) -> Self {
-        Window {
-            low: sizes.iter().copied().min().unwrap_or(0),
-            high: sizes.iter().copied().max().unwrap_or(0),
-        }
-    }
-
     /// `width` wide, as near to `low` as `rows` rows in `clusters` clusters
     /// permit. No cluster is empty.
     pub fn near(low: usize, width: usize, rows: usize, clusters: usize) -> Self {
@@ -37,21 +29,12 @@ impl Window {
         (least, rows / clusters)
     }
 
-    /// The window of this width that about as many sizes exceed as miss.
-    pub fn fitting(sizes: &[usize], width: usize) -> Self {
-        let rows = sizes.iter().sum();
-        let (mut least, mut most) = Self::lows(width, rows, sizes.len());
-        while least < most {
-            let low = (least + most) / 2;
-            let below = sizes.iter().filter(|&&size| size <= low).count();
-            let above = sizes.iter().filter(|&&size| size > low + width).count();
-            if above > below {
-                least = low + 1;
-            } else {
-                most = low;
-            }
-        }
-        Self::near(least, width, rows, sizes.len())
+    /// By how many rows the sizes miss the window.
+    pub fn violation(self, sizes: &[usize]) -> usize {
+        let misses = sizes
+            .iter()
+            .map(|&size| self.low.saturating_sub(size) + size.saturating_sub(self.high));
+        misses.sum()
     }
 
     pub fn width(self) -> usize {

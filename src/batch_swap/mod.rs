@@ -9,12 +9,13 @@
 mod split;
 mod swaps;
 
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Result, try_vec};
 use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;
-use crate::threads::Threads;
-use swaps::{Swap, Swaps};
+use crate::threads::{Event, Threads};
+use swaps::Swaps;
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -22,81 +23,93 @@ const WARM_UP: usize = 6;
 /// Iterations between a swap and its verdict.
 const TRIAL: usize = 3;
 
+/// A batch pays when it saves this fraction of the inertia.
+const PAYS: f64 = 1e-5;
+
+/// At first a swap must promise this part of what it costs: iterations raise
+/// the estimated gain, and lower the estimated loss.
+const HOPE: f64 = 0.5;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     /// Batches at most.
     pub rounds: usize,
-    /// Single swaps that may fail in a row.
+    /// Single swaps in a row that may not pay.
     pub patience: usize,
-    /// The fraction of the inertia that a batch must save to count as success.
-    pub gain: f64,
+    /// Times that less promising swaps get their chance, when no other pay.
+    pub leniency: u32,
 }
 
-/// Lowers the inertia of `centroids` (n_clusters × dimensions). A batch costs
-/// about [`TRIAL`] + 2 iterations, and memory 36 bytes a row.
+/// Lowers the inertia of `centroids` (n_clusters × dimensions).
+///
+/// First a tenth of the centroids may move at once; a batch that does not pay
+/// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
+/// about half a one to choose it; memory is 20 bytes a row.
 pub(crate) fn batch_swap(
     nearest: &mut Nearest<'_>,
+    config: &Config,
     mut centroids: Vec<f32>,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
-    let n_clusters = centroids.len() / dims;
-    let mut partition = Partition::new(nearest, &centroids)?;
+    let mut partition = Partition::new(nearest, &centroids, threads)?;
     let mut inertia = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
-    if n_clusters < 2 {
+    if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = partition.labels().to_vec();
-    let mut batch = (n_clusters / 10).max(1);
+    let mut labels = try_vec(0, nearest.points().rows(), "labels")?;
+    labels.copy_from_slice(partition.labels(nearest));
+    let mut trial = try_vec(0.0, centroids.len(), "centroids")?;
+    let largest = (config.n_clusters / 10).max(1);
+    let mut batch = largest;
     let mut failures = 0;
+    let mut leniency = 0;
     for _ in 0..effort.rounds {
-        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?
-            .choose(batch, failures, rng, threads)?;
-        if swaps.is_empty() {
-            break;
+        let hope = HOPE / f64::from(1 << leniency);
+        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?;
+        let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
+        if swaps.is_empty() || failures == effort.patience {
+            if leniency == effort.leniency {
+                break;
+            }
+            leniency += 1;
+            batch = largest;
+            failures = 0;
+            continue;
         }
-        let mut trial = centroids.clone();
-        for Swap {
-            removed,
-            split,
-            halves,
-        } in &swaps
-        {
-            trial[split * dims..][..dims].copy_from_slice(&halves[..dims]);
-            trial[removed * dims..][..dims].copy_from_slice(&halves[dims..]);
+        trial.copy_from_slice(&centroids);
+        for swap in &swaps {
+            let (first, second) = swap.halves.split_at(dims);
+            trial[swap.split * dims..][..dims].copy_from_slice(first);
+            trial[swap.removed * dims..][..dims].copy_from_slice(second);
         }
         let reached = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
-        let success = reached < inertia * (1.0 - effort.gain);
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "batch {} swaps {} best {inertia:.6e} trial {reached:.6e} {}",
-                batch,
-                swaps.len(),
-                1.0 - reached / inertia
-            );
+        if config.verbose {
+            let count = swaps.len();
+            let text = format!("{count} centroids moved: inertia {inertia:.6e} -> {reached:.6e}");
+            threads.tell(Event::Message(&text))?;
         }
+        let pays = reached < inertia * (1.0 - PAYS);
         if reached < inertia {
-            (centroids, inertia) = (trial, reached);
-            labels.copy_from_slice(partition.labels());
+            centroids.copy_from_slice(&trial);
+            inertia = reached;
+            labels.copy_from_slice(partition.labels(nearest));
         }
-        if success {
+        if pays {
             failures = 0;
         } else if swaps.len() > 1 {
             batch = swaps.len() / 2;
         } else {
             failures += 1;
-            if failures >= effort.patience {
-                break;
-            }
         }
     }
     Ok(centroids)
 }
 
-/// Iterations of Lloyd's algorithm. Returns the inertia.
+/// Iterations of Lloyd's algorithm, until nothing changes. Returns the inertia.
 fn iterate(
     nearest: &mut Nearest<'_>,
     partition: &mut Partition,

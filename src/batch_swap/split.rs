@@ -38,6 +38,7 @@ pub(super) fn split(
     let rows: Vec<Row<'_>> = values
         .chunks_exact(dims)
         .map(|row| Row::new(row, metric))
+        .filter(|row| row.inverse_norm() > 0.0)
         .collect();
     let costs: Vec<f64> = rows
         .iter()
@@ -53,27 +54,25 @@ pub(super) fn split(
     halves.extend_from_slice(rows[second].values);
     metric.normalize(&mut halves[dims..]);
     let mut split_cost = cost;
-    let mut sides = vec![false; rows.len()];
+    // The side of each row: 0 or 1.
+    let mut sides = vec![0; rows.len()];
     for iteration in 0..=ITERATIONS {
         let (first, second) = halves.split_at(dims);
         split_cost = 0.0;
         for (row, side) in rows.iter().zip(&mut sides) {
             let (to_first, to_second) = (row.distance(first), row.distance(second));
-            *side = to_second < to_first;
+            *side = usize::from(to_second < to_first);
             split_cost += to_first.min(to_second).max(0.0);
         }
         if iteration < ITERATIONS {
-            let (first, second) = halves.split_at_mut(dims);
-            write_mean(
-                rows.iter().zip(&sides).filter(|&(_, &side)| !side),
-                metric,
-                first,
-            );
-            write_mean(
-                rows.iter().zip(&sides).filter(|&(_, &side)| side),
-                metric,
-                second,
-            );
+            for (side, half) in halves.chunks_exact_mut(dims).enumerate() {
+                let rows = rows.iter().zip(&sides);
+                write_mean(
+                    rows.filter(|row| *row.1 == side).map(|row| row.0),
+                    metric,
+                    half,
+                );
+            }
         }
     }
     Some(Split {
@@ -82,15 +81,12 @@ pub(super) fn split(
     })
 }
 
-/// The mean of rows, or with cosine the direction of their mean direction.
-fn write_mean<'r>(
-    rows: impl Iterator<Item = (&'r Row<'r>, &'r bool)>,
-    metric: Metric,
-    mean: &mut [f32],
-) {
+/// The mean of rows, or with cosine the direction of their mean direction;
+/// nothing is written where there are no rows.
+fn write_mean<'r>(rows: impl Iterator<Item = &'r Row<'r>>, metric: Metric, mean: &mut [f32]) {
     let mut sum = vec![0.0f64; mean.len()];
     let mut count = 0.0;
-    for (row, _) in rows {
+    for row in rows {
         for (sum, &value) in sum.iter_mut().zip(row.values) {
             *sum += f64::from(value) * row.inverse_norm();
         }

@@ -10,10 +10,6 @@ use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::ArrayView2;
 
-/// A swap is worth a trial if its estimated gain is at least this part of its
-/// estimated loss: iterations raise the first and lower the second.
-const HOPE: f64 = 0.5;
-
 /// A centroid is removed, and the members of another get two.
 pub(super) struct Swap {
     pub removed: usize,
@@ -54,20 +50,25 @@ impl<'a> Swaps<'a> {
     }
 
     /// At most `batch` swaps of different clusters: the least useful centroids
-    /// go where a split gains most. The `skip` best splits are left out.
+    /// go where a split gains most, and at least `hope` times what they are
+    /// missed for. The `skip` best splits are left out.
     pub fn choose(
         &self,
         batch: usize,
         skip: usize,
+        hope: f64,
         rng: &mut Rng,
         threads: &Threads<'_>,
     ) -> Result<Vec<Swap>> {
         let mut splits = self.best_splits(batch + skip, rng, threads)?;
         splits.drain(..skip.min(splits.len()));
+        if splits.is_empty() {
+            return Ok(Vec::new());
+        }
         let removed = self.least_useful(&splits, threads)?;
         let swaps = removed.into_iter().zip(splits);
         Ok(swaps
-            .take_while(|&((_, loss), (_, ref split))| split.gain >= HOPE * loss)
+            .take_while(|&((_, loss), (_, ref split))| split.gain >= hope * loss)
             .map(|((removed, _), (j, split))| Swap {
                 removed,
                 split: j,

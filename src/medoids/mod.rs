@@ -82,8 +82,7 @@ pub(crate) fn fit(
         Assignment::new(nearest, medoids, threads)?
     } else {
         let cells = onebatch::matrix_cells(budget);
-        let medoids = streaming::swap(&scaled, medoids, cells, &mut rng, threads)?;
-        refine::refine(nearest, &scaled, medoids, threads)?
+        refine::refine(nearest, &scaled, medoids, cells, &mut rng, threads)?
     };
     Ok(Fit {
         inertia: assignment.inertia,

@@ -1,10 +1,12 @@
 //! From medoids of a sample to medoids of all rows.
 
 use super::distances::{Scaled, Scratch, TILE};
+use super::streaming;
 use crate::clusters::Clusters;
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
+use crate::rng::Rng;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
 use crate::update::update_centroids;
@@ -14,6 +16,9 @@ const ROUNDS: usize = 3;
 
 /// Members of each cluster that are tried as its medoid.
 const TRIED: usize = 256;
+
+/// Central members that are candidates, of all clusters together, at least.
+const FEWEST_CENTRAL: usize = 2_000;
 
 /// Members per task.
 const TASK_MEMBERS: usize = 8 * TILE;
@@ -62,31 +67,47 @@ fn unsquared(distance: f64, metric: Metric) -> f64 {
     }
 }
 
-/// Gives empty clusters a row of their own, then moves each medoid to the most
-/// central member of its cluster and reassigns, while that lowers the inertia.
+/// Swaps on, judged by all rows or many. Candidates are all rows where the
+/// work allows it, else the most central members of each cluster, found anew
+/// while the inertia falls. Clusters that are empty get a row of their own.
 ///
-/// O(n·d·(k + 256)) a round.
+/// `cells` bounds the distances that are kept.
 pub(crate) fn refine(
     nearest: &mut Nearest<'_>,
     scaled: &Scaled<'_>,
-    medoids: Vec<usize>,
+    mut medoids: Vec<usize>,
+    cells: usize,
+    rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Assignment> {
+    let try_all = streaming::can_try_all(scaled, medoids.len(), cells);
+    if try_all {
+        let candidates = rng.distinct(scaled.rows(), scaled.rows());
+        medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
+    }
     let mut best = Assignment::new(nearest, medoids, threads)?;
     let filled = fill_empty_clusters(nearest, &best, threads)?;
     if filled != best.medoids {
         best = Assignment::new(nearest, filled, threads)?;
     }
-    for _ in 0..ROUNDS {
-        let medoids = central_members(nearest, scaled, &best, threads)?;
-        if medoids == best.medoids {
-            break;
-        }
+    let rounds = if try_all { 0 } else { ROUNDS };
+    for _ in 0..rounds {
+        let central = central_members(nearest, scaled, &best, threads)?;
+        let mut medoids: Vec<usize> = central.iter().map(|members| members[0]).collect();
+        let share = FEWEST_CENTRAL.div_ceil(medoids.len());
+        let candidates: Vec<usize> = central
+            .iter()
+            .flat_map(|members| members.iter().take(share).copied())
+            .collect();
+        medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
         let next = Assignment::new(nearest, medoids, threads)?;
-        if next.inertia >= best.inertia {
+        let gain = best.inertia - next.inertia;
+        if gain > 0.0 {
+            best = next;
+        }
+        if gain <= streaming::WORTHWHILE * best.inertia {
             break;
         }
-        best = next;
     }
     Ok(best)
 }
@@ -129,14 +150,14 @@ fn fill_empty_clusters(
     Ok(medoids)
 }
 
-/// For each cluster the best medoid among the members nearest to its mean,
-/// or the present one.
+/// For each cluster its medoid and the members nearest to its mean; first
+/// those with the least sums of distances to all members. O(n·d·256).
 fn central_members(
     nearest: &Nearest<'_>,
     scaled: &Scaled<'_>,
     current: &Assignment,
     threads: &Threads<'_>,
-) -> Result<Vec<usize>> {
+) -> Result<Vec<Vec<usize>>> {
     let points = nearest.points();
     let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len())?;
     let mut means = current.centroids.clone();
@@ -180,12 +201,12 @@ fn central_members(
             *sum += part;
         }
     }
-    let best_of = |(tried, sums): (Vec<usize>, Vec<f64>)| {
-        let order = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
-        let least = sums.iter().enumerate().min_by(order);
-        tried[least.map_or(0, |(place, _)| place)]
+    let ranked = |(tried, sums): (Vec<usize>, Vec<f64>)| {
+        let mut order: Vec<usize> = (0..tried.len()).collect();
+        order.sort_by(|&a, &b| sums[a].total_cmp(&sums[b]));
+        order.into_iter().map(|place| tried[place]).collect()
     };
-    Ok(tried.into_iter().zip(sums).map(best_of).collect())
+    Ok(tried.into_iter().zip(sums).map(ranked).collect())
 }
 
 fn rows_of(members: &[u32]) -> Vec<usize> {

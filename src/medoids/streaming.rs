@@ -12,33 +12,41 @@ use std::collections::HashSet;
 /// Multiply-adds spent at most, beyond the first pass: some seconds.
 const MOST_WORK: f64 = 4e11;
 
-/// Candidates at most, even where the work would allow more.
-const MOST_CANDIDATES: usize = 50_000;
+/// A pass or round that gains less than this fraction of the loss is the last.
+pub(crate) const WORTHWHILE: f64 = 1e-4;
+
+/// With fewer points a swap would be judged by chance.
+const POINTS_A_CLUSTER: usize = 20;
 
 /// Candidates whose distances are there at a time.
 const WINDOW: usize = TILE;
 
-/// Swaps the medoids (rows of the data) with candidates drawn at random, or
-/// with all rows where these are few enough; `cells` bounds the distances
-/// that are kept.
+/// Whether all rows can be tried against all rows.
+pub(crate) fn can_try_all(scaled: &Scaled<'_>, n_clusters: usize, cells: usize) -> bool {
+    let rows = scaled.rows();
+    let work = rows as f64 * rows as f64 * scaled.dims() as f64;
+    work <= MOST_WORK && (n_clusters + WINDOW).saturating_mul(rows) <= cells
+}
+
+/// Swaps the medoids with candidates, all rows of the data, where that lowers
+/// the loss over as many points as the work and `cells`, the distances that
+/// may be kept, allow.
 pub(crate) fn swap(
     scaled: &Scaled<'_>,
     mut medoids: Vec<usize>,
+    candidates: &[usize],
     cells: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
     let (rows, k) = (scaled.rows(), medoids.len());
     let pairs = MOST_WORK / scaled.dims() as f64;
-    // More points than candidates: they decide how well a swap is judged.
-    let most = (0.4 * pairs).sqrt() as usize;
-    let candidates = rng.distinct(most.clamp(1, MOST_CANDIDATES).min(rows), rows);
     let affordable = (pairs / candidates.len() as f64) as usize;
     let count = affordable.min(cells / (k + WINDOW)).min(rows);
-    if k == 1 || count < 2 * k {
+    let points = draw_points(count, rows, candidates, &medoids, rng);
+    if k == 1 || points.len() < POINTS_A_CLUSTER * k {
         return Ok(medoids);
     }
-    let points = draw_points(count, rows, &candidates, &medoids, rng);
     let work = candidates.len() as f64 * points.len() as f64;
     let passes = (pairs / work).max(1.0) as usize;
 
@@ -48,14 +56,14 @@ pub(crate) fn swap(
     let mut distances = scaled.between(&window, &points, threads)?;
     let mut swapping = Swapping::new(&distances, (0..k).collect())?;
     for _ in 0..passes {
-        let mut swaps = 0;
+        let before = swapping.loss();
         for tried in candidates.chunks(WINDOW) {
             scaled.replace(&mut distances, k, tried, &points, threads)?;
             let order: Vec<usize> = (0..tried.len())
                 .filter(|&place| !medoids.contains(&tried[place]))
                 .map(|place| k + place)
                 .collect();
-            swaps += swapping.pass(&distances, &order, threads)?;
+            swapping.pass(&distances, &order, threads)?;
             for (cluster, medoid) in medoids.iter_mut().enumerate() {
                 let place = swapping.medoids()[cluster];
                 if place >= k {
@@ -65,7 +73,7 @@ pub(crate) fn swap(
                 }
             }
         }
-        if swaps == 0 {
+        if before - swapping.loss() <= WORTHWHILE * before {
             break;
         }
     }

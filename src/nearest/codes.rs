@@ -52,7 +52,9 @@ impl Coder {
             head,
             level: head,
             basis: None,
-            slack: 8.0 * ROUNDOFF,
+            // Times the 0.01 of `Frame::norm_bound`, more than the rounding of
+            // unit rows.
+            slack: 512.0 * ROUNDOFF,
             defect: 0.0,
             kernels,
         }

@@ -1,12 +1,12 @@
 //! The coordinates that the fast engines compute in, and their error bounds.
 //!
 //! With a centre m and a scale s, rows become q = s·(x − m) (cosine:
-//! q = x/‖x‖ − m) and centroids v = s·(c − m) (c − m). The nearest centroid
+//! q = x/‖x‖ − m) and centroids v = s·(c − m) (c/‖c‖ − m). The nearest centroid
 //! is the one with the greatest score q·v + b. `docs/nearest.md` derives this
 //! and proves the bounds.
 
 use super::exact::{dot, squared_distance};
-use super::{Centroids, Row};
+use super::{Centroids, Row, inverse_norm};
 use crate::metric::Metric;
 use crate::points::Points;
 
@@ -148,17 +148,21 @@ impl Frame {
         values: &mut [f32],
     ) -> Option<CentroidTerms> {
         let row = centroids.row(j);
+        let (scale, bias) = (f64::from(self.scale), centroids.bias(j));
+        let factor = match self.metric {
+            Metric::Euclidean => scale,
+            Metric::Cosine => inverse_norm(row),
+        };
         for ((value, &c), &m) in values.iter_mut().zip(row).zip(&self.scaled_centre) {
-            *value = c * self.scale - m;
+            *value = (f64::from(c) * factor - f64::from(m)) as f32;
         }
-        let scale = f64::from(self.scale);
-        let offset_squared = scale * scale * squared_distance(row, &self.centre);
+        let offset_squared = match self.metric {
+            Metric::Euclidean => scale * scale * squared_distance(row, &self.centre),
+            Metric::Cosine => dot(values, values),
+        };
         let (offset, price) = match self.metric {
-            Metric::Euclidean => (
-                -0.5 * offset_squared,
-                0.5 * scale * scale * centroids.bias(j),
-            ),
-            Metric::Cosine => (dot(row, &self.centre), centroids.bias(j)),
+            Metric::Euclidean => (-0.5 * offset_squared, 0.5 * scale * scale * bias),
+            Metric::Cosine => (dot(row, &self.centre) * factor, bias),
         };
         let norm = offset_squared.sqrt();
         let score = offset - price;

@@ -49,6 +49,8 @@ pub(super) struct HeadSearch<'a> {
     /// k × dims: v, for float32 scores, with their terms.
     values: Vec<f32>,
     terms: Vec<CentroidTerms>,
+    /// 1 / ‖c‖, for distances; 1 unless the metric is cosine.
+    inverse_norms: Vec<f64>,
     level: Level,
     /// Centroids too far for float32.
     always: Vec<u32>,
@@ -121,6 +123,7 @@ impl<'a> HeadSearch<'a> {
             rests: try_vec(Rest::default(), count * coder.levels(), PURPOSE)?,
             values: try_vec(0.0, count * dims, PURPOSE)?,
             terms: try_vec(CentroidTerms::default(), count, PURPOSE)?,
+            inverse_norms: try_vec(1.0, count, PURPOSE)?,
             level: Level {
                 count: 0,
                 terms: Terms {
@@ -164,17 +167,21 @@ impl<'a> HeadSearch<'a> {
     fn encode_centroids(&mut self) -> Result<()> {
         let (count, dims, head) = (self.centroids.len(), self.centroids.dims, self.coder.head);
         let levels = self.coder.levels();
-        let mut scales = try_vec(self.frame.scale, count, "centroids")?;
+        let mut scales = try_vec(0.0f32, count, "centroids")?;
         let repeated = repeated(self.centroids)?;
         for (j, scale) in scales.iter_mut().enumerate() {
-            let values = &mut self.values[j * dims..][..dims];
+            let row = Row::new(self.centroids.row(j), self.frame.metric);
+            self.inverse_norms[j] = row.inverse_norm();
             if repeated.binary_search(&(j as u32)).is_ok() {
-                *scale = 0.0;
-            } else if let Some(terms) = self.frame.centroid(self.centroids, j, values) {
+                continue;
+            }
+            let values = &mut self.values[j * dims..][..dims];
+            let terms = self.frame.centroid(self.centroids, j, values);
+            if let (Some(terms), Some(of_row)) = (terms, self.frame.row_scale(&row)) {
                 self.terms[j] = terms;
+                *scale = of_row;
             } else {
                 self.always.push(j as u32);
-                *scale = 0.0;
             }
         }
         let values = self.centroids.values;
@@ -440,7 +447,12 @@ impl<'a> HeadSearch<'a> {
 
     /// Centroid j as a leader.
     fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
-        let distance = row.distance(self.centroids.row(j as usize));
+        let centroid = Row {
+            values: self.centroids.row(j as usize),
+            metric: self.frame.metric,
+            inverse_norm: self.inverse_norms[j as usize],
+        };
+        let distance = row.distance_to(&centroid);
         let value = distance + self.centroids.bias(j as usize);
         let base = block.codes.bases[block.at + i];
         let score = base - self.frame.score_per_distance() * value;

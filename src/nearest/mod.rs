@@ -5,7 +5,7 @@
 //! D is computed in float64 by [`exact`]:
 //!
 //! * Euclidean: Σ (x − c)²;
-//! * cosine: 1 − x·c / ‖x‖ (1 for a zero row; centroids are unit vectors);
+//! * cosine: 1 − x·c / (‖x‖ ‖c‖) (1 for a zero row);
 //! * plus the centroid's bias, where one is given.
 //!
 //! Engines filter by fast, approximate arithmetic with a proven error bound
@@ -28,6 +28,7 @@ mod frame;
 #[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
+mod kd;
 #[cfg(target_arch = "x86_64")]
 mod level;
 mod pairwise;
@@ -49,6 +50,7 @@ use crate::threads::Threads;
 
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
+pub(crate) use kd::SortedRows;
 
 #[cfg(target_arch = "x86_64")]
 use eight_bit::EightBit;
@@ -119,10 +121,7 @@ impl<'a> Row<'a> {
     pub fn new(values: &'a [f32], metric: Metric) -> Self {
         let inverse_norm = match metric {
             Metric::Euclidean => 1.0,
-            Metric::Cosine => {
-                let norm = dot(values, values).sqrt();
-                if norm > 0.0 { 1.0 / norm } else { 0.0 }
-            }
+            Metric::Cosine => inverse_norm(values),
         };
         Row {
             values,
@@ -137,11 +136,27 @@ impl<'a> Row<'a> {
 
     /// The canonical distance, without bias.
     pub fn distance(&self, centroid: &[f32]) -> f64 {
+        self.distance_to(&Row::new(centroid, self.metric))
+    }
+
+    /// The canonical distance, without bias.
+    pub fn distance_to(&self, centroid: &Row<'_>) -> f64 {
         match self.metric {
-            Metric::Euclidean => squared_distance(self.values, centroid),
-            Metric::Cosine => 1.0 - dot(self.values, centroid) * self.inverse_norm,
+            Metric::Euclidean => squared_distance(self.values, centroid.values),
+            Metric::Cosine => {
+                // A unit vector rounded to float32 isn't one: between rows far
+                // from the origin its error would outweigh the angles.
+                let along = dot(self.values, centroid.values) * self.inverse_norm;
+                1.0 - along * centroid.inverse_norm
+            }
         }
     }
+}
+
+/// 1 / ‖values‖, or 0 for zeros.
+pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
+    let norm = dot(values, values).sqrt();
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 
 /// Searches over the same rows again and again. Keeps between calls what the
@@ -155,6 +170,8 @@ pub(crate) struct Nearest<'a> {
     calls: usize,
     #[cfg(target_arch = "x86_64")]
     eight_bit: EightBit,
+    /// The rows sorted in space, if that pays.
+    sorted: Option<Box<dyn SortedRows>>,
 }
 
 impl<'a> Nearest<'a> {
@@ -172,6 +189,7 @@ impl<'a> Nearest<'a> {
             calls: 0,
             #[cfg(target_arch = "x86_64")]
             eight_bit: EightBit::new(points, setting),
+            sorted: None,
         }
     }
 
@@ -181,6 +199,26 @@ impl<'a> Nearest<'a> {
 
     pub fn metric(&self) -> Metric {
         self.metric
+    }
+
+    /// Sorts the rows for many searches among few dimensions, where that pays.
+    pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
+        let free = self.setting.engine.is_none() && self.metric == Metric::Euclidean;
+        if self.sorted.is_none() && free {
+            self.sorted = kd::sort(self.points, n_clusters, self.setting.isa, threads)?;
+        }
+        if let Some(sorted) = &mut self.sorted {
+            sorted.reset();
+        }
+        Ok(())
+    }
+
+    pub fn sorted(&self) -> Option<&dyn SortedRows> {
+        self.sorted.as_deref()
+    }
+
+    pub fn sorted_mut(&mut self) -> &mut Option<Box<dyn SortedRows>> {
+        &mut self.sorted
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical

@@ -11,10 +11,20 @@ use crate::nearest::Nearest;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
+use ndarray::ArrayView2;
+use parallel::parallel;
+use plus_plus::plus_plus;
 use potential::Potential;
 
-/// Above this many clusters k-means++ costs more than the iterations it saves.
+/// Above this many clusters k-means++ costs more than the iterations it saves,
+/// and random rows do as well.
 const MAX_PLUS_PLUS: usize = 500;
+
+/// Rows of the sample that [`Init::Auto`] runs k-means++ on: this many for a
+/// cluster, and at least [`MIN_SAMPLE`].
+const SAMPLE_PER_CLUSTER: usize = 16;
+
+const MIN_SAMPLE: usize = 2048;
 
 /// n_clusters × dimensions first centroids, drawn with the configured seed.
 pub(crate) fn seed(
@@ -42,19 +52,41 @@ pub(crate) fn draw(
             }
             return Ok(centroids);
         }
-        Init::KMeansParallel => parallel::parallel(nearest, count, rng, threads)?,
-        Init::Auto if count > MAX_PLUS_PLUS => rng.distinct(count, points.rows()),
         Init::Random => rng.distinct(count, points.rows()),
-        Init::Auto | Init::KMeansPlusPlus => {
-            let mut picked = Vec::with_capacity(count);
-            let potential = Potential::new(points, metric, None, threads)?;
-            plus_plus::plus_plus(potential, &mut picked, count, rng, threads)?;
-            picked
+        Init::KMeansPlusPlus => draw_plus_plus(points, metric, count, rng, threads)?,
+        Init::KMeansParallel => parallel(nearest, count, rng, threads)?,
+        Init::Auto if count > MAX_PLUS_PLUS => rng.distinct(count, points.rows()),
+        Init::Auto => {
+            let size = (count * SAMPLE_PER_CLUSTER).max(MIN_SAMPLE);
+            if size <= points.rows() / 4 {
+                let mut rows = rng.distinct(size, points.rows());
+                rows.sort_unstable();
+                let copy = copy_rows(points, Metric::Euclidean, &rows)?;
+                let sample = ArrayView2::from_shape((size, points.cols()), &copy)
+                    .expect("size x cols values");
+                let picked = draw_plus_plus(&sample.into(), metric, count, rng, threads)?;
+                picked.into_iter().map(|pick| rows[pick]).collect()
+            } else {
+                draw_plus_plus(points, metric, count, rng, threads)?
+            }
         }
     };
     // Fewer distinct rows than clusters: the surplus clusters will be empty.
     picked.resize_with(count, || rng.below(points.rows()));
     copy_rows(points, metric, &picked)
+}
+
+fn draw_plus_plus(
+    points: &Points<'_>,
+    metric: Metric,
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<usize>> {
+    let mut picked = Vec::with_capacity(count);
+    let potential = Potential::new(points, metric, None, threads)?;
+    plus_plus(potential, &mut picked, count, rng, threads)?;
+    Ok(picked)
 }
 
 /// The given rows as centroids: of unit length where the metric wants it.

@@ -473,6 +473,32 @@ static void balanced_models_predict_by_their_prices(void)
     kentro_kmeans_free(kmeans);
 }
 
+/* What the caller's buffer held before has no influence. */
+static void outputs_need_not_be_initialised(void)
+{
+    enum { WIDE = 64, MANY = 520 };
+    float *data = blobs(ROWS, WIDE, 16);
+    kentro_kmeans *kmeans = new_kmeans(MANY, 1);
+    kentro_points *points = NULL;
+    uint32_t clean[ROWS], dirty[ROWS];
+    memset(clean, 0xff, sizeof clean);
+    OK(kentro_kmeans_set_balanced(kmeans, 1));
+    OK(kentro_kmeans_set_iterations(kmeans, 2));
+    OK(kentro_points_new_f32(data, ROWS, WIDE, &points));
+    OK(kentro_kmeans_train(kmeans, points, 1));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, clean, NULL));
+    memset(dirty, 0x77, sizeof dirty);
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, dirty, NULL));
+    CHECK(memcmp(clean, dirty, sizeof clean) == 0);
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, clean, NULL));
+    memset(dirty, 0x77, sizeof dirty);
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, dirty, NULL));
+    CHECK(memcmp(clean, dirty, sizeof clean) == 0);
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
 /* The sum of distances of all rows to the nearest of these rows. */
 static double loss(const float *data, const size_t *medoids)
 {
@@ -542,6 +568,7 @@ int main(void)
     RUN(clones_are_independent);
     RUN(every_setting_is_accepted);
     RUN(balanced_sizes_keep_their_bound);
+    RUN(outputs_need_not_be_initialised);
     RUN(balanced_models_predict_by_their_prices);
     RUN(medoids_are_rows_and_none_can_be_bettered);
     return finish();

@@ -256,7 +256,22 @@ void balanced_sizes_stay_within_the_bound() {
             largest = std::max(largest, members.size());
         }
         check(clusters.members().size() == 400 && largest - smallest <= bound);
+        check(kmeans.balance_gap() <= 1e-6 && kmeans.info().empty());
     }
+}
+
+void prices_spread_points_that_nearest_centroids_do_not() {
+    std::vector<float> uneven = data;
+    for (std::size_t i = 0; i < 300; ++i) std::copy_n(&data[i % 100 * 4 * 6], 6, &uneven[i * 6]);
+    auto kmeans = kentro::KMeans(7).with_euclidean(true).with_balanced(true);
+    kmeans.fit({uneven, 6});
+    const auto spread = [](const std::vector<std::uint32_t>& labels) {
+        std::vector<std::ptrdiff_t> sizes(7);
+        for (std::uint32_t label : labels) ++sizes[label];
+        const auto ends = std::minmax_element(sizes.begin(), sizes.end());
+        return *ends.second - *ends.first;
+    };
+    check(spread(kmeans.predict_balanced({uneven, 6})) < spread(kmeans.predict({uneven, 6})));
 }
 
 void medoids_are_points_of_their_clusters() {
@@ -319,6 +334,8 @@ int main() {
         {"one_model_serves_many_threads", one_model_serves_many_threads},
         {"given_centroids_and_seeds", given_centroids_and_seeds},
         {"balanced_sizes_stay_within_the_bound", balanced_sizes_stay_within_the_bound},
+        {"prices_spread_points_that_nearest_centroids_do_not",
+         prices_spread_points_that_nearest_centroids_do_not},
         {"medoids_are_points_of_their_clusters", medoids_are_points_of_their_clusters},
         {"small_shapes", small_shapes},
         {"huge_values", huge_values},

@@ -73,6 +73,38 @@ def test_a_loose_bound_changes_nothing(blobs, euclidean):
     assert bound.inertia <= plain.inertia * 1.02
 
 
+def test_prices_spread_new_points():
+    rng = np.random.default_rng(15)
+
+    def heap(rows):  # nine tenths of the points lie in one
+        return np.where(rng.random((rows, 1)) < 0.9, 0, 5) + rng.normal(size=(rows, 3))
+
+    kmeans = KMeans(6).with_euclidean(True).with_balanced(True).with_max_balance_diff(1)
+    kmeans.train(heap(1200))
+    assert 0 <= kmeans.balance_gap <= 1e-6
+    new = heap(1200)
+    nearest, priced = kmeans.predict(new), kmeans.predict(new, balanced=True)
+    sizes = np.bincount(priced, minlength=6)
+    assert np.ptp(sizes) < 0.5 * np.ptp(np.bincount(nearest, minlength=6))
+    assert [len(members) for members in kmeans.assign(new, balanced=True)] == sizes.tolist()
+    np.testing.assert_array_equal(labels_of(kmeans.assign(new, balanced=True), 1200), priced)
+    with pytest.raises(ValueError, match="k must be 1 when balanced is True, got 2"):
+        kmeans.assign(new, 2, balanced=True)
+    plain = KMeans(6)
+    assert plain.balance_gap is None
+    plain.train(new)
+    assert plain.balance_gap is None
+    with pytest.raises(ValueError, match="balanced assignment needs a model trained with"):
+        plain.predict(new, balanced=True)
+
+
+def test_medoids_say_how_they_were_found():
+    kmeans = KMeans(3).with_use_medoids(True)
+    assert kmeans.info is None
+    kmeans.train(make_blobs(60, 3, 3))
+    assert kmeans.info
+
+
 def test_balanced_costs_little_inertia():
     data = make_blobs(rows=1200, dims=4, clusters=6, spread=1.5)
     balanced = KMeans(6).with_euclidean(True).with_balanced(True).with_max_balance_diff(1)

@@ -363,6 +363,7 @@ def test_train_does_not_copy_the_data(dtype):
         KMeans(2).train(data[:1000])
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         KMeans(8).with_euclidean(True).with_iterations(2).train(data)
+        KMeans(300).with_init("random").with_iterations(2).train(data)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print((after - before) * 1024 / (data.size * 4))
         """

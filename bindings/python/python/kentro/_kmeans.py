@@ -179,16 +179,31 @@ class KMeans:
 
         return self._train(points, count, fill)
 
-    def assign(self, data: Any, k: int = 1, num_threads: int | None = None) -> list[list[int]]:
+    def assign(
+        self,
+        data: Any,
+        k: int = 1,
+        num_threads: int | None = None,
+        *,
+        balanced: bool = False,
+    ) -> list[list[int]]:
         """Assign every point to its `k` nearest clusters: for each cluster its points.
 
         A `k` beyond `n_clusters` means all of them. Raises `ValueError` if the
-        model is not trained, `k` is 0, or the dimensions differ.
+        model is not trained, `k` is 0, or the dimensions differ. For `balanced`
+        see `predict`; it takes no other `k` than 1.
         """
         self._require_trained()
         nearest = integer(k, "k")
         if nearest == 0:
             raise KMeansError("Invalid parameter: k must be positive")
+        if flag(balanced, "balanced"):
+            if nearest != 1:
+                raise KMeansError(f"k must be 1 when balanced is True, got {k}")
+            labels = self.predict(data, num_threads, balanced=True)
+            order = np.argsort(labels, kind="stable")
+            bounds = np.cumsum(np.bincount(labels, minlength=self.n_clusters))[:-1]
+            return [members.tolist() for members in np.split(order, bounds)]
         count = threads(num_threads)
         points = Points(data)
         handle = self._clone()
@@ -202,18 +217,24 @@ class KMeans:
         num_threads: int | None = None,
         *,
         out: np.ndarray | None = None,
+        balanced: bool = False,
     ) -> np.ndarray:
         """The nearest cluster of each point (uint32).
 
-        `out`: an array to write the labels to.
+        `out`: an array to write the labels to. `balanced`: assign by the prices
+        that a balanced model has learnt, so that points like the training data
+        spread over the clusters as evenly; nothing bounds the sizes here.
         """
         self._require_trained()
         count = threads(num_threads)
         points = Points(data)
         labels = label_buffer(out, points.rows)
         pointer = ffi.from_buffer("uint32_t[]", labels)
-        function = lib.kentro_kmeans_predict
-        call(self._clone(), None, function, points.handle, 1, count, pointer, ffi.NULL)
+        if flag(balanced, "balanced"):
+            function, arguments = lib.kentro_kmeans_predict_balanced, (count,)
+        else:
+            function, arguments = lib.kentro_kmeans_predict, (1, count)
+        call(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
         return labels
 
     # Settings and results; results are None until the model is trained
@@ -294,6 +315,27 @@ class KMeans:
         value = ffi.new("double *")
         check(lib.kentro_kmeans_inertia(self._handle, value), self._handle)
         return value[0]
+
+    @property
+    def balance_gap(self) -> float | None:
+        """How far the balanced assignment may be from optimal, relative to the inertia.
+
+        A bound by linear programming duality; `None` unless trained and balanced.
+        """
+        if not (self.is_trained and self.is_balanced):
+            return None
+        value = ffi.new("double *")
+        check(lib.kentro_kmeans_balance_gap(self._handle, value), self._handle)
+        return None if np.isnan(value[0]) else value[0]
+
+    @property
+    def info(self) -> str | None:
+        """How the result was found, where there is more than one way (medoids)."""
+        if not self.is_trained:
+            return None
+        text = ffi.new("const char **")
+        check(lib.kentro_kmeans_info(self._handle, text), self._handle)
+        return ffi.string(text[0]).decode() or None
 
     @property
     def n_iter(self) -> int | None:

@@ -1,0 +1,222 @@
+//! Few dimensions: trees over the rows (the filtering algorithm: Kanungo et
+//! al., 2002).
+//!
+//! The rows are sorted once into the leaves of a k-d tree. Every node knows
+//! the box around its rows and their sum. A pass walks down from the root and
+//! drops every centroid that is farther from all points of a node's box than
+//! some other one; where a single centroid is left, the whole subtree is its
+//! own, and joins its sum in O(dims). Leaves that several centroids share are
+//! decided by canonical distances, row by row.
+//!
+//! So a pass costs what lies near the borders between clusters, not n·k. In
+//! more than a few dimensions nearly everything lies near a border.
+
+mod build;
+mod lanes;
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use super::isa::Isa;
+use super::{Centroids, UNASSIGNED};
+use crate::error::{KMeansError, Result, try_vec};
+use crate::points::Points;
+use crate::threads::Threads;
+use crate::update::Totals;
+use pass::Candidates;
+use std::ops::Range;
+
+/// More dimensions have no tree.
+const MAX_DIMS: usize = 8;
+
+/// Fewer rows or centroids have no tree: brute force is faster.
+const MIN_ROWS: usize = 2048;
+const MIN_CENTROIDS: usize = 6;
+
+/// Rows that lie side by side, for vector registers.
+const LANES: usize = 8;
+
+/// The label of a row that is there only to fill a block.
+const REPEATED: u32 = u32::MAX - 1;
+
+/// Rows that are kept in the order of a k-d tree, and the clusters they are in.
+pub(crate) trait SortedRows: Send + Sync {
+    /// Forgets all labels.
+    fn reset(&mut self);
+
+    /// Assigns every row to its nearest centroid, the lowest among equals, and
+    /// writes what the clusters add up to.
+    fn assign(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        totals: &mut Totals,
+    ) -> Result<Pass>;
+
+    /// Writes the labels of the last pass, in the order of the points.
+    fn write_labels(&self, labels: &mut [u32]);
+
+    /// The sum of canonical distances to the centroids of the last pass.
+    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// Rows that went to another cluster.
+    pub changed: usize,
+    /// Distances that were computed for single rows.
+    pub distances: usize,
+}
+
+/// The points, sorted; unless they are too few, too wide, or too many for the
+/// memory at hand.
+pub(crate) fn sort(
+    points: &Points<'_>,
+    n_clusters: usize,
+    isa: Isa,
+    threads: &Threads<'_>,
+) -> Result<Option<Box<dyn SortedRows>>> {
+    let clusters = MIN_CENTROIDS..=i32::MAX as usize;
+    if points.rows() < MIN_ROWS || !clusters.contains(&n_clusters) || points.cols() > MAX_DIMS {
+        return Ok(None);
+    }
+    let sorted = match points.cols() {
+        1 => Forest::<1>::boxed(points, n_clusters, isa, threads),
+        2 => Forest::<2>::boxed(points, n_clusters, isa, threads),
+        3 => Forest::<3>::boxed(points, n_clusters, isa, threads),
+        4 => Forest::<4>::boxed(points, n_clusters, isa, threads),
+        5 => Forest::<5>::boxed(points, n_clusters, isa, threads),
+        6 => Forest::<6>::boxed(points, n_clusters, isa, threads),
+        7 => Forest::<7>::boxed(points, n_clusters, isa, threads),
+        _ => Forest::<8>::boxed(points, n_clusters, isa, threads),
+    };
+    match sorted {
+        Ok(sorted) => Ok(Some(sorted)),
+        Err(KMeansError::OutOfMemory { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The subtrees of a k-d tree some levels below its root, so that threads can
+/// take one each.
+struct Forest<const D: usize> {
+    trees: Vec<Tree<D>>,
+    /// The points' index of every row, tree by tree, leaf by leaf.
+    order: Vec<u32>,
+    isa: Isa,
+}
+
+/// Coordinates of eight rows, a dimension at a time.
+type Block<const D: usize> = [[f32; LANES]; D];
+
+/// A complete binary tree, its nodes in preorder: a node at height h (leaves:
+/// 0) is followed by its left subtree of 2^h − 1 nodes, then by its right one.
+struct Tree<const D: usize> {
+    height: u32,
+    nodes: Vec<Node<D>>,
+    /// For every node the cluster of all its rows; [`UNASSIGNED`] where there
+    /// may be several.
+    owners: Vec<u32>,
+    /// Rows leaf by leaf; the last block of a leaf repeats a row to be full.
+    blocks: Vec<Block<D>>,
+    /// The cluster of every row in `blocks`; [`REPEATED`] for repetitions.
+    labels: Vec<[u32; LANES]>,
+}
+
+/// The rows of a subtree: a box around them and their sum.
+struct Node<const D: usize> {
+    middle: [f64; D],
+    /// Half the box's widths.
+    reach: [f64; D],
+    /// ‖reach‖².
+    size: f64,
+    sum: [f64; D],
+    rows: usize,
+    blocks: Range<usize>,
+}
+
+impl<const D: usize> Forest<D> {
+    fn boxed(
+        points: &Points<'_>,
+        n_clusters: usize,
+        isa: Isa,
+        threads: &Threads<'_>,
+    ) -> Result<Box<dyn SortedRows>> {
+        Ok(Box::new(Self::build(points, n_clusters, isa, threads)?))
+    }
+}
+
+impl<const D: usize> SortedRows for Forest<D> {
+    fn reset(&mut self) {
+        for tree in &mut self.trees {
+            tree.owners.fill(UNASSIGNED);
+            for label in tree.labels.as_flattened_mut() {
+                if *label != REPEATED {
+                    *label = UNASSIGNED;
+                }
+            }
+        }
+    }
+
+    fn assign(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        totals: &mut Totals,
+    ) -> Result<Pass> {
+        let k = centroids.len();
+        let candidates = Candidates::<D>::new(centroids);
+        let mut sums = try_vec([0.0f64; D], self.trees.len() * k, "centroid sums")?;
+        let mut counts = try_vec(0usize, self.trees.len() * k, "cluster sizes")?;
+        let mut passes = vec![Pass::default(); self.trees.len()];
+        let isa = self.isa;
+        let outputs = sums
+            .chunks_mut(k)
+            .zip(counts.chunks_mut(k))
+            .zip(&mut passes);
+        threads.run(
+            self.trees.iter_mut().zip(outputs),
+            Vec::new,
+            |lists, (tree, ((sums, counts), pass))| {
+                *pass = pass::run(isa, tree, &candidates, lists, sums, counts);
+            },
+        )?;
+        for j in 0..k {
+            totals.clear(j);
+        }
+        for (sums, counts) in sums.chunks(k).zip(counts.chunks(k)) {
+            for (j, (sum, &count)) in sums.iter().zip(counts).enumerate() {
+                if count > 0 {
+                    totals.add_sum(j, sum, count);
+                }
+            }
+        }
+        Ok(passes.iter().fold(Pass::default(), |all, pass| Pass {
+            changed: all.changed + pass.changed,
+            distances: all.distances + pass.distances,
+        }))
+    }
+
+    fn write_labels(&self, labels: &mut [u32]) {
+        let sorted = self
+            .trees
+            .iter()
+            .flat_map(|tree| tree.labels.as_flattened());
+        let sorted = sorted.filter(|&&label| label != REPEATED);
+        for (&row, &label) in self.order.iter().zip(sorted) {
+            labels[row as usize] = label;
+        }
+    }
+
+    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        let centroids = centroids.values.as_chunks::<D>().0;
+        let mut parts = vec![0.0; self.trees.len()];
+        threads.run(
+            self.trees.iter().zip(&mut parts),
+            || (),
+            |(), (tree, part)| *part = pass::inertia(self.isa, tree, centroids),
+        )?;
+        Ok(parts.iter().sum())
+    }
+}

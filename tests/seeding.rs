@@ -1,0 +1,233 @@
+//! Seeding and local minima: known optima, determinism, duplicates.
+
+use kentro::{Init, KMeans, Points, Quality, RunOptions};
+use ndarray::{Array2, ArrayView2};
+use std::collections::HashSet;
+
+/// Numbers in [0, 1), the same in every run.
+fn noise(seed: u64) -> impl FnMut() -> f32 {
+    let mut state = seed;
+    move || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+/// `side` × `side` round clusters of `size` points on a grid of spacing 10.
+fn grid(side: usize, size: usize, seed: u64) -> (Array2<f32>, Array2<f32>) {
+    let mut unit = noise(seed);
+    let centres = Array2::from_shape_fn((side * side, 2), |(j, t)| {
+        10.0 * [j % side, j / side][t] as f32
+    });
+    let points = Array2::from_shape_fn((side * side * size, 2), |(i, t)| {
+        let spread: f32 = (0..6).map(|_| unit() - 0.5).sum();
+        centres[[i % (side * side), t]] + spread
+    });
+    (points, centres)
+}
+
+fn fit(data: &Array2<f32>, model: KMeans, num_threads: usize) -> KMeans {
+    let mut model = model;
+    let options = RunOptions {
+        num_threads: Some(num_threads),
+        ..Default::default()
+    };
+    model.fit(&Points::from(data.view()), options).unwrap();
+    model
+}
+
+/// How many true centres no centroid has as its nearest, or how many
+/// centroids no true centre has, whichever is more (Fränti, Rezaei & Zhao,
+/// 2014). 0: every true cluster is found.
+fn centroid_index(centroids: ArrayView2<f32>, truth: ArrayView2<f32>) -> usize {
+    let orphans = |from: ArrayView2<f32>, to: ArrayView2<f32>| {
+        let nearest = from.outer_iter().map(|a| {
+            let distances = to
+                .outer_iter()
+                .map(|b| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>());
+            let least = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+            least.unwrap().0
+        });
+        to.nrows() - nearest.collect::<HashSet<_>>().len()
+    };
+    orphans(centroids, truth).max(orphans(truth, centroids))
+}
+
+#[test]
+fn best_finds_every_cluster_from_any_start() {
+    let (data, truth) = grid(6, 60, 1);
+    for init in [
+        Init::Auto,
+        Init::KMeansPlusPlus,
+        Init::KMeansParallel,
+        Init::Random,
+        Init::Centroids(Array2::from_shape_fn((36, 2), |(j, t)| {
+            [j as f32 * 0.1, -(j as f32)][t] // all in one corner
+        })),
+    ] {
+        for seed in 0..5 {
+            let model = KMeans::new(36)
+                .with_euclidean(true)
+                .with_seed(seed)
+                .with_init(init.clone())
+                .with_quality(Quality::Best);
+            let model = fit(&data, model, 1);
+            let found = centroid_index(model.centroids().unwrap().view(), truth.view());
+            assert_eq!(found, 0, "seed {seed}, {init:?}");
+        }
+    }
+}
+
+#[test]
+fn quality_pays() {
+    let (data, _) = grid(10, 30, 2);
+    let inertia = |quality, seed| {
+        let model = KMeans::new(100).with_euclidean(true).with_seed(seed);
+        let model = model.with_init(Init::Random).with_quality(quality);
+        fit(&data, model, 1).inertia().unwrap()
+    };
+    for seed in 0..5 {
+        let fast = inertia(Quality::Fast, seed);
+        let default = inertia(Quality::Default, seed);
+        let best = inertia(Quality::Best, seed);
+        assert!(fast > 1.2 * default, "{fast} {default}");
+        assert!(default >= best, "{default} {best}");
+    }
+}
+
+#[test]
+fn more_runs_are_never_worse() {
+    let (data, _) = grid(8, 20, 3);
+    let mut last = f64::INFINITY;
+    for n_init in [1, 2, 5, 10] {
+        let model = KMeans::new(64).with_euclidean(true).with_n_init(n_init);
+        let model = fit(&data, model.with_quality(Quality::Fast), 1);
+        assert!(model.inertia().unwrap() <= last);
+        last = model.inertia().unwrap();
+    }
+}
+
+#[test]
+fn greedy_plus_plus_starts_better_than_random_rows() {
+    let (data, _) = grid(7, 40, 4);
+    let start = |init: Init| {
+        let inertias = (0..9).map(|seed| {
+            let model = KMeans::new(49).with_euclidean(true).with_seed(seed);
+            let model = model.with_init(init.clone()).with_iterations(1);
+            fit(&data, model, 1).inertia().unwrap()
+        });
+        let mut inertias: Vec<f64> = inertias.collect();
+        inertias.sort_by(f64::total_cmp);
+        inertias[4]
+    };
+    let [random, auto, plus_plus, parallel] = [
+        Init::Random,
+        Init::Auto,
+        Init::KMeansPlusPlus,
+        Init::KMeansParallel,
+    ]
+    .map(start);
+    for seeded in [auto, plus_plus, parallel] {
+        assert!(2.0 * seeded < random, "{seeded} {random}");
+    }
+}
+
+#[test]
+fn the_same_bits_at_any_number_of_threads() {
+    let mut unit = noise(5);
+    let data = Array2::from_shape_fn((9000, 24), |_| unit() - 0.4);
+    for euclidean in [true, false] {
+        for init in [Init::Auto, Init::KMeansPlusPlus, Init::KMeansParallel] {
+            let model = KMeans::new(30)
+                .with_euclidean(euclidean)
+                .with_init(init)
+                .with_iterations(8)
+                .with_quality(Quality::Best);
+            let one = fit(&data, model.clone(), 1);
+            let two = fit(&data, model, 2);
+            assert_eq!(one.centroids(), two.centroids());
+            assert_eq!(one.labels(), two.labels());
+        }
+    }
+}
+
+#[test]
+fn distinct_rows_become_distinct_clusters_among_duplicates() {
+    let mut unit = noise(6);
+    let distinct = Array2::from_shape_fn((20, 3), |_| unit() - 0.5);
+    // Row 0 comes 400 times, the others twice.
+    let data = Array2::from_shape_fn((438, 3), |(i, t)| {
+        distinct[[if i < 400 { 0 } else { 1 + (i - 400) / 2 }, t]]
+    });
+    for init in [
+        Init::Auto,
+        Init::KMeansPlusPlus,
+        Init::KMeansParallel,
+        Init::Random,
+    ] {
+        for euclidean in [true, false] {
+            for k in [2, 19, 20] {
+                let model = KMeans::new(k)
+                    .with_euclidean(euclidean)
+                    .with_init(init.clone());
+                let model = fit(&data, model, 1);
+                let sizes = model.cluster_sizes().unwrap();
+                assert!(sizes.iter().all(|&size| size > 0), "{init:?}: {sizes:?}");
+                assert!(k < 20 || model.inertia().unwrap() < 1e-5);
+            }
+            // More clusters than distinct rows.
+            let model = KMeans::new(25).with_euclidean(euclidean);
+            let model = fit(&data, model.with_init(init.clone()), 1);
+            let sizes = model.cluster_sizes().unwrap();
+            assert_eq!(sizes.iter().filter(|&&size| size > 0).count(), 20);
+        }
+    }
+}
+
+#[test]
+fn every_row_a_cluster_and_all_rows_one() {
+    let mut unit = noise(7);
+    let data = Array2::from_shape_fn((40, 5), |_| unit());
+    for quality in [Quality::Fast, Quality::Default, Quality::Best] {
+        for init in [Init::Auto, Init::KMeansParallel, Init::Random] {
+            for k in [1, 2, 39, 40] {
+                let model = KMeans::new(k).with_quality(quality).with_init(init.clone());
+                let sizes = fit(&data, model, 1).cluster_sizes().unwrap();
+                assert!(sizes.iter().all(|&size| size > 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_rows_are_no_seeds_under_cosine() {
+    let mut unit = noise(8);
+    let mut data = Array2::from_shape_fn((300, 4), |_| unit() - 0.5);
+    data.slice_mut(ndarray::s![..250, ..]).fill(0.0);
+    for quality in [Quality::Fast, Quality::Best] {
+        let model = KMeans::new(10).with_init(Init::KMeansPlusPlus);
+        let model = fit(&data, model.with_quality(quality), 1);
+        let norms = model
+            .centroids()
+            .unwrap()
+            .map_axis(ndarray::Axis(1), |c| c.dot(&c));
+        assert!(
+            norms.iter().all(|norm| (norm - 1.0).abs() < 1e-5),
+            "{norms}"
+        );
+    }
+}
+
+#[test]
+fn huge_and_tiny_values_are_seeded_like_others() {
+    let (data, truth) = grid(5, 30, 9);
+    for scale in [1e-20, 1e18] {
+        let data = &data * scale;
+        let model = KMeans::new(25).with_euclidean(true);
+        let model = fit(&data, model.with_quality(Quality::Best), 1);
+        let centroids = model.centroids().unwrap() / scale;
+        assert_eq!(centroid_index(centroids.view(), truth.view()), 0);
+    }
+}
