@@ -1,10 +1,12 @@
 //! Which engine answers a search.
 
-use super::basis::LEVEL;
 use super::isa::Isa;
 
 /// The float32 bounds are proved up to this many dimensions.
 const MAX_TILE_DIMS: usize = 1 << 16;
+
+/// Dimensions from which 8-bit codes can be made, and can pay.
+const MIN_CODED_DIMS: usize = 32;
 
 /// Centroids from which 8-bit codes can pay.
 const MIN_HEAD: usize = 48;
@@ -56,7 +58,7 @@ impl Setting {
 
     /// `calls`: searches over the same rows before this one.
     pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
-        let coded = self.isa >= Isa::Vnni && dims >= LEVEL;
+        let coded = self.isa >= Isa::Vnni && dims >= MIN_CODED_DIMS;
         match self.engine {
             Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
                 engine

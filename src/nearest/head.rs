@@ -8,6 +8,7 @@
 
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
+use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
@@ -20,26 +21,8 @@ use crate::points::Points;
 
 /// Rows of a block, in bytes of float32.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Rows that the number of dimensions to sweep is chosen by, in groups of
-/// neighbours.
-const SAMPLE: usize = 128;
-const GROUP: usize = 8;
-
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
-
-/// Costs in cycles, roughly; they guide choices and change no result.
-mod cost {
-    pub(super) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub(super) const SWEEP: f64 = 0.15;
-    pub(super) const ENCODE_PER_DIM: f64 = 1.5;
-    pub(super) const CODE: f64 = 60.0;
-    pub(super) const FLOAT: f64 = 60.0;
-    pub(super) const FLOAT_PER_DIM: f64 = 0.6;
-    pub(super) const EXACT: f64 = 60.0;
-    pub(super) const EXACT_PER_DIM: f64 = 0.8;
-    pub(super) const TILE_PER_DIM: f64 = 1.0 / 28.0;
-}
 
 /// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
@@ -48,46 +31,6 @@ pub(super) enum Source<'a> {
     Kept(&'a RowCodes),
     /// Made for each block of rows, and forgotten.
     Made,
-}
-
-/// A typical value, and the extremes of the factor that it is multiplied with.
-#[derive(Clone, Copy, Default)]
-struct Fold {
-    typical: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Fold {
-    fn new(typical: f64, factors: impl Iterator<Item = f64>) -> Self {
-        let (least, most) = factors.fold((f64::INFINITY, 0.0f64), |(least, most), factor| {
-            (least.min(factor), most.max(factor))
-        });
-        Fold {
-            typical,
-            least: least.min(most),
-            most,
-        }
-    }
-
-    /// How much `value` · factor may exceed `typical` · factor.
-    fn excess(&self, value: f64) -> f64 {
-        let over = value - self.typical;
-        over * if over > 0.0 { self.most } else { self.least }
-    }
-}
-
-/// Bounds for a sweep over the first levels of the codes.
-struct Level {
-    /// Levels swept.
-    count: usize,
-    terms: Terms,
-    /// Row residual × centroid head norm.
-    residual: Fold,
-    /// Row head norm × centroid residual.
-    head: Fold,
-    /// Row norm × centroid norm: rounding.
-    cross: Fold,
 }
 
 pub(super) struct HeadSearch<'a> {
@@ -106,6 +49,8 @@ pub(super) struct HeadSearch<'a> {
     /// k × dims: v, for float32 scores, with their terms.
     values: Vec<f32>,
     terms: Vec<CentroidTerms>,
+    /// 1 / ‖c‖, for distances; 1 unless the metric is cosine.
+    inverse_norms: Vec<f64>,
     level: Level,
     /// Centroids too far for float32.
     always: Vec<u32>,
@@ -148,45 +93,6 @@ struct Block<'b> {
     labels: &'b [u32],
 }
 
-/// Rows by which a search is tuned.
-struct Sample {
-    codes: RowCodes,
-    values: Vec<f32>,
-    labels: Vec<u32>,
-}
-
-impl Sample {
-    fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Self {
-        let rows = points.rows();
-        let groups = rows.min(SAMPLE).div_ceil(GROUP);
-        let mut sample = Sample {
-            codes: RowCodes::default(),
-            values: Vec::new(),
-            labels: Vec::new(),
-        };
-        let mut scratch = Vec::new();
-        for group in 0..groups {
-            let first = (group as u128 * rows as u128 / groups as u128) as usize;
-            let range = first..rows.min(first + GROUP);
-            sample.labels.extend_from_slice(&labels[range.clone()]);
-            sample
-                .values
-                .extend_from_slice(points.block(range, &mut scratch));
-        }
-        let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
-        sample
-            .codes
-            .set(&sample.values, frame, coder, &mut scales, &mut buffers);
-        sample
-    }
-
-    /// The mean over rows that have a code.
-    fn mean(&self, of: impl Fn(usize) -> f64) -> f64 {
-        let coded = || (0..self.labels.len()).filter(|&i| self.codes.sides[i].unit > 0.0);
-        coded().map(of).sum::<f64>() / coded().count().max(1) as f64
-    }
-}
-
 impl<'a> HeadSearch<'a> {
     /// `labels` tells what the rows belonged to before.
     pub fn new(
@@ -217,6 +123,7 @@ impl<'a> HeadSearch<'a> {
             rests: try_vec(Rest::default(), count * coder.levels(), PURPOSE)?,
             values: try_vec(0.0, count * dims, PURPOSE)?,
             terms: try_vec(CentroidTerms::default(), count, PURPOSE)?,
+            inverse_norms: try_vec(1.0, count, PURPOSE)?,
             level: Level {
                 count: 0,
                 terms: Terms {
@@ -260,17 +167,21 @@ impl<'a> HeadSearch<'a> {
     fn encode_centroids(&mut self) -> Result<()> {
         let (count, dims, head) = (self.centroids.len(), self.centroids.dims, self.coder.head);
         let levels = self.coder.levels();
-        let mut scales = try_vec(self.frame.scale, count, "centroids")?;
+        let mut scales = try_vec(0.0f32, count, "centroids")?;
         let repeated = repeated(self.centroids)?;
         for (j, scale) in scales.iter_mut().enumerate() {
-            let values = &mut self.values[j * dims..][..dims];
+            let row = Row::new(self.centroids.row(j), self.frame.metric);
+            self.inverse_norms[j] = row.inverse_norm();
             if repeated.binary_search(&(j as u32)).is_ok() {
-                *scale = 0.0;
-            } else if let Some(terms) = self.frame.centroid(self.centroids, j, values) {
+                continue;
+            }
+            let values = &mut self.values[j * dims..][..dims];
+            let terms = self.frame.centroid(self.centroids, j, values);
+            if let (Some(terms), Some(of_row)) = (terms, self.frame.row_scale(&row)) {
                 self.terms[j] = terms;
+                *scale = of_row;
             } else {
                 self.always.push(j as u32);
-                *scale = 0.0;
             }
         }
         let values = self.centroids.values;
@@ -499,7 +410,10 @@ impl<'a> HeadSearch<'a> {
         } = scratch;
         let known = |label: u32| (label as usize) < self.centroids.len();
         if !block.labels.iter().all(|&label| known(label)) {
-            self.panels.guess(&self.level.terms, codes, terms, guesses);
+            let level = &self.level.terms;
+            // Half the dimensions do for a guess.
+            let dims = (level.dims / 2).next_multiple_of(32);
+            self.panels.guess(level, dims, codes, terms, guesses);
         }
         leaders.clear();
         scores.clear();
@@ -533,7 +447,12 @@ impl<'a> HeadSearch<'a> {
 
     /// Centroid j as a leader.
     fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
-        let distance = row.distance(self.centroids.row(j as usize));
+        let centroid = Row {
+            values: self.centroids.row(j as usize),
+            metric: self.frame.metric,
+            inverse_norm: self.inverse_norms[j as usize],
+        };
+        let distance = row.distance_to(&centroid);
         let value = distance + self.centroids.bias(j as usize);
         let base = block.codes.bases[block.at + i];
         let score = base - self.frame.score_per_distance() * value;

@@ -16,8 +16,12 @@
 #![allow(unsafe_code)]
 
 mod accumulate;
+#[cfg(target_arch = "x86_64")]
 mod basis;
+#[cfg(target_arch = "x86_64")]
 mod codes;
+#[cfg(target_arch = "x86_64")]
+mod eight_bit;
 mod engine;
 mod exact;
 mod few;
@@ -26,6 +30,8 @@ mod frame;
 mod head;
 mod isa;
 mod kd;
+#[cfg(target_arch = "x86_64")]
+mod level;
 mod pairwise;
 mod reference;
 mod search;
@@ -48,11 +54,12 @@ pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 
-use codes::{Coder, RowCodes};
+#[cfg(target_arch = "x86_64")]
+use eight_bit::EightBit;
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
-use head::{HeadScratch, HeadSearch, Source};
+use head::{HeadScratch, HeadSearch};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
@@ -131,13 +138,18 @@ impl<'a> Row<'a> {
 
     /// The canonical distance, without bias.
     pub fn distance(&self, centroid: &[f32]) -> f64 {
+        self.distance_to(&Row::new(centroid, self.metric))
+    }
+
+    /// The canonical distance, without bias.
+    pub fn distance_to(&self, centroid: &Row<'_>) -> f64 {
         match self.metric {
-            Metric::Euclidean => squared_distance(self.values, centroid),
+            Metric::Euclidean => squared_distance(self.values, centroid.values),
             Metric::Cosine => {
                 // A unit vector rounded to float32 isn't one: between rows far
                 // from the origin its error would outweigh the angles.
-                let along = dot(self.values, centroid) * self.inverse_norm;
-                1.0 - along * inverse_norm(centroid)
+                let along = dot(self.values, centroid.values) * self.inverse_norm;
+                1.0 - along * centroid.inverse_norm
             }
         }
     }
@@ -158,18 +170,10 @@ pub(crate) struct Nearest<'a> {
     frame: Frame,
     /// Searches so far.
     calls: usize,
-    codes: Codes,
-    plain: Coder,
+    #[cfg(target_arch = "x86_64")]
+    eight_bit: EightBit,
     /// The rows sorted in space, if that pays.
     sorted: Option<Box<dyn SortedRows>>,
-}
-
-/// The rows in 8 bits, made when they first pay.
-enum Codes {
-    Untried,
-    /// They would take too much memory.
-    Refused,
-    Made(Box<(Coder, RowCodes)>),
 }
 
 impl<'a> Nearest<'a> {
@@ -185,8 +189,8 @@ impl<'a> Nearest<'a> {
             setting,
             frame: Frame::new(points, metric),
             calls: 0,
-            codes: Codes::Untried,
-            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            #[cfg(target_arch = "x86_64")]
+            eight_bit: EightBit::new(points, setting),
             sorted: None,
         }
     }
@@ -261,8 +265,9 @@ impl<'a> Nearest<'a> {
             .setting
             .choose(self.calls, centroids.dims, centroids.len());
         self.calls += 1;
+        #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
-            self.make_codes(threads)?;
+            self.eight_bit.ready(self.points, &self.frame, threads)?;
         }
         let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
@@ -407,20 +412,6 @@ impl<'a> Nearest<'a> {
         })
     }
 
-    fn make_codes(&mut self, threads: &Threads<'_>) -> Result<()> {
-        if matches!(self.codes, Codes::Untried) {
-            let kernels = Kernels::new(self.setting.isa);
-            self.codes = Codes::Refused;
-            if let Some(coder) = Coder::principal(self.points, &self.frame, kernels)? {
-                let codes = RowCodes::of_points(self.points, &self.frame, &coder, threads)?;
-                if let Some(codes) = codes {
-                    self.codes = Codes::Made(Box::new((coder, codes)));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Readies an engine with these centroids.
     fn prepare<'c>(
         &'c self,
@@ -428,37 +419,21 @@ impl<'a> Nearest<'a> {
         centroids: Centroids<'c>,
         labels: &[u32],
     ) -> Result<Search<'c>> {
-        let (frame, points) = (&self.frame, self.points);
-        let kernels = Kernels::new(self.setting.isa);
         if engine == Engine::Reference {
             return Ok(Search::Reference);
         }
         #[cfg(target_arch = "x86_64")]
         if matches!(engine, Engine::Head | Engine::Plain) {
-            let head = |coder, source| {
-                HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
-            };
-            let mut best = HeadSearch::tile_cost(centroids);
-            let mut chosen = None;
-            if let (Engine::Head, Codes::Made(made)) = (engine, &self.codes) {
-                let (coder, codes) = &**made;
-                let (search, cost) = head(coder, Source::Kept(codes))?;
-                if cost < best || self.setting.engine == Some(Engine::Head) {
-                    (best, chosen) = (cost, Some(search));
-                }
-            }
-            let forced = self.setting.engine == Some(Engine::Plain);
-            if forced || HeadSearch::least_cost(&self.plain, centroids) < best {
-                let (search, cost) = head(&self.plain, Source::Made)?;
-                if cost < best || forced {
-                    chosen = Some(search);
-                }
-            }
-            if let Some(search) = chosen {
+            let (points, frame) = (self.points, &self.frame);
+            let search = self
+                .eight_bit
+                .search(engine, points, frame, centroids, labels)?;
+            if let Some(search) = search {
                 return Ok(Search::Head(Box::new(search)));
             }
         }
-        let search = TileSearch::new(frame, centroids, kernels, true)?;
+        let kernels = Kernels::new(self.setting.isa);
+        let search = TileSearch::new(&self.frame, centroids, kernels, true)?;
         Ok(Search::Tile(Box::new(search)))
     }
 }

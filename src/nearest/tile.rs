@@ -102,6 +102,10 @@ impl Kernels {
         }
     }
 
+    pub fn has_avx512(self) -> bool {
+        self.isa >= Isa::Avx512
+    }
+
     /// Packs up to `shape.width` rows as dims × width: x · scale − centre, a
     /// scale for each row. Missing rows become zero. Writes ‖q‖² to `norms`.
     pub fn pack(

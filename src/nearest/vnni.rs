@@ -73,15 +73,23 @@ impl CodePanels {
         unsafe { sweep(self, terms, codes, rows, hits) }
     }
 
-    /// A likely best centroid of every row, by the first dimensions. The CPU
-    /// must have AVX-512 VNNI.
-    pub fn guess(&self, terms: &Terms, codes: &[i8], rows: &CodeRows, best: &mut Vec<u32>) {
+    /// A likely best centroid of every row, by the first `dims` dimensions.
+    /// The CPU must have AVX-512 VNNI.
+    pub fn guess(
+        &self,
+        terms: &Terms,
+        dims: usize,
+        codes: &[i8],
+        rows: &CodeRows,
+        best: &mut Vec<u32>,
+    ) {
+        assert!(dims <= terms.dims && dims.is_multiple_of(32));
         self.check(terms, codes, rows);
         best.clear();
         best.resize(rows.units.len(), 0);
         // SAFETY: the lengths are checked and engines are chosen by the CPU's
         // features.
-        unsafe { guess(self, terms, codes, rows, best) }
+        unsafe { guess(self, terms, dims, codes, rows, best) }
     }
 }
 
@@ -333,6 +341,7 @@ unsafe fn sweep(
 unsafe fn guess(
     panels: &CodePanels,
     terms: &Terms,
+    dims: usize,
     codes: &[i8],
     rows: &CodeRows,
     best: &mut [u32],
@@ -340,6 +349,8 @@ unsafe fn guess(
     let count = rows.units.len();
     for first in (0..count).step_by(ROWS) {
         let row = |r: usize| (first + r).min(count - 1);
+        let start = |r: usize| -128 * sum_codes(&codes[row(r) * panels.stride..][..dims]);
+        let starts: [i32; ROWS] = std::array::from_fn(start);
         let mut most = [_mm512_set1_ps(f32::NEG_INFINITY); ROWS];
         let mut index = [_mm512_setzero_si512(); ROWS];
         for (p, panel) in panels.codes.chunks_exact(PANEL * panels.stride).enumerate() {
@@ -347,9 +358,9 @@ unsafe fn guess(
             let sums = unsafe {
                 tile(
                     std::array::from_fn(|r| codes.as_ptr().add(row(r) * panels.stride)),
-                    std::array::from_fn(|r| rows.starts[row(r)]),
+                    starts,
                     panel.as_ptr(),
-                    terms.dims,
+                    dims,
                 )
             };
             // SAFETY: panel p has PANEL terms of each kind.

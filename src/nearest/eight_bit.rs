@@ -1,0 +1,87 @@
+//! What the 8-bit engines keep between searches.
+
+use super::Centroids;
+use super::codes::{Coder, RowCodes};
+use super::engine::{Engine, Setting};
+use super::frame::Frame;
+use super::head::{HeadSearch, Source};
+use super::tile::Kernels;
+use crate::error::Result;
+use crate::points::Points;
+use crate::threads::Threads;
+
+pub(super) struct EightBit {
+    setting: Setting,
+    plain: Coder,
+    principal: Principal,
+}
+
+/// The rows in 8 bits, made when they first pay.
+enum Principal {
+    Untried,
+    /// They would take too much memory.
+    Refused,
+    Made(Box<(Coder, RowCodes)>),
+}
+
+impl EightBit {
+    pub fn new(points: &Points<'_>, setting: Setting) -> Self {
+        EightBit {
+            setting,
+            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            principal: Principal::Untried,
+        }
+    }
+
+    /// Makes the codes of all rows, unless that was tried before.
+    pub fn ready(
+        &mut self,
+        points: &Points<'_>,
+        frame: &Frame,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        if matches!(self.principal, Principal::Untried) {
+            self.principal = Principal::Refused;
+            let kernels = Kernels::new(self.setting.isa);
+            if let Some(coder) = Coder::principal(points, frame, kernels)?
+                && let Some(codes) = RowCodes::of_points(points, frame, &coder, threads)?
+            {
+                self.principal = Principal::Made(Box::new((coder, codes)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A search with these centroids by the kind of codes that makes it
+    /// fastest; `None` if float32 tiles are likely faster than both.
+    pub fn search<'c>(
+        &'c self,
+        engine: Engine,
+        points: &Points<'_>,
+        frame: &'c Frame,
+        centroids: Centroids<'c>,
+        labels: &[u32],
+    ) -> Result<Option<HeadSearch<'c>>> {
+        let kernels = Kernels::new(self.setting.isa);
+        let search = |coder, source| {
+            HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
+        };
+        let mut least = HeadSearch::tile_cost(centroids);
+        let mut best = None;
+        if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal) {
+            let (coder, codes) = &**made;
+            let (found, cost) = search(coder, Source::Kept(codes))?;
+            if cost < least || self.setting.engine == Some(Engine::Head) {
+                (least, best) = (cost, Some(found));
+            }
+        }
+        let forced = self.setting.engine == Some(Engine::Plain);
+        if forced || HeadSearch::least_cost(&self.plain, centroids) < least {
+            let (found, cost) = search(&self.plain, Source::Made)?;
+            if cost < least || forced {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+}
