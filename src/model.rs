@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, medoids, search};
+use crate::{balanced, medoids, memory, search};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -187,7 +187,8 @@ impl KMeans {
         points.check(&threads)?;
 
         let start = Instant::now();
-        let mut nearest = Nearest::new(points, config.metric);
+        let mut nearest = Nearest::new(points, config.metric)
+            .with_memory_limit(memory::budget(config.memory_limit));
         let fit = if config.balanced {
             balanced::fit(&mut nearest, config, &threads, start)?
         } else if config.use_medoids {

@@ -303,17 +303,18 @@ pub(super) struct RowCodes {
 }
 
 impl RowCodes {
-    /// Codes of all points. `None` if they would take more than a byte a value
-    /// of the data and 16 MB.
+    /// Codes of all points. `None` if they would take more than a byte for each
+    /// value of the data, or more than `limit`.
     pub fn of_points(
         points: &Points<'_>,
         frame: &Frame,
         coder: &Coder,
+        limit: u64,
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
         let (rows, dims) = (points.rows(), points.cols());
-        let bytes = rows.saturating_mul(coder.bytes_per_row(frame.metric));
-        if bytes > rows.saturating_mul(dims).saturating_add(16 << 20) {
+        let per_row = coder.bytes_per_row(frame.metric);
+        if per_row > dims || rows as u64 * per_row as u64 > limit {
             return Ok(None);
         }
         const PURPOSE: &str = "8-bit codes";

@@ -33,18 +33,20 @@ impl EightBit {
         }
     }
 
-    /// Makes the codes of all rows, unless that was tried before.
+    /// Makes the codes of all rows in at most `limit` bytes, unless that was
+    /// tried before.
     pub fn ready(
         &mut self,
         points: &Points<'_>,
         frame: &Frame,
+        limit: u64,
         threads: &Threads<'_>,
     ) -> Result<()> {
         if matches!(self.principal, Principal::Untried) {
             self.principal = Principal::Refused;
             let kernels = Kernels::new(self.setting.isa);
             if let Some(coder) = Coder::principal(points, frame, kernels)?
-                && let Some(codes) = RowCodes::of_points(points, frame, &coder, threads)?
+                && let Some(codes) = RowCodes::of_points(points, frame, &coder, limit, threads)?
             {
                 self.principal = Principal::Made(Box::new((coder, codes)));
             }

@@ -69,6 +69,11 @@ pub(crate) struct Pass {
     pub distances: usize,
 }
 
+/// What the sorted points take, and their nodes, roughly.
+pub(super) fn bytes(points: &Points<'_>) -> u64 {
+    points.rows() as u64 * (4 * points.cols() as u64 + 16)
+}
+
 /// The points, sorted; unless they are too few, too wide, or too many for the
 /// memory at hand.
 pub(crate) fn sort(

@@ -45,6 +45,7 @@ mod vnni;
 mod x86;
 
 use crate::error::{Result, try_vec};
+use crate::memory;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -168,6 +169,7 @@ pub(crate) struct Nearest<'a> {
     metric: Metric,
     setting: Setting,
     frame: Frame,
+    memory_limit: u64,
     /// Searches so far.
     calls: usize,
     #[cfg(target_arch = "x86_64")]
@@ -188,11 +190,18 @@ impl<'a> Nearest<'a> {
             metric,
             setting,
             frame: Frame::new(points, metric),
+            memory_limit: memory::budget(None),
             calls: 0,
             #[cfg(target_arch = "x86_64")]
             eight_bit: EightBit::new(points, setting),
             sorted: None,
         }
+    }
+
+    /// Bytes that copies of the rows in other forms may take.
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = bytes;
+        self
     }
 
     pub fn points(&self) -> &'a Points<'a> {
@@ -206,7 +215,8 @@ impl<'a> Nearest<'a> {
     /// Sorts the rows for many searches among few dimensions, where that pays.
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
         let free = self.setting.engine.is_none() && self.metric == Metric::Euclidean;
-        if self.sorted.is_none() && free {
+        let fits = kd::bytes(self.points) <= self.memory_limit;
+        if self.sorted.is_none() && free && fits {
             self.sorted = kd::sort(self.points, n_clusters, self.setting.isa, threads)?;
         }
         if let Some(sorted) = &mut self.sorted {
@@ -267,7 +277,8 @@ impl<'a> Nearest<'a> {
         self.calls += 1;
         #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
-            self.eight_bit.ready(self.points, &self.frame, threads)?;
+            self.eight_bit
+                .ready(self.points, &self.frame, self.memory_limit, threads)?;
         }
         let points = self.points;
         let search = self.prepare(engine, centroids, labels)?;
