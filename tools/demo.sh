@@ -8,7 +8,6 @@ out=build/demo
 mkdir -p "$out"
 
 cargo build --release --quiet --example quickstart
-cargo rustc --release --quiet --crate-type cdylib
 python3 -m pip install --quiet --disable-pip-version-check --no-build-isolation ./bindings/python
 
 library="-Iinclude -Ltarget/release -lkentro -Wl,-rpath,$PWD/target/release"
