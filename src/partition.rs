@@ -29,7 +29,7 @@ const CACHED_SUMS: usize = 1 << 17;
 
 /// Chunks of rows that are summed apart, at most, and bytes for their sums.
 const MAX_CHUNKS: usize = 64;
-const CHUNK_BYTES: usize = 16 << 20;
+const CHUNK_BYTES: usize = 8 << 20;
 
 pub(crate) struct Partition {
     /// In the order of the points; behind if only sorted rows know the labels.

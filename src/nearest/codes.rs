@@ -302,9 +302,12 @@ pub(super) struct RowCodes {
     pub rests: Vec<Rest>,
 }
 
+/// Bytes of codes that are always worth their memory.
+const SMALL: u64 = 32 << 20;
+
 impl RowCodes {
-    /// Codes of all points. `None` if they would take more than a byte for each
-    /// value of the data, or more than `limit`.
+    /// Codes of all points. `None` if they would take more than three quarters of
+    /// a byte for each value of the data and [`SMALL`], or more than `limit`.
     pub fn of_points(
         points: &Points<'_>,
         frame: &Frame,
@@ -314,7 +317,9 @@ impl RowCodes {
     ) -> Result<Option<Self>> {
         let (rows, dims) = (points.rows(), points.cols());
         let per_row = coder.bytes_per_row(frame.metric);
-        if per_row > dims || rows as u64 * per_row as u64 > limit {
+        let bytes = rows as u64 * per_row as u64;
+        let much = 4 * per_row > 3 * dims && bytes > SMALL;
+        if much || bytes > limit {
             return Ok(None);
         }
         const PURPOSE: &str = "8-bit codes";
