@@ -303,7 +303,7 @@ pub(super) struct RowCodes {
 }
 
 /// Bytes of codes that are always worth their memory.
-const SMALL: u64 = 32 << 20;
+const SMALL: u64 = 40 << 20;
 
 impl RowCodes {
     /// Codes of all points. `None` if they would take more than three quarters of
