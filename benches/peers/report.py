@@ -2,6 +2,9 @@
 
 from workloads import ROOT
 
+#: Inertia over Kentro's that counts as the same result of everyone's defaults.
+ALIKE = 1.005
+
 PAGE = ROOT / "docs/benchmarks.md"
 PICTURE = ROOT / "docs/benchmarks.svg"
 
@@ -28,7 +31,9 @@ table (for medoids the sum of distances). faiss runs with its OpenBLAS told to
 use AVX-512 (`faiss`) and with MKL (`faiss-mkl`). SuperKMeans runs flat,
 without sampling or early stop, and draws random rows of its own. Kentro's
 labels are the float64 brute-force labels; the others compute in float32, and
-SuperKMeans prunes by a probabilistic test.
+SuperKMeans prunes by a probabilistic test. In the rows E everyone runs with the
+defaults, and the fastest peer is that of those within 0.5 % of Kentro's inertia;
+the tables show all.
 
 ![Time of the fastest peer over Kentro's](benchmarks.svg)
 
@@ -53,9 +58,15 @@ def ranked(row):
 
 
 def fastest_peer(row):
+    """With everyone's defaults, of the peers that get about as low as Kentro."""
+    own = next((item for item in ranked(row) if item[0] == "kentro"), None)
+    if own is None:
+        return None
     peers = [item for item in ranked(row) if item[0] != "kentro"]
-    own = [item for item in ranked(row) if item[0] == "kentro"]
-    return (peers[0], own[0]) if peers and own else None
+    if row["spec"]["task"] == "defaults":
+        enough = ALIKE * own[1]["inertia"]
+        peers = [item for item in peers if item[1]["inertia"] <= enough]
+    return (peers[0], own) if peers else None
 
 
 def describe(spec):
