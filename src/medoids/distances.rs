@@ -158,7 +158,7 @@ impl<'a> Scaled<'a> {
     /// O(n²·d) time, 4·n² bytes.
     pub fn all_pairs(&self, threads: &Threads<'_>) -> Result<Distances> {
         let n = self.points.rows();
-        let mut values = matrix(n, n)?;
+        let mut values = matrix(n, n, threads)?;
         let all: Vec<usize> = (0..n).collect();
         let blocks: Vec<&[usize]> = all.chunks(TILE).collect();
         let mut tiles = tiles(&mut values, n);
@@ -204,7 +204,7 @@ impl<'a> Scaled<'a> {
         threads: &Threads<'_>,
     ) -> Result<Distances> {
         let mut distances = Distances {
-            values: matrix(candidates.len(), points.len())?,
+            values: matrix(candidates.len(), points.len(), threads)?,
             points: points.len(),
             unit: self.unit,
             fixed: self.without_direction() as f64,
@@ -363,12 +363,25 @@ fn write_part(out: &mut [f32], first: usize, block: &[f32]) {
     out[..len].copy_from_slice(&block[..len]);
 }
 
-fn matrix(rows: usize, columns: usize) -> Result<Vec<f32>> {
-    let len = rows.checked_mul(columns).ok_or(KMeansError::OutOfMemory {
-        bytes: usize::MAX,
+/// Zeros. The system hands out memory as it is written, which takes a while:
+/// so it is written in parts, between which the observer may cancel.
+fn matrix(rows: usize, columns: usize, threads: &Threads<'_>) -> Result<Vec<f32>> {
+    const PART: usize = 1 << 22;
+    let out_of_memory = |bytes| KMeansError::OutOfMemory {
+        bytes,
         purpose: "distance matrix",
-    })?;
-    try_vec(0.0f32, len, "distance matrix")
+    };
+    let len = rows.checked_mul(columns);
+    let len = len.ok_or_else(|| out_of_memory(usize::MAX))?;
+    let mut values: Vec<f32> = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| out_of_memory(len.saturating_mul(size_of::<f32>())))?;
+    while values.len() < len {
+        values.resize(len.min(values.len() + PART), 0.0);
+        threads.poll()?;
+    }
+    Ok(values)
 }
 
 /// Cuts a matrix of rows of `width` into tiles, in row-major order of tiles;
