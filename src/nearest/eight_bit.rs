@@ -54,7 +54,7 @@ impl EightBit {
         Ok(())
     }
 
-    /// A search with these centroids by the kind of codes that makes it
+    /// A search for the `count` nearest of these centroids by the kind of codes that makes it
     /// fastest; `None` if float32 tiles are likely faster than both.
     pub fn search<'c>(
         &'c self,
@@ -63,10 +63,19 @@ impl EightBit {
         frame: &'c Frame,
         centroids: Centroids<'c>,
         labels: &[u32],
+        count: usize,
     ) -> Result<Option<HeadSearch<'c>>> {
         let kernels = Kernels::new(self.setting.isa);
         let search = |coder, source| {
-            HeadSearch::new(frame, coder, source, points, centroids, kernels, labels)
+            HeadSearch::new(
+                frame,
+                (coder, source),
+                points,
+                centroids,
+                kernels,
+                labels,
+                count,
+            )
         };
         let mut least = HeadSearch::tile_cost(centroids);
         let mut best = None;

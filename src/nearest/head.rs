@@ -6,6 +6,8 @@
 //! dimensions of the codes; a look at the whole codes, float32 and at last
 //! float64 arithmetic follow for the ever fewer pairs that pass.
 
+pub(in crate::nearest) mod top;
+
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
 use super::level::{Fold, GROUP, Level, Sample, cost};
@@ -13,7 +15,8 @@ use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
 use super::vnni::{
-    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, prefetch, sum_codes,
+    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, prefetch,
+    sum_codes,
 };
 use super::{Centroids, Row};
 use crate::error::{Result, try_vec};
@@ -34,6 +37,8 @@ pub(super) enum Source<'a> {
 }
 
 pub(super) struct HeadSearch<'a> {
+    /// Centroids wanted for each row.
+    count: usize,
     frame: &'a Frame,
     coder: &'a Coder,
     source: Source<'a>,
@@ -67,8 +72,12 @@ pub(super) struct HeadScratch {
     scores: Vec<f32>,
     hits: Vec<Hit>,
     pairs: Vec<Pair>,
-    guesses: Vec<u32>,
+    guesses: Vec<Guess>,
     leaders: Vec<Leader>,
+    unassigned: Vec<u32>,
+    ranked: Vec<Vec<(f64, u32)>>,
+    /// Lower bounds of the scores of each row's best centroids, best first.
+    reached: Vec<[f64; top::MOST]>,
     /// Pairs that the sweep, the codes and float32 let pass.
     passed: [usize; 3],
 }
@@ -94,20 +103,23 @@ struct Block<'b> {
 }
 
 impl<'a> HeadSearch<'a> {
-    /// `labels` tells what the rows belonged to before.
+    /// For the `count` nearest. `labels` tells what the rows belonged to
+    /// before. Where one is wanted, all but the first of identical centroids
+    /// are left out.
     pub fn new(
         frame: &'a Frame,
-        coder: &'a Coder,
-        source: Source<'a>,
+        (coder, source): (&'a Coder, Source<'a>),
         points: &Points<'_>,
         centroids: Centroids<'a>,
         kernels: Kernels,
         labels: &[u32],
+        count: usize,
     ) -> Result<(Self, f64)> {
         const PURPOSE: &str = "centroid codes";
-        let (count, dims, head) = (centroids.len(), centroids.dims, coder.head);
-        let padded = count.next_multiple_of(PANEL);
+        let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
+        let padded = rows.next_multiple_of(PANEL);
         let mut search = HeadSearch {
+            count,
             frame,
             coder,
             source,
@@ -118,12 +130,12 @@ impl<'a> HeadSearch<'a> {
                 units: try_vec(0.0, padded, PURPOSE)?,
                 stride: head,
             },
-            codes: try_vec(128u8, count * head, PURPOSE)?,
-            sides: try_vec(Side::default(), count, PURPOSE)?,
-            rests: try_vec(Rest::default(), count * coder.levels(), PURPOSE)?,
-            values: try_vec(0.0, count * dims, PURPOSE)?,
-            terms: try_vec(CentroidTerms::default(), count, PURPOSE)?,
-            inverse_norms: try_vec(1.0, count, PURPOSE)?,
+            codes: try_vec(128u8, rows * head, PURPOSE)?,
+            sides: try_vec(Side::default(), rows, PURPOSE)?,
+            rests: try_vec(Rest::default(), rows * coder.levels(), PURPOSE)?,
+            values: try_vec(0.0, rows * dims, PURPOSE)?,
+            terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
+            inverse_norms: try_vec(1.0, rows, PURPOSE)?,
             level: Level {
                 count: 0,
                 terms: Terms {
@@ -138,7 +150,11 @@ impl<'a> HeadSearch<'a> {
             always: Vec::new(),
             zero_label: zero_label(centroids),
         };
-        search.encode_centroids()?;
+        let repeated = match count {
+            1 => repeated(centroids)?,
+            _ => Vec::new(),
+        };
+        search.encode_centroids(&repeated)?;
         let sample = Sample::new(points, frame, coder, labels);
         let mut best = (f64::INFINITY, 1);
         for levels in 1..=coder.levels() {
@@ -164,15 +180,14 @@ impl<'a> HeadSearch<'a> {
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
-    fn encode_centroids(&mut self) -> Result<()> {
+    fn encode_centroids(&mut self, left_out: &[u32]) -> Result<()> {
         let (count, dims, head) = (self.centroids.len(), self.centroids.dims, self.coder.head);
         let levels = self.coder.levels();
         let mut scales = try_vec(0.0f32, count, "centroids")?;
-        let repeated = repeated(self.centroids)?;
         for (j, scale) in scales.iter_mut().enumerate() {
             let row = Row::new(self.centroids.row(j), self.frame.metric);
             self.inverse_norms[j] = row.inverse_norm();
-            if repeated.binary_search(&(j as u32)).is_ok() {
+            if left_out.binary_search(&(j as u32)).is_ok() {
                 continue;
             }
             let values = &mut self.values[j * dims..][..dims];
@@ -262,7 +277,10 @@ impl<'a> HeadSearch<'a> {
             values: &sample.values,
             labels: &sample.labels,
         };
-        self.search(block, &mut scratch);
+        match self.count {
+            1 => self.search(block, &mut scratch),
+            _ => self.search_top(block, &mut scratch),
+        }
         let rows = sample.labels.len() as f64;
         let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
         let dims = self.centroids.dims as f64;
@@ -275,7 +293,7 @@ impl<'a> HeadSearch<'a> {
             + self.centroids.len() as f64 * sweep
             + pairs * cost::CODE
             + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
-            + (1.0 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims)
+            + (self.count as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims)
     }
 
     /// Calls `found` with each row's number in the block, the distance of its
@@ -288,6 +306,24 @@ impl<'a> HeadSearch<'a> {
         labels: &[u32],
         scratch: &mut HeadScratch,
         mut found: impl FnMut(usize, f64, u32),
+    ) {
+        self.for_blocks(first, values, labels, scratch, |number, block, scratch| {
+            self.search(block, scratch);
+            for (i, leader) in scratch.leaders.iter().enumerate() {
+                found(number + i, leader.distance, leader.label);
+            }
+        });
+    }
+
+    /// Calls `visit` with the number of its first row in `values`, and a
+    /// block, for one block after the other.
+    fn for_blocks(
+        &self,
+        first: usize,
+        values: &[f32],
+        labels: &[u32],
+        scratch: &mut HeadScratch,
+        mut visit: impl FnMut(usize, Block<'_>, &mut HeadScratch),
     ) {
         let dims = self.centroids.dims;
         let rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512) / GROUP * GROUP;
@@ -310,10 +346,7 @@ impl<'a> HeadSearch<'a> {
                 values,
                 labels,
             };
-            self.search(block, scratch);
-            for (i, leader) in scratch.leaders.iter().enumerate() {
-                found(number * rows + i, leader.distance, leader.label);
-            }
+            visit(number * rows, block, scratch);
         }
         scratch.made = made;
     }
@@ -410,10 +443,7 @@ impl<'a> HeadSearch<'a> {
         } = scratch;
         let known = |label: u32| (label as usize) < self.centroids.len();
         if !block.labels.iter().all(|&label| known(label)) {
-            let level = &self.level.terms;
-            // Half the dimensions do for a guess.
-            let dims = (level.dims / 2).next_multiple_of(32);
-            self.panels.guess(level, dims, codes, terms, guesses);
+            self.guess(codes, terms, guesses);
         }
         leaders.clear();
         scores.clear();
@@ -425,7 +455,7 @@ impl<'a> HeadSearch<'a> {
             } else if known(label) {
                 label
             } else {
-                guesses[i].min(self.centroids.len() as u32 - 1)
+                best_guess(&guesses[i]).min(self.centroids.len() as u32 - 1)
             };
             let leader = self.measure(block, i, &row, label);
             if coded {
@@ -434,6 +464,13 @@ impl<'a> HeadSearch<'a> {
             scores.push((leader.score - 1e-6 * leader.score.abs()) as f32);
             leaders.push(leader);
         }
+    }
+
+    /// Half the dimensions do for a guess.
+    fn guess(&self, codes: &[i8], terms: &CodeRows, guesses: &mut Vec<Guess>) {
+        let level = &self.level.terms;
+        let dims = (level.dims / 2).next_multiple_of(32);
+        self.panels.guess(level, dims, codes, terms, guesses);
     }
 
     /// The label of a row that float32 can't hold, or of a zero row.
@@ -504,4 +541,11 @@ impl<'a> HeadSearch<'a> {
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
     }
+}
+
+/// The centroid of the greatest score.
+fn best_guess(guess: &Guess) -> u32 {
+    let pairs = guess.scores.iter().zip(guess.centroids);
+    let best = pairs.reduce(|best, pair| if pair.0 > best.0 { pair } else { best });
+    best.map_or(0, |(_, centroid)| centroid)
 }

@@ -271,17 +271,9 @@ impl<'a> Nearest<'a> {
         visitors: &mut [V],
         visit: impl Fn(&mut V, Visit<'_>) + Sync,
     ) -> Result<usize> {
-        let engine = self
-            .setting
-            .choose(self.calls, centroids.dims, centroids.len());
-        self.calls += 1;
-        #[cfg(target_arch = "x86_64")]
-        if engine == Engine::Head {
-            self.eight_bit
-                .ready(self.points, &self.frame, self.memory_limit, threads)?;
-        }
+        let engine = self.choose_engine(centroids, threads)?;
         let points = self.points;
-        let search = self.prepare(engine, centroids, labels)?;
+        let search = self.prepare(engine, centroids, labels, 1)?;
         let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
         let distances: Vec<Option<&mut [f64]>> = match distances {
             Some(distances) => distances.chunks_mut(task_rows).map(Some).collect(),
@@ -353,13 +345,15 @@ impl<'a> Nearest<'a> {
         distances: Option<&mut [f64]>,
     ) -> Result<()> {
         debug_assert!(0 < count && count <= centroids.len());
-        let search = match self.setting.choose(0, centroids.dims, centroids.len()) {
-            Engine::Reference => None,
-            _ => {
-                let kernels = Kernels::new(self.setting.isa);
-                Some(TileSearch::new(&self.frame, centroids, kernels, false)?)
-            }
+        labels.fill(UNASSIGNED);
+        let engine = self.choose_engine(centroids, threads)?;
+        #[cfg(target_arch = "x86_64")]
+        let engine = match engine {
+            Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
+            engine => engine,
         };
+        let search = self.prepare(engine, centroids, labels, count)?;
+        let (points, metric) = (self.points, self.metric);
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
         let distances: Vec<Option<&mut [f64]>> = match distances {
@@ -372,7 +366,7 @@ impl<'a> Nearest<'a> {
             |scratch, (task, (labels, mut distances))| {
                 let first = task * TASK_ROWS;
                 let rows = first..first + labels.len() / count;
-                let block = self.points.block(rows, &mut scratch.block);
+                let block = points.block(rows, &mut scratch.block);
                 let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(distance, j)) in ranked.iter().enumerate() {
                         labels[i * count + slot] = j;
@@ -382,11 +376,15 @@ impl<'a> Nearest<'a> {
                     }
                 };
                 match &search {
-                    Some(search) => search.top(block, count, &mut scratch.tile, found),
-                    None => {
+                    #[cfg(target_arch = "x86_64")]
+                    Search::Head(search) => {
+                        search.top(first, block, &mut scratch.head, found);
+                    }
+                    Search::Tile(search) => search.top(block, count, &mut scratch.tile, found),
+                    Search::Reference => {
                         let mut ranked = Vec::new();
                         for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                            let row = Row::new(values, self.metric);
+                            let row = Row::new(values, metric);
                             ranked.clear();
                             ranked.extend((0..centroids.len()).map(|j| {
                                 let distance = row.distance(centroids.row(j));
@@ -423,12 +421,27 @@ impl<'a> Nearest<'a> {
         })
     }
 
-    /// Readies an engine with these centroids.
+    /// The engine for this search, with what it keeps between searches made.
+    fn choose_engine(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<Engine> {
+        let engine = self
+            .setting
+            .choose(self.calls, centroids.dims, centroids.len());
+        self.calls += 1;
+        #[cfg(target_arch = "x86_64")]
+        if engine == Engine::Head {
+            self.eight_bit
+                .ready(self.points, &self.frame, self.memory_limit, threads)?;
+        }
+        Ok(engine)
+    }
+
+    /// Readies an engine for the `count` nearest of these centroids.
     fn prepare<'c>(
         &'c self,
         engine: Engine,
         centroids: Centroids<'c>,
         labels: &[u32],
+        count: usize,
     ) -> Result<Search<'c>> {
         if engine == Engine::Reference {
             return Ok(Search::Reference);
@@ -438,13 +451,13 @@ impl<'a> Nearest<'a> {
             let (points, frame) = (self.points, &self.frame);
             let search = self
                 .eight_bit
-                .search(engine, points, frame, centroids, labels)?;
+                .search(engine, points, frame, centroids, labels, count)?;
             if let Some(search) = search {
                 return Ok(Search::Head(Box::new(search)));
             }
         }
         let kernels = Kernels::new(self.setting.isa);
-        let search = TileSearch::new(&self.frame, centroids, kernels, true)?;
+        let search = TileSearch::new(&self.frame, centroids, kernels, count == 1)?;
         Ok(Search::Tile(Box::new(search)))
     }
 }

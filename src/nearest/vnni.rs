@@ -12,7 +12,8 @@ use std::arch::x86_64::*;
 pub(super) const PANEL: usize = 48;
 /// Rows per tile.
 const ROWS: usize = 8;
-const LANES: usize = 16;
+/// Values in a vector register.
+pub(super) const LANES: usize = 16;
 
 /// Centroid codes in panels.
 pub(super) struct CodePanels {
@@ -52,6 +53,14 @@ pub(super) struct Hit {
     pub mask: u64,
 }
 
+/// For each residue of the centroids' numbers modulo [`LANES`], the centroid
+/// that looks best and its score; −∞ where there is none.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Guess {
+    pub scores: [f32; LANES],
+    pub centroids: [u32; LANES],
+}
+
 impl CodePanels {
     fn check(&self, terms: &Terms, codes: &[i8], rows: &CodeRows) {
         let (count, padded) = (rows.units.len(), self.units.len());
@@ -73,7 +82,7 @@ impl CodePanels {
         unsafe { sweep(self, terms, codes, rows, hits) }
     }
 
-    /// A likely best centroid of every row, by the first `dims` dimensions.
+    /// Likely good centroids of every row, by the first `dims` dimensions.
     /// The CPU must have AVX-512 VNNI.
     pub fn guess(
         &self,
@@ -81,15 +90,15 @@ impl CodePanels {
         dims: usize,
         codes: &[i8],
         rows: &CodeRows,
-        best: &mut Vec<u32>,
+        guesses: &mut Vec<Guess>,
     ) {
         assert!(dims <= terms.dims && dims.is_multiple_of(32));
         self.check(terms, codes, rows);
-        best.clear();
-        best.resize(rows.units.len(), 0);
+        guesses.clear();
+        guesses.resize(rows.units.len(), Guess::default());
         // SAFETY: the lengths are checked and engines are chosen by the CPU's
         // features.
-        unsafe { guess(self, terms, dims, codes, rows, best) }
+        unsafe { guess(self, terms, dims, codes, rows, guesses) }
     }
 }
 
@@ -344,7 +353,7 @@ unsafe fn guess(
     dims: usize,
     codes: &[i8],
     rows: &CodeRows,
-    best: &mut [u32],
+    guesses: &mut [Guess],
 ) {
     let count = rows.units.len();
     for first in (0..count).step_by(ROWS) {
@@ -379,14 +388,16 @@ unsafe fn guess(
                 }
             }
         }
-        for r in 0..ROWS.min(count - first) {
-            let top = _mm512_reduce_max_ps(most[r]);
-            let lanes = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(most[r], _mm512_set1_ps(top));
-            let lane = lanes.trailing_zeros().min(LANES as u32 - 1);
-            let mut indices = [0u32; LANES];
-            // SAFETY: 16 values of 32 bits.
-            unsafe { _mm512_storeu_si512(indices.as_mut_ptr().cast(), index[r]) };
-            best[first + r] = indices[lane as usize] + lane;
+        let guesses = guesses[first..].iter_mut().take(ROWS);
+        for (guess, (most, index)) in guesses.zip(most.iter().zip(&index)) {
+            // SAFETY: 16 values of 32 bits each.
+            unsafe {
+                _mm512_storeu_ps(guess.scores.as_mut_ptr(), *most);
+                _mm512_storeu_si512(guess.centroids.as_mut_ptr().cast(), *index);
+            }
+            for (lane, centroid) in guess.centroids.iter_mut().enumerate() {
+                *centroid += lane as u32;
+            }
         }
     }
 }

@@ -1,0 +1,142 @@
+//! The nearest few centroids of every row by 8-bit codes.
+//!
+//! A rough sweep names a good centroid in each of [`LANES`] classes. The
+//! canonical distances of the best of those give the score that a further one
+//! must reach; a full sweep finds all that may, and canonical distances rank
+//! them.
+
+use super::super::UNASSIGNED;
+use super::super::reference::keep_least;
+use super::super::vnni::{LANES, Sides, check_hits};
+use super::{Block, HeadScratch, HeadSearch};
+use crate::nearest::Row;
+
+/// More centroids than this a row are left to float32: the threshold that
+/// [`LANES`] guesses give becomes too low.
+pub(in crate::nearest) const MOST: usize = LANES / 2;
+
+impl HeadSearch<'_> {
+    /// Calls `found` with each row's number in `values` and its
+    /// nearest centroids, with their distances and bias, nearest first.
+    /// `first` is the number of the first row among all.
+    pub fn top(
+        &self,
+        first: usize,
+        values: &[f32],
+        scratch: &mut HeadScratch,
+        mut found: impl FnMut(usize, &[(f64, u32)]),
+    ) {
+        let mut unassigned = std::mem::take(&mut scratch.unassigned);
+        unassigned.resize(values.len() / self.centroids.dims, UNASSIGNED);
+        self.for_blocks(
+            first,
+            values,
+            &unassigned,
+            scratch,
+            |number, block, scratch| {
+                let rows = block.labels.len();
+                self.search_top(block, scratch);
+                for (i, ranked) in scratch.ranked[..rows].iter_mut().enumerate() {
+                    keep_least(ranked, self.count);
+                    found(number + i, ranked);
+                }
+            },
+        );
+        scratch.unassigned = unassigned;
+    }
+
+    /// Leaves each row's nearest centroids, among others, in `ranked`.
+    pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut HeadScratch) {
+        let (count, head) = (self.count, self.coder.head);
+        let (at, end) = (block.at, block.at + block.labels.len());
+        let codes = &block.codes.codes[at * head..end * head];
+        let HeadScratch {
+            terms,
+            scores,
+            hits,
+            pairs,
+            guesses,
+            ranked,
+            reached,
+            passed,
+            ..
+        } = scratch;
+        self.row_terms(block, codes, terms);
+        self.guess(codes, terms, guesses);
+        scores.clear();
+        if ranked.len() < block.labels.len() {
+            ranked.resize_with(block.labels.len(), Vec::new);
+        }
+        reached.resize(block.labels.len(), [0.0; MOST]);
+        for (i, (guess, ranked)) in guesses.iter().zip(ranked.iter_mut()).enumerate() {
+            let row = self.row(block, i);
+            ranked.clear();
+            let mut order: [usize; LANES] = std::array::from_fn(|lane| lane);
+            order.sort_unstable_by(|&a, &b| guess.scores[b].total_cmp(&guess.scores[a]));
+            let good = &order[..count];
+            let enough = good
+                .iter()
+                .all(|&lane| guess.scores[lane] > f32::NEG_INFINITY);
+            if terms.units[i] <= 0.0 || !enough {
+                self.rank_all(&row, ranked);
+                scores.push(f32::INFINITY);
+                continue;
+            }
+            let best = &mut reached[i];
+            *best = [f64::NEG_INFINITY; MOST];
+            for &lane in good {
+                let member = self.measure(block, i, &row, guess.centroids[lane]);
+                insert(best, member.score);
+                ranked.push((member.value, member.label));
+            }
+            let score = best[count - 1];
+            terms.thresholds[i] = self.threshold(block, i, score);
+            scores.push((score - 1e-6 * score.abs()) as f32);
+            for &j in &self.always {
+                ranked.push((self.measure(block, i, &row, j).value, j));
+            }
+        }
+        self.panels.sweep(&self.level.terms, codes, terms, hits);
+        let sides = Sides {
+            head,
+            row_codes: codes,
+            rows: &block.codes.sides[at..end],
+            centroid_codes: &self.codes,
+            centroids: &self.sides,
+        };
+        passed[0] += check_hits(hits, &sides, scores, pairs);
+        for pair in pairs.iter() {
+            let (i, j) = (pair.row as usize, pair.centroid);
+            let score = reached[i][count - 1];
+            let guessed = ranked[i][..count].iter().any(|&(_, label)| label == j);
+            if guessed || f64::from(pair.bound) < score {
+                continue;
+            }
+            passed[1] += 1;
+            let row = self.row(block, i);
+            if self.float_bound(&row, sides.rows[i].norm, j as usize) >= score {
+                passed[2] += 1;
+                let rival = self.measure(block, i, &row, j);
+                insert(&mut reached[i], rival.score);
+                ranked[i].push((rival.value, j));
+            }
+        }
+    }
+
+    /// All centroids, for a row without a code or with too few guesses.
+    fn rank_all(&self, row: &Row<'_>, ranked: &mut Vec<(f64, u32)>) {
+        ranked.extend((0..self.centroids.len()).map(|j| {
+            let distance = row.distance(self.centroids.row(j));
+            (distance + self.centroids.bias(j), j as u32)
+        }));
+    }
+}
+
+/// Puts a score in its place among the greatest so far, which are in order.
+fn insert(greatest: &mut [f64; MOST], mut score: f64) {
+    for place in greatest {
+        if score > *place {
+            std::mem::swap(place, &mut score);
+        }
+    }
+}
