@@ -4,6 +4,7 @@
 //! else is converted to float32 a block of rows at a time, never as a whole.
 
 use crate::error::{KMeansError, Result};
+use crate::nearest::prefetch;
 use crate::threads::Threads;
 use half::{bf16, f16};
 use ndarray::{ArrayView2, Axis, s};
@@ -224,6 +225,13 @@ impl Points<'_> {
                 value,
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Asks for a row to be fetched from memory, if it is float32.
+    pub(crate) fn prefetch(&self, row: usize) {
+        if let Some(whole) = self.whole {
+            prefetch(&whole[row * self.cols..][..self.cols]);
         }
     }
 

@@ -14,6 +14,9 @@ use crate::threads::Threads;
 /// Members per segment.
 const SEGMENT: usize = 2048;
 
+/// Rows of a cluster lie anywhere: they are fetched this many ahead.
+const AHEAD: usize = 3;
+
 /// What the members of each cluster add up to.
 ///
 /// Rows are taken relative to an origin near the data, so that an offset
@@ -89,7 +92,10 @@ impl Totals {
         threads.run(jobs.chunks_mut(group), Vec::new, |scratch, jobs| {
             for (members, out) in jobs {
                 let Some((sum, largest)) = out else { continue };
-                for &i in *members {
+                for (at, &i) in members.iter().enumerate() {
+                    if let Some(&next) = members.get(at + AHEAD) {
+                        points.prefetch(next as usize);
+                    }
                     let values = points.row(i as usize, scratch);
                     **largest = largest.max(add_row(values, metric, origin, sign, sum));
                 }

@@ -303,7 +303,7 @@ pub(super) struct RowCodes {
 }
 
 /// Bytes of codes that are always worth their memory.
-const SMALL: u64 = 40 << 20;
+pub(super) const SMALL: u64 = 40 << 20;
 
 impl RowCodes {
     /// Codes of all points. `None` if they would take more than three quarters of
@@ -359,6 +359,12 @@ impl RowCodes {
             },
         )?;
         Ok(Some(all))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        let numbers = self.bases.len() + self.inverse_norms.len();
+        let (sides, rests) = (size_of_val(&*self.sides), size_of_val(&*self.rests));
+        (self.codes.len() + sides + rests + numbers * size_of::<f64>()) as u64
     }
 
     /// Makes these the codes of the rows in `values`.

@@ -1,7 +1,7 @@
 //! What the 8-bit engines keep between searches.
 
 use super::Centroids;
-use super::codes::{Coder, RowCodes};
+use super::codes::{Coder, RowCodes, SMALL};
 use super::engine::{Engine, Setting};
 use super::frame::Frame;
 use super::head::{HeadSearch, Source};
@@ -54,8 +54,21 @@ impl EightBit {
         Ok(())
     }
 
-    /// A search for the `count` nearest of these centroids by the kind of codes that makes it
-    /// fastest; `None` if float32 tiles are likely faster than both.
+    /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
+    /// a byte for each value of the data, or [`SMALL`].
+    pub fn room_for_bounds(&self, points: &Points<'_>, limit: u64) -> u64 {
+        let codes = match &self.principal {
+            Principal::Made(made) => made.1.bytes(),
+            Principal::Untried | Principal::Refused => 0,
+        };
+        let most = SMALL.max(points.rows() as u64 * points.cols() as u64);
+        most.min(limit).saturating_sub(codes)
+    }
+
+    /// A search for the `count` nearest of these centroids by the kind of
+    /// codes that makes it fastest, laid out in `order`; `None` if float32
+    /// tiles are likely faster than both.
+    #[allow(clippy::too_many_arguments)]
     pub fn search<'c>(
         &'c self,
         engine: Engine,
@@ -63,6 +76,7 @@ impl EightBit {
         frame: &'c Frame,
         centroids: Centroids<'c>,
         labels: &[u32],
+        order: Option<&[u32]>,
         count: usize,
     ) -> Result<Option<HeadSearch<'c>>> {
         let kernels = Kernels::new(self.setting.isa);
@@ -74,6 +88,7 @@ impl EightBit {
                 centroids,
                 kernels,
                 labels,
+                order,
                 count,
             )
         };

@@ -6,19 +6,21 @@
 //! dimensions of the codes; a look at the whole codes, float32 and at last
 //! float64 arithmetic follow for the ever fewer pairs that pass.
 
+mod near;
 pub(in crate::nearest) mod top;
 
+use super::bounds::RowBounds;
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
 use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
+use super::vnni::near::Reaches;
 use super::vnni::{
-    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, prefetch,
-    sum_codes,
+    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, sum_codes,
 };
-use super::{Centroids, Row};
+use super::{Centroids, Row, prefetch};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
 
@@ -44,6 +46,9 @@ pub(super) struct HeadSearch<'a> {
     source: Source<'a>,
     centroids: Centroids<'a>,
     kernels: Kernels,
+    /// The centroid in each slot of the panels, and the slot of each centroid.
+    order: Vec<u32>,
+    slots: Vec<u32>,
     panels: CodePanels,
     /// k × head, offset by 128.
     codes: Vec<u8>,
@@ -74,6 +79,7 @@ pub(super) struct HeadScratch {
     pairs: Vec<Pair>,
     guesses: Vec<Guess>,
     leaders: Vec<Leader>,
+    reaches: Reaches,
     unassigned: Vec<u32>,
     ranked: Vec<Vec<(f64, u32)>>,
     /// Lower bounds of the scores of each row's best centroids, best first.
@@ -104,8 +110,9 @@ struct Block<'b> {
 
 impl<'a> HeadSearch<'a> {
     /// For the `count` nearest. `labels` tells what the rows belonged to
-    /// before. Where one is wanted, all but the first of identical centroids
-    /// are left out.
+    /// before, `order` how to lay out the centroids. Where one is wanted, all
+    /// but the first of identical centroids are left out.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         frame: &'a Frame,
         (coder, source): (&'a Coder, Source<'a>),
@@ -113,11 +120,20 @@ impl<'a> HeadSearch<'a> {
         centroids: Centroids<'a>,
         kernels: Kernels,
         labels: &[u32],
+        order: Option<&[u32]>,
         count: usize,
     ) -> Result<(Self, f64)> {
         const PURPOSE: &str = "centroid codes";
         let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
         let padded = rows.next_multiple_of(PANEL);
+        let order: Vec<u32> = match order {
+            Some(order) => order.to_vec(),
+            None => (0..rows as u32).collect(),
+        };
+        let mut slots = try_vec(0, rows, PURPOSE)?;
+        for (slot, &j) in (0..).zip(&order) {
+            slots[j as usize] = slot;
+        }
         let mut search = HeadSearch {
             count,
             frame,
@@ -125,6 +141,8 @@ impl<'a> HeadSearch<'a> {
             source,
             centroids,
             kernels,
+            order,
+            slots,
             panels: CodePanels {
                 codes: try_vec(128u8, padded * head, PURPOSE)?,
                 units: try_vec(0.0, padded, PURPOSE)?,
@@ -216,13 +234,14 @@ impl<'a> HeadSearch<'a> {
                     side.norm *= (1.0001 * cross) as f32;
                 }
                 self.sides[j] = side;
-                self.panels.units[j] = side.unit;
+                let slot = self.slots[j] as usize;
+                self.panels.units[slot] = side.unit;
                 self.rests[j * levels..][..levels].copy_from_slice(rests);
-                let panel = &mut self.panels.codes[j / PANEL * PANEL * head..][..PANEL * head];
+                let panel = &mut self.panels.codes[slot / PANEL * PANEL * head..][..PANEL * head];
                 for (t, &code) in code.iter().enumerate() {
                     let code = (i16::from(code) + 128) as u8;
                     self.codes[j * head + t] = code;
-                    panel[t / 4 * 4 * PANEL + j % PANEL * 4 + t % 4] = code;
+                    panel[t / 4 * 4 * PANEL + slot % PANEL * 4 + t % 4] = code;
                 }
             },
         );
@@ -251,8 +270,9 @@ impl<'a> HeadSearch<'a> {
         for j in used() {
             let error = mean_residual * head(j) + mean_head * residual(j) + mean_norm * cross(j);
             let start = f64::from(self.sides[j].start);
-            starts[j] = (start + error + 1e-6 * (start.abs() + error)) as f32;
-            tails[j] = 1.00001 * rest(j).tail;
+            let slot = self.slots[j] as usize;
+            starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
+            tails[slot] = 1.00001 * rest(j).tail;
         }
         self.level = Level {
             count,
@@ -278,7 +298,7 @@ impl<'a> HeadSearch<'a> {
             labels: &sample.labels,
         };
         match self.count {
-            1 => self.search(block, &mut scratch),
+            1 => self.search(block, None, &mut scratch),
             _ => self.search_top(block, &mut scratch),
         }
         let rows = sample.labels.len() as f64;
@@ -304,11 +324,13 @@ impl<'a> HeadSearch<'a> {
         first: usize,
         values: &[f32],
         labels: &[u32],
+        mut bounds: Option<RowBounds<'_>>,
         scratch: &mut HeadScratch,
         mut found: impl FnMut(usize, f64, u32),
     ) {
         self.for_blocks(first, values, labels, scratch, |number, block, scratch| {
-            self.search(block, scratch);
+            let bounds = bounds.as_mut().map(|bounds| (bounds, number));
+            self.search(block, bounds, scratch);
             for (i, leader) in scratch.leaders.iter().enumerate() {
                 found(number + i, leader.distance, leader.label);
             }
@@ -352,14 +374,26 @@ impl<'a> HeadSearch<'a> {
     }
 
     /// Finds each row's nearest centroid and leaves it in `leaders`.
-    fn search(&self, block: Block<'_>, scratch: &mut HeadScratch) {
+    /// With `bounds` goes the number of the block's first row among them.
+    fn search(
+        &self,
+        block: Block<'_>,
+        bounds: Option<(&mut RowBounds<'_>, usize)>,
+        scratch: &mut HeadScratch,
+    ) {
         let head = self.coder.head;
         let (at, end) = (block.at, block.at + block.labels.len());
         let codes = &block.codes.codes[at * head..end * head];
         self.row_terms(block, codes, &mut scratch.terms);
         self.first_leaders(block, codes, scratch);
+        match bounds {
+            Some(bounds) => self.sweep_near(block, codes, bounds, scratch),
+            None => {
+                let HeadScratch { terms, hits, .. } = scratch;
+                self.panels.sweep(&self.level.terms, codes, terms, hits);
+            }
+        }
         let HeadScratch {
-            terms,
             scores,
             hits,
             pairs,
@@ -367,13 +401,13 @@ impl<'a> HeadSearch<'a> {
             passed,
             ..
         } = scratch;
-        self.panels.sweep(&self.level.terms, codes, terms, hits);
         let sides = Sides {
             head,
             row_codes: codes,
             rows: &block.codes.sides[at..end],
             centroid_codes: &self.codes,
             centroids: &self.sides,
+            order: &self.order,
         };
         passed[0] += check_hits(hits, &sides, scores, pairs);
         passed[1] += pairs.len().saturating_sub(leaders.len());
@@ -455,7 +489,7 @@ impl<'a> HeadSearch<'a> {
             } else if known(label) {
                 label
             } else {
-                best_guess(&guesses[i]).min(self.centroids.len() as u32 - 1)
+                self.in_slot(best_guess(&guesses[i]))
             };
             let leader = self.measure(block, i, &row, label);
             if coded {
@@ -464,6 +498,10 @@ impl<'a> HeadSearch<'a> {
             scores.push((leader.score - 1e-6 * leader.score.abs()) as f32);
             leaders.push(leader);
         }
+    }
+
+    fn in_slot(&self, slot: u32) -> u32 {
+        self.order[(slot as usize).min(self.order.len() - 1)]
     }
 
     /// Half the dimensions do for a guess.
@@ -522,7 +560,9 @@ impl<'a> HeadSearch<'a> {
             .excess(self.coder.head_norm(norm, tail) + residual);
         let cross = self.level.cross.excess(norm);
         let size = residuals.abs() + heads.abs() + cross.abs() + score.abs();
-        (score - residuals - heads - cross - 1e-6 * size) as f32
+        let threshold = score - residuals - heads - cross - 1e-6 * size;
+        // Above −∞, which is the score of a slot without a centroid.
+        (threshold as f32).max(f32::MIN)
     }
 
     /// An upper bound of the score by float32 arithmetic in all dimensions.
@@ -543,9 +583,9 @@ impl<'a> HeadSearch<'a> {
     }
 }
 
-/// The centroid of the greatest score.
+/// The slot of the greatest score.
 fn best_guess(guess: &Guess) -> u32 {
-    let pairs = guess.scores.iter().zip(guess.centroids);
+    let pairs = guess.scores.iter().zip(guess.slots);
     let best = pairs.reduce(|best, pair| if pair.0 > best.0 { pair } else { best });
-    best.map_or(0, |(_, centroid)| centroid)
+    best.map_or(0, |(_, slot)| slot)
 }

@@ -18,6 +18,8 @@
 mod accumulate;
 #[cfg(target_arch = "x86_64")]
 mod basis;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod bounds;
 #[cfg(target_arch = "x86_64")]
 mod codes;
 #[cfg(target_arch = "x86_64")]
@@ -50,11 +52,12 @@ use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
-pub(crate) use accumulate::accumulate;
+pub(crate) use accumulate::{accumulate, prefetch};
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 
+use bounds::{Bounds, Groups};
 #[cfg(target_arch = "x86_64")]
 use eight_bit::EightBit;
 use engine::{Engine, Setting};
@@ -68,6 +71,9 @@ use tile::Kernels;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
+
+/// Distance bounds are kept once a search changes fewer labels than this.
+const SETTLED: f64 = 0.15;
 
 /// A label that stands for "not assigned yet".
 pub(crate) const UNASSIGNED: u32 = u32::MAX;
@@ -174,6 +180,10 @@ pub(crate) struct Nearest<'a> {
     calls: usize,
     #[cfg(target_arch = "x86_64")]
     eight_bit: EightBit,
+    /// What the searches before rule out for the next.
+    bounds: Option<Bounds>,
+    /// The fraction of labels that the last search changed.
+    changed: f64,
     /// The rows sorted in space, if that pays.
     sorted: Option<Box<dyn SortedRows>>,
 }
@@ -194,6 +204,8 @@ impl<'a> Nearest<'a> {
             calls: 0,
             #[cfg(target_arch = "x86_64")]
             eight_bit: EightBit::new(points, setting),
+            bounds: None,
+            changed: 1.0,
             sorted: None,
         }
     }
@@ -273,17 +285,27 @@ impl<'a> Nearest<'a> {
     ) -> Result<usize> {
         let engine = self.choose_engine(centroids, threads)?;
         let points = self.points;
-        let search = self.prepare(engine, centroids, labels, 1)?;
-        let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
-        let distances: Vec<Option<&mut [f64]>> = match distances {
-            Some(distances) => distances.chunks_mut(task_rows).map(Some).collect(),
-            None => (0..visitors.len()).map(|_| None).collect(),
+        let mut bounds = self.take_bounds(engine, centroids)?;
+        let order = bounds.as_ref().map(Bounds::order);
+        let search = self.prepare(engine, centroids, labels, order, 1)?;
+        let used = match &mut bounds {
+            Some(bounds) if search.can_bound() => {
+                bounds.follow(&self.frame, centroids);
+                Some(bounds.split())
+            }
+            _ => None,
         };
-        let tasks = labels.chunks_mut(task_rows).zip(distances);
+        let (groups, values) = used.unzip();
+        let width = groups.map_or(0, Groups::len);
+        let rows = labels.len();
+        let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
+        let distances = parts(distances, task_rows, visitors.len());
+        let row_bounds = parts(values, task_rows * width, visitors.len());
+        let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
         threads.run(
             tasks.zip(changed.iter_mut().zip(visitors)).enumerate(),
             Scratch::default,
-            |scratch, (task, ((labels, mut distances), (changed, visitor)))| {
+            |scratch, (task, (((labels, mut distances), mut bounds), (changed, visitor)))| {
                 let blocks = labels.chunks_mut(TASK_ROWS).enumerate();
                 for (number, labels) in blocks {
                     let within = number * TASK_ROWS;
@@ -306,9 +328,13 @@ impl<'a> Nearest<'a> {
                         #[cfg(target_arch = "x86_64")]
                         Search::Head(search) => {
                             let scratch = &mut scratch.head;
-                            search.assign(first, block, hints, scratch, |i, distance, label| {
+                            let bounds = groups
+                                .zip(bounds.as_deref_mut())
+                                .map(|(groups, values)| groups.rows(values, within, hints.len()));
+                            let found = |i: usize, distance: f64, label: u32| {
                                 found(i, label, &|| distance);
-                            });
+                            };
+                            search.assign(first, block, hints, bounds, scratch, found);
                         }
                         Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
                         Search::Reference => {
@@ -331,7 +357,10 @@ impl<'a> Nearest<'a> {
                 }
             },
         )?;
-        Ok(changed.iter().sum())
+        let changed = changed.iter().sum();
+        self.bounds = bounds;
+        self.changed = changed as f64 / rows as f64;
+        Ok(changed)
     }
 
     /// The `count` nearest centroids of every row, nearest first, equals by
@@ -352,14 +381,11 @@ impl<'a> Nearest<'a> {
             Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
             engine => engine,
         };
-        let search = self.prepare(engine, centroids, labels, count)?;
+        let search = self.prepare(engine, centroids, labels, None, count)?;
         let (points, metric) = (self.points, self.metric);
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
-        let distances: Vec<Option<&mut [f64]>> = match distances {
-            Some(distances) => distances.chunks_mut(chunk).map(Some).collect(),
-            None => (0..rows.div_ceil(TASK_ROWS)).map(|_| None).collect(),
-        };
+        let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS));
         threads.run(
             labels.chunks_mut(chunk).zip(distances).enumerate(),
             Scratch::default,
@@ -435,12 +461,31 @@ impl<'a> Nearest<'a> {
         Ok(engine)
     }
 
+    /// What earlier searches among as many centroids tell the next, if there
+    /// is memory for it; from when few rows change, for then it tells much.
+    fn take_bounds(&mut self, engine: Engine, centroids: Centroids<'_>) -> Result<Option<Bounds>> {
+        let kept = self.bounds.take();
+        let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
+        let pays = self.changed < SETTLED && matches!(engine, Engine::Head | Engine::Plain);
+        if kept.is_some() || !pays || centroids.bias.is_some() {
+            return Ok(kept);
+        }
+        #[cfg(target_arch = "x86_64")]
+        let room = self
+            .eight_bit
+            .room_for_bounds(self.points, self.memory_limit);
+        #[cfg(not(target_arch = "x86_64"))]
+        let room = 0;
+        Bounds::new(self.points.rows(), centroids, room)
+    }
+
     /// Readies an engine for the `count` nearest of these centroids.
     fn prepare<'c>(
         &'c self,
         engine: Engine,
         centroids: Centroids<'c>,
         labels: &[u32],
+        order: Option<&[u32]>,
         count: usize,
     ) -> Result<Search<'c>> {
         if engine == Engine::Reference {
@@ -451,7 +496,7 @@ impl<'a> Nearest<'a> {
             let (points, frame) = (self.points, &self.frame);
             let search = self
                 .eight_bit
-                .search(engine, points, frame, centroids, labels, count)?;
+                .search(engine, points, frame, centroids, labels, order, count)?;
             if let Some(search) = search {
                 return Ok(Search::Head(Box::new(search)));
             }
@@ -469,12 +514,31 @@ pub(crate) struct Visit<'v> {
     pub labels: &'v [u32],
 }
 
+/// `count` parts of `len` values, or that many times none.
+fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Vec<Option<&mut [T]>> {
+    match values {
+        Some(values) => values.chunks_mut(len).map(Some).collect(),
+        None => (0..count).map(|_| None).collect(),
+    }
+}
+
 /// An engine with its centroids.
 enum Search<'c> {
     Reference,
     Tile(Box<TileSearch<'c>>),
     #[cfg(target_arch = "x86_64")]
     Head(Box<HeadSearch<'c>>),
+}
+
+impl Search<'_> {
+    /// Whether [`Bounds`] tell this search something, and learn from it.
+    fn can_bound(&self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Search::Head(search) => search.can_bound(),
+            Search::Reference | Search::Tile(_) => false,
+        }
+    }
 }
 
 /// A worker's buffers.

@@ -159,7 +159,7 @@ fn settings() -> Vec<Setting> {
             isa,
         })
     };
-    [Engine::Tile, Engine::Head]
+    [Engine::Tile, Engine::Head, Engine::Plain]
         .into_iter()
         .flat_map(on)
         .collect()
@@ -263,4 +263,54 @@ fn threads_change_nothing() {
     let expected = run(1);
     assert_eq!(run(2), expected);
     assert_eq!(run(8), expected);
+}
+
+/// Centroids as they go in K-means: ever smaller moves, and now and then one
+/// that jumps, repeats another, vanishes or lies far off.
+#[test]
+fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
+    let (n, d, k) = (2100, 40, 100);
+    let mut rng = Rng::new(11);
+    let rows = Array2::from_shape_fn((n, d), |(i, t)| {
+        ((i % 90 * (t + 3)) % 11) as f32 + 0.8 * normal(&mut rng)
+    });
+    let points = Points::from(rows.view());
+    let threads = Threads::exactly(2, None).unwrap();
+    for metric in [Metric::Euclidean, Metric::Cosine] {
+        for setting in settings() {
+            let mut nearest = Nearest::with_setting(&points, metric, setting);
+            let mut labels = vec![UNASSIGNED; n];
+            let mut centroids = some_rows(&rows, k);
+            let mut bounded = 0;
+            for step in 0..24 {
+                for value in &mut centroids {
+                    *value += 0.5 * normal(&mut rng) / (1 + step * step) as f32;
+                }
+                let (from, to) = (step % k, (step * 7 + 3) % k);
+                let from = centroids.row(from).to_owned();
+                match step {
+                    9 => centroids.row_mut(to).assign(&rows.row(5)),
+                    12 => centroids.row_mut(to).assign(&from),
+                    15 => centroids.row_mut(to).fill(0.0),
+                    18 => centroids.row_mut(to).fill(1e30),
+                    21 => centroids.row_mut(to).assign(&rows.row(77)),
+                    _ => (),
+                }
+                let mut now = centroids.clone();
+                for centroid in now.as_slice_mut().unwrap().chunks_exact_mut(d) {
+                    metric.normalize(centroid);
+                }
+                let now = Centroids::new(now.as_slice().unwrap(), d);
+                nearest.assign(now, &threads, &mut labels, None).unwrap();
+                bounded += usize::from(nearest.bounds.is_some());
+                let mut expected = vec![UNASSIGNED; n];
+                Nearest::with_setting(&points, metric, REFERENCE)
+                    .assign(now, &threads, &mut expected, None)
+                    .unwrap();
+                assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
+            }
+            let coded = setting.isa >= Isa::Vnni && setting.engine != Some(Engine::Tile);
+            assert_eq!(bounded > 15, coded, "{metric:?}, {setting:?}");
+        }
+    }
 }

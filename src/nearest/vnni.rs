@@ -8,6 +8,8 @@
 
 use std::arch::x86_64::*;
 
+pub(super) mod near;
+
 /// Centroids per panel.
 pub(super) const PANEL: usize = 48;
 /// Rows per tile.
@@ -53,12 +55,12 @@ pub(super) struct Hit {
     pub mask: u64,
 }
 
-/// For each residue of the centroids' numbers modulo [`LANES`], the centroid
-/// that looks best and its score; −∞ where there is none.
+/// For each residue of the centroids' slots modulo [`LANES`], the slot that
+/// looks best and its score; −∞ where there is none.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Guess {
     pub scores: [f32; LANES],
-    pub centroids: [u32; LANES],
+    pub slots: [u32; LANES],
 }
 
 impl CodePanels {
@@ -138,6 +140,8 @@ pub(super) struct Sides<'a> {
     pub rows: &'a [Side],
     pub centroid_codes: &'a [u8],
     pub centroids: &'a [Side],
+    /// The centroid in each slot of the panels.
+    pub order: &'a [u32],
 }
 
 /// Collects the pairs of `hits` whose bound by the whole codes reaches the
@@ -174,7 +178,8 @@ unsafe fn check(hits: &[Hit], sides: &Sides<'_>, scores: &[f32], pairs: &mut Vec
         let row_code = &sides.row_codes[i * head..][..head];
         let mut mask = hit.mask;
         while mask != 0 {
-            let j = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
+            let slot = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
+            let j = sides.order[slot] as usize;
             mask &= mask - 1;
             let centroid = &sides.centroids[j];
             let product = dot(&sides.centroid_codes[j * head..][..head], row_code) - 128 * row.sum;
@@ -217,15 +222,6 @@ fn dot(centroid: &[u8], row: &[i8]) -> i32 {
         sum = _mm512_dpbusd_epi32(sum, c, r);
     }
     _mm512_reduce_add_epi32(sum)
-}
-
-/// Asks for the values to be fetched from memory.
-#[inline]
-pub(super) fn prefetch(values: &[f32]) {
-    for line in values.chunks(16) {
-        // SAFETY: prefetching has no effect but on time.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
 }
 
 /// The sum of codes, a multiple of 32 of them. The CPU must have AVX-512 VNNI.
@@ -393,10 +389,10 @@ unsafe fn guess(
             // SAFETY: 16 values of 32 bits each.
             unsafe {
                 _mm512_storeu_ps(guess.scores.as_mut_ptr(), *most);
-                _mm512_storeu_si512(guess.centroids.as_mut_ptr().cast(), *index);
+                _mm512_storeu_si512(guess.slots.as_mut_ptr().cast(), *index);
             }
-            for (lane, centroid) in guess.centroids.iter_mut().enumerate() {
-                *centroid += lane as u32;
+            for (lane, slot) in guess.slots.iter_mut().enumerate() {
+                *slot += lane as u32;
             }
         }
     }

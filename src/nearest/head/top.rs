@@ -85,7 +85,7 @@ impl HeadSearch<'_> {
             let best = &mut reached[i];
             *best = [f64::NEG_INFINITY; MOST];
             for &lane in good {
-                let member = self.measure(block, i, &row, guess.centroids[lane]);
+                let member = self.measure(block, i, &row, self.in_slot(guess.slots[lane]));
                 insert(best, member.score);
                 ranked.push((member.value, member.label));
             }
@@ -103,6 +103,7 @@ impl HeadSearch<'_> {
             rows: &block.codes.sides[at..end],
             centroid_codes: &self.codes,
             centroids: &self.sides,
+            order: &self.order,
         };
         passed[0] += check_hits(hits, &sides, scores, pairs);
         for pair in pairs.iter() {

@@ -1,0 +1,197 @@
+//! What a row need not be compared with again.
+//!
+//! Centroids lie in groups of neighbours. For each row and group, a lower
+//! bound on the distance to all centroids of the group is kept from the search
+//! that swept them last; how far they moved since is taken off it. Groups that
+//! lie beyond the centroid that the row belonged to are not swept (Ding et
+//! al., 2015: Yinyang K-means).
+
+use super::frame::Frame;
+use super::{Centroids, inverse_norm};
+use crate::error::{Result, try_vec};
+use crate::metric::Metric;
+use std::ops::{Range, RangeInclusive};
+
+/// Centroids in a vector: groups are whole vectors.
+pub(super) const LANES: usize = 16;
+
+/// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
+pub(super) const STEPS: f64 = 4096.0;
+
+/// Bounds are dropped when a group has moved that far in all; 16 bits hold
+/// twice that.
+const FAR: f64 = 8.0;
+
+/// Vectors of centroids in a group: with fewer, sweeps are slow; with more,
+/// hardly any group lies beyond.
+const VECTORS: RangeInclusive<usize> = 2..=4;
+
+/// Of all rows.
+pub(super) struct Bounds {
+    groups: Groups,
+    /// For each task's rows: groups × rows, (distance + moved) in steps.
+    values: Vec<u16>,
+}
+
+/// The groups and what became of them.
+pub(super) struct Groups {
+    /// Vectors of [`LANES`] centroids in a group.
+    vectors: usize,
+    /// The centroid in each slot; groups follow each other.
+    order: Vec<u32>,
+    /// Where they were in the last search.
+    centroids: Vec<f32>,
+    /// How far each group's centroids moved in all, the farthest of them.
+    moved: Vec<f64>,
+}
+
+/// Those of consecutive rows, those of a task.
+pub(super) struct RowBounds<'b> {
+    groups: &'b Groups,
+    values: &'b mut [u16],
+}
+
+impl Bounds {
+    /// Bounds that rule nothing out; `None` if more than `limit` bytes would
+    /// be needed.
+    pub fn new(rows: usize, centroids: Centroids<'_>, limit: u64) -> Result<Option<Self>> {
+        let count = |vectors: usize| centroids.len().div_ceil(vectors * LANES);
+        let bytes = |vectors: usize| (count(vectors) * rows * size_of::<u16>()) as u64;
+        let Some(vectors) = VECTORS.into_iter().find(|&vectors| bytes(vectors) <= limit) else {
+            return Ok(None);
+        };
+        let mut order: Vec<u32> = (0..centroids.len() as u32).collect();
+        sort_by_place(&mut order, centroids, vectors * LANES);
+        let mut copy = try_vec(0.0f32, centroids.values.len(), "centroids")?;
+        copy.copy_from_slice(centroids.values);
+        Ok(Some(Bounds {
+            groups: Groups {
+                vectors,
+                order,
+                centroids: copy,
+                moved: vec![0.0; count(vectors)],
+            },
+            values: try_vec(0, count(vectors) * rows, "distance bounds")?,
+        }))
+    }
+
+    pub fn order(&self) -> &[u32] {
+        &self.groups.order
+    }
+
+    /// Takes note of where the centroids are now.
+    pub fn follow(&mut self, frame: &Frame, centroids: Centroids<'_>) {
+        let Groups {
+            vectors,
+            order,
+            centroids: before,
+            moved,
+        } = &mut self.groups;
+        let dims = centroids.dims;
+        for (group, moved) in order.chunks(*vectors * LANES).zip(moved.iter_mut()) {
+            let distance = |&j: &u32| {
+                let before = &before[j as usize * dims..][..dims];
+                distance(frame, before, centroids.row(j as usize))
+            };
+            *moved += group.iter().map(distance).fold(0.0, f64::max);
+        }
+        before.copy_from_slice(centroids.values);
+        if moved.iter().any(|&moved| moved > FAR) {
+            moved.fill(0.0);
+            self.values.fill(0);
+        }
+    }
+
+    /// The groups, and the bounds of the rows: as many for each as groups.
+    pub fn split(&mut self) -> (&Groups, &mut [u16]) {
+        (&self.groups, &mut self.values)
+    }
+}
+
+impl Groups {
+    pub fn len(&self) -> usize {
+        self.moved.len()
+    }
+
+    /// Of `values`, those of the rows from `first` on, `rows` of them.
+    pub fn rows<'b>(&'b self, values: &'b mut [u16], first: usize, rows: usize) -> RowBounds<'b> {
+        let width = self.moved.len();
+        RowBounds {
+            groups: self,
+            values: &mut values[first * width..][..rows * width],
+        }
+    }
+}
+
+impl RowBounds<'_> {
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The vectors of a group, of `all`, how many steps its centroids moved,
+    /// and the bounds of `rows` rows.
+    pub fn group(
+        &mut self,
+        group: usize,
+        all: usize,
+        rows: Range<usize>,
+    ) -> (Range<usize>, f32, &mut [u16]) {
+        let Groups { vectors, moved, .. } = self.groups;
+        let stride = self.values.len() / moved.len();
+        let values = &mut self.values[group * stride..][rows];
+        let vectors = group * vectors..((group + 1) * vectors).min(all);
+        (vectors, steps(moved[group]), values)
+    }
+}
+
+/// A distance in steps, rounded up.
+pub(super) fn steps(distance: f64) -> f32 {
+    (1.000001 * STEPS * distance) as f32
+}
+
+/// An upper bound of how far two centroids lie apart, in the scale of scores;
+/// 0 if they are the same.
+fn distance(frame: &Frame, before: &[f32], now: &[f32]) -> f64 {
+    let factor = |values| match frame.metric {
+        Metric::Euclidean => f64::from(frame.scale),
+        Metric::Cosine => inverse_norm(values),
+    };
+    if before == now {
+        return 0.0;
+    }
+    let (factor_before, factor_now) = (factor(before), factor(now));
+    let difference = |(&a, &b)| factor_before * f64::from(a) - factor_now * f64::from(b);
+    let squares = before.iter().zip(now).map(difference).map(|v| v * v);
+    (1.0 + 1e-9) * squares.sum::<f64>().sqrt() + 1e-12
+}
+
+/// Sorts centroids so that each `size` from the first on are neighbours:
+/// halves them again and again in the dimension that they spread most in.
+fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>, size: usize) {
+    if order.len() <= size {
+        return;
+    }
+    let values = |t: usize| {
+        let value = move |&j: &u32| f64::from(centroids.row(j as usize)[t]);
+        order.iter().map(value)
+    };
+    let spread = |t: usize| {
+        let mean = values(t).sum::<f64>() / order.len() as f64;
+        values(t).map(|v| (v - mean) * (v - mean)).sum::<f64>()
+    };
+    let spreads = (0..centroids.dims).map(|t| (spread(t), t));
+    let (_, widest) = spreads.fold(
+        (-1.0, 0),
+        |most, here| {
+            if here.0 > most.0 { here } else { most }
+        },
+    );
+    order.sort_unstable_by(|&a, &b| {
+        let value = |j: u32| centroids.row(j as usize)[widest];
+        value(a).total_cmp(&value(b)).then(a.cmp(&b))
+    });
+    let half = order.len().div_ceil(size) / 2 * size;
+    let (low, high) = order.split_at_mut(half);
+    sort_by_place(low, centroids, size);
+    sort_by_place(high, centroids, size);
+}

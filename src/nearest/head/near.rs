@@ -1,0 +1,66 @@
+//! Sweeps only where distance bounds leave a row's nearest centroid open.
+
+use super::super::bounds::{RowBounds, STEPS, steps};
+use super::super::vnni::LANES;
+use super::super::vnni::near::Group;
+use super::{Block, HeadScratch, HeadSearch};
+
+impl HeadSearch<'_> {
+    /// Whether bounds hold: all centroids are compared, and scores are
+    /// distances.
+    pub fn can_bound(&self) -> bool {
+        let all = self.sides.iter().all(|side| side.start.is_finite());
+        let zero = self.inverse_norms.contains(&0.0);
+        all && !zero && self.count == 1 && self.centroids.bias.is_none()
+    }
+
+    /// Finds the hits of the groups that are near, and renews their bounds.
+    /// `first` is the number of the block's first row among the bounds'.
+    pub(super) fn sweep_near(
+        &self,
+        block: Block<'_>,
+        codes: &[i8],
+        (bounds, first): (&mut RowBounds<'_>, usize),
+        scratch: &mut HeadScratch,
+    ) {
+        let HeadScratch {
+            terms,
+            hits,
+            leaders,
+            reaches,
+            ..
+        } = scratch;
+        reaches.reaches.clear();
+        reaches.offsets.clear();
+        for (i, leader) in leaders.iter().enumerate() {
+            let base = block.codes.bases[block.at + i];
+            let reach = (2.0 * (base - leader.score)).max(0.0).sqrt();
+            let coded = terms.units[i] > 0.0;
+            let reach = if coded {
+                steps(reach)
+            } else {
+                f32::NEG_INFINITY
+            };
+            reaches.reaches.push(reach);
+            // What the sweep leaves out of a score is in the threshold.
+            let left_out = leader.score - f64::from(terms.thresholds[i]);
+            let slack = self.frame.score_slack(base, leader.score);
+            let offset = base - left_out - slack;
+            reaches.offsets.push((offset - 1e-6 * offset.abs()) as f32);
+        }
+        hits.clear();
+        let all = self.panels.units.len() / LANES;
+        for group in 0..bounds.groups() {
+            let rows = first..first + leaders.len();
+            let (vectors, moved, bounds) = bounds.group(group, all, rows);
+            let group = Group {
+                vectors,
+                moved,
+                bounds,
+            };
+            let level = &self.level.terms;
+            self.panels
+                .sweep_near(level, codes, terms, reaches, (group, STEPS as f32), hits);
+        }
+    }
+}
