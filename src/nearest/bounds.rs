@@ -10,10 +10,10 @@ use super::frame::Frame;
 use super::{Centroids, inverse_norm};
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
-/// Centroids in a vector: groups are whole vectors.
-pub(super) const LANES: usize = 16;
+/// Centroids in a group: a panel of the 8-bit sweep.
+pub(super) const GROUP: usize = 48;
 
 /// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
 pub(super) const STEPS: f64 = 4096.0;
@@ -21,10 +21,6 @@ pub(super) const STEPS: f64 = 4096.0;
 /// Bounds are dropped when a group has moved that far in all; 16 bits hold
 /// twice that.
 const FAR: f64 = 8.0;
-
-/// Vectors of centroids in a group: with fewer, sweeps are slow; with more,
-/// hardly any group lies beyond.
-const VECTORS: RangeInclusive<usize> = 2..=4;
 
 /// Of all rows.
 pub(super) struct Bounds {
@@ -35,8 +31,6 @@ pub(super) struct Bounds {
 
 /// The groups and what became of them.
 pub(super) struct Groups {
-    /// Vectors of [`LANES`] centroids in a group.
-    vectors: usize,
     /// The centroid in each slot; groups follow each other.
     order: Vec<u32>,
     /// Where they were in the last search.
@@ -55,23 +49,21 @@ impl Bounds {
     /// Bounds that rule nothing out; `None` if more than `limit` bytes would
     /// be needed.
     pub fn new(rows: usize, centroids: Centroids<'_>, limit: u64) -> Result<Option<Self>> {
-        let count = |vectors: usize| centroids.len().div_ceil(vectors * LANES);
-        let bytes = |vectors: usize| (count(vectors) * rows * size_of::<u16>()) as u64;
-        let Some(vectors) = VECTORS.into_iter().find(|&vectors| bytes(vectors) <= limit) else {
+        let groups = centroids.len().div_ceil(GROUP);
+        if (groups * rows * size_of::<u16>()) as u64 > limit {
             return Ok(None);
-        };
+        }
         let mut order: Vec<u32> = (0..centroids.len() as u32).collect();
-        sort_by_place(&mut order, centroids, vectors * LANES);
+        sort_by_place(&mut order, centroids);
         let mut copy = try_vec(0.0f32, centroids.values.len(), "centroids")?;
         copy.copy_from_slice(centroids.values);
         Ok(Some(Bounds {
             groups: Groups {
-                vectors,
                 order,
                 centroids: copy,
-                moved: vec![0.0; count(vectors)],
+                moved: vec![0.0; groups],
             },
-            values: try_vec(0, count(vectors) * rows, "distance bounds")?,
+            values: try_vec(0, groups * rows, "distance bounds")?,
         }))
     }
 
@@ -82,13 +74,12 @@ impl Bounds {
     /// Takes note of where the centroids are now.
     pub fn follow(&mut self, frame: &Frame, centroids: Centroids<'_>) {
         let Groups {
-            vectors,
             order,
             centroids: before,
             moved,
         } = &mut self.groups;
         let dims = centroids.dims;
-        for (group, moved) in order.chunks(*vectors * LANES).zip(moved.iter_mut()) {
+        for (group, moved) in order.chunks(GROUP).zip(moved.iter_mut()) {
             let distance = |&j: &u32| {
                 let before = &before[j as usize * dims..][..dims];
                 distance(frame, before, centroids.row(j as usize))
@@ -128,19 +119,13 @@ impl RowBounds<'_> {
         self.groups.len()
     }
 
-    /// The vectors of a group, of `all`, how many steps its centroids moved,
-    /// and the bounds of `rows` rows.
-    pub fn group(
-        &mut self,
-        group: usize,
-        all: usize,
-        rows: Range<usize>,
-    ) -> (Range<usize>, f32, &mut [u16]) {
-        let Groups { vectors, moved, .. } = self.groups;
+    /// How many steps the centroids of a group moved, and the bounds of some
+    /// rows.
+    pub fn group(&mut self, group: usize, rows: Range<usize>) -> (f32, &mut [u16]) {
+        let moved = &self.groups.moved;
         let stride = self.values.len() / moved.len();
         let values = &mut self.values[group * stride..][rows];
-        let vectors = group * vectors..((group + 1) * vectors).min(all);
-        (vectors, steps(moved[group]), values)
+        (steps(moved[group]), values)
     }
 }
 
@@ -165,10 +150,10 @@ fn distance(frame: &Frame, before: &[f32], now: &[f32]) -> f64 {
     (1.0 + 1e-9) * squares.sum::<f64>().sqrt() + 1e-12
 }
 
-/// Sorts centroids so that each `size` from the first on are neighbours:
+/// Sorts centroids so that each [`GROUP`] from the first on are neighbours:
 /// halves them again and again in the dimension that they spread most in.
-fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>, size: usize) {
-    if order.len() <= size {
+fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>) {
+    if order.len() <= GROUP {
         return;
     }
     let values = |t: usize| {
@@ -190,8 +175,8 @@ fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>, size: usize) {
         let value = |j: u32| centroids.row(j as usize)[widest];
         value(a).total_cmp(&value(b)).then(a.cmp(&b))
     });
-    let half = order.len().div_ceil(size) / 2 * size;
+    let half = order.len().div_ceil(GROUP) / 2 * GROUP;
     let (low, high) = order.split_at_mut(half);
-    sort_by_place(low, centroids, size);
-    sort_by_place(high, centroids, size);
+    sort_by_place(low, centroids);
+    sort_by_place(high, centroids);
 }

@@ -9,12 +9,19 @@ use super::tile::Kernels;
 use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct EightBit {
     setting: Setting,
     plain: Coder,
     principal: Principal,
+    /// Principal codes are not worth another try.
+    hopeless: AtomicBool,
 }
+
+/// Codes that cost that many times as much as float32 tiles are not tried
+/// again.
+const HOPELESS: f64 = 4.0;
 
 /// The rows in 8 bits, made when they first pay.
 enum Principal {
@@ -30,6 +37,7 @@ impl EightBit {
             setting,
             plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
             principal: Principal::Untried,
+            hopeless: AtomicBool::new(false),
         }
     }
 
@@ -94,10 +102,15 @@ impl EightBit {
         };
         let mut least = HeadSearch::tile_cost(centroids);
         let mut best = None;
-        if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal) {
+        let forced = self.setting.engine == Some(Engine::Head);
+        if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)
+            && (forced || !self.hopeless.load(Ordering::Relaxed))
+        {
             let (coder, codes) = &**made;
             let (found, cost) = search(coder, Source::Kept(codes))?;
-            if cost < least || self.setting.engine == Some(Engine::Head) {
+            let hopeless = cost > HOPELESS * least;
+            self.hopeless.store(hopeless, Ordering::Relaxed);
+            if cost < least || forced {
                 (least, best) = (cost, Some(found));
             }
         }

@@ -12,6 +12,7 @@ pub(in crate::nearest) mod top;
 use super::bounds::RowBounds;
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
+use super::isa::half_width;
 use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
@@ -174,12 +175,16 @@ impl<'a> HeadSearch<'a> {
         };
         search.encode_centroids(&repeated)?;
         let sample = Sample::new(points, frame, coder, labels);
+        // The most levels first: where those are bad, the others cost much
+        // to try.
         let mut best = (f64::INFINITY, 1);
-        for levels in 1..=coder.levels() {
+        for levels in (1..=coder.levels()).rev() {
             search.sweep_levels(levels, &sample)?;
             let cost = search.cost(&sample);
             if cost < best.0 {
                 best = (cost, levels);
+            } else if cost > 1.3 * best.0 {
+                break;
             }
         }
         search.sweep_levels(best.1, &sample)?;
@@ -188,12 +193,12 @@ impl<'a> HeadSearch<'a> {
 
     /// Cycles a row takes with float32 tiles.
     pub fn tile_cost(centroids: Centroids<'_>) -> f64 {
-        cost::TILE_PER_DIM * centroids.values.len() as f64
+        passes() * cost::TILE_PER_DIM * centroids.values.len() as f64
     }
 
     /// Cycles that a row takes at least with these codes, made for each block.
     pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = cost::SWEEP + cost::SWEEP_PER_DIM * coder.head as f64;
+        let sweep = passes() * (cost::SWEEP + cost::SWEEP_PER_DIM * coder.head as f64);
         let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
@@ -304,7 +309,8 @@ impl<'a> HeadSearch<'a> {
         let rows = sample.labels.len() as f64;
         let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
         let dims = self.centroids.dims as f64;
-        let sweep = cost::SWEEP + cost::SWEEP_PER_DIM * self.level.terms.dims as f64;
+        let swept = self.level.terms.dims as f64;
+        let sweep = passes() * (cost::SWEEP + cost::SWEEP_PER_DIM * swept);
         let encode = match self.source {
             Source::Kept(_) => 0.0,
             Source::Made => cost::ENCODE_PER_DIM * dims,
@@ -581,6 +587,11 @@ impl<'a> HeadSearch<'a> {
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
     }
+}
+
+/// How often the CPU goes over a vector of 512 bits.
+fn passes() -> f64 {
+    if half_width() { 2.0 } else { 1.0 }
 }
 
 /// The slot of the greatest score.

@@ -59,3 +59,18 @@ impl Isa {
         }
     }
 }
+
+/// Whether this CPU splits 512-bit operations in two, as AMD's family 19h
+/// (Zen 4) does.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn half_width() -> bool {
+    use std::arch::x86_64::__cpuid;
+    static HALF: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    // SAFETY: every x86-64 CPU has the instruction.
+    #[allow(unused_unsafe)]
+    *HALF.get_or_init(|| unsafe {
+        let (vendor, version) = (__cpuid(0), __cpuid(1).eax);
+        let family = (version >> 8 & 0xf) + (version >> 20 & 0xff);
+        vendor.ebx == u32::from_le_bytes(*b"Auth") && family == 0x19
+    })
+}

@@ -11,7 +11,9 @@ use crate::points::Points;
 const SAMPLE: usize = 128;
 pub(super) const GROUP: usize = 8;
 
-/// Costs in cycles, roughly; they guide choices and change no result.
+/// Costs in cycles, roughly; they guide choices and change no result. Those of
+/// sweeps and tiles are for CPUs that handle 512 bits at a time: see
+/// [`half_width`](super::isa::half_width).
 pub(super) mod cost {
     pub(in crate::nearest) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
     pub(in crate::nearest) const SWEEP: f64 = 0.15;

@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 pub(super) mod near;
 
 /// Centroids per panel.
-pub(super) const PANEL: usize = 48;
+pub(super) const PANEL: usize = super::bounds::GROUP;
 /// Rows per tile.
 const ROWS: usize = 8;
 /// Values in a vector register.
@@ -278,6 +278,67 @@ unsafe fn tile(
     sums
 }
 
+/// Terms of a panel's scores, in vectors.
+struct PanelTerms {
+    units: [__m512; 3],
+    starts: [__m512; 3],
+    tails: [__m512; 3],
+}
+
+impl CodePanels {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn terms(&self, terms: &Terms, panel: usize) -> PanelTerms {
+        let vectors = |terms: &[f32]| {
+            let terms = &terms[panel * PANEL..][..PANEL];
+            // SAFETY: three vectors are a panel.
+            std::array::from_fn(|v| unsafe { _mm512_loadu_ps(terms.as_ptr().add(v * LANES)) })
+        };
+        PanelTerms {
+            units: vectors(&self.units),
+            starts: vectors(&terms.starts),
+            tails: vectors(&terms.tails),
+        }
+    }
+}
+
+/// Terms of a row's scores, and what they are compared with.
+struct RowTerms {
+    unit: f32,
+    tail: f32,
+    threshold: f32,
+}
+
+impl RowTerms {
+    #[inline(always)]
+    fn of(rows: &CodeRows, i: usize) -> Self {
+        RowTerms {
+            unit: rows.units[i],
+            tail: rows.tails[i],
+            threshold: rows.thresholds[i],
+        }
+    }
+}
+
+/// Which scores of a row reach its threshold, and the greatest in each lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn compare(sums: &[__m512i; 3], panel: &PanelTerms, row: &RowTerms) -> (u64, __m512) {
+    let (unit, tail) = (_mm512_set1_ps(row.unit), _mm512_set1_ps(row.tail));
+    let threshold = _mm512_set1_ps(row.threshold);
+    let mut mask = 0u64;
+    let mut most = _mm512_set1_ps(f32::NEG_INFINITY);
+    for (v, &sum) in sums.iter().enumerate() {
+        let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), panel.units[v]);
+        let score = _mm512_fmadd_ps(product, unit, panel.starts[v]);
+        let upper = _mm512_fmadd_ps(tail, panel.tails[v], score);
+        most = _mm512_max_ps(most, upper);
+        let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
+        mask |= u64::from(reached) << (v * LANES);
+    }
+    (mask, most)
+}
+
 /// # Safety
 /// Lengths as `CodePanels::check` wants them; room for all hits.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -292,13 +353,7 @@ unsafe fn sweep(
     let mut len = 0;
     let out = hits.as_mut_ptr();
     for (p, panel) in panels.codes.chunks_exact(PANEL * panels.stride).enumerate() {
-        // SAFETY: panel p has PANEL terms of each kind.
-        let vector = |terms: &[f32], v: usize| unsafe {
-            _mm512_loadu_ps(terms.as_ptr().add(p * PANEL + v * LANES))
-        };
-        let units: [__m512; 3] = std::array::from_fn(|v| vector(&panels.units, v));
-        let starts: [__m512; 3] = std::array::from_fn(|v| vector(&terms.starts, v));
-        let tails: [__m512; 3] = std::array::from_fn(|v| vector(&terms.tails, v));
+        let of_panel = panels.terms(terms, p);
         for first in (0..count).step_by(ROWS) {
             // A last tile that isn't full repeats the last row.
             let row = |r: usize| (first + r).min(count - 1);
@@ -312,17 +367,7 @@ unsafe fn sweep(
                 )
             };
             for (r, sums) in sums.iter().enumerate() {
-                let unit = _mm512_set1_ps(rows.units[row(r)]);
-                let tail = _mm512_set1_ps(rows.tails[row(r)]);
-                let threshold = _mm512_set1_ps(rows.thresholds[row(r)]);
-                let mut mask = 0u64;
-                for (v, &sum) in sums.iter().enumerate() {
-                    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), units[v]);
-                    let score = _mm512_fmadd_ps(product, unit, starts[v]);
-                    let upper = _mm512_fmadd_ps(tail, tails[v], score);
-                    let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
-                    mask |= u64::from(reached) << (v * LANES);
-                }
+                let (mask, _) = compare(sums, &of_panel, &RowTerms::of(rows, row(r)));
                 // SAFETY: at most one hit for each row and panel; the slot
                 // is kept only if the row is real and reached.
                 unsafe {

@@ -1,7 +1,6 @@
 //! Sweeps only where distance bounds leave a row's nearest centroid open.
 
 use super::super::bounds::{RowBounds, STEPS, steps};
-use super::super::vnni::LANES;
 use super::super::vnni::near::Group;
 use super::{Block, HeadScratch, HeadSearch};
 
@@ -49,12 +48,11 @@ impl HeadSearch<'_> {
             reaches.offsets.push((offset - 1e-6 * offset.abs()) as f32);
         }
         hits.clear();
-        let all = self.panels.units.len() / LANES;
-        for group in 0..bounds.groups() {
+        for panel in 0..bounds.groups() {
             let rows = first..first + leaders.len();
-            let (vectors, moved, bounds) = bounds.group(group, all, rows);
+            let (moved, bounds) = bounds.group(panel, rows);
             let group = Group {
-                vectors,
+                panel,
                 moved,
                 bounds,
             };

@@ -1,15 +1,13 @@
-//! Sweeps over single groups of centroids, for the rows that may have one of
+//! Sweeps over single panels of centroids, for the rows that may have one of
 //! them within reach.
 
-use super::{CodePanels, CodeRows, Hit, LANES, PANEL, ROWS, Terms};
+use super::{CodePanels, CodeRows, Hit, LANES, PANEL, ROWS, RowTerms, Terms, compare, tile};
 use std::arch::x86_64::*;
-use std::ops::Range;
 
-/// Distance bounds of consecutive rows to one group of centroids, in steps of
+/// Distance bounds of consecutive rows to one panel of centroids, in steps of
 /// some length.
 pub(in crate::nearest) struct Group<'a> {
-    /// Vectors of [`LANES`] centroids.
-    pub vectors: Range<usize>,
+    pub panel: usize,
     /// How far its centroids have moved in all.
     pub moved: f32,
     /// For each row: its distance was at least this, less what was `moved`.
@@ -28,7 +26,7 @@ pub(in crate::nearest) struct Reaches {
 }
 
 impl CodePanels {
-    /// Sweeps the rows that may have a centroid of the group within reach:
+    /// Sweeps the rows that may have a centroid of the panel within reach:
     /// appends to `hits`, and renews their bounds. `steps` is the number of
     /// steps in a unit of length. The CPU must have AVX-512 VNNI.
     pub fn sweep_near(
@@ -43,35 +41,15 @@ impl CodePanels {
         self.check(terms, codes, rows);
         let count = rows.units.len();
         assert!(reaches.reaches.len() == count && reaches.offsets.len() == count);
-        assert!(group.bounds.len() == count && group.vectors.end * LANES <= self.units.len());
+        assert!(group.bounds.len() == count && (group.panel + 1) * PANEL <= self.units.len());
         reaches.chosen.resize(count.next_multiple_of(LANES), 0);
-        let Reaches {
-            reaches,
-            offsets,
-            chosen,
-        } = reaches;
-        let mut tile = Tile {
-            products: [[[0; LANES]; WIDE]; ROWS],
-            most: [[0.0; LANES]; ROWS],
-        };
         // SAFETY: the lengths are checked, there is room for a hit for every
-        // row and vector, and engines are chosen by the CPU's features.
+        // row, and engines are chosen by the CPU's features.
         unsafe {
-            let count = choose(reaches, &group, chosen);
-            hits.reserve(count * group.vectors.len() + 1);
-            let mut sweep = Sweep {
-                panels: self,
-                terms,
-                codes,
-                rows,
-                offsets,
-                group,
-                steps,
-                hits,
-            };
-            for chosen in chosen[..count].chunks(ROWS) {
-                sweep.tile(chosen, &mut tile);
-            }
+            let chosen = choose(&reaches.reaches, &group, &mut reaches.chosen);
+            hits.reserve(chosen + 1);
+            let sides = (&reaches.chosen[..chosen], &*reaches.offsets);
+            sweep(self, terms, codes, rows, sides, (group, steps), hits);
         }
     }
 }
@@ -106,137 +84,61 @@ unsafe fn choose(reaches: &[f32], group: &Group<'_>, chosen: &mut [u32]) -> usiz
     count
 }
 
-/// A sweep of one group.
-struct Sweep<'a> {
-    panels: &'a CodePanels,
-    terms: &'a Terms,
-    codes: &'a [i8],
-    rows: &'a CodeRows,
-    offsets: &'a [f32],
-    group: Group<'a>,
-    /// In a unit of length.
-    steps: f32,
-    hits: &'a mut Vec<Hit>,
-}
-
-/// Vectors of centroids of a tile: with one, loading rows would take longer
-/// than to multiply them.
-const WIDE: usize = 2;
-
-/// Results of a tile.
-#[repr(align(64))]
-struct Tile {
-    /// Rows × vectors × centroids.
-    products: [[[i32; LANES]; WIDE]; ROWS],
-    /// The greatest score of each row, over vectors.
-    most: [[f32; LANES]; ROWS],
-}
-
-impl Sweep<'_> {
-    /// # Safety
-    /// Lengths as `CodePanels::check` wants them; the rows `chosen`, at most
-    /// ROWS, and the group's vectors exist; room for all hits.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn tile(&mut self, chosen: &[u32], tile: &mut Tile) {
-        // A tile that isn't full repeats the last row.
+/// # Safety
+/// Lengths as `CodePanels::check` wants them; the rows `chosen` and the panel
+/// exist; room for all hits.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn sweep(
+    panels: &CodePanels,
+    terms: &Terms,
+    codes: &[i8],
+    rows: &CodeRows,
+    (chosen, offsets): (&[u32], &[f32]),
+    (group, steps): (Group<'_>, f32),
+    hits: &mut Vec<Hit>,
+) {
+    let (out, mut len) = (hits.as_mut_ptr(), hits.len());
+    let panel = &panels.codes[group.panel * PANEL * panels.stride..][..PANEL * panels.stride];
+    let of_panel = panels.terms(terms, group.panel);
+    for chosen in chosen.chunks(ROWS) {
+        // A last tile that isn't full repeats the last row.
         let row: [usize; ROWS] = std::array::from_fn(|r| chosen[r.min(chosen.len() - 1)] as usize);
-        tile.most = [[f32::NEG_INFINITY; LANES]; ROWS];
-        let Range { start, end } = self.group.vectors;
-        for first in (start..end).step_by(WIDE) {
-            // SAFETY: as above; past the end, the last vector is repeated.
+        // SAFETY: rows and panel hold `stride` ≥ `dims` codes.
+        let sums = unsafe {
+            tile(
+                row.map(|i| codes.as_ptr().add(i * panels.stride)),
+                row.map(|i| rows.starts[i]),
+                panel.as_ptr(),
+                terms.dims,
+            )
+        };
+        let mut most = [_mm512_setzero_ps(); ROWS];
+        for (r, sums) in sums.iter().enumerate() {
+            let (mask, greatest) = compare(sums, &of_panel, &RowTerms::of(rows, row[r]));
+            most[r] = greatest;
+            // SAFETY: at most one hit for each row; the slot is kept only if
+            // the row is real and reached.
             unsafe {
-                let vectors = std::array::from_fn(|v| (first + v).min(end - 1));
-                self.multiply(&row, vectors, tile);
-                for (v, &vector) in vectors[..WIDE.min(end - first)].iter().enumerate() {
-                    self.compare(&row[..chosen.len()], v, vector, tile);
-                }
+                out.add(len).write(Hit {
+                    row: row[r] as u32,
+                    panel: group.panel as u32,
+                    mask,
+                });
             }
+            len += usize::from(mask != 0 && r < chosen.len());
         }
-        // SAFETY: LANES values a row.
-        let most = tile
-            .most
-            .each_ref()
-            .map(|most| unsafe { _mm512_loadu_ps(most.as_ptr()) });
         for (&i, score) in row[..chosen.len()].iter().zip(maxima(most)) {
-            let half = (self.offsets[i] - score).max(0.0);
-            let distance = self.steps * (2.0 * half).sqrt();
+            let half = (offsets[i] - score).max(0.0);
+            let distance = steps * (2.0 * half).sqrt();
             // More than all rounding is taken off.
-            let bound = 0.999999 * (distance + 0.999998 * self.group.moved);
+            let bound = 0.999999 * (distance + 0.999998 * group.moved);
             // SAFETY: a number that is not negative nor NaN.
             let bound = unsafe { bound.min(65535.0).to_int_unchecked::<i32>() };
-            self.group.bounds[i] = bound as u16;
+            group.bounds[i] = bound as u16;
         }
     }
-
-    /// # Safety
-    /// The rows and vectors exist.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn multiply(&self, row: &[usize; ROWS], vectors: [usize; WIDE], tile: &mut Tile) {
-        let stride = self.panels.stride;
-        let mut sums = [[_mm512_setzero_si512(); WIDE]; ROWS];
-        // SAFETY: rows and vectors hold `stride` ≥ `dims` codes.
-        unsafe {
-            let codes = row.map(|i| self.codes.as_ptr().add(i * stride));
-            let centroids = vectors.map(|vector| {
-                let (panel, shift) = (vector * LANES / PANEL, vector * LANES % PANEL);
-                let at = panel * PANEL * stride + 4 * shift;
-                self.panels.codes.as_ptr().add(at)
-            });
-            for t in (0..self.terms.dims).step_by(4) {
-                let c = centroids.map(|codes| _mm512_loadu_si512(codes.add(t * PANEL).cast()));
-                for (codes, sums) in codes.iter().zip(&mut sums) {
-                    let row = _mm512_set1_epi32(codes.add(t).cast::<i32>().read_unaligned());
-                    for (sum, &c) in sums.iter_mut().zip(&c) {
-                        *sum = _mm512_dpbusd_epi32(*sum, c, row);
-                    }
-                }
-            }
-        }
-        for (sums, out) in sums.iter().zip(&mut tile.products) {
-            for (&sum, out) in sums.iter().zip(out) {
-                // SAFETY: LANES values a vector.
-                unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), sum) };
-            }
-        }
-    }
-
-    /// Compares the scores of vector `v` of the tile with the thresholds.
-    ///
-    /// # Safety
-    /// The rows and the vector exist; room for their hits.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn compare(&mut self, row: &[usize], v: usize, vector: usize, tile: &mut Tile) {
-        let rows = self.rows;
-        let (panel, shift) = (vector * LANES / PANEL, vector * LANES % PANEL);
-        // SAFETY: a vector has LANES terms of each kind.
-        let [unit, start, tail] = [&self.panels.units, &self.terms.starts, &self.terms.tails]
-            .map(|terms| unsafe { _mm512_loadu_ps(terms.as_ptr().add(vector * LANES)) });
-        let (out, mut len) = (self.hits.as_mut_ptr(), self.hits.len());
-        let tiles = tile.products.iter().zip(&mut tile.most);
-        for (&i, (products, most)) in row.iter().zip(tiles) {
-            // SAFETY: LANES values a row; at most one hit for each row and
-            // vector, kept if it is reached.
-            unsafe {
-                let sum = _mm512_loadu_si512(products[v].as_ptr().cast());
-                let sum = _mm512_add_epi32(sum, _mm512_set1_epi32(rows.starts[i]));
-                let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), unit);
-                let score = _mm512_fmadd_ps(product, _mm512_set1_ps(rows.units[i]), start);
-                let upper = _mm512_fmadd_ps(_mm512_set1_ps(rows.tails[i]), tail, score);
-                let so_far = _mm512_loadu_ps(most.as_ptr());
-                _mm512_storeu_ps(most.as_mut_ptr(), _mm512_max_ps(so_far, upper));
-                let threshold = _mm512_set1_ps(rows.thresholds[i]);
-                let reached = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(upper, threshold);
-                out.add(len).write(Hit {
-                    row: i as u32,
-                    panel: panel as u32,
-                    mask: u64::from(reached) << shift,
-                });
-                len += usize::from(reached != 0);
-            }
-        }
-        // SAFETY: `len` hits are written.
-        unsafe { self.hits.set_len(len) };
-    }
+    // SAFETY: `len` hits are written.
+    unsafe { hits.set_len(len) };
 }
 
 /// The greatest value of each vector.
