@@ -66,9 +66,16 @@ impl Partition {
         centroids: &[f32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
+        let n_clusters = centroids.len() / nearest.points().cols();
+        nearest.sort_rows(n_clusters, threads)?;
+        Self::unsorted(nearest, centroids)
+    }
+
+    /// Of rows that are in no cluster yet, for searches with a bias: sorted
+    /// rows have none.
+    pub fn unsorted(nearest: &Nearest<'_>, centroids: &[f32]) -> Result<Self> {
         let (rows, dims) = (nearest.points().rows(), nearest.points().cols());
         let n_clusters = centroids.len() / dims;
-        nearest.sort_rows(n_clusters, threads)?;
         let totals = Totals::new(nearest.metric(), centroids, dims)?;
         Ok(Partition {
             labels: try_vec(UNASSIGNED, rows, "labels")?,
@@ -114,6 +121,17 @@ impl Partition {
         if nearest.sorted().is_some() {
             return self.assign_sorted(nearest, centroids, threads);
         }
+        self.assign_unsorted(nearest, centroids, threads, anew)
+    }
+
+    /// [`assign`](Self::assign) for rows that are not sorted.
+    pub fn assign_unsorted(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        anew: bool,
+    ) -> Result<usize> {
         match &mut self.method {
             Method::Chunks { changes, rows } => {
                 changes.iter_mut().for_each(Changes::clear);

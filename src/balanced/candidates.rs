@@ -11,6 +11,11 @@ use crate::threads::Threads;
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
 
+/// Clusters of each row that are looked at before all others: at least the
+/// first, up to the second as long as all rows together have no more than
+/// the third. Many make few rounds, few make fast ones.
+const WIDTH: (usize, usize, usize) = (4, 8, 1 << 17);
+
 /// The cost of every row in every cluster: the metric's distance, or with
 /// medoids its root, so that Euclidean distances are not squared.
 #[derive(Clone, Copy)]
@@ -67,7 +72,9 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub fn new(rows: usize, width: usize) -> Result<Self> {
+    pub fn new(rows: usize, clusters: usize) -> Result<Self> {
+        let (least, most, all) = WIDTH;
+        let width = (all / rows).clamp(least, most).min(clusters);
         Ok(Candidates {
             width,
             clusters: try_vec(0, rows * width, "candidate clusters")?,
@@ -230,20 +237,9 @@ impl Candidates {
         )
     }
 
-    /// Gives a row the cheapest clusters of all under `prices`.
-    pub fn replace(&mut self, row: usize, costs: &[f64], prices: &[f64]) {
-        let slots = row * self.width..(row + 1) * self.width;
-        self.beyond[row] = keep_cheapest(
-            costs,
-            prices,
-            &mut self.clusters[slots.clone()],
-            &mut self.costs[slots],
-        );
-    }
-
-    /// Marks a row as one of which all clusters are known for the moment.
-    pub fn nothing_beyond(&mut self, row: usize) {
-        self.beyond[row] = f64::INFINITY;
+    /// Replaces a row's bound, by infinity where all clusters are known.
+    pub fn set_beyond(&mut self, row: usize, beyond: f64) {
+        self.beyond[row] = beyond;
     }
 }
 

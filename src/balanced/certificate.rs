@@ -35,8 +35,8 @@ pub(super) fn relative_gap(
     for (row, (&label, &best)) in labels.iter().zip(&best).enumerate() {
         sizes[label as usize] += 1;
         if label != best {
-            let here = own[row] + prices[label as usize];
-            gap += here - (best_costs[row] + prices[best as usize]);
+            let dearer = prices[label as usize] - prices[best as usize];
+            gap += own[row] - best_costs[row] + dearer;
         }
     }
     for (&size, &price) in sizes.iter().zip(prices) {

@@ -5,8 +5,14 @@
 //! prices change, and only joining and leaving rows matter. Rows that have
 //! left are dropped when they come up.
 
-/// Rows kept for each target when the exits are built.
-const KEPT: usize = 4;
+/// The target of a move to a cluster that the row does not know.
+pub(super) const UNEXPLORED: u32 = u32::MAX;
+
+/// Rows kept for each target when the exits are built. Those of unexplored
+/// moves are used up fast.
+fn kept(target: u32) -> usize {
+    if target == UNEXPLORED { 64 } else { 4 }
+}
 
 /// The rows that could go to one target.
 struct Exit {
@@ -30,7 +36,7 @@ impl Exits {
         for (target, cost, row) in moves {
             let exit = exits.exit(target);
             exit.insert(cost, row);
-            if exit.rows.len() > KEPT {
+            if exit.rows.len() > kept(target) {
                 exit.rows.remove(0);
                 exit.limit = exit.rows[0].0;
             }

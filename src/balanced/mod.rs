@@ -18,6 +18,7 @@ mod certificate;
 mod exits;
 mod medoid;
 mod prices;
+mod sample;
 mod transport;
 mod window;
 
@@ -25,26 +26,28 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::{Result, try_vec};
 use crate::fit::Fit;
-use crate::nearest::{Nearest, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
 use crate::{lloyd, medoids, seeding};
-use candidates::{Candidates, Costs};
+use candidates::Costs;
 use prices::Choice;
+use sample::Sample;
 use std::time::Instant;
 use transport::Transport;
 use window::Window;
 
-/// Clusters of each row that are looked at before all others: at least the
-/// first, up to the second as long as all rows together have no more than
-/// the third. Many make few rounds, few make fast ones.
-const CANDIDATES: (usize, usize, usize) = (4, 16, 1 << 17);
-/// Rounds of sweeps in one iteration, at most.
-const MAX_ROUNDS: usize = 12;
-/// One row in this many is a lot of rows.
-const MANY: usize = 16;
-/// So much larger prices than needed leave too few digits of the costs.
-const COARSE: f64 = 1e4;
+/// Approximate iterations end when the inertia falls by less than this
+/// fraction, or when one row in so many is too much in its cluster.
+const STALLED: f64 = 1e-4;
+const TOO_MANY: usize = 4;
+
+/// Prices that change by many orders of magnitude cost digits. A final
+/// assignment with a larger gap than this is solved again, from the prices
+/// found, up to so many times.
+const EXACT: f64 = 1e-9;
+const MAX_SOLVED: usize = 3;
 
 /// Memory beside the data: O(n + k·d), about 130 bytes a row.
 ///
@@ -61,30 +64,26 @@ pub(crate) fn fit(
         return fit_unbounded(nearest, config, threads, start);
     }
     let mut model = Model::start(nearest, config, threads)?;
+    let mut choice = Choice::new(rows, config.n_clusters)?;
+    if !config.use_medoids {
+        choice.labels = model.approximate(nearest, threads, start)?;
+    }
     let mut last_inertia = f64::INFINITY;
     while model.n_iter < config.iterations {
         model.n_iter += 1;
-        model.float_window();
-        let changed = model.assign(nearest, threads)?;
-        let inertia: f64 = model.own.iter().sum();
-        config.report(
-            threads,
-            Iteration {
-                number: model.n_iter,
-                inertia,
-                changed,
-                seconds: start.elapsed().as_secs_f64(),
-            },
-        )?;
+        model.float_window(rows);
+        let changed = model.assign(nearest, &mut choice, threads)?;
+        let inertia: f64 = choice.costs.iter().sum();
+        model.report(threads, start, changed, inertia)?;
         let gain = last_inertia - inertia;
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
         last_inertia = inertia;
-        model.update(nearest, threads)?;
+        model.update(nearest, &choice.labels, threads)?;
         if converged {
             break;
         }
     }
-    model.finish(nearest, threads)
+    model.finish(nearest, choice, threads)
 }
 
 /// Any sizes are within the bound: nothing has a price.
@@ -124,12 +123,7 @@ struct Model<'c> {
     config: &'c Config,
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
-    labels: Vec<u32>,
-    /// The cost of every row in its cluster.
-    own: Vec<f64>,
-    margins: Vec<f64>,
     prices: Vec<f64>,
-    candidates: Candidates,
     window: Window,
     /// By how much the window moves, and whether its last move was up.
     step: usize,
@@ -142,17 +136,11 @@ impl<'c> Model<'c> {
         let (rows, clusters) = (nearest.points().rows(), config.n_clusters);
         let width = config.max_balance_diff;
         let low = (rows / clusters).saturating_sub(width / 2);
-        let (least, most, all) = CANDIDATES;
-        let candidates = (all / rows).clamp(least, most).min(clusters);
         Ok(Model {
             config,
             centroids: seeding::seed(nearest, config, threads)?,
             medoids: vec![None; clusters],
-            labels: try_vec(UNASSIGNED, rows, "labels")?,
-            own: try_vec(0.0, rows, "costs")?,
-            margins: try_vec(0.0, rows, "margins")?,
             prices: vec![0.0; clusters],
-            candidates: Candidates::new(rows, candidates)?,
             window: Window::near(low, width, rows, clusters),
             step: width.div_ceil(4),
             rising: false,
@@ -160,9 +148,69 @@ impl<'c> Model<'c> {
         })
     }
 
+    /// Iterations whose sizes are about right, as long as they pay. Returns
+    /// the labels of the last.
+    fn approximate(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        threads: &Threads<'_>,
+        start: Instant,
+    ) -> Result<Vec<u32>> {
+        let (points, metric) = (nearest.points(), nearest.metric());
+        let rows = points.rows();
+        let mut partition = Partition::unsorted(nearest, &self.centroids)?;
+        let drawn = sample::draw(rows, self.config)?;
+        let sampled = points.select(&drawn);
+        let mut sample_nearest = Nearest::new(&sampled, metric);
+        let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
+        let mut last_inertia = f64::INFINITY;
+        while self.n_iter < self.config.iterations {
+            if sample.can_see(self.window.width()) {
+                self.float_window(rows);
+            }
+            let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
+            let prices = &mut self.prices;
+            sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
+            let centroids = Centroids::new(&self.centroids, points.cols()).with_bias(prices);
+            let changed = partition.assign_unsorted(nearest, centroids, threads, false)?;
+            let sizes = &partition.totals().counts;
+            let windows = vec![self.window; sizes.len()];
+            if window::violation(&windows, sizes) > rows / TOO_MANY {
+                break;
+            }
+            self.n_iter += 1;
+            sample.compare(sizes);
+            let inertia = partition.inertia(nearest, &self.centroids, threads)?;
+            self.report(threads, start, changed, inertia)?;
+            partition.totals().write_centroids(&mut self.centroids);
+            let gain = last_inertia - inertia;
+            if changed == 0 || gain < STALLED * last_inertia {
+                break;
+            }
+            last_inertia = inertia;
+        }
+        Ok(partition.into_labels(nearest))
+    }
+
+    fn report(
+        &self,
+        threads: &Threads<'_>,
+        start: Instant,
+        changed: usize,
+        inertia: f64,
+    ) -> Result<()> {
+        let iteration = Iteration {
+            number: self.n_iter,
+            inertia,
+            changed,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        self.config.report(threads, iteration)
+    }
+
     /// Moves the window to where the prices pull.
-    fn float_window(&mut self) {
-        let (rows, clusters) = (self.labels.len(), self.config.n_clusters);
+    fn float_window(&mut self, rows: usize) {
+        let clusters = self.config.n_clusters;
         // A positive sum means that the upper bound costs more than the lower.
         let slope: f64 = self.prices.iter().sum();
         if slope == 0.0 {
@@ -181,13 +229,18 @@ impl<'c> Model<'c> {
     }
 
     /// The best assignment within the window; returns how many labels changed.
-    fn assign(&mut self, nearest: &mut Nearest<'_>, threads: &Threads<'_>) -> Result<usize> {
-        let mut previous = try_vec(UNASSIGNED, self.labels.len(), "labels")?;
-        previous.copy_from_slice(&self.labels);
-        let mut transport = self.transport(nearest, threads)?;
+    fn assign(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        choice: &mut Choice,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        let mut previous = try_vec(UNASSIGNED, choice.labels.len(), "labels")?;
+        previous.copy_from_slice(&choice.labels);
+        let mut transport = self.transport(nearest, choice, threads)?;
         transport.solve(threads)?;
         self.prices = transport.prices();
-        let pairs = self.labels.iter().zip(&previous);
+        let pairs = choice.labels.iter().zip(&previous);
         Ok(pairs.filter(|(new, old)| new != old).count())
     }
 
@@ -195,64 +248,31 @@ impl<'c> Model<'c> {
     fn transport<'s, 'p: 's>(
         &'s mut self,
         nearest: &mut Nearest<'p>,
+        choice: &'s mut Choice,
         threads: &Threads<'_>,
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
-        let (candidates, prices) = (&mut self.candidates, &mut self.prices);
-        candidates.fill(nearest, &costs, prices, threads)?;
-        let mut choice = Choice {
-            labels: &mut self.labels,
-            costs: &mut self.own,
-            margins: &mut self.margins,
-            sizes: vec![0; prices.len()],
-        };
-        choice.update(candidates, prices, threads)?;
-        let many = choice.labels.len() / MANY;
-        // Far from balance, prices only rise: how many rows leave is known,
-        // but of those that would come only some have the cluster as candidate.
-        let mut only_raise = self.window.violation(&choice.sizes) > many;
-        for _ in 0..MAX_ROUNDS {
-            let before = prices.clone();
-            prices::sweep(
-                candidates,
-                self.window,
-                only_raise,
-                threads,
-                prices,
-                &mut choice,
-            )?;
-            let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
-            candidates.prices_fell(falls.fold(f64::NEG_INFINITY, f64::max));
-            let doubtful = candidates.doubtful(prices, choice.labels, choice.costs);
-            // Costs that came with huge prices have lost digits.
-            let is_coarse = greatest(&before) > COARSE * greatest(prices);
-            if !costs.root && (is_coarse || doubtful > many) {
-                candidates.fill(nearest, &costs, prices, threads)?;
-            } else if doubtful > 0 {
-                let (labels, own) = (&mut *choice.labels, &mut *choice.costs);
-                candidates.resolve_doubtful(&costs, prices, threads, labels, own)?;
-            }
-            if doubtful > 0 || is_coarse {
-                choice.update(candidates, prices, threads)?;
-            }
-            if doubtful <= many && !std::mem::take(&mut only_raise) {
-                break;
-            }
-        }
+        let windows = vec![self.window; self.prices.len()];
+        choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
         Ok(Transport::new(
             costs,
-            candidates,
-            &mut self.labels,
-            &mut self.own,
-            prices,
+            &mut choice.candidates,
+            &mut choice.labels,
+            &mut choice.costs,
+            &self.prices,
             self.window,
         ))
     }
 
     /// Moves the centroids to their rows.
-    fn update(&mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<()> {
+    fn update(
+        &mut self,
+        nearest: &Nearest<'_>,
+        labels: &[u32],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let (points, metric) = (nearest.points(), nearest.metric());
-        let clusters = Clusters::from_labels(&self.labels, 1, self.config.n_clusters)?;
+        let clusters = Clusters::from_labels(labels, 1, self.config.n_clusters)?;
         let centroids = &mut self.centroids;
         if self.config.use_medoids {
             let medoids = &mut self.medoids;
@@ -263,29 +283,36 @@ impl<'c> Model<'c> {
     }
 
     /// The final assignment and the proof that it is the best.
-    fn finish(mut self, nearest: &mut Nearest<'_>, threads: &Threads<'_>) -> Result<Fit> {
-        let (rows, clusters) = (self.labels.len(), self.config.n_clusters);
+    fn finish(
+        mut self,
+        nearest: &mut Nearest<'_>,
+        mut choice: Choice,
+        threads: &Threads<'_>,
+    ) -> Result<Fit> {
+        let (rows, clusters) = (choice.labels.len(), self.config.n_clusters);
         let width = self.config.max_balance_diff;
-        let mut transport = self.transport(nearest, threads)?;
-        transport.solve(threads)?;
         let lows = Window::lows(width, rows, clusters);
-        let (window, prices) = window::search(transport, lows, threads)?;
-        let costs = Costs::new(nearest, &self.centroids, self.config);
-        let (labels, own) = (self.labels, self.own);
-        let dual = (window, &prices[..]);
-        let gap = certificate::relative_gap(nearest, &costs, threads, dual, (&labels, &own))?;
+        let mut gap = f64::INFINITY;
+        for _ in 0..MAX_SOLVED {
+            let mut transport = self.transport(nearest, &mut choice, threads)?;
+            transport.solve(threads)?;
+            (self.window, self.prices) = window::search(transport, lows, threads)?;
+            let costs = Costs::new(nearest, &self.centroids, self.config);
+            let dual = (self.window, &self.prices[..]);
+            let assignment = (&choice.labels[..], &choice.costs[..]);
+            gap = certificate::relative_gap(nearest, &costs, threads, dual, assignment)?;
+            if gap <= EXACT {
+                break;
+            }
+        }
         let medoids = self.medoids.iter().flatten().map(|&row| row as usize);
         Ok(Fit {
             medoids: self.config.use_medoids.then(|| medoids.collect()),
-            inertia: own.iter().sum(),
+            inertia: choice.costs.iter().sum(),
             n_iter: self.n_iter,
-            prices: Some(prices),
+            prices: Some(self.prices),
             balance_gap: Some(gap),
-            ..Fit::new(self.centroids, labels, clusters)
+            ..Fit::new(self.centroids, choice.labels, clusters)
         })
     }
-}
-
-fn greatest(prices: &[f64]) -> f64 {
-    prices.iter().map(|price| price.abs()).fold(0.0, f64::max)
 }

@@ -6,61 +6,152 @@
 //! enough rows come, all of a kind at once. What is left over is for
 //! [`super::transport`].
 
-use super::candidates::Candidates;
-use super::window::Window;
-use crate::error::Result;
+use super::candidates::{Candidates, Costs};
+use super::window::{self, Window};
+use crate::error::{Result, try_vec};
+use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
 use std::collections::BinaryHeap;
 
 /// Sweeps at most. They end when they no longer help.
 const MAX_SWEEPS: usize = 40;
+/// Rounds of sweeps at most, each with better candidates.
+const MAX_ROUNDS: usize = 12;
+/// One row in this many is a lot of rows.
+const MANY: usize = 16;
+/// So much larger prices than needed leave too few digits of the costs.
+const COARSE: f64 = 1e4;
 
 /// The rows' clusters under the current prices.
-pub(super) struct Choice<'a> {
-    pub labels: &'a mut [u32],
+pub(super) struct Choice {
+    pub candidates: Candidates,
+    pub labels: Vec<u32>,
     /// The cost of every row in its cluster, without price.
-    pub costs: &'a mut [f64],
+    pub costs: Vec<f64>,
     /// By how much the next cluster is dearer.
-    pub margins: &'a mut [f64],
+    margins: Vec<f64>,
     pub sizes: Vec<usize>,
 }
 
-impl Choice<'_> {
-    pub fn update(
-        &mut self,
-        candidates: &Candidates,
-        prices: &[f64],
-        threads: &Threads<'_>,
-    ) -> Result<()> {
-        candidates.choose(prices, threads, self.labels, self.costs, self.margins)?;
+impl Choice {
+    pub fn new(rows: usize, clusters: usize) -> Result<Self> {
+        Ok(Choice {
+            candidates: Candidates::new(rows, clusters)?,
+            labels: try_vec(UNASSIGNED, rows, "labels")?,
+            costs: try_vec(0.0, rows, "costs")?,
+            margins: try_vec(0.0, rows, "margins")?,
+            sizes: vec![0; clusters],
+        })
+    }
+
+    fn update(&mut self, prices: &[f64], threads: &Threads<'_>) -> Result<()> {
+        let (labels, costs) = (&mut self.labels, &mut self.costs);
+        let candidates = &self.candidates;
+        candidates.choose(prices, threads, labels, costs, &mut self.margins)?;
         self.sizes.fill(0);
         for &label in self.labels.iter() {
             self.sizes[label as usize] += 1;
         }
         Ok(())
     }
+
+    /// Brings `prices` to where most sizes are within their windows. Every row
+    /// is then in its cheapest cluster of all.
+    pub fn balance(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        costs: &Costs<'_>,
+        windows: &[Window],
+        prices: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        centre(windows, self.labels.len(), prices);
+        self.candidates.fill(nearest, costs, prices, threads)?;
+        self.update(prices, threads)?;
+        let many = self.labels.len() / MANY;
+        // Far from balance, prices only rise: how many rows leave is known,
+        // but of those that would come only some have the cluster as candidate.
+        let mut only_raise = window::violation(windows, &self.sizes) > many;
+        let mut least = usize::MAX;
+        for _ in 0..MAX_ROUNDS {
+            let before = prices.to_vec();
+            sweep(windows, only_raise, threads, prices, self)?;
+            let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
+            let fall = falls.fold(f64::NEG_INFINITY, f64::max);
+            self.candidates.prices_fell(fall);
+            let doubtful = self.candidates.doubtful(prices, &self.labels, &self.costs);
+            // Costs that came with huge prices have lost digits.
+            let is_coarse = greatest(&before) > COARSE * greatest(prices);
+            if !costs.root && (is_coarse || doubtful > many) {
+                self.candidates.fill(nearest, costs, prices, threads)?;
+            } else if doubtful > 0 {
+                let (labels, own) = (&mut self.labels, &mut self.costs);
+                self.candidates
+                    .resolve_doubtful(costs, prices, threads, labels, own)?;
+            }
+            if doubtful > 0 || is_coarse {
+                self.update(prices, threads)?;
+            }
+            // With the candidates found, another round may help.
+            let left = window::violation(windows, &self.sizes);
+            let settled = doubtful == 0 || left > least / 2;
+            least = least.min(left);
+            if doubtful <= many && !std::mem::take(&mut only_raise) && settled {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds the same to all prices, which moves no row, so that about as many
+/// clusters are to be full as there are rows for: the best step of the dual in
+/// this direction.
+fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) {
+    let mut dearest: Vec<usize> = (0..prices.len()).collect();
+    dearest.sort_unstable_by(|&a, &b| prices[b].total_cmp(&prices[a]).then(a.cmp(&b)));
+    let least: usize = windows.iter().map(|window| window.low).sum();
+    let mut spare = rows.saturating_sub(least);
+    let part_full = dearest.iter().copied().find(|&j| {
+        let width = windows[j].width();
+        let fits = width >= spare;
+        spare = spare.saturating_sub(width);
+        fits
+    });
+    let level = part_full.map_or(0.0, |j| prices[j]);
+    let mut sizes: Vec<f64> = prices.iter().map(|price| price.abs()).collect();
+    let middle = sizes.len() / 2;
+    let (_, &mut common, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
+    if level.abs() > COARSE * common {
+        return;
+    }
+    prices.iter_mut().for_each(|price| *price -= level);
+}
+
+fn greatest(prices: &[f64]) -> f64 {
+    prices.iter().map(|price| price.abs()).fold(0.0, f64::max)
 }
 
 /// Improves `prices` and `choice`, which must agree before and do so after.
-pub(super) fn sweep(
-    candidates: &Candidates,
-    window: Window,
+fn sweep(
+    windows: &[Window],
     only_raise: bool,
     threads: &Threads<'_>,
     prices: &mut [f64],
-    choice: &mut Choice<'_>,
+    choice: &mut Choice,
 ) -> Result<()> {
     let mut least = usize::MAX;
     for _ in 0..MAX_SWEEPS {
-        let raised = raise(window, prices, choice);
+        let raised = raise(windows, prices, choice);
         if raised {
-            choice.update(candidates, prices, threads)?;
+            choice.update(prices, threads)?;
         }
-        let lowered = !only_raise && lower(candidates, window, prices, choice);
+        let lowered = !only_raise && lower(windows, prices, choice);
         if lowered {
-            choice.update(candidates, prices, threads)?;
+            choice.update(prices, threads)?;
         }
-        let left = unsettled(window, prices, &choice.sizes);
+        centre(windows, choice.labels.len(), prices);
+        let left = unsettled(windows, prices, &choice.sizes);
         if !raised && !lowered || left >= least - least / 16 {
             break;
         }
@@ -71,8 +162,9 @@ pub(super) fn sweep(
 
 /// Rows that are too many or too few, where a price calls for a full cluster
 /// or for one as small as may be.
-fn unsettled(window: Window, prices: &[f64], sizes: &[usize]) -> usize {
-    let wanted = prices.iter().zip(sizes).map(|(&price, &size)| {
+fn unsettled(windows: &[Window], prices: &[f64], sizes: &[usize]) -> usize {
+    let clusters = prices.iter().zip(sizes).zip(windows);
+    let wanted = clusters.map(|((&price, &size), window)| {
         size.abs_diff(match price {
             price if price > 0.0 => window.high,
             price if price < 0.0 => window.low,
@@ -92,9 +184,10 @@ fn surplus(window: Window, size: usize, price: f64) -> (usize, usize) {
     (above_low, size.saturating_sub(window.high))
 }
 
-fn raise(window: Window, prices: &mut [f64], choice: &Choice<'_>) -> bool {
-    let is_asked: Vec<bool> = (choice.sizes.iter().zip(prices.iter()))
-        .map(|(&size, &price)| size > window.high || (price < 0.0 && size >= window.low))
+fn raise(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
+    let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
+    let is_asked: Vec<bool> = clusters
+        .map(|((&size, &price), window)| size > window.high || (price < 0.0 && size >= window.low))
         .collect();
     let mut margins: Vec<Vec<f64>> = vec![Vec::new(); prices.len()];
     for (&label, &margin) in choice.labels.iter().zip(choice.margins.iter()) {
@@ -105,7 +198,7 @@ fn raise(window: Window, prices: &mut [f64], choice: &Choice<'_>) -> bool {
     let mut changed = false;
     for (j, margins) in margins.iter_mut().enumerate().filter(|(j, _)| is_asked[*j]) {
         let old = prices[j];
-        let (above_low, above_high) = surplus(window, choice.sizes[j], old);
+        let (above_low, above_high) = surplus(windows[j], choice.sizes[j], old);
         prices[j] = if (above_low, above_high) == (0, 0) {
             let least = margins.iter().copied().fold(f64::INFINITY, f64::min);
             -relaxed(-old, least)
@@ -130,9 +223,10 @@ fn shortage(window: Window, size: usize, price: f64) -> (usize, usize) {
     (below_high, window.low.saturating_sub(size))
 }
 
-fn lower(candidates: &Candidates, window: Window, prices: &mut [f64], choice: &Choice<'_>) -> bool {
-    let wanted: Vec<usize> = (choice.sizes.iter().zip(prices.iter()))
-        .map(|(&size, &price)| {
+fn lower(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
+    let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
+    let wanted: Vec<usize> = clusters
+        .map(|((&size, &price), &window)| {
             let (below_high, below_low) = shortage(window, size, price);
             let relax = price > 0.0 && size == window.high;
             below_high.max(below_low).max(usize::from(relax))
@@ -142,7 +236,7 @@ fn lower(candidates: &Candidates, window: Window, prices: &mut [f64], choice: &C
     let mut nearest: Vec<BinaryHeap<Fall>> = vec![BinaryHeap::new(); prices.len()];
     for (row, (&label, &cost)) in choice.labels.iter().zip(choice.costs.iter()).enumerate() {
         let here = cost + prices[label as usize];
-        for (cluster, cost) in candidates.of_row(row) {
+        for (cluster, cost) in choice.candidates.of_row(row) {
             let j = cluster as usize;
             if wanted[j] == 0 || cluster == label {
                 continue;
@@ -166,7 +260,7 @@ fn lower(candidates: &Candidates, window: Window, prices: &mut [f64], choice: &C
     {
         let mut falls: Vec<f64> = heap.into_iter().map(|fall| fall.0).collect();
         let old = prices[j];
-        let (below_high, below_low) = shortage(window, choice.sizes[j], old);
+        let (below_high, below_low) = shortage(windows[j], choice.sizes[j], old);
         prices[j] = if (below_high, below_low) == (0, 0) {
             let least = falls.iter().copied().fold(f64::INFINITY, f64::min);
             relaxed(old, least)

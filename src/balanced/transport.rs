@@ -13,17 +13,18 @@
 //! is exact.
 
 use super::candidates::{Candidates, Costs};
-use super::exits::Exits;
+use super::exits::{Exits, UNEXPLORED};
 use super::window::Window;
 use crate::error::{Result, try_vec};
 use crate::threads::Threads;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
-/// The target of a move to a cluster that is not among a row's candidates.
-const UNEXPLORED: u32 = u32::MAX;
 /// Stands for the hub where a step names a row.
 const NO_ROW: u32 = u32::MAX;
+
+/// Clusters that a row keeps once it has looked at all.
+const REMEMBERED: usize = 32;
 
 pub(super) struct Transport<'a> {
     costs: Costs<'a>,
@@ -33,12 +34,18 @@ pub(super) struct Transport<'a> {
     own: &'a mut [f64],
     /// Of the clusters, then of the hub. They only rise.
     prices: Vec<f64>,
+    /// Prices of the clusters at first: the bounds of the candidates are for
+    /// these, and hold for others raised by the least rise of all.
+    first_prices: Vec<f64>,
+    rise: f64,
     window: Window,
     members: Vec<Vec<u32>>,
     /// What each cluster passes on to the hub.
     flows: Vec<usize>,
     exits: Vec<Option<Exits>>,
     search: Search,
+    /// More candidates of rows that looked at all clusters.
+    remembered: HashMap<u32, Vec<(u32, f64)>>,
     scratch: Vec<f32>,
 }
 
@@ -94,6 +101,7 @@ impl<'a> Transport<'a> {
             Ordering::Equal => members.len().clamp(window.low, window.high),
         };
         let flows = members.iter().zip(prices).map(flow).collect();
+        let first_prices = prices.to_vec();
         let mut prices = prices.to_vec();
         prices.push(0.0);
         Transport {
@@ -102,11 +110,14 @@ impl<'a> Transport<'a> {
             labels,
             own,
             prices,
+            first_prices,
+            rise: 0.0,
             window,
             members,
             flows,
             exits: (0..clusters).map(|_| None).collect(),
             search: Search::new(clusters + 1),
+            remembered: HashMap::new(),
             scratch: Vec::new(),
         }
     }
@@ -252,7 +263,7 @@ impl<'a> Transport<'a> {
         for (target, cost, row) in exits.cheapest() {
             if target != UNEXPLORED {
                 let to = target as usize;
-                let cost = (cost + self.prices[to] - self.prices[from]).max(0.0);
+                let cost = (cost + (self.prices[to] - self.prices[from])).max(0.0);
                 self.search
                     .reach(to, distance + cost, Some((from as u32, row)));
             }
@@ -268,7 +279,7 @@ impl<'a> Transport<'a> {
             .cheapest()
             .find(|&(target, _, _)| target == UNEXPLORED)
         {
-            let cost = (cost - self.prices[from]).max(0.0);
+            let cost = (cost + self.rise - self.prices[from]).max(0.0);
             self.search.queue.push(Reached {
                 distance: self.search.distances[from] + cost,
                 node: from as u32,
@@ -290,13 +301,14 @@ impl<'a> Transport<'a> {
             let there = (start + cost).max(distance);
             self.search.reach(to, there, Some((from as u32, row)));
         }
-        self.candidates.nothing_beyond(row as usize);
+        self.candidates.set_beyond(row as usize, f64::INFINITY);
         self.search.explored.push((row, costs));
     }
 
     /// Makes sure that the cheapest exits of `from` are up to date.
     fn update_exits(&mut self, from: usize) {
         let (labels, own, candidates) = (&*self.labels, &*self.own, &*self.candidates);
+        let remembered = &self.remembered;
         let escape = |row: u32| candidates.beyond(row as usize) - own[row as usize];
         let is_valid = |target: u32, cost: f64, row: u32| {
             labels[row as usize] == from as u32 && (target != UNEXPLORED || cost == escape(row))
@@ -308,8 +320,7 @@ impl<'a> Transport<'a> {
         }
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
-            let known = candidates
-                .of_row(row as usize)
+            let known = known_costs(candidates, remembered, row)
                 .filter(|&(target, _)| target != from as u32)
                 .map(move |(target, cost)| (target, cost - here, row));
             let unknown = Some((UNEXPLORED, escape(row), row));
@@ -326,6 +337,12 @@ impl<'a> Transport<'a> {
             let distance = self.search.distances[node as usize];
             self.prices[node as usize] += (length - distance).max(0.0);
         }
+        let rises = self
+            .prices
+            .iter()
+            .zip(&self.first_prices)
+            .map(|(new, old)| new - old);
+        self.rise = rises.fold(f64::INFINITY, f64::min);
     }
 
     /// Moves one unit along the path that was found; several where no row is
@@ -374,7 +391,7 @@ impl<'a> Transport<'a> {
             return;
         };
         let here = self.own[row as usize];
-        for (target, cost) in self.candidates.of_row(row as usize) {
+        for (target, cost) in known_costs(self.candidates, &self.remembered, row) {
             if target != cluster {
                 exits.insert(target, cost - here, row);
             }
@@ -385,15 +402,47 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Rows that looked at all clusters keep the cheapest.
+    /// Rows that looked at all clusters remember the cheapest.
     fn refresh_explored(&mut self) {
-        let hub = self.hub();
         for (row, costs) in std::mem::take(&mut self.search.explored) {
-            self.candidates
-                .replace(row as usize, &costs, &self.prices[..hub]);
+            let first = &self.first_prices;
+            let (known, beyond) = cheapest(&costs, first, REMEMBERED);
+            self.candidates.set_beyond(row as usize, beyond);
+            self.remembered.insert(row, known);
             self.add_exits(row);
         }
     }
+}
+
+/// The cheapest clusters under `prices` with their costs, and what all others
+/// cost at least, price included.
+fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Vec<(u32, f64)>, f64) {
+    let priced = |&(j, cost): &(u32, f64)| cost + prices[j as usize];
+    let mut known: Vec<(u32, f64)> = (0u32..).zip(costs.iter().copied()).collect();
+    let mut beyond = f64::INFINITY;
+    if count < known.len() {
+        let order = |a: &(u32, f64), b: &(u32, f64)| priced(a).total_cmp(&priced(b));
+        let (_, next, _) = known.select_nth_unstable_by(count, order);
+        beyond = priced(next);
+        known.truncate(count);
+        known.shrink_to_fit();
+    }
+    (known, beyond)
+}
+
+/// The clusters that a row knows, with its costs there.
+fn known_costs<'k>(
+    candidates: &'k Candidates,
+    remembered: &'k HashMap<u32, Vec<(u32, f64)>>,
+    row: u32,
+) -> impl Iterator<Item = (u32, f64)> + 'k {
+    let more = match remembered.is_empty() {
+        true => None,
+        false => remembered.get(&row),
+    };
+    let few = candidates.of_row(row as usize);
+    let few = few.take(if more.is_some() { 0 } else { usize::MAX });
+    few.chain(more.into_iter().flatten().copied())
 }
 
 impl Search {

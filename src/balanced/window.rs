@@ -29,17 +29,17 @@ impl Window {
         (least, rows / clusters)
     }
 
-    /// By how many rows the sizes miss the window.
-    pub fn violation(self, sizes: &[usize]) -> usize {
-        let misses = sizes
-            .iter()
-            .map(|&size| self.low.saturating_sub(size) + size.saturating_sub(self.high));
-        misses.sum()
-    }
-
     pub fn width(self) -> usize {
         self.high - self.low
     }
+}
+
+/// By how many rows the sizes miss their windows.
+pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
+    let clusters = windows.iter().zip(sizes);
+    let misses = clusters
+        .map(|(window, &size)| window.low.saturating_sub(size) + size.saturating_sub(window.high));
+    misses.sum()
 }
 
 /// Moves the window of a solved problem to where the total cost is least;
