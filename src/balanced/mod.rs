@@ -7,10 +7,12 @@
 //!
 //! 1. from the first assignment on, sizes are in a [`Window`]: starting
 //!    without a bound and narrowing it ends in worse local minima;
-//! 2. in each iteration [`prices`] come near, [`transport`] repairs the rest
-//!    exactly, the centroids follow, and the window floats to where the
+//! 2. while centroids move a lot, a [`sample`] finds prices that balance about,
+//!    and all rows are assigned by these;
+//! 3. then, in each iteration, [`prices`] come near, [`transport`] repairs the
+//!    rest exactly, the centroids follow, and the window floats to where the
 //!    prices pull it;
-//! 3. the last assignment, in the best place of the window, has a
+//! 4. the last assignment, in the best place of the window, has a
 //!    [`certificate`] of its optimality.
 
 mod candidates;
@@ -30,7 +32,7 @@ use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
-use crate::{lloyd, medoids, seeding};
+use crate::{lloyd, medoids, memory, seeding};
 use candidates::Costs;
 use prices::Choice;
 use sample::Sample;
@@ -51,8 +53,9 @@ const MAX_SOLVED: usize = 3;
 
 /// Memory beside the data: O(n + k·d), about 130 bytes a row.
 ///
-/// An iteration searches the four nearest centroids of every row, O(n·k·d),
-/// and then takes O(n) and about k + violations shortest paths over k nodes.
+/// The first iterations assign every row, O(n·k·d). An exact one searches the
+/// four nearest centroids of every row, and then takes O(n) and about k +
+/// violations shortest paths over k nodes.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
@@ -64,10 +67,12 @@ pub(crate) fn fit(
         return fit_unbounded(nearest, config, threads, start);
     }
     let mut model = Model::start(nearest, config, threads)?;
+    let labels = match config.use_medoids {
+        true => None,
+        false => Some(model.approximate(nearest, threads, start)?),
+    };
     let mut choice = Choice::new(rows, config.n_clusters)?;
-    if !config.use_medoids {
-        choice.labels = model.approximate(nearest, threads, start)?;
-    }
+    choice.labels = labels.unwrap_or(choice.labels);
     let mut last_inertia = f64::INFINITY;
     while model.n_iter < config.iterations {
         model.n_iter += 1;
@@ -161,16 +166,22 @@ impl<'c> Model<'c> {
         let mut partition = Partition::unsorted(nearest, &self.centroids)?;
         let drawn = sample::draw(rows, self.config)?;
         let sampled = points.select(&drawn);
-        let mut sample_nearest = Nearest::new(&sampled, metric);
+        let limit = memory::budget(self.config.memory_limit);
+        let mut sample_nearest = Nearest::new(&sampled, metric).with_memory_limit(limit);
         let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
         let mut last_inertia = f64::INFINITY;
-        while self.n_iter < self.config.iterations {
+        let mut stalled = false;
+        loop {
             if sample.can_see(self.window.width()) {
                 self.float_window(rows);
             }
             let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
             let prices = &mut self.prices;
             sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
+            if stalled || self.n_iter == self.config.iterations {
+                // Good prices for an exact assignment.
+                break;
+            }
             let centroids = Centroids::new(&self.centroids, points.cols()).with_bias(prices);
             let changed = partition.assign_unsorted(nearest, centroids, threads, false)?;
             let sizes = &partition.totals().counts;
@@ -184,9 +195,7 @@ impl<'c> Model<'c> {
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
             let gain = last_inertia - inertia;
-            if changed == 0 || gain < STALLED * last_inertia {
-                break;
-            }
+            stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
         }
         Ok(partition.into_labels(nearest))

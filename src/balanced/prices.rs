@@ -55,6 +55,20 @@ impl Choice {
         Ok(())
     }
 
+    /// By how much less a row pays than beyond its candidates, commonly: the
+    /// median of about a thousand rows.
+    fn reach(&self, prices: &[f64]) -> f64 {
+        let rows = (0..self.labels.len()).step_by(self.labels.len() / 1024 + 1);
+        let mut slacks: Vec<f64> = rows
+            .map(|row| {
+                let here = self.costs[row] + prices[self.labels[row] as usize];
+                (self.candidates.beyond(row) - here).max(0.0)
+            })
+            .collect();
+        let middle = slacks.len() / 2;
+        *slacks.select_nth_unstable_by(middle, f64::total_cmp).1
+    }
+
     /// Brings `prices` to where most sizes are within their windows. Every row
     /// is then in its cheapest cluster of all.
     pub fn balance(
@@ -65,7 +79,6 @@ impl Choice {
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        centre(windows, self.labels.len(), prices);
         self.candidates.fill(nearest, costs, prices, threads)?;
         self.update(prices, threads)?;
         let many = self.labels.len() / MANY;
@@ -75,6 +88,7 @@ impl Choice {
         let mut least = usize::MAX;
         for _ in 0..MAX_ROUNDS {
             let before = prices.to_vec();
+            centre(windows, self.labels.len(), prices);
             sweep(windows, only_raise, threads, prices, self)?;
             let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
             let fall = falls.fold(f64::NEG_INFINITY, f64::max);
@@ -140,17 +154,20 @@ fn sweep(
     prices: &mut [f64],
     choice: &mut Choice,
 ) -> Result<()> {
+    // A cluster that few rows know must not fall until these make do: others
+    // would come before, and the next round's candidates tell which.
+    let reach = choice.reach(prices);
+    let floors: Vec<f64> = prices.iter().map(|price| price - reach).collect();
     let mut least = usize::MAX;
     for _ in 0..MAX_SWEEPS {
         let raised = raise(windows, prices, choice);
         if raised {
             choice.update(prices, threads)?;
         }
-        let lowered = !only_raise && lower(windows, prices, choice);
+        let lowered = !only_raise && lower(windows, &floors, prices, choice);
         if lowered {
             choice.update(prices, threads)?;
         }
-        centre(windows, choice.labels.len(), prices);
         let left = unsettled(windows, prices, &choice.sizes);
         if !raised && !lowered || left >= least - least / 16 {
             break;
@@ -223,7 +240,7 @@ fn shortage(window: Window, size: usize, price: f64) -> (usize, usize) {
     (below_high, window.low.saturating_sub(size))
 }
 
-fn lower(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
+fn lower(windows: &[Window], floors: &[f64], prices: &mut [f64], choice: &Choice) -> bool {
     let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
     let wanted: Vec<usize> = clusters
         .map(|((&size, &price), &window)| {
@@ -270,6 +287,7 @@ fn lower(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
         } else {
             old - threshold(&mut falls, below_low)
         };
+        prices[j] = prices[j].max(floors[j].min(old));
         changed |= prices[j] != old;
     }
     changed
