@@ -16,7 +16,7 @@ use crate::threads::Threads;
 
 /// One row in so many is drawn, but at least so many rows for each cluster.
 const FRACTION: usize = 16;
-const PER_CLUSTER: usize = 32;
+const PER_CLUSTER: usize = 64;
 
 /// The rows of a sample, ascending.
 pub(super) fn draw(rows: usize, config: &Config) -> Result<Vec<u32>> {
