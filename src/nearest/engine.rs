@@ -11,6 +11,11 @@ const MIN_CODED_DIMS: usize = 32;
 /// Centroids from which 8-bit codes can pay.
 const MIN_HEAD: usize = 48;
 
+/// Rows are compared as they lie with up to so many centroids, and no more
+/// than one for so many dimensions: with more, packing them pays.
+const MAX_DIRECT: usize = 48;
+const DIRECT_DIMS: usize = 4;
+
 /// Codes of principal coordinates are made when searches so far, and this one,
 /// were among so many centroids: about what making them costs.
 const PAYS: usize = 256;
@@ -21,6 +26,8 @@ pub(super) enum Engine {
     Reference,
     /// Float32 tiles, checked in float64.
     Tile,
+    /// Float32 scores of the rows as they lie, checked in float64.
+    Direct,
     /// 8-bit codes of the principal coordinates, checked in float64; float32
     /// tiles where those are faster.
     Head,
@@ -29,10 +36,10 @@ pub(super) enum Engine {
 }
 
 /// What a search may use. For tests and measurements the environment can
-/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `head`,
-/// `plain`) and `KENTRO_ISA`
-/// (`portable`, `avx2`, `avx512`, `vnni`; at most what the CPU has). Other
-/// values are ignored. Results do not depend on either.
+/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `direct`, `head`,
+/// `plain`) and `KENTRO_ISA` (`portable`, `avx2`, `avx512`, `vnni`; at most
+/// what the CPU has). Other values are ignored. Results do not depend on
+/// either.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
     pub engine: Option<Engine>,
@@ -46,6 +53,7 @@ impl Setting {
             engine: match variable("KENTRO_ENGINE").as_str() {
                 "reference" => Some(Engine::Reference),
                 "tile" => Some(Engine::Tile),
+                "direct" => Some(Engine::Direct),
                 "head" => Some(Engine::Head),
                 "plain" => Some(Engine::Plain),
                 _ => None,
@@ -64,10 +72,12 @@ impl Setting {
                 engine
             }
             Some(Engine::Reference) => Engine::Reference,
+            Some(Engine::Direct) if dims <= MAX_TILE_DIMS => Engine::Direct,
             Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
             _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
             _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= PAYS => Engine::Head,
             _ if coded && centroids >= MIN_HEAD => Engine::Plain,
+            _ if centroids <= MAX_DIRECT.min(dims / DIRECT_DIMS) => Engine::Direct,
             _ => Engine::Tile,
         }
     }

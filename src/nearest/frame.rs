@@ -17,6 +17,10 @@ const SAMPLE: usize = 1024;
 /// arithmetic; so nothing overflows, and underflow drowns in the bound.
 pub(super) const FAR: f64 = (1u64 << 40) as f64;
 
+/// 2³⁰: scales up to this leave room in float32 for products of values that
+/// are not scaled yet.
+const MODERATE: f64 = (1u64 << 30) as f64;
+
 /// 2⁻²⁴, the unit roundoff of float32.
 pub(super) const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
 
@@ -100,6 +104,28 @@ impl Frame {
             slope: ROUNDOFF * ((self.dims + 16) as f64 * 1.01 * norm + unit),
             constant: CANONICAL * (norm * norm + 1.0),
         }
+    }
+
+    /// For scores of rows that are not centred, in at least eight partial
+    /// sums: between which ‖x‖² they can be computed, and the bound for those
+    /// rows. `None` if the rows are so far from the origin that float32 could
+    /// tell little.
+    pub fn uncentred(&self) -> Option<((f32, f32), RowBound)> {
+        let (scale, steps) = (f64::from(self.scale), (self.dims / 8 + 24) as f64 * 1.01);
+        let away = dot(&self.scaled_centre, &self.scaled_centre).sqrt();
+        let norm = self.common_norm + away;
+        let (squares, slope) = match self.metric {
+            Metric::Euclidean => ((-1.0, (norm / scale).powi(2)), steps * norm),
+            // 1 / ‖x‖ comes from a sum of squares in float32.
+            Metric::Cosine => ((MODERATE.powi(-2), MODERATE.powi(2)), steps * 1.5),
+        };
+        let bound = RowBound {
+            slope: ROUNDOFF * slope,
+            constant: CANONICAL * ((norm + away).powi(2) + 1.0),
+        };
+        let moderate = (MODERATE.recip()..=MODERATE).contains(&scale);
+        let usable = moderate && norm > 0.0 && away <= 4.0 * self.common_norm;
+        usable.then_some(((squares.0 as f32, squares.1 as f32), bound))
     }
 
     /// An upper bound of ‖q‖, given the norm computed in float32; with some

@@ -22,6 +22,7 @@ mod basis;
 mod bounds;
 #[cfg(target_arch = "x86_64")]
 mod codes;
+mod direct;
 #[cfg(target_arch = "x86_64")]
 mod eight_bit;
 mod engine;
@@ -58,6 +59,7 @@ pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 
 use bounds::{Bounds, Groups};
+use direct::Direct;
 #[cfg(target_arch = "x86_64")]
 use eight_bit::EightBit;
 use engine::{Engine, Setting};
@@ -321,8 +323,10 @@ impl<'a> Nearest<'a> {
                             distances[within + i] = distance();
                         }
                     };
-                    let mut found_row = |i: usize, row: &Row<'_>, label: u32| {
-                        found(i, label, &|| row.distance(centroids.row(label as usize)));
+                    let row =
+                        |i| Row::new(&block[i * centroids.dims..][..centroids.dims], self.metric);
+                    let mut found_row = |i: usize, label: u32| {
+                        found(i, label, &|| row(i).distance(centroids.row(label as usize)));
                     };
                     match &search {
                         #[cfg(target_arch = "x86_64")]
@@ -338,10 +342,9 @@ impl<'a> Nearest<'a> {
                         }
                         Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
                         Search::Reference => {
-                            for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
-                                let row = Row::new(values, self.metric);
+                            for i in 0..hints.len() {
                                 let all = 0..centroids.len() as u32;
-                                found_row(i, &row, nearest_of(&row, centroids, all));
+                                found_row(i, nearest_of(&row(i), centroids, all));
                             }
                         }
                     }
@@ -502,7 +505,11 @@ impl<'a> Nearest<'a> {
             }
         }
         let kernels = Kernels::new(self.setting.isa);
-        let search = TileSearch::new(&self.frame, centroids, kernels, count == 1)?;
+        let direct = match engine {
+            Engine::Direct if count == 1 => Direct::new(&self.frame, self.setting.isa, centroids)?,
+            _ => None,
+        };
+        let search = TileSearch::new(&self.frame, centroids, kernels, count == 1, direct)?;
         Ok(Search::Tile(Box::new(search)))
     }
 }

@@ -1,15 +1,17 @@
 //! The float32 engine: fast scores with an error bound pick the candidates,
 //! canonical distances decide between them.
 
+use super::direct::Direct;
 use super::frame::{CentroidTerms, FAR, Frame, RowBound};
 use super::reference::{keep_least, nearest_of};
 use super::tile::{Best, Kernels, Panels};
-use super::{Centroids, Row};
+use super::{Centroids, Row, UNASSIGNED};
 use crate::error::{Result, try_vec};
+use std::ops::RangeInclusive;
 
-/// Packed rows that the kernels run over at a time, in bytes: half of a
-/// common level-2 cache.
-const BLOCK_BYTES: usize = 512 << 10;
+/// Packed rows that the kernels run over at a time, in bytes: as much as the
+/// centroids take, from half of a common level-1 cache to half of a level-2.
+const BLOCK_BYTES: RangeInclusive<usize> = 16 << 10..=512 << 10;
 
 /// One set of centroids, prepared for the kernels.
 pub(super) struct TileSearch<'a> {
@@ -17,6 +19,8 @@ pub(super) struct TileSearch<'a> {
     centroids: Centroids<'a>,
     kernels: Kernels,
     panels: Panels,
+    /// How the nearest of few centroids are found.
+    direct: Option<Direct>,
     /// Row slope that the start values of the panels allow for.
     slope: f64,
     /// ‖v‖, rounded up.
@@ -36,6 +40,7 @@ pub(super) struct TileScratch {
     packed: Vec<f32>,
     squares: Vec<f32>,
     best: Best,
+    labels: Vec<u32>,
     scores: Vec<f32>,
     open: Vec<u32>,
     gathered: Vec<f32>,
@@ -70,11 +75,13 @@ impl Ord for Score {
 
 impl<'a> TileSearch<'a> {
     /// With `distinct`, all but the first of identical centroids are left out.
+    /// Rows are compared as they are where `direct`.
     pub fn new(
         frame: &'a Frame,
         centroids: Centroids<'a>,
         kernels: Kernels,
         distinct: bool,
+        mut direct: Option<Direct>,
     ) -> Result<Self> {
         let (count, dims, height) = (centroids.len(), centroids.dims, kernels.shape.height);
         let padded = count.next_multiple_of(height);
@@ -105,6 +112,9 @@ impl<'a> TileSearch<'a> {
                 norm,
                 error,
             } = terms;
+            if let Some(direct) = &mut direct {
+                direct.set(j, &values, terms);
+            }
             let error = error + slope * norm;
             panels.starts[j] = (offset + error) as f32;
             norms[j] = (norm * 1.000001) as f32;
@@ -119,6 +129,7 @@ impl<'a> TileSearch<'a> {
             centroids,
             kernels,
             panels,
+            direct,
             slope,
             norms,
             spreads,
@@ -127,56 +138,66 @@ impl<'a> TileSearch<'a> {
         })
     }
 
-    /// Calls `found` with each row's number in the block, the row and its
-    /// nearest centroid.
+    /// Calls `found` with each row's number in the block and its nearest
+    /// centroid.
     pub fn assign(
         &self,
         values: &[f32],
         scratch: &mut TileScratch,
-        mut found: impl FnMut(usize, &Row<'_>, u32),
+        mut found: impl FnMut(usize, u32),
     ) {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
-        let tiles = (BLOCK_BYTES / (4 * dims * width)).max(1);
+        let bytes = (4 * self.panels.values.len()).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+        let tiles = (bytes / (4 * dims * width)).max(1);
         let mut first = 0;
         for values in values.chunks(tiles * width * dims) {
-            self.assign_block(values, scratch, &mut |i, row, label| {
-                found(first + i, row, label)
-            });
-            first += values.len() / dims;
+            let mut labels = std::mem::take(&mut scratch.labels);
+            labels.clear();
+            labels.resize(values.len() / dims, UNASSIGNED);
+            match &self.direct {
+                _ if !self.always.is_empty() => (),
+                Some(direct) => direct.label(values, &mut labels),
+                None => self.label(values, scratch, &mut labels),
+            }
+            self.label_rest(values, scratch, &mut labels);
+            for &label in &labels {
+                found(first, label);
+                first += 1;
+            }
+            scratch.labels = labels;
         }
     }
 
-    fn assign_block(
-        &self,
-        values: &[f32],
-        scratch: &mut TileScratch,
-        found: &mut impl FnMut(usize, &Row<'_>, u32),
-    ) {
-        let dims = self.centroids.dims;
-        let row_of = |i: usize| Row::new(&values[i * dims..][..dims], self.frame.metric);
+    /// Writes each row's nearest centroid to `labels`, unless float32 can't
+    /// tell.
+    fn label(&self, values: &[f32], scratch: &mut TileScratch, labels: &mut [u32]) {
         self.pack(values, scratch);
         scratch.best.reset(scratch.squares.len());
+        let next = values.as_ptr_range().end;
         self.kernels
-            .find_best(&scratch.packed, &self.panels, &mut scratch.best);
-        scratch.open.clear();
-        for i in 0..values.len() / dims {
-            let norm = f64::from(scratch.squares[i]).sqrt();
-            let bound = self.frame.row_bound(norm);
-            let label = scratch.best.index(i);
-            let gap = f64::from(scratch.best.first[i]) - f64::from(scratch.best.second[i]);
-            let certain = scratch.scales[i] > 0.0
-                && bound.slope <= self.slope
-                && self.always.is_empty()
-                && self
-                    .spreads
-                    .get(label as usize)
-                    .is_some_and(|&spread| gap > f64::from(spread) + 2.0 * bound.constant);
-            if certain {
-                found(i, &row_of(i), label);
-            } else {
-                scratch.open.push(i as u32);
+            .find_best(&scratch.packed, &self.panels, &mut scratch.best, next);
+        // For a row of the common norm; shorter ones need less.
+        let most = self.frame.common_norm.powi(2) as f32;
+        let slack = 2.0 * self.frame.row_bound(self.frame.common_norm).constant;
+        let best = scratch.best.first.iter().zip(&scratch.best.second);
+        let rows = scratch.scales.iter().zip(&scratch.squares).zip(best);
+        for (i, ((&scale, &square), (&first, &second))) in rows.enumerate() {
+            let nearest = scratch.best.index(i);
+            let gap = f64::from(first) - f64::from(second);
+            let spread = self.spreads.get(nearest as usize);
+            let ahead = spread.is_some_and(|&spread| gap > f64::from(spread) + slack);
+            if scale > 0.0 && square <= most && ahead {
+                labels[i] = nearest;
             }
         }
+    }
+
+    /// Labels the rows that are [`UNASSIGNED`].
+    fn label_rest(&self, values: &[f32], scratch: &mut TileScratch, labels: &mut [u32]) {
+        let dims = self.centroids.dims;
+        let open = (0..labels.len() as u32).filter(|&i| labels[i as usize] == UNASSIGNED);
+        scratch.open.clear();
+        scratch.open.extend(open);
         let open = std::mem::take(&mut scratch.open);
         for open in open.chunks(self.kernels.shape.width) {
             let mut gathered = std::mem::take(&mut scratch.gathered);
@@ -187,15 +208,14 @@ impl<'a> TileSearch<'a> {
             self.candidates(&gathered, 1, scratch);
             scratch.gathered = gathered;
             for (&i, candidates) in open.iter().zip(&scratch.picks.candidates) {
-                let row = row_of(i as usize);
-                let label = if self.is_zero(&row) {
+                let row = Row::new(&values[i as usize * dims..][..dims], self.frame.metric);
+                labels[i as usize] = if self.is_zero(&row) {
                     self.zero_label
                 } else if candidates.is_empty() {
                     nearest_of(&row, self.centroids, 0..self.centroids.len() as u32)
                 } else {
                     nearest_of(&row, self.centroids, candidates.iter().copied())
                 };
-                found(i as usize, &row, label);
             }
         }
         scratch.open = open;

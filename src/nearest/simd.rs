@@ -21,6 +21,15 @@ pub(super) trait Simd: Copy {
     /// Transposes a square of `LANES` × `LANES` values: vector r is row r on
     /// entry and column r on return.
     unsafe fn transpose(square: &mut [Self::V]);
+    /// The first `count` < `LANES` values, of which alone `from` need be valid,
+    /// and zeros.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self::V;
+    /// Lane i is the sum of the lanes of `vectors[i]`; `LANES` vectors.
+    unsafe fn sums(vectors: &[Self::V]) -> Self::V;
+    /// Swaps lanes whose numbers differ in `BIT`, which is 1 or 2.
+    unsafe fn swap<const BIT: usize>(v: Self::V) -> Self::V;
+    /// Fetches what is there into the level-2 cache. Any address will do.
+    unsafe fn prefetch(from: *const f32);
 }
 
 /// Plain arrays, which compilers turn into the target's baseline vectors.
@@ -85,4 +94,24 @@ impl Simd for Portable {
             }
         }
     }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self::V {
+        // SAFETY: valid for `count` values by the trait's contract.
+        let values = unsafe { std::slice::from_raw_parts(from, count) };
+        std::array::from_fn(|lane| values.get(lane).copied().unwrap_or(0.0))
+    }
+
+    #[inline(always)]
+    unsafe fn sums(vectors: &[Self::V]) -> Self::V {
+        std::array::from_fn(|lane| vectors[lane].iter().sum())
+    }
+
+    #[inline(always)]
+    unsafe fn swap<const BIT: usize>(v: Self::V) -> Self::V {
+        std::array::from_fn(|lane| v[lane ^ BIT])
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
 }

@@ -136,18 +136,19 @@ impl Kernels {
     }
 
     /// Updates `best` of every packed row by the scores of all centroids.
-    pub fn find_best(self, packed: &[f32], panels: &Panels, best: &mut Best) {
+    /// Meanwhile fetches as many values from `ahead`, which may be any address.
+    pub fn find_best(self, packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
         self.check(packed, panels);
         assert!(best.first.len() * panels.dims == packed.len());
         match self.isa {
             // SAFETY: as in `pack`.
-            Isa::Portable => unsafe { find_best::<Portable, 1, 4>(packed, panels, best) },
+            Isa::Portable => unsafe { find_best::<Portable, 1, 4>(packed, panels, best, ahead) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
-            Isa::Avx2 => unsafe { find_best_avx2(packed, panels, best) },
+            Isa::Avx2 => unsafe { find_best_avx2(packed, panels, best, ahead) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
-            Isa::Avx512 | Isa::Vnni => unsafe { find_best_avx512(packed, panels, best) },
+            Isa::Avx512 | Isa::Vnni => unsafe { find_best_avx512(packed, panels, best, ahead) },
             #[cfg(not(target_arch = "x86_64"))]
             _ => unreachable!("Isa::detect returns Portable"),
         }
@@ -219,16 +220,16 @@ fn pack_avx512(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn find_best_avx2(packed: &[f32], panels: &Panels, best: &mut Best) {
+fn find_best_avx2(packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
     // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { find_best::<Avx2, 2, 6>(packed, panels, best) }
+    unsafe { find_best::<Avx2, 2, 6>(packed, panels, best, ahead) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn find_best_avx512(packed: &[f32], panels: &Panels, best: &mut Best) {
+fn find_best_avx512(packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
     // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { find_best::<Avx512, 3, 8>(packed, panels, best) }
+    unsafe { find_best::<Avx512, 3, 8>(packed, panels, best, ahead) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -308,17 +309,19 @@ unsafe fn pack<S: Simd>(
     }
 }
 
-/// The sums of one tile: start + Σ row · centroid.
+/// The sums of one tile: start + Σ row · centroid. With `FETCH`, fetches as many
+/// values as the rows have from `ahead`, little by little.
 ///
 /// # Safety
 /// The CPU has `S`; `packed` holds dims × NV vectors, `panel` dims × MR
 /// values, `starts` MR values.
 #[inline(always)]
-unsafe fn tile<S: Simd, const NV: usize, const MR: usize>(
+unsafe fn tile<S: Simd, const NV: usize, const MR: usize, const FETCH: bool>(
     dims: usize,
     packed: *const f32,
     panel: *const f32,
     starts: *const f32,
+    ahead: *const f32,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: every pointer stays inside what the caller vouches for.
     unsafe {
@@ -329,7 +332,11 @@ unsafe fn tile<S: Simd, const NV: usize, const MR: usize>(
         for t in 0..dims {
             let mut rows = [S::splat(0.0); NV];
             for (v, row) in rows.iter_mut().enumerate() {
-                *row = S::load(packed.add((t * NV + v) * S::LANES));
+                let at = (t * NV + v) * S::LANES;
+                *row = S::load(packed.add(at));
+                if FETCH {
+                    S::prefetch(ahead.wrapping_add(at));
+                }
             }
             for (j, sums) in sums.iter_mut().enumerate() {
                 let c = S::splat(*panel.add(t * MR + j));
@@ -349,6 +356,7 @@ unsafe fn find_best<S: Simd, const NV: usize, const MR: usize>(
     packed: &[f32],
     panels: &Panels,
     best: &mut Best,
+    ahead: *const f32,
 ) {
     let (dims, width) = (panels.dims, NV * S::LANES);
     let starts = panels.starts.chunks_exact(MR);
@@ -358,8 +366,14 @@ unsafe fn find_best<S: Simd, const NV: usize, const MR: usize>(
             // SAFETY: the chunks have the lengths that `tile` asks for, and
             // `best` holds a value for each packed row.
             unsafe {
-                let sums =
-                    tile::<S, NV, MR>(dims, packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
+                let (rows, panel, starts) = (packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
+                let sums = match p {
+                    0 => {
+                        let ahead = ahead.wrapping_add(r * width * dims);
+                        tile::<S, NV, MR, true>(dims, rows, panel, starts, ahead)
+                    }
+                    _ => tile::<S, NV, MR, false>(dims, rows, panel, starts, ahead),
+                };
                 for v in 0..NV {
                     let at = r * width + v * S::LANES;
                     let mut first = S::load(best.first.as_ptr().add(at));
@@ -396,7 +410,8 @@ unsafe fn all_scores<S: Simd, const NV: usize, const MR: usize>(
     for ((starts, panel), scores) in starts.zip(values).zip(scores) {
         // SAFETY: the chunks have the lengths that `tile` asks for.
         unsafe {
-            let sums = tile::<S, NV, MR>(dims, packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
+            let (rows, panel, starts) = (packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
+            let sums = tile::<S, NV, MR, false>(dims, rows, panel, starts, rows);
             for (j, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
                     S::store(scores.as_mut_ptr().add((j * NV + v) * S::LANES), sum);

@@ -83,6 +83,47 @@ impl Simd for Avx2 {
             }
         }
     }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> __m256 {
+        const MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+        // SAFETY: see the top of this file; masked lanes are not read, and a
+        // mask starts at one of the first nine values.
+        unsafe {
+            let mask = _mm256_loadu_si256(MASKS[8 - count..].as_ptr().cast());
+            _mm256_maskload_ps(from, mask)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(vectors: &[__m256]) -> __m256 {
+        // SAFETY: see the top of this file.
+        unsafe {
+            let v = &vectors[..8];
+            let low = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+            let high = _mm256_hadd_ps(_mm256_hadd_ps(v[4], v[5]), _mm256_hadd_ps(v[6], v[7]));
+            let a = _mm256_permute2f128_ps::<0x20>(low, high);
+            let b = _mm256_permute2f128_ps::<0x31>(low, high);
+            _mm256_add_ps(a, b)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn swap<const BIT: usize>(v: __m256) -> __m256 {
+        // SAFETY: see the top of this file.
+        unsafe {
+            match BIT {
+                1 => _mm256_permute_ps::<0b10_11_00_01>(v),
+                _ => _mm256_permute_ps::<0b01_00_11_10>(v),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: prefetching an invalid address does nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
 }
 
 impl Simd for Avx512 {
@@ -162,5 +203,58 @@ impl Simd for Avx512 {
                 square[12 + c] = _mm512_shuffle_f32x4::<0xdd>(low, high);
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> __m512 {
+        // SAFETY: see the top of this file; masked lanes are not read.
+        unsafe { _mm512_maskz_loadu_ps((1 << count) - 1, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(vectors: &[__m512]) -> __m512 {
+        // SAFETY: see the top of this file.
+        unsafe {
+            let zero = _mm512_setzero_ps();
+            // halves[4 g + c]: half of vector c + 8 g, then of vector c + 8 g + 4
+            let mut halves = [zero; 8];
+            for (i, half) in halves.iter_mut().enumerate() {
+                let (a, b) = (vectors[i / 4 * 8 + i % 4], vectors[i / 4 * 8 + i % 4 + 4]);
+                let low = _mm512_shuffle_f32x4::<0x44>(a, b);
+                *half = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0xee>(a, b));
+            }
+            // quarters[c]: four lanes each of vectors c, c + 4, c + 8, c + 12
+            let mut quarters = [zero; 4];
+            for (c, quarter) in quarters.iter_mut().enumerate() {
+                let (a, b) = (halves[c], halves[4 + c]);
+                let even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                *quarter = _mm512_add_ps(even, _mm512_shuffle_f32x4::<0xdd>(a, b));
+            }
+            let mut pairs = [zero; 2];
+            for (c, pair) in pairs.iter_mut().enumerate() {
+                let (a, b) = (quarters[2 * c], quarters[2 * c + 1]);
+                let low = _mm512_shuffle_ps::<0x44>(a, b);
+                *pair = _mm512_add_ps(low, _mm512_shuffle_ps::<0xee>(a, b));
+            }
+            let even = _mm512_shuffle_ps::<0x88>(pairs[0], pairs[1]);
+            _mm512_add_ps(even, _mm512_shuffle_ps::<0xdd>(pairs[0], pairs[1]))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn swap<const BIT: usize>(v: __m512) -> __m512 {
+        // SAFETY: see the top of this file.
+        unsafe {
+            match BIT {
+                1 => _mm512_permute_ps::<0b10_11_00_01>(v),
+                _ => _mm512_permute_ps::<0b01_00_11_10>(v),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: prefetching an invalid address does nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 }
