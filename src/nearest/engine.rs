@@ -11,10 +11,8 @@ const MIN_CODED_DIMS: usize = 32;
 /// Centroids from which 8-bit codes can pay.
 const MIN_HEAD: usize = 48;
 
-/// Rows are compared as they lie with up to so many centroids, and no more
-/// than one for so many dimensions: with more, packing them pays.
+/// With up to so many centroids, packing rows costs more than it saves.
 const MAX_DIRECT: usize = 48;
-const DIRECT_DIMS: usize = 4;
 
 /// Codes of principal coordinates are made when searches so far, and this one,
 /// were among so many centroids: about what making them costs.
@@ -77,7 +75,7 @@ impl Setting {
             _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
             _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= PAYS => Engine::Head,
             _ if coded && centroids >= MIN_HEAD => Engine::Plain,
-            _ if centroids <= MAX_DIRECT.min(dims / DIRECT_DIMS) => Engine::Direct,
+            _ if centroids <= MAX_DIRECT => Engine::Direct,
             _ => Engine::Tile,
         }
     }

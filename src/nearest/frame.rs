@@ -106,18 +106,22 @@ impl Frame {
         }
     }
 
-    /// For scores of rows that are not centred, in at least eight partial
-    /// sums: between which ‖x‖² they can be computed, and the bound for those
-    /// rows. `None` if the rows are so far from the origin that float32 could
-    /// tell little.
-    pub fn uncentred(&self) -> Option<((f32, f32), RowBound)> {
-        let (scale, steps) = (f64::from(self.scale), (self.dims / 8 + 24) as f64 * 1.01);
+    /// For scores of rows that are not centred, each a sum of `steps` terms in
+    /// a row at most: between which ‖x‖² they can be computed, and the bound for
+    /// those rows. `None` if the rows are so far from the origin that float32
+    /// could tell little.
+    pub fn uncentred(&self, steps: usize) -> Option<((f32, f32), RowBound)> {
+        let (scale, steps) = (f64::from(self.scale), steps as f64 + 16.0);
         let away = dot(&self.scaled_centre, &self.scaled_centre).sqrt();
         let norm = self.common_norm + away;
         let (squares, slope) = match self.metric {
-            Metric::Euclidean => ((-1.0, (norm / scale).powi(2)), steps * norm),
-            // 1 / ‖x‖ comes from a sum of squares in float32.
-            Metric::Cosine => ((MODERATE.powi(-2), MODERATE.powi(2)), steps * 1.5),
+            Metric::Euclidean => ((-1.0, (norm / scale).powi(2)), 1.01 * steps * norm),
+            // 1 / ‖x‖ comes from a sum of squares in float32, in eight parts
+            // or more.
+            Metric::Cosine => {
+                let steps = steps + self.dims as f64 / 16.0 + 8.0;
+                ((MODERATE.powi(-2), MODERATE.powi(2)), 1.01 * steps)
+            }
         };
         let bound = RowBound {
             slope: ROUNDOFF * slope,

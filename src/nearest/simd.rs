@@ -26,8 +26,6 @@ pub(super) trait Simd: Copy {
     unsafe fn load_first(from: *const f32, count: usize) -> Self::V;
     /// Lane i is the sum of the lanes of `vectors[i]`; `LANES` vectors.
     unsafe fn sums(vectors: &[Self::V]) -> Self::V;
-    /// Swaps lanes whose numbers differ in `BIT`, which is 1 or 2.
-    unsafe fn swap<const BIT: usize>(v: Self::V) -> Self::V;
     /// Fetches what is there into the level-2 cache. Any address will do.
     unsafe fn prefetch(from: *const f32);
 }
@@ -105,11 +103,6 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn sums(vectors: &[Self::V]) -> Self::V {
         std::array::from_fn(|lane| vectors[lane].iter().sum())
-    }
-
-    #[inline(always)]
-    unsafe fn swap<const BIT: usize>(v: Self::V) -> Self::V {
-        std::array::from_fn(|lane| v[lane ^ BIT])
     }
 
     #[inline(always)]

@@ -109,17 +109,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn swap<const BIT: usize>(v: __m256) -> __m256 {
-        // SAFETY: see the top of this file.
-        unsafe {
-            match BIT {
-                1 => _mm256_permute_ps::<0b10_11_00_01>(v),
-                _ => _mm256_permute_ps::<0b01_00_11_10>(v),
-            }
-        }
-    }
-
-    #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
         // SAFETY: prefetching an invalid address does nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
@@ -238,17 +227,6 @@ impl Simd for Avx512 {
             }
             let even = _mm512_shuffle_ps::<0x88>(pairs[0], pairs[1]);
             _mm512_add_ps(even, _mm512_shuffle_ps::<0xdd>(pairs[0], pairs[1]))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn swap<const BIT: usize>(v: __m512) -> __m512 {
-        // SAFETY: see the top of this file.
-        unsafe {
-            match BIT {
-                1 => _mm512_permute_ps::<0b10_11_00_01>(v),
-                _ => _mm512_permute_ps::<0b01_00_11_10>(v),
-            }
         }
     }
 
