@@ -54,6 +54,16 @@ impl<'a> Costs<'a> {
         self.cost(&row, cluster)
     }
 
+    /// The costs of all rows in one cluster.
+    pub fn of_cluster(&self, cluster: usize, threads: &Threads<'_>, out: &mut [f64]) -> Result<()> {
+        let tasks = out.chunks_mut(TASK_ROWS).enumerate();
+        threads.run(tasks, Vec::new, |scratch, (task, out)| {
+            for (row, out) in (task * TASK_ROWS..).zip(out) {
+                *out = self.of(row, cluster, scratch);
+            }
+        })
+    }
+
     fn cost(&self, row: &Row<'_>, cluster: usize) -> f64 {
         let distance = row.distance(self.centroids.row(cluster));
         if self.root { distance.sqrt() } else { distance }
@@ -235,6 +245,27 @@ impl Candidates {
                 }
             },
         )
+    }
+
+    /// Makes a cluster, with these costs, a candidate of all rows to which it
+    /// is cheaper than their dearest candidate; mends the bounds of others.
+    pub fn offer(&mut self, cluster: u32, costs: &[f64], prices: &[f64]) {
+        let priced = |j: u32, cost: f64| cost + prices[j as usize];
+        let rows = self.clusters.chunks_exact_mut(self.width);
+        let rows = rows.zip(self.costs.chunks_exact_mut(self.width));
+        for (((clusters, values), beyond), &cost) in rows.zip(&mut self.beyond).zip(costs) {
+            let value = priced(cluster, cost);
+            if value >= *beyond || clusters.contains(&cluster) {
+                continue;
+            }
+            let dearest = (0..clusters.len())
+                .map(|slot| (priced(clusters[slot], values[slot]), slot))
+                .fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a });
+            *beyond = beyond.min(value.max(dearest.0));
+            if value < dearest.0 {
+                (clusters[dearest.1], values[dearest.1]) = (cluster, cost);
+            }
+        }
     }
 
     /// Replaces a row's bound, by infinity where all clusters are known.

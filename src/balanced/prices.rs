@@ -22,6 +22,11 @@ const MANY: usize = 16;
 /// So much larger prices than needed leave too few digits of the costs.
 const COARSE: f64 = 1e4;
 
+/// A cluster that lacks more rows than this after the sweeps is far from most
+/// rows; so many of them are treated in a round.
+const LONELY: usize = 4;
+const MAX_LONELY: usize = 16;
+
 /// The rows' clusters under the current prices.
 pub(super) struct Choice {
     pub candidates: Candidates,
@@ -110,11 +115,48 @@ impl Choice {
             let left = window::violation(windows, &self.sizes);
             let settled = doubtful == 0 || left > least / 2;
             least = least.min(left);
-            if doubtful <= many && !std::mem::take(&mut only_raise) && settled {
-                break;
+            if doubtful <= many && !std::mem::take(&mut only_raise) {
+                let attracted = self.attract(costs, windows, prices, threads)?;
+                if settled && !attracted {
+                    break;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Lets the price of each cluster that still lacks many rows fall until
+    /// enough of *all* rows come: few have it as a candidate. Returns whether
+    /// there was any.
+    fn attract(
+        &mut self,
+        costs: &Costs<'_>,
+        windows: &[Window],
+        prices: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<bool> {
+        let lacks = windows.iter().zip(&self.sizes);
+        let lacks = lacks.map(|(window, &size)| window.low.saturating_sub(size));
+        let mut lonely: Vec<(usize, usize)> = lacks.enumerate().collect();
+        lonely.retain(|&(_, lack)| lack > LONELY);
+        lonely.sort_unstable_by_key(|&(j, lack)| (std::cmp::Reverse(lack), j));
+        lonely.truncate(MAX_LONELY);
+        let mut of_cluster = match lonely.is_empty() {
+            true => Vec::new(),
+            false => try_vec(0.0, self.labels.len(), "costs")?,
+        };
+        for &(j, lack) in &lonely {
+            costs.of_cluster(j, threads, &mut of_cluster)?;
+            let rows = of_cluster.iter().zip(&self.labels).zip(&self.costs);
+            let others = rows.filter(|&((_, &label), _)| label as usize != j);
+            let falls = others.map(|((cost, &label), own)| {
+                (cost - own + (prices[j] - prices[label as usize])).max(0.0)
+            });
+            prices[j] -= threshold(&mut falls.collect::<Vec<f64>>(), lack);
+            self.candidates.offer(j as u32, &of_cluster, prices);
+            self.update(prices, threads)?;
+        }
+        Ok(!lonely.is_empty())
     }
 }
 
