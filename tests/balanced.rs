@@ -250,6 +250,31 @@ fn the_number_of_threads_does_not_matter() {
     }
 }
 
+/// Blobs far apart, of which some have no centroid to start with and others
+/// several: prices span the gaps, and rows must learn of far clusters.
+#[test]
+fn gaps_between_blobs_are_bridged() {
+    let mut random = Random(7);
+    let (rows, dims, clusters) = (24_000, 16, 120);
+    let centres = Array2::from_shape_fn((clusters, dims), |_| 10.0 * random.unit());
+    let data = Array2::from_shape_fn((rows, dims), |(i, t)| {
+        // The sum of a few uniform numbers is about normal.
+        let noise: f32 = (0..4).map(|_| random.unit() - 0.5).sum();
+        centres[[(i * i + i / 7) % clusters, t]] + noise
+    });
+    let mut random = Random(11);
+    let start = Array2::from_shape_fn((clusters, dims), |_| 10.0 * random.unit());
+    let model = train(
+        &data,
+        KMeans::new(clusters)
+            .with_euclidean(true)
+            .with_iterations(8)
+            .with_init(kentro::Init::Centroids(start)),
+    );
+    assert!(spread(&model) <= 16);
+    assert!(model.balance_gap().unwrap() <= 1e-9);
+}
+
 #[test]
 fn a_bound_of_n_is_plain_kmeans() {
     let mut random = Random(5);

@@ -5,18 +5,13 @@
 //! prices change, and only joining and leaving rows matter. Rows that have
 //! left are dropped when they come up.
 
-/// The target of a move to a cluster that the row does not know.
-pub(super) const UNEXPLORED: u32 = u32::MAX;
-
 /// Rows kept for each target when the exits are built. Those of unexplored
 /// moves are used up fast.
-fn kept(target: u32) -> usize {
-    if target == UNEXPLORED { 64 } else { 4 }
-}
+const KEPT: usize = 4;
+const KEPT_UNEXPLORED: usize = 512;
 
 /// The rows that could go to one target.
 struct Exit {
-    target: u32,
     /// (cost of the move before prices, row), cheapest last.
     rows: Vec<(f64, u32)>,
     /// Moves dearer than this may be missing from `rows`.
@@ -26,17 +21,22 @@ struct Exit {
 #[derive(Default)]
 pub(super) struct Exits {
     /// Ascending by target.
-    exits: Vec<Exit>,
+    known: Vec<(u32, Exit)>,
+    /// To clusters that the row does not know.
+    unexplored: Exit,
 }
 
 impl Exits {
-    /// Out of all moves (target, cost, row).
-    pub fn build(moves: impl Iterator<Item = (u32, f64, u32)>) -> Self {
+    /// Out of all moves (target, cost, row), no target where unexplored.
+    pub fn build(moves: impl Iterator<Item = (Option<u32>, f64, u32)>) -> Self {
         let mut exits = Exits::default();
         for (target, cost, row) in moves {
-            let exit = exits.exit(target);
+            let (exit, kept) = match target {
+                Some(target) => (exits.exit(target), KEPT),
+                None => (&mut exits.unexplored, KEPT_UNEXPLORED),
+            };
             exit.insert(cost, row);
-            if exit.rows.len() > kept(target) {
+            if exit.rows.len() > kept {
                 exit.rows.remove(0);
                 exit.limit = exit.rows[0].0;
             }
@@ -49,47 +49,65 @@ impl Exits {
         self.exit(target).insert(cost, row);
     }
 
+    /// Adds an unexplored move.
+    pub fn insert_unexplored(&mut self, cost: f64, row: u32) {
+        self.unexplored.insert(cost, row);
+    }
+
     /// Drops the rows that are no longer here; `false` if an exit has run out
     /// of the rows it kept, so that the exits must be built anew.
-    pub fn tidy(&mut self, is_valid: impl Fn(u32, f64, u32) -> bool) -> bool {
-        self.exits.iter_mut().all(|exit| {
-            while let Some(&(cost, row)) = exit.rows.last()
-                && !is_valid(exit.target, cost, row)
-            {
-                exit.rows.pop();
-            }
-            !exit.rows.is_empty() || exit.limit == f64::INFINITY
-        })
+    pub fn tidy(&mut self, is_here: impl Fn(u32) -> bool) -> bool {
+        let mut exits = self.known.iter_mut();
+        exits.all(|(_, exit)| exit.tidy(|_, row| is_here(row)))
+    }
+
+    /// The same for unexplored moves.
+    pub fn tidy_unexplored(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
+        self.unexplored.tidy(is_valid)
     }
 
     /// The cheapest move to each target: (target, cost, row). Tidy first.
     pub fn cheapest(&self) -> impl Iterator<Item = (u32, f64, u32)> + '_ {
-        self.exits.iter().filter_map(|exit| {
+        self.known.iter().filter_map(|(target, exit)| {
             let &(cost, row) = exit.rows.last()?;
-            Some((exit.target, cost, row))
+            Some((*target, cost, row))
         })
     }
 
+    /// The cheapest unexplored move: (cost, row). Tidy first.
+    pub fn cheapest_unexplored(&self) -> Option<(f64, u32)> {
+        self.unexplored.rows.last().copied()
+    }
+
     fn exit(&mut self, target: u32) -> &mut Exit {
-        let at = self.exits.binary_search_by_key(&target, |exit| exit.target);
+        let at = self.known.binary_search_by_key(&target, |exit| exit.0);
         let at = at.unwrap_or_else(|at| {
-            let rows = Vec::new();
-            let limit = f64::INFINITY;
-            self.exits.insert(
-                at,
-                Exit {
-                    target,
-                    rows,
-                    limit,
-                },
-            );
+            self.known.insert(at, (target, Exit::default()));
             at
         });
-        &mut self.exits[at]
+        &mut self.known[at].1
+    }
+}
+
+impl Default for Exit {
+    fn default() -> Self {
+        Exit {
+            rows: Vec::new(),
+            limit: f64::INFINITY,
+        }
     }
 }
 
 impl Exit {
+    fn tidy(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
+        while let Some(&(cost, row)) = self.rows.last()
+            && !is_valid(cost, row)
+        {
+            self.rows.pop();
+        }
+        !self.rows.is_empty() || self.limit == f64::INFINITY
+    }
+
     fn insert(&mut self, cost: f64, row: u32) {
         if cost <= self.limit {
             let at = self.rows.partition_point(|&other| other > (cost, row));

@@ -13,7 +13,7 @@
 //! is exact.
 
 use super::candidates::{Candidates, Costs};
-use super::exits::{Exits, UNEXPLORED};
+use super::exits::Exits;
 use super::window::Window;
 use crate::error::{Result, try_vec};
 use crate::threads::Threads;
@@ -24,7 +24,7 @@ use std::collections::{BinaryHeap, HashMap};
 const NO_ROW: u32 = u32::MAX;
 
 /// Clusters that a row keeps once it has looked at all.
-const REMEMBERED: usize = 32;
+const REMEMBERED: usize = 16;
 
 pub(super) struct Transport<'a> {
     costs: Costs<'a>,
@@ -34,10 +34,11 @@ pub(super) struct Transport<'a> {
     own: &'a mut [f64],
     /// Of the clusters, then of the hub. They only rise.
     prices: Vec<f64>,
-    /// Prices of the clusters at first: the bounds of the candidates are for
-    /// these, and hold for others raised by the least rise of all.
-    first_prices: Vec<f64>,
+    /// Bounds of the candidates hold with `rise` added: by how much all prices
+    /// had risen at least until rows last explored, and since then.
     rise: f64,
+    past_rise: f64,
+    past_prices: Vec<f64>,
     window: Window,
     members: Vec<Vec<u32>>,
     /// What each cluster passes on to the hub.
@@ -101,7 +102,7 @@ impl<'a> Transport<'a> {
             Ordering::Equal => members.len().clamp(window.low, window.high),
         };
         let flows = members.iter().zip(prices).map(flow).collect();
-        let first_prices = prices.to_vec();
+        let past_prices = prices.to_vec();
         let mut prices = prices.to_vec();
         prices.push(0.0);
         Transport {
@@ -110,8 +111,9 @@ impl<'a> Transport<'a> {
             labels,
             own,
             prices,
-            first_prices,
             rise: 0.0,
+            past_rise: 0.0,
+            past_prices,
             window,
             members,
             flows,
@@ -261,24 +263,26 @@ impl<'a> Transport<'a> {
         self.update_exits(from);
         let exits = self.exits[from].as_ref().expect("just updated");
         for (target, cost, row) in exits.cheapest() {
-            if target != UNEXPLORED {
-                let to = target as usize;
-                let cost = (cost + (self.prices[to] - self.prices[from])).max(0.0);
-                self.search
-                    .reach(to, distance + cost, Some((from as u32, row)));
-            }
+            let to = target as usize;
+            let cost = (cost + (self.prices[to] - self.prices[from])).max(0.0);
+            self.search
+                .reach(to, distance + cost, Some((from as u32, row)));
         }
         self.relax_unexplored(from);
     }
 
     /// Queues the row of `from` that is the next to reach unknown clusters.
     fn relax_unexplored(&mut self, from: usize) {
-        self.update_exits(from);
-        let exits = self.exits[from].as_ref().expect("just updated");
-        if let Some((_, cost, row)) = exits
-            .cheapest()
-            .find(|&(target, _, _)| target == UNEXPLORED)
-        {
+        let (own, candidates) = (&*self.own, &*self.candidates);
+        let is_valid = |cost: f64, row: u32| {
+            self.labels[row as usize] == from as u32 && cost == escape(candidates, own, row)
+        };
+        let exits = self.exits[from].as_mut();
+        if !exits.is_some_and(|exits| exits.tidy_unexplored(is_valid)) {
+            self.build_exits(from);
+        }
+        let exits = self.exits[from].as_ref().expect("just built");
+        if let Some((cost, row)) = exits.cheapest_unexplored() {
             let cost = (cost + self.rise - self.prices[from]).max(0.0);
             self.search.queue.push(Reached {
                 distance: self.search.distances[from] + cost,
@@ -307,23 +311,22 @@ impl<'a> Transport<'a> {
 
     /// Makes sure that the cheapest exits of `from` are up to date.
     fn update_exits(&mut self, from: usize) {
-        let (labels, own, candidates) = (&*self.labels, &*self.own, &*self.candidates);
-        let remembered = &self.remembered;
-        let escape = |row: u32| candidates.beyond(row as usize) - own[row as usize];
-        let is_valid = |target: u32, cost: f64, row: u32| {
-            labels[row as usize] == from as u32 && (target != UNEXPLORED || cost == escape(row))
-        };
-        if let Some(exits) = &mut self.exits[from]
-            && exits.tidy(is_valid)
-        {
-            return;
+        let labels = &*self.labels;
+        let is_here = |row: u32| labels[row as usize] == from as u32;
+        let exits = self.exits[from].as_mut();
+        if !exits.is_some_and(|exits| exits.tidy(is_here)) {
+            self.build_exits(from);
         }
+    }
+
+    fn build_exits(&mut self, from: usize) {
+        let (own, candidates, remembered) = (&*self.own, &*self.candidates, &self.remembered);
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
             let known = known_costs(candidates, remembered, row)
                 .filter(|&(target, _)| target != from as u32)
-                .map(move |(target, cost)| (target, cost - here, row));
-            let unknown = Some((UNEXPLORED, escape(row), row));
+                .map(move |(target, cost)| (Some(target), cost - here, row));
+            let unknown = Some((None, escape(candidates, own, row), row));
             known.chain(unknown.filter(|&(_, cost, _)| cost < f64::INFINITY))
         });
         self.exits[from] = Some(Exits::build(moves));
@@ -340,9 +343,9 @@ impl<'a> Transport<'a> {
         let rises = self
             .prices
             .iter()
-            .zip(&self.first_prices)
+            .zip(&self.past_prices)
             .map(|(new, old)| new - old);
-        self.rise = rises.fold(f64::INFINITY, f64::min);
+        self.rise = self.past_rise + rises.fold(f64::INFINITY, f64::min);
     }
 
     /// Moves one unit along the path that was found; several where no row is
@@ -396,18 +399,24 @@ impl<'a> Transport<'a> {
                 exits.insert(target, cost - here, row);
             }
         }
-        let escape = self.candidates.beyond(row as usize) - here;
+        let escape = escape(self.candidates, self.own, row);
         if escape < f64::INFINITY {
-            exits.insert(UNEXPLORED, escape, row);
+            exits.insert_unexplored(escape, row);
         }
     }
 
     /// Rows that looked at all clusters remember the cheapest.
     fn refresh_explored(&mut self) {
+        if self.search.explored.is_empty() {
+            return;
+        }
+        let hub = self.hub();
+        self.past_rise = self.rise;
+        self.past_prices.copy_from_slice(&self.prices[..hub]);
         for (row, costs) in std::mem::take(&mut self.search.explored) {
-            let first = &self.first_prices;
-            let (known, beyond) = cheapest(&costs, first, REMEMBERED);
-            self.candidates.set_beyond(row as usize, beyond);
+            let (known, beyond) = cheapest(&costs, &self.past_prices, REMEMBERED);
+            self.candidates
+                .set_beyond(row as usize, beyond - self.past_rise);
             self.remembered.insert(row, known);
             self.add_exits(row);
         }
@@ -428,6 +437,12 @@ fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Vec<(u32, f64)>, f6
         known.shrink_to_fit();
     }
     (known, beyond)
+}
+
+/// What a move to a cluster that the row does not know costs at least, before
+/// the price here and what all prices have risen by.
+fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
+    candidates.beyond(row as usize) - own[row as usize]
 }
 
 /// The clusters that a row knows, with its costs there.

@@ -36,6 +36,7 @@ mod kd;
 #[cfg(target_arch = "x86_64")]
 mod level;
 mod pairwise;
+mod pick;
 mod reference;
 mod search;
 mod simd;

@@ -3,6 +3,7 @@
 
 use super::direct::Direct;
 use super::frame::{CentroidTerms, FAR, Frame, RowBound};
+use super::pick::{Scores, pick};
 use super::reference::{keep_least, nearest_of};
 use super::tile::{Best, Kernels, Panels};
 use super::{Centroids, Row, UNASSIGNED};
@@ -44,33 +45,9 @@ pub(super) struct TileScratch {
     scores: Vec<f32>,
     open: Vec<u32>,
     gathered: Vec<f32>,
-    picks: Picks,
-    ranked: Vec<(f64, u32)>,
-}
-
-/// Candidates of the rows of one tile.
-#[derive(Default)]
-struct Picks {
-    /// Lower bounds of the best scores seen, a heap for each row.
-    lower: Vec<std::collections::BinaryHeap<std::cmp::Reverse<Score>>>,
+    /// Of each row of a tile.
     candidates: Vec<Vec<u32>>,
-}
-
-#[derive(PartialEq)]
-struct Score(f32);
-
-impl Eq for Score {}
-
-impl PartialOrd for Score {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
+    ranked: Vec<(f64, u32)>,
 }
 
 impl<'a> TileSearch<'a> {
@@ -207,7 +184,7 @@ impl<'a> TileSearch<'a> {
             }
             self.candidates(&gathered, 1, scratch);
             scratch.gathered = gathered;
-            for (&i, candidates) in open.iter().zip(&scratch.picks.candidates) {
+            for (&i, candidates) in open.iter().zip(&scratch.candidates) {
                 let row = Row::new(&values[i as usize * dims..][..dims], self.frame.metric);
                 labels[i as usize] = if self.is_zero(&row) {
                     self.zero_label
@@ -236,7 +213,7 @@ impl<'a> TileSearch<'a> {
             self.candidates(values, count, scratch);
             for (i, values) in values.chunks_exact(dims).enumerate() {
                 let row = Row::new(values, self.frame.metric);
-                let candidates = &scratch.picks.candidates[i];
+                let candidates = &scratch.candidates[i];
                 let enough = candidates.len() >= count && !self.is_zero(&row);
                 let candidates = if enough { candidates } else { &all };
                 let ranked = &mut scratch.ranked;
@@ -279,7 +256,7 @@ impl<'a> TileSearch<'a> {
         }
     }
 
-    /// Fills `picks` with the candidates for the `count` nearest centroids of
+    /// Fills `candidates` with the candidates for the `count` nearest centroids of
     /// up to one tile of rows, ascending; none where float32 can't tell.
     fn candidates(&self, values: &[f32], count: usize, scratch: &mut TileScratch) {
         let width = self.kernels.shape.width;
@@ -289,9 +266,8 @@ impl<'a> TileSearch<'a> {
         self.kernels.scores(&scratch.packed, &self.panels, scores);
         let mut slopes = vec![0.0f32; width];
         let mut constants = vec![0.0f32; width];
-        let picks = &mut scratch.picks;
-        picks.lower.resize_with(width, Default::default);
-        picks.candidates.resize_with(width, Default::default);
+        let candidates = &mut scratch.candidates;
+        candidates.resize_with(width, Vec::new);
         for i in 0..width {
             let norm = f64::from(scratch.squares[i]).sqrt();
             let RowBound { slope, constant } = self.frame.row_bound(norm);
@@ -301,65 +277,24 @@ impl<'a> TileSearch<'a> {
                 false => f32::NAN, // compares false everywhere: no candidates
             };
             constants[i] = (2.000001 * constant) as f32;
-            picks.lower[i].clear();
-            picks.candidates[i].clear();
+            candidates[i].clear();
         }
-        // The `count`-th best lower bound of each row.
-        let mut thresholds = vec![f32::NEG_INFINITY; width];
-        let mut bounds = vec![0.0f32; width];
-        let finite = |&(j, _): &(usize, &[f32])| self.panels.starts[j] > f32::NEG_INFINITY;
-        let by_centroid = || {
-            let scores = scores.chunks_exact(width).take(self.norms.len());
-            scores.enumerate().filter(finite)
+        let scores = Scores {
+            values: scores,
+            starts: &self.panels.starts,
+            norms: &self.norms,
+            spreads: &self.spreads,
+            slopes: &slopes,
+            constants: &constants,
         };
-        for (j, scores) in by_centroid() {
-            let (norm, spread) = (self.norms[j], self.spreads[j]);
-            for ((bound, &score), &slope) in bounds.iter_mut().zip(scores).zip(&slopes) {
-                *bound = score - spread - slope * norm;
-            }
-            if any_at_least(&bounds, &thresholds) {
-                for (i, &bound) in bounds.iter().enumerate() {
-                    if bound >= thresholds[i] {
-                        let lower = &mut picks.lower[i];
-                        lower.push(std::cmp::Reverse(Score(bound)));
-                        if lower.len() > count {
-                            lower.pop();
-                        }
-                        if lower.len() == count {
-                            thresholds[i] = lower.peek().map_or(bound, |least| least.0.0);
-                        }
-                    }
-                }
-            }
-        }
-        for (threshold, &constant) in thresholds.iter_mut().zip(&constants) {
-            *threshold -= constant;
-        }
-        for (j, scores) in by_centroid() {
-            let norm = self.norms[j];
-            for ((bound, &score), &slope) in bounds.iter_mut().zip(scores).zip(&slopes) {
-                *bound = score + slope * norm;
-            }
-            if any_at_least(&bounds, &thresholds) {
-                for (i, candidates) in picks.candidates.iter_mut().enumerate() {
-                    if bounds[i] >= thresholds[i] {
-                        candidates.push(j as u32);
-                    }
-                }
-            }
-        }
-        for candidates in &mut picks.candidates {
+        pick(self.kernels, &scores, count, candidates);
+        for candidates in candidates {
             if !candidates.is_empty() && !self.always.is_empty() {
                 candidates.extend(&self.always);
                 candidates.sort_unstable();
             }
         }
     }
-}
-
-fn any_at_least(bounds: &[f32], thresholds: &[f32]) -> bool {
-    let pairs = bounds.iter().zip(thresholds);
-    pairs.fold(false, |any, (bound, threshold)| any | (bound >= threshold))
 }
 
 /// The centroids that repeat an earlier one, bias included; ascending.

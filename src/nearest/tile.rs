@@ -102,6 +102,10 @@ impl Kernels {
         }
     }
 
+    pub fn isa(self) -> Isa {
+        self.isa
+    }
+
     pub fn has_avx512(self) -> bool {
         self.isa >= Isa::Avx512
     }
