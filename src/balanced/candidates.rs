@@ -11,10 +11,8 @@ use crate::threads::Threads;
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
 
-/// Clusters of each row that are looked at before all others: at least the
-/// first, up to the second as long as all rows together have no more than
-/// the third. Many make few rounds, few make fast ones.
-const WIDTH: (usize, usize, usize) = (4, 8, 1 << 17);
+/// Clusters of each row that are looked at before all others.
+const WIDTH: usize = 4;
 
 /// The cost of every row in every cluster: the metric's distance, or with
 /// medoids its root, so that Euclidean distances are not squared.
@@ -83,8 +81,7 @@ pub(super) struct Candidates {
 
 impl Candidates {
     pub fn new(rows: usize, clusters: usize) -> Result<Self> {
-        let (least, most, all) = WIDTH;
-        let width = (all / rows).clamp(least, most).min(clusters);
+        let width = WIDTH.min(clusters);
         Ok(Candidates {
             width,
             clusters: try_vec(0, rows * width, "candidate clusters")?,
