@@ -26,6 +26,9 @@ const NO_ROW: u32 = u32::MAX;
 /// Clusters that a row keeps once it has looked at all.
 const REMEMBERED: usize = 16;
 
+/// Clusters with a row's costs there.
+type Known = Vec<(u32, f64)>;
+
 pub(super) struct Transport<'a> {
     costs: Costs<'a>,
     candidates: &'a mut Candidates,
@@ -46,7 +49,7 @@ pub(super) struct Transport<'a> {
     exits: Vec<Option<Exits>>,
     search: Search,
     /// More candidates of rows that looked at all clusters.
-    remembered: HashMap<u32, Vec<(u32, f64)>>,
+    remembered: HashMap<u32, Known>,
     scratch: Vec<f32>,
 }
 
@@ -66,8 +69,9 @@ struct Search {
     steps: Vec<Option<(u32, u32)>>,
     queue: BinaryHeap<Reached>,
     done: Vec<u32>,
-    /// Rows that looked at all clusters, with what they saw.
-    explored: Vec<(u32, Vec<f64>)>,
+    /// Rows that looked at all clusters: what they remember, and what all other
+    /// clusters cost at least, price included.
+    explored: Vec<(u32, Known, f64)>,
 }
 
 #[derive(Clone, Copy)]
@@ -179,8 +183,13 @@ impl<'a> Transport<'a> {
     /// Brings all sizes into the window at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut excess = self.excess();
+        let hub = self.hub();
         while excess.iter().any(|&units| units > 0) {
             let end = self.find_path(&excess);
+            if !self.search.explored.is_empty() {
+                self.past_rise = self.rise;
+                self.past_prices.copy_from_slice(&self.prices[..hub]);
+            }
             self.raise_prices(end);
             self.move_along(end, &mut excess);
             self.refresh_explored();
@@ -306,7 +315,8 @@ impl<'a> Transport<'a> {
             self.search.reach(to, there, Some((from as u32, row)));
         }
         self.candidates.set_beyond(row as usize, f64::INFINITY);
-        self.search.explored.push((row, costs));
+        let (known, beyond) = cheapest(&costs, &self.prices[..self.hub()], REMEMBERED);
+        self.search.explored.push((row, known, beyond));
     }
 
     /// Makes sure that the cheapest exits of `from` are up to date.
@@ -407,14 +417,7 @@ impl<'a> Transport<'a> {
 
     /// Rows that looked at all clusters remember the cheapest.
     fn refresh_explored(&mut self) {
-        if self.search.explored.is_empty() {
-            return;
-        }
-        let hub = self.hub();
-        self.past_rise = self.rise;
-        self.past_prices.copy_from_slice(&self.prices[..hub]);
-        for (row, costs) in std::mem::take(&mut self.search.explored) {
-            let (known, beyond) = cheapest(&costs, &self.past_prices, REMEMBERED);
+        for (row, known, beyond) in std::mem::take(&mut self.search.explored) {
             self.candidates
                 .set_beyond(row as usize, beyond - self.past_rise);
             self.remembered.insert(row, known);
@@ -425,7 +428,7 @@ impl<'a> Transport<'a> {
 
 /// The cheapest clusters under `prices` with their costs, and what all others
 /// cost at least, price included.
-fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Vec<(u32, f64)>, f64) {
+fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Known, f64) {
     let priced = |&(j, cost): &(u32, f64)| cost + prices[j as usize];
     let mut known: Vec<(u32, f64)> = (0u32..).zip(costs.iter().copied()).collect();
     let mut beyond = f64::INFINITY;
@@ -448,7 +451,7 @@ fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
 /// The clusters that a row knows, with its costs there.
 fn known_costs<'k>(
     candidates: &'k Candidates,
-    remembered: &'k HashMap<u32, Vec<(u32, f64)>>,
+    remembered: &'k HashMap<u32, Known>,
     row: u32,
 ) -> impl Iterator<Item = (u32, f64)> + 'k {
     let more = match remembered.is_empty() {
