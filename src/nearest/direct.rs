@@ -227,21 +227,16 @@ unsafe fn products<S: Simd, const N: usize>(
     panel: *const f32,
     ahead: *const f32,
 ) -> [S::V; N] {
-    let Rows {
-        first,
-        stride,
-        dims,
-    } = rows;
-    // SAFETY: t < dims.
+    // SAFETY: t < rows.dims.
     unsafe {
         let mut totals = [S::splat(0.0); N];
-        for part in (0..dims).step_by(PART) {
+        for part in (0..rows.dims).step_by(PART) {
             let mut sums = [S::splat(0.0); N];
-            for t in part..dims.min(part + PART) {
+            for t in part..rows.dims.min(part + PART) {
                 S::prefetch(ahead.wrapping_add(t * N));
                 let v = S::load(panel.add(t * N));
                 for (r, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::mul_add(S::splat(*first.add(r * stride + t)), v, *sum);
+                    *sum = S::mul_add(S::splat(*rows.first.add(r * rows.stride + t)), v, *sum);
                 }
             }
             for (total, sum) in totals.iter_mut().zip(sums) {
@@ -259,19 +254,14 @@ unsafe fn products<S: Simd, const N: usize>(
 /// The CPU has `S`, and `N` is its number of lanes; there are N rows.
 #[inline(always)]
 unsafe fn squares<S: Simd, const N: usize>(rows: Rows) -> S::V {
-    let Rows {
-        first,
-        stride,
-        dims,
-    } = rows;
     // SAFETY: vectors that end within a row are read as a whole, and of the
     // last one what is left.
     unsafe {
         let mut sums = [S::splat(0.0); N];
-        for t in (0..dims).step_by(N) {
+        for t in (0..rows.dims).step_by(N) {
             for (r, sum) in sums.iter_mut().enumerate() {
-                let at = first.add(r * stride + t);
-                let x = match dims - t {
+                let at = rows.first.add(r * rows.stride + t);
+                let x = match rows.dims - t {
                     left if left < N => S::load_first(at, left),
                     _ => S::load(at),
                 };

@@ -256,8 +256,8 @@ impl<'a> TileSearch<'a> {
         }
     }
 
-    /// Fills `candidates` with the candidates for the `count` nearest centroids of
-    /// up to one tile of rows, ascending; none where float32 can't tell.
+    /// Fills `scratch.candidates` for the `count` nearest centroids of up to
+    /// one tile of rows, ascending; none where float32 can't tell.
     fn candidates(&self, values: &[f32], count: usize, scratch: &mut TileScratch) {
         let width = self.kernels.shape.width;
         self.pack(values, scratch);
