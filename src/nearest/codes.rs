@@ -5,9 +5,10 @@
 
 use super::Row;
 use super::basis::{Basis, LEVEL};
+use super::code_kernels::Side;
 use super::frame::{FAR, Frame, ROUNDOFF};
+use super::isa::Isa;
 use super::tile::Kernels;
-use super::vnni::Side;
 use crate::error::{Result, try_vec};
 use crate::metric::Metric;
 use crate::points::Points;
@@ -77,6 +78,10 @@ impl Coder {
         Ok((coder.defect < 1e-3 && coder.slack < 1e-2).then_some(coder))
     }
 
+    pub fn isa(&self) -> Isa {
+        self.kernels.isa()
+    }
+
     pub fn levels(&self) -> usize {
         self.head / self.level
     }
@@ -102,13 +107,14 @@ impl Coder {
     }
 
     /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
-    /// for a row that has no code. Calls `done` with the row's number, code,
+    /// for a row that has no code. Codes are at most `largest` in magnitude. Calls `done` with the row's number, code,
     /// side (its `start` is 0) and the rests of all levels.
     pub fn encode(
         &self,
         frame: &Frame,
         values: &[f32],
         scales: &[f32],
+        largest: i8,
         buffers: &mut Buffers,
         mut done: impl FnMut(usize, &[i8], Side, &[Rest]),
     ) {
@@ -152,7 +158,7 @@ impl Coder {
                     rests.fill(Rest::default());
                     done(i, code, Side::default(), rests);
                 } else {
-                    let side = self.encode_row(coordinates, norm, code, rests);
+                    let side = self.encode_row(coordinates, norm, largest, code, rests);
                     done(i, code, side, rests);
                 }
             }
@@ -164,27 +170,45 @@ impl Coder {
         &self,
         coordinates: &[f32],
         norm: f64,
+        largest: i8,
         code: &mut [i8],
         rests: &mut [Rest],
     ) -> Side {
-        #[cfg(target_arch = "x86_64")]
-        if self.kernels.has_avx512() {
-            // SAFETY: the CPU has AVX-512.
-            return unsafe { self.encode_avx512(coordinates, norm, code, rests) };
+        match self.kernels.isa() {
+            // SAFETY: the CPU has the instruction set of the kernels.
+            Isa::Avx512 | Isa::Vnni => unsafe {
+                self.encode_avx512(coordinates, norm, largest, code, rests)
+            },
+            // SAFETY: as above.
+            Isa::Avx2 | Isa::AvxVnni => unsafe {
+                self.encode_avx2(coordinates, norm, largest, code, rests)
+            },
+            Isa::Portable => self.encode_one(coordinates, norm, largest, code, rests),
         }
-        self.encode_one(coordinates, norm, code, rests)
     }
 
-    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn encode_avx512(
         &self,
         coordinates: &[f32],
         norm: f64,
+        largest: i8,
         code: &mut [i8],
         rests: &mut [Rest],
     ) -> Side {
-        self.encode_one(coordinates, norm, code, rests)
+        self.encode_one(coordinates, norm, largest, code, rests)
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn encode_avx2(
+        &self,
+        coordinates: &[f32],
+        norm: f64,
+        largest: i8,
+        code: &mut [i8],
+        rests: &mut [Rest],
+    ) -> Side {
+        self.encode_one(coordinates, norm, largest, code, rests)
     }
 
     #[inline(always)]
@@ -192,16 +216,17 @@ impl Coder {
         &self,
         coordinates: &[f32],
         norm: f64,
+        largest: i8,
         code: &mut [i8],
         rests: &mut [Rest],
     ) -> Side {
         let mut kept = 0.0;
         let mut lost = 0.0;
-        let unit = (largest(coordinates) / 127.0).max(f32::MIN_POSITIVE);
+        let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
         let blocks = coordinates.chunks_exact(self.level);
         let codes = code.chunks_exact_mut(self.level);
         for ((block, code), rest) in blocks.zip(codes).zip(rests.iter_mut()) {
-            let (kept_here, lost_here) = round(block, unit, code);
+            let (kept_here, lost_here) = round(block, unit, largest, code);
             kept += kept_here;
             lost += lost_here;
             let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
@@ -238,7 +263,7 @@ fn centre_row(values: &[f32], scale: f32, centre: &[f32], out: &mut [f32]) -> f3
 }
 
 #[inline(always)]
-fn largest(values: &[f32]) -> f32 {
+fn greatest(values: &[f32]) -> f32 {
     let mut most = [0.0f32; 16];
     for values in values.chunks_exact(16) {
         for (most, value) in most.iter_mut().zip(values) {
@@ -255,16 +280,16 @@ fn largest(values: &[f32]) -> f32 {
 /// Rounds to multiples of `unit`; returns the squared norms of the values and
 /// of what rounding lost, each within a factor of 1 ± 10⁻⁴.
 #[inline(always)]
-fn round(values: &[f32], unit: f32, codes: &mut [i8]) -> (f64, f64) {
+fn round(values: &[f32], unit: f32, largest: i8, codes: &mut [i8]) -> (f64, f64) {
     /// Adding this rounds a small number to an integer, which the last bits of
     /// the sum then hold; subtracting it gives the rounded number.
     const ROUND: f32 = (3 << 22) as f32;
-    let inverse = 1.0 / unit;
+    let (inverse, largest) = (1.0 / unit, f32::from(largest));
     let (mut kept, mut lost) = ([0.0f32; 16], [0.0f32; 16]);
     for (values, codes) in values.chunks_exact(16).zip(codes.chunks_exact_mut(16)) {
         for lane in 0..16 {
             let value = values[lane];
-            let shifted = (value * inverse).clamp(-127.0, 127.0) + ROUND;
+            let shifted = (value * inverse).clamp(-largest, largest) + ROUND;
             let rounded = shifted - ROUND;
             codes[lane] = shifted.to_bits() as i8;
             let rest = value - rounded * unit;
@@ -432,10 +457,17 @@ impl Slices<'_> {
                 *slot = row.inverse_norm();
             }
         }
-        coder.encode(frame, values, scales, buffers, |i, code, side, rests| {
-            self.codes[i * head..][..head].copy_from_slice(code);
-            self.rests[i * levels..][..levels].copy_from_slice(rests);
-            self.sides[i] = side;
-        });
+        coder.encode(
+            frame,
+            values,
+            scales,
+            i8::MAX,
+            buffers,
+            |i, code, side, rests| {
+                self.codes[i * head..][..head].copy_from_slice(code);
+                self.rests[i * levels..][..levels].copy_from_slice(rests);
+                self.sides[i] = side;
+            },
+        );
     }
 }

@@ -63,7 +63,7 @@ impl Direct {
         let lanes = match isa {
             Isa::Portable => Portable::LANES,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Avx2::LANES,
+            Isa::Avx2 | Isa::AvxVnni => Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Vnni => Avx512::LANES,
             #[cfg(not(target_arch = "x86_64"))]
@@ -115,7 +115,7 @@ impl Direct {
             Isa::Portable => unsafe { label::<Portable, 8>(self, rows, labels) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx2 => unsafe { label_avx2(self, rows, labels) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { label_avx2(self, rows, labels) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx512 | Isa::Vnni => unsafe { label_avx512(self, rows, labels) },

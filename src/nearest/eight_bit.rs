@@ -100,7 +100,7 @@ impl EightBit {
                 count,
             )
         };
-        let mut least = HeadSearch::tile_cost(centroids);
+        let mut least = HeadSearch::tile_cost(centroids, kernels);
         let mut best = None;
         let forced = self.setting.engine == Some(Engine::Head);
         if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)

@@ -35,8 +35,8 @@ pub(super) enum Engine {
 
 /// What a search may use. For tests and measurements the environment can
 /// force both: `KENTRO_ENGINE` (`reference`, `tile`, `direct`, `head`,
-/// `plain`) and `KENTRO_ISA` (`portable`, `avx2`, `avx512`, `vnni`; at most
-/// what the CPU has). Other values are ignored. Results do not depend on
+/// `plain`) and `KENTRO_ISA` (`portable`, `avx2`, `avxvnni`, `avx512`, `vnni`).
+/// Other values, and what the CPU lacks, are ignored. Results do not depend on
 /// either.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
@@ -57,14 +57,14 @@ impl Setting {
                 _ => None,
             },
             isa: Isa::from_name(&variable("KENTRO_ISA"))
-                .unwrap_or(Isa::detect())
-                .min(Isa::detect()),
+                .filter(|isa| isa.is_available())
+                .unwrap_or(Isa::detect()),
         }
     }
 
     /// `calls`: searches over the same rows before this one.
     pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
-        let coded = self.isa >= Isa::Vnni && dims >= MIN_CODED_DIMS;
+        let coded = self.isa >= Isa::Avx2 && dims >= MIN_CODED_DIMS;
         match self.engine {
             Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
                 engine

@@ -10,17 +10,17 @@ mod near;
 pub(in crate::nearest) mod top;
 
 use super::bounds::RowBounds;
+use super::code_kernels::near::Reaches;
+use super::code_kernels::{
+    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, largest_code,
+    offset, sum_codes,
+};
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
-use super::isa::half_width;
 use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
-use super::vnni::near::Reaches;
-use super::vnni::{
-    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, sum_codes,
-};
 use super::{Centroids, Row, prefetch};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
@@ -51,7 +51,7 @@ pub(super) struct HeadSearch<'a> {
     order: Vec<u32>,
     slots: Vec<u32>,
     panels: CodePanels,
-    /// k × head, offset by 128.
+    /// k × head, offset as in the panels.
     codes: Vec<u8>,
     /// A start of −∞ marks a centroid that is left out.
     sides: Vec<Side>,
@@ -127,6 +127,7 @@ impl<'a> HeadSearch<'a> {
         const PURPOSE: &str = "centroid codes";
         let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
         let padded = rows.next_multiple_of(PANEL);
+        let offset = offset(kernels.isa());
         let order: Vec<u32> = match order {
             Some(order) => order.to_vec(),
             None => (0..rows as u32).collect(),
@@ -145,11 +146,12 @@ impl<'a> HeadSearch<'a> {
             order,
             slots,
             panels: CodePanels {
-                codes: try_vec(128u8, padded * head, PURPOSE)?,
+                isa: kernels.isa(),
+                codes: try_vec(offset as u8, padded * head, PURPOSE)?,
                 units: try_vec(0.0, padded, PURPOSE)?,
                 stride: head,
             },
-            codes: try_vec(128u8, rows * head, PURPOSE)?,
+            codes: try_vec(offset as u8, rows * head, PURPOSE)?,
             sides: try_vec(Side::default(), rows, PURPOSE)?,
             rests: try_vec(Rest::default(), rows * coder.levels(), PURPOSE)?,
             values: try_vec(0.0, rows * dims, PURPOSE)?,
@@ -192,13 +194,13 @@ impl<'a> HeadSearch<'a> {
     }
 
     /// Cycles a row takes with float32 tiles.
-    pub fn tile_cost(centroids: Centroids<'_>) -> f64 {
-        passes() * cost::TILE_PER_DIM * centroids.values.len() as f64
+    pub fn tile_cost(centroids: Centroids<'_>, kernels: Kernels) -> f64 {
+        cost::tile(kernels.isa()) * centroids.values.len() as f64
     }
 
     /// Cycles that a row takes at least with these codes, made for each block.
     pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = passes() * (cost::SWEEP + cost::SWEEP_PER_DIM * coder.head as f64);
+        let sweep = cost::sweep(coder.isa(), coder.head);
         let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
@@ -226,10 +228,13 @@ impl<'a> HeadSearch<'a> {
         let mut buffers = Buffers::default();
         let (coder, frame) = (self.coder, self.frame);
         let cross = coder.cross_slack();
+        let isa = self.kernels.isa();
+        let offset = offset(isa);
         coder.encode(
             frame,
             values,
             &scales,
+            largest_code(isa),
             &mut buffers,
             |j, code, mut side, rests| {
                 side.start = f32::NEG_INFINITY;
@@ -244,7 +249,7 @@ impl<'a> HeadSearch<'a> {
                 self.rests[j * levels..][..levels].copy_from_slice(rests);
                 let panel = &mut self.panels.codes[slot / PANEL * PANEL * head..][..PANEL * head];
                 for (t, &code) in code.iter().enumerate() {
-                    let code = (i16::from(code) + 128) as u8;
+                    let code = (i32::from(code) + offset) as u8;
                     self.codes[j * head + t] = code;
                     panel[t / 4 * 4 * PANEL + slot % PANEL * 4 + t % 4] = code;
                 }
@@ -309,8 +314,7 @@ impl<'a> HeadSearch<'a> {
         let rows = sample.labels.len() as f64;
         let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
         let dims = self.centroids.dims as f64;
-        let swept = self.level.terms.dims as f64;
-        let sweep = passes() * (cost::SWEEP + cost::SWEEP_PER_DIM * swept);
+        let sweep = cost::sweep(self.kernels.isa(), self.level.terms.dims);
         let encode = match self.source {
             Source::Kept(_) => 0.0,
             Source::Made => cost::ENCODE_PER_DIM * dims,
@@ -408,6 +412,7 @@ impl<'a> HeadSearch<'a> {
             ..
         } = scratch;
         let sides = Sides {
+            isa: self.kernels.isa(),
             head,
             row_codes: codes,
             rows: &block.codes.sides[at..end],
@@ -455,10 +460,11 @@ impl<'a> HeadSearch<'a> {
         let rows = block.at..block.at + block.labels.len();
         let swept = self.level.terms.dims;
         terms.starts.clear();
+        let isa = self.kernels.isa();
         let sums = codes
             .chunks_exact(head)
-            .map(|code| sum_codes(&code[..swept]));
-        terms.starts.extend(sums.map(|sum| -128 * sum));
+            .map(|code| sum_codes(isa, &code[..swept]));
+        terms.starts.extend(sums.map(|sum| -offset(isa) * sum));
         terms.units.clear();
         terms
             .units
@@ -587,11 +593,6 @@ impl<'a> HeadSearch<'a> {
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
     }
-}
-
-/// How often the CPU goes over a vector of 512 bits.
-fn passes() -> f64 {
-    if half_width() { 2.0 } else { 1.0 }
 }
 
 /// The slot of the greatest score.

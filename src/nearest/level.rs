@@ -1,9 +1,9 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
+use super::code_kernels::Terms;
 use super::codes::{Buffers, Coder, RowCodes};
 use super::frame::Frame;
-use super::vnni::Terms;
 use crate::points::Points;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
@@ -11,19 +11,41 @@ use crate::points::Points;
 const SAMPLE: usize = 128;
 pub(super) const GROUP: usize = 8;
 
-/// Costs in cycles, roughly; they guide choices and change no result. Those of
-/// sweeps and tiles are for CPUs that handle 512 bits at a time: see
-/// [`half_width`](super::isa::half_width).
+/// Costs in cycles, roughly; they guide choices and change no result.
 pub(super) mod cost {
-    pub(in crate::nearest) const SWEEP_PER_DIM: f64 = 1.0 / 120.0;
-    pub(in crate::nearest) const SWEEP: f64 = 0.15;
+    use crate::nearest::isa::{Isa, half_width};
+
     pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
     pub(in crate::nearest) const CODE: f64 = 60.0;
     pub(in crate::nearest) const FLOAT: f64 = 60.0;
     pub(in crate::nearest) const FLOAT_PER_DIM: f64 = 0.6;
     pub(in crate::nearest) const EXACT: f64 = 60.0;
     pub(in crate::nearest) const EXACT_PER_DIM: f64 = 0.8;
-    pub(in crate::nearest) const TILE_PER_DIM: f64 = 1.0 / 28.0;
+
+    /// Of a centroid in the 8-bit sweep over `dims` dimensions.
+    pub(in crate::nearest) fn sweep(isa: Isa, dims: usize) -> f64 {
+        let slower = match isa {
+            Isa::Vnni => passes(),
+            Isa::Avx512 => 2.0 * passes(),
+            Isa::AvxVnni => 2.0,
+            Isa::Avx2 | Isa::Portable => 4.0,
+        };
+        slower * (0.15 + dims as f64 / 120.0)
+    }
+
+    /// Of a centroid's dimension in float32 tiles.
+    pub(in crate::nearest) fn tile(isa: Isa) -> f64 {
+        let slower = match isa {
+            Isa::Vnni | Isa::Avx512 => passes(),
+            Isa::AvxVnni | Isa::Avx2 | Isa::Portable => 2.0,
+        };
+        slower / 28.0
+    }
+
+    /// How often the CPU goes over a vector of 512 bits.
+    fn passes() -> f64 {
+        if half_width() { 2.0 } else { 1.0 }
+    }
 }
 
 /// A typical value, and the extremes of the factor that it is multiplied with.

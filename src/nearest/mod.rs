@@ -21,6 +21,8 @@ mod basis;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod bounds;
 #[cfg(target_arch = "x86_64")]
+mod code_kernels;
+#[cfg(target_arch = "x86_64")]
 mod codes;
 mod direct;
 #[cfg(target_arch = "x86_64")]
@@ -43,8 +45,6 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod tile;
-#[cfg(target_arch = "x86_64")]
-mod vnni;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

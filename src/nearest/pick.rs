@@ -33,7 +33,7 @@ pub(super) fn pick(
         Isa::Portable => pick_lanes::<8>(scores, count, candidates),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: kernels are of an instruction set that the CPU has.
-        Isa::Avx2 => unsafe { pick_avx2(scores, count, candidates) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe { pick_avx2(scores, count, candidates) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx512 | Isa::Vnni => unsafe { pick_avx512(scores, count, candidates) },

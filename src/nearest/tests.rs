@@ -313,7 +313,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
             }
             let coded = matches!(setting.engine, Some(Engine::Head | Engine::Plain));
-            let expected = coded && setting.isa >= Isa::Vnni;
+            let expected = coded && setting.isa >= Isa::Avx2;
             assert_eq!(bounded > 15, expected, "{metric:?}, {setting:?}");
         }
     }

@@ -24,7 +24,7 @@ impl Shape {
     pub fn of(isa: Isa) -> Self {
         let (width, height) = match isa {
             Isa::Portable => (8, 4),
-            Isa::Avx2 => (16, 6),
+            Isa::Avx2 | Isa::AvxVnni => (16, 6),
             Isa::Avx512 | Isa::Vnni => (48, 8),
         };
         Shape { width, height }
@@ -93,9 +93,9 @@ pub(super) struct Kernels {
 }
 
 impl Kernels {
-    /// `isa` must be one that this CPU has: see [`Isa::detect`].
+    /// `isa` must be one that this CPU has.
     pub fn new(isa: Isa) -> Self {
-        assert!(isa <= Isa::detect());
+        assert!(isa.is_available());
         Kernels {
             isa,
             shape: Shape::of(isa),
@@ -104,10 +104,6 @@ impl Kernels {
 
     pub fn isa(self) -> Isa {
         self.isa
-    }
-
-    pub fn has_avx512(self) -> bool {
-        self.isa >= Isa::Avx512
     }
 
     /// Packs up to `shape.width` rows as dims × width: x · scale − centre, a
@@ -130,7 +126,7 @@ impl Kernels {
             Isa::Portable => unsafe { pack::<Portable>(rows, scales, centre, packed, norms) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx2 => unsafe { pack_avx2(rows, scales, centre, packed, norms) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { pack_avx2(rows, scales, centre, packed, norms) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx512 | Isa::Vnni => unsafe { pack_avx512(rows, scales, centre, packed, norms) },
@@ -149,7 +145,7 @@ impl Kernels {
             Isa::Portable => unsafe { find_best::<Portable, 1, 4>(packed, panels, best, ahead) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
-            Isa::Avx2 => unsafe { find_best_avx2(packed, panels, best, ahead) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { find_best_avx2(packed, panels, best, ahead) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
             Isa::Avx512 | Isa::Vnni => unsafe { find_best_avx512(packed, panels, best, ahead) },
@@ -168,7 +164,7 @@ impl Kernels {
             Isa::Portable => unsafe { all_scores::<Portable, 1, 4>(packed, panels, scores) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
-            Isa::Avx2 => unsafe { scores_avx2(packed, panels, scores) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { scores_avx2(packed, panels, scores) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
             Isa::Avx512 | Isa::Vnni => unsafe { scores_avx512(packed, panels, scores) },
@@ -185,7 +181,7 @@ impl Kernels {
             Isa::Portable => unsafe { pair::<Portable>(x, scale, centre, v) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
-            Isa::Avx2 => unsafe { pair_avx2(x, scale, centre, v) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { pair_avx2(x, scale, centre, v) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `pack`.
             Isa::Avx512 | Isa::Vnni => unsafe { pair_avx512(x, scale, centre, v) },

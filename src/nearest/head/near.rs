@@ -1,7 +1,7 @@
 //! Sweeps only where distance bounds leave a row's nearest centroid open.
 
 use super::super::bounds::{RowBounds, STEPS, steps};
-use super::super::vnni::near::Group;
+use super::super::code_kernels::near::Group;
 use super::{Block, HeadScratch, HeadSearch};
 
 impl HeadSearch<'_> {

@@ -1,19 +1,19 @@
 //! The nearest few centroids of every row by 8-bit codes.
 //!
-//! A rough sweep names a good centroid in each of [`LANES`] classes. The
+//! A rough sweep names a good centroid in each of [`CLASSES`] classes. The
 //! canonical distances of the best of those give the score that a further one
 //! must reach; a full sweep finds all that may, and canonical distances rank
 //! them.
 
 use super::super::UNASSIGNED;
+use super::super::code_kernels::{CLASSES, Sides, check_hits};
 use super::super::reference::keep_least;
-use super::super::vnni::{LANES, Sides, check_hits};
 use super::{Block, HeadScratch, HeadSearch};
 use crate::nearest::Row;
 
 /// More centroids than this a row are left to float32: the threshold that
-/// [`LANES`] guesses give becomes too low.
-pub(in crate::nearest) const MOST: usize = LANES / 2;
+/// [`CLASSES`] guesses give becomes too low.
+pub(in crate::nearest) const MOST: usize = CLASSES / 2;
 
 impl HeadSearch<'_> {
     /// Calls `found` with each row's number in `values` and its
@@ -71,7 +71,7 @@ impl HeadSearch<'_> {
         for (i, (guess, ranked)) in guesses.iter().zip(ranked.iter_mut()).enumerate() {
             let row = self.row(block, i);
             ranked.clear();
-            let mut order: [usize; LANES] = std::array::from_fn(|lane| lane);
+            let mut order: [usize; CLASSES] = std::array::from_fn(|lane| lane);
             order.sort_unstable_by(|&a, &b| guess.scores[b].total_cmp(&guess.scores[a]));
             let good = &order[..count];
             let enough = good
@@ -98,6 +98,7 @@ impl HeadSearch<'_> {
         }
         self.panels.sweep(&self.level.terms, codes, terms, hits);
         let sides = Sides {
+            isa: self.kernels.isa(),
             head,
             row_codes: codes,
             rows: &block.codes.sides[at..end],

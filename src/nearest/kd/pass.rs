@@ -82,7 +82,7 @@ pub(super) fn run<const D: usize>(
         Isa::Vnni | Isa::Avx512 => unsafe { run_avx512(tree, candidates, lists, sums, counts) },
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { run_avx2(tree, candidates, lists, sums, counts) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe { run_avx2(tree, candidates, lists, sums, counts) },
         // SAFETY: any CPU can run it.
         _ => unsafe { walk::<Portable, D>(tree, candidates, lists, sums, counts) },
     }
@@ -398,7 +398,7 @@ pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[[f3
         Isa::Vnni | Isa::Avx512 => unsafe { inertia_avx512(tree, centroids) },
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { inertia_avx2(tree, centroids) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe { inertia_avx2(tree, centroids) },
         // SAFETY: any CPU can run it.
         _ => unsafe { sum_distances::<Portable, D>(tree, centroids) },
     }

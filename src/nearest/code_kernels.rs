@@ -1,0 +1,297 @@
+//! The 8-bit kernels: scores of row codes against centroid codes.
+//!
+//! Centroids lie across lanes, `PANEL` to a panel, packed as steps of four
+//! dimensions; rows are broadcast from their codes as they lie in memory. Row
+//! codes are signed, centroid codes are offset to be unsigned, as the
+//! instructions want it; `start` takes the offset back.
+
+mod dot;
+mod guess;
+pub(super) mod near;
+mod sweep;
+
+use super::isa::Isa;
+use super::simd::Simd;
+use dot::{Dot, Ints, Kernel, run};
+use guess::Guesses;
+use sweep::Sweep;
+
+pub(super) use dot::largest_code;
+pub(super) use guess::Guess;
+
+/// Centroids per panel.
+pub(super) const PANEL: usize = super::bounds::GROUP;
+/// Classes of centroids that [`CodePanels::guess`] tells apart.
+pub(super) const CLASSES: usize = 16;
+
+/// Centroid codes in panels.
+pub(super) struct CodePanels {
+    pub isa: Isa,
+    /// Panels × (stride / 4) × PANEL × 4, offset by [`offset`].
+    pub codes: Vec<u8>,
+    /// Code unit of each centroid.
+    pub units: Vec<f32>,
+    /// Dimensions of a code.
+    pub stride: usize,
+}
+
+/// What the scores of the centroids need when `dims` dimensions are compared.
+pub(super) struct Terms {
+    pub dims: usize,
+    pub starts: Vec<f32>,
+    /// Factors of the rows' tail norms.
+    pub tails: Vec<f32>,
+}
+
+/// Row codes of one block, with the terms of their scores: for each row
+/// unit · centroid unit · (codes · codes) + centroid start + tail · centroid
+/// tail is compared with the threshold.
+#[derive(Default)]
+pub(super) struct CodeRows {
+    /// −offset · the sum of the row's codes, over the dimensions compared.
+    pub starts: Vec<i32>,
+    pub units: Vec<f32>,
+    pub tails: Vec<f32>,
+    pub thresholds: Vec<f32>,
+}
+
+/// Centroids of a panel that reach a row's threshold, a bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Hit {
+    pub row: u32,
+    pub panel: u32,
+    pub mask: u64,
+}
+
+/// What is added to the codes of centroids.
+pub(super) fn offset(isa: Isa) -> i32 {
+    i32::from(largest_code(isa)) + 1
+}
+
+impl CodePanels {
+    fn check(&self, terms: &Terms, codes: &[i8], rows: &CodeRows) {
+        let (count, padded) = (rows.units.len(), self.units.len());
+        assert!(self.isa.is_available());
+        assert!(terms.dims.is_multiple_of(4) && terms.dims <= self.stride);
+        assert!(padded.is_multiple_of(PANEL) && self.codes.len() == padded * self.stride);
+        assert!(terms.starts.len() == padded && terms.tails.len() == padded);
+        assert!(codes.len() == count * self.stride && rows.starts.len() == count);
+        assert!(rows.tails.len() == count && rows.thresholds.len() == count);
+    }
+
+    /// Finds all pairs that reach the row's threshold by the first dimensions.
+    pub fn sweep(&self, terms: &Terms, codes: &[i8], rows: &CodeRows, hits: &mut Vec<Hit>) {
+        self.check(terms, codes, rows);
+        hits.clear();
+        hits.reserve(rows.units.len() * self.units.len() / PANEL + 1);
+        let sweep = Sweep {
+            panels: self,
+            terms,
+            codes,
+            rows,
+            hits,
+        };
+        // SAFETY: the instruction set and the lengths are checked, and there
+        // is room for a hit for every row and panel.
+        unsafe { run(self.isa, sweep) }
+    }
+
+    /// Likely good centroids of every row, by the first `dims` dimensions.
+    pub fn guess(
+        &self,
+        terms: &Terms,
+        dims: usize,
+        codes: &[i8],
+        rows: &CodeRows,
+        guesses: &mut Vec<Guess>,
+    ) {
+        assert!(dims <= terms.dims && dims.is_multiple_of(32));
+        self.check(terms, codes, rows);
+        guesses.clear();
+        guesses.resize(rows.units.len(), Guess::default());
+        let kernel = Guesses {
+            panels: self,
+            terms,
+            dims,
+            codes,
+            rows,
+            guesses,
+        };
+        // SAFETY: the instruction set and the lengths are checked.
+        unsafe { run(self.isa, kernel) }
+    }
+}
+
+/// What the bound of a pair needs of one side, rows as well as centroids.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Side {
+    /// Coordinates ≈ unit · code.
+    pub unit: f32,
+    /// Added to the score; centroids only.
+    pub start: f32,
+    /// Norm of what rounding to the code lost.
+    pub residual: f32,
+    /// Norm of the coordinates.
+    pub head: f32,
+    /// Norm of what the coordinates leave out.
+    pub tail: f32,
+    /// Norm of the vector; for centroids times the factor of ‖q‖·‖v‖.
+    pub norm: f32,
+    /// Sum of the code; rows only.
+    pub sum: i32,
+}
+
+/// A pair of row and centroid that is still open, with the upper bound of its
+/// score.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub row: u32,
+    pub centroid: u32,
+    pub bound: f32,
+}
+
+/// Both sides of the pairs to check: codes of `head` dimensions and [`Side`]s.
+pub(super) struct Sides<'a> {
+    pub isa: Isa,
+    pub head: usize,
+    pub row_codes: &'a [i8],
+    pub rows: &'a [Side],
+    pub centroid_codes: &'a [u8],
+    pub centroids: &'a [Side],
+    /// The centroid in each slot of the panels.
+    pub order: &'a [u32],
+}
+
+/// Collects the pairs of `hits` whose bound by the whole codes reaches the
+/// row's score; returns how many pairs there were.
+pub(super) fn check_hits(
+    hits: &[Hit],
+    sides: &Sides<'_>,
+    scores: &[f32],
+    pairs: &mut Vec<Pair>,
+) -> usize {
+    assert!(sides.isa.is_available());
+    assert!(sides.head.is_multiple_of(32));
+    assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
+    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.head);
+    assert!(scores.len() == sides.rows.len());
+    let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
+    pairs.clear();
+    pairs.reserve(count + 1);
+    let check = Check {
+        hits,
+        sides,
+        scores,
+        pairs,
+    };
+    // SAFETY: the instruction set and the lengths are checked, and there is
+    // room for all pairs and one.
+    unsafe { run(sides.isa, check) };
+    count
+}
+
+/// `pairs` has room for all pairs of `hits` and one more.
+struct Check<'a> {
+    hits: &'a [Hit],
+    sides: &'a Sides<'a>,
+    scores: &'a [f32],
+    pairs: &'a mut Vec<Pair>,
+}
+
+impl Kernel for Check<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
+        let Check {
+            hits,
+            sides,
+            scores,
+            pairs,
+        } = self;
+        let head = sides.head;
+        let (out, mut len) = (pairs.as_mut_ptr(), 0);
+        for hit in hits {
+            let i = hit.row as usize;
+            let (row, score) = (&sides.rows[i], scores[i]);
+            let row_code = &sides.row_codes[i * head..][..head];
+            let start = (i32::from(D::LARGEST) + 1) * row.sum;
+            let mut mask = hit.mask;
+            while mask != 0 {
+                let slot = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;
+                let j = sides.order[slot] as usize;
+                mask &= mask - 1;
+                let centroid = &sides.centroids[j];
+                let code = &sides.centroid_codes[j * head..][..head];
+                // SAFETY: whole multiples of 32 codes.
+                let product = unsafe { product::<D>(code, row_code) } - start;
+                let error = row.residual * centroid.head
+                    + (row.head + row.residual) * centroid.residual
+                    + row.tail * centroid.tail
+                    + row.norm * centroid.norm;
+                let bound =
+                    row.unit * centroid.unit * product as f32 + (centroid.start + 1.00001 * error);
+                // SAFETY: `len` is at most the number of pairs so far. Written
+                // always and kept if it counts: cheaper than a branch.
+                unsafe {
+                    out.add(len).write(Pair {
+                        row: hit.row,
+                        centroid: j as u32,
+                        bound,
+                    });
+                }
+                len += usize::from(bound >= score);
+            }
+        }
+        // SAFETY: `len` pairs are written.
+        unsafe { pairs.set_len(len) };
+    }
+}
+
+/// Σ centroid · row.
+///
+/// # Safety
+/// The CPU has `D`; as many codes of both, a multiple of 32.
+#[inline(always)]
+unsafe fn product<D: Dot>(centroid: &[u8], row: &[i8]) -> i32 {
+    let bytes = 4 * D::S::LANES;
+    // SAFETY: each chunk holds as many codes as are loaded.
+    unsafe {
+        let mut sum = D::S::splat_int(0);
+        for (c, r) in centroid.chunks(bytes).zip(row.chunks(bytes)) {
+            let centroid = D::S::load_codes(c.as_ptr(), c.len());
+            let row = D::S::load_codes(r.as_ptr().cast(), c.len());
+            sum = D::dot(sum, centroid, row);
+        }
+        D::S::total(sum)
+    }
+}
+
+/// The sum of codes, a multiple of 32 of them.
+#[inline]
+pub(super) fn sum_codes(isa: Isa, codes: &[i8]) -> i32 {
+    assert!(isa.is_available() && codes.len().is_multiple_of(32));
+    // SAFETY: both are checked.
+    unsafe { run(isa, Sum(codes)) }
+}
+
+struct Sum<'a>(&'a [i8]);
+
+impl Kernel for Sum<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> i32 {
+        // SAFETY: each chunk holds as many codes as are loaded.
+        unsafe {
+            let ones = D::S::splat_int(i32::from_ne_bytes([1; 4]));
+            let mut sum = D::S::splat_int(0);
+            for codes in self.0.chunks(4 * D::S::LANES) {
+                let codes = D::S::load_codes(codes.as_ptr().cast(), codes.len());
+                sum = D::dot(sum, ones, codes);
+            }
+            D::S::total(sum)
+        }
+    }
+}

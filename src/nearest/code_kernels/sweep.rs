@@ -1,0 +1,153 @@
+//! The tile of the 8-bit kernels, and the sweep over all panels.
+
+use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms};
+use crate::nearest::simd::Simd;
+
+type Int<D> = <<D as Dot>::S as Ints>::I;
+pub(super) type Float<D> = <<D as Dot>::S as Simd>::V;
+
+/// Products of `ROWS` rows with `VECTORS` vectors of centroids, each sum
+/// starting from what its row says. `codes` points to those of the first.
+///
+/// # Safety
+/// The CPU has `D`; `rows` and the panel are valid for `dims` dimensions.
+#[inline(always)]
+pub(super) unsafe fn tile<D: Dot, const ROWS: usize, const VECTORS: usize>(
+    rows: [*const i8; ROWS],
+    starts: [i32; ROWS],
+    codes: *const u8,
+    dims: usize,
+) -> [[Int<D>; VECTORS]; ROWS] {
+    let bytes = 4 * D::S::LANES;
+    // SAFETY: steps below `dims` lie within the panel and the rows.
+    unsafe {
+        let mut sums = starts.map(|start| [D::S::splat_int(start); VECTORS]);
+        for t in (0..dims).step_by(4) {
+            let step = codes.add(t * PANEL);
+            let centroids: [_; VECTORS] =
+                std::array::from_fn(|v| D::S::load_codes(step.add(v * bytes), bytes));
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let row = D::S::splat_int(rows[r].add(t).cast::<i32>().read_unaligned());
+                for (sum, &centroid) in sums.iter_mut().zip(&centroids) {
+                    *sum = D::dot(*sum, centroid, row);
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// Which scores of some rows reach their thresholds, a bit for each centroid
+/// of the panel; and the greatest score in each lane, above `most`.
+///
+/// # Safety
+/// The CPU has `D`; the rows and the panel exist.
+#[inline(always)]
+pub(super) unsafe fn compare<D: Dot, const ROWS: usize, const VECTORS: usize>(
+    (panels, terms): (&CodePanels, &Terms),
+    (codes, of_rows): (&[i8], &CodeRows),
+    panel: usize,
+    rows: [usize; ROWS],
+    most: &mut [Float<D>; ROWS],
+) -> [u64; ROWS] {
+    let (stride, lanes) = (panels.stride, D::S::LANES);
+    let mut masks = [0u64; ROWS];
+    // SAFETY: the panel's codes and terms, and those of the rows, exist.
+    unsafe {
+        let row_codes = rows.map(|i| codes.as_ptr().add(i * stride));
+        let starts = rows.map(|i| *of_rows.starts.get_unchecked(i));
+        for first in (0..PANEL).step_by(VECTORS * lanes) {
+            let of_panel = panels
+                .codes
+                .as_ptr()
+                .add(panel * PANEL * stride + 4 * first);
+            let sums = tile::<D, ROWS, VECTORS>(row_codes, starts, of_panel, terms.dims);
+            for (r, sums) in sums.iter().enumerate() {
+                let i = rows[r];
+                let unit = D::S::splat(*of_rows.units.get_unchecked(i));
+                let tail = D::S::splat(*of_rows.tails.get_unchecked(i));
+                let threshold = D::S::splat(*of_rows.thresholds.get_unchecked(i));
+                for (v, &sum) in sums.iter().enumerate() {
+                    let within = first + v * lanes;
+                    let slot = panel * PANEL + within;
+                    let score = score::<D>(sum, unit, slot, panels, terms);
+                    let tails = D::S::load(terms.tails.as_ptr().add(slot));
+                    let upper = D::S::mul_add(tail, tails, score);
+                    most[r] = D::S::max(most[r], upper);
+                    masks[r] |= u64::from(D::S::at_least(upper, threshold)) << within;
+                }
+            }
+        }
+    }
+    masks
+}
+
+/// Scores of the centroids from `slot` on.
+///
+/// # Safety
+/// The CPU has `D`; the slots exist.
+#[inline(always)]
+pub(super) unsafe fn score<D: Dot>(
+    sum: Int<D>,
+    unit: Float<D>,
+    slot: usize,
+    panels: &CodePanels,
+    terms: &Terms,
+) -> Float<D> {
+    // SAFETY: passed on.
+    unsafe {
+        let units = D::S::load(panels.units.as_ptr().add(slot));
+        let starts = D::S::load(terms.starts.as_ptr().add(slot));
+        let product = D::S::mul_add(D::S::floats(sum), units, D::S::splat(0.0));
+        D::S::mul_add(product, unit, starts)
+    }
+}
+
+/// Lengths as `CodePanels::check` wants them; room for all hits.
+pub(super) struct Sweep<'a> {
+    pub panels: &'a CodePanels,
+    pub terms: &'a Terms,
+    pub codes: &'a [i8],
+    pub rows: &'a CodeRows,
+    pub hits: &'a mut Vec<Hit>,
+}
+
+impl Kernel for Sweep<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
+        let count = self.rows.units.len();
+        let panels = self.panels.units.len() / PANEL;
+        let (out, mut len) = (self.hits.as_mut_ptr(), 0);
+        for panel in 0..panels {
+            for first in (0..count).step_by(ROWS) {
+                // A last tile that isn't full repeats the last row.
+                let rows = std::array::from_fn(|r| (first + r).min(count - 1));
+                // SAFETY: rows and panel exist; there is at most one hit for
+                // each row and panel. The slot is kept only if the row is real
+                // and reached.
+                unsafe {
+                    let mut most = [D::S::splat(f32::NEG_INFINITY); ROWS];
+                    let masks = compare::<D, ROWS, VECTORS>(
+                        (self.panels, self.terms),
+                        (self.codes, self.rows),
+                        panel,
+                        rows,
+                        &mut most,
+                    );
+                    for (r, &mask) in masks.iter().enumerate() {
+                        out.add(len).write(Hit {
+                            row: (first + r) as u32,
+                            panel: panel as u32,
+                            mask,
+                        });
+                        len += usize::from(mask != 0 && first + r < count);
+                    }
+                }
+            }
+        }
+        // SAFETY: `len` hits are written.
+        unsafe { self.hits.set_len(len) };
+    }
+}
