@@ -10,6 +10,7 @@ use super::tile::{Kernels, Panels};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
 use crate::rng::Rng;
+use crate::threads::Threads;
 
 /// Dimensions come and go in blocks of this many.
 pub(super) const LEVEL: usize = 32;
@@ -32,7 +33,12 @@ pub(super) struct Basis {
 }
 
 impl Basis {
-    pub fn new(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Self> {
+    pub fn new(
+        points: &Points<'_>,
+        frame: &Frame,
+        kernels: Kernels,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let dims = frame.dims;
         let count = MAX_HEAD.min(dims / LEVEL * LEVEL);
         let sample = Sample::new(points, frame, kernels)?;
@@ -42,11 +48,15 @@ impl Basis {
         let mut values = try_vec(0.0f32, count * dims, "a basis")?;
         let mut energy = vec![0.0f64; count / LEVEL];
         for round in 0..=ROUNDS {
-            orthonormalize(&mut basis, dims, if round < ROUNDS { 1 } else { 2 });
+            match round {
+                0 => (), // random directions are far enough apart
+                ROUNDS => orthonormalize(&mut basis, dims, 2),
+                _ => orthonormalize(&mut basis, dims, 1),
+            }
             round_to(&basis, &mut values);
-            let projected = sample.project(kernels, &values)?;
+            let projected = sample.project(kernels, threads, &values)?;
             if round < ROUNDS {
-                sample.back(kernels, &projected, &mut values)?;
+                sample.back(kernels, threads, &projected, &mut values)?;
                 for (wide, &value) in basis.iter_mut().zip(&values) {
                     *wide = f64::from(value);
                 }
@@ -141,39 +151,58 @@ impl Sample {
     }
 
     /// Coordinates of the sample: basis vectors × rows.
-    fn project(&self, kernels: Kernels, basis: &[f32]) -> Result<Vec<f32>> {
+    fn project(&self, kernels: Kernels, threads: &Threads<'_>, basis: &[f32]) -> Result<Vec<f32>> {
         let mut out = try_vec(0.0f32, basis.len() / self.dims * self.rows, "a sample")?;
-        multiply(kernels, &self.packed, basis, self.dims, &mut out)?;
+        multiply(kernels, threads, &self.packed, basis, self.dims, &mut out)?;
         Ok(out)
     }
 
     /// Sample · coordinates: basis vectors × dims.
-    fn back(&self, kernels: Kernels, projected: &[f32], out: &mut [f32]) -> Result<()> {
-        multiply(kernels, &self.transposed, projected, self.rows, out)
+    fn back(
+        &self,
+        kernels: Kernels,
+        threads: &Threads<'_>,
+        projected: &[f32],
+        out: &mut [f32],
+    ) -> Result<()> {
+        multiply(
+            kernels,
+            threads,
+            &self.transposed,
+            projected,
+            self.rows,
+            out,
+        )
     }
 }
 
 /// All dot products of packed rows and `others`: others × rows.
 fn multiply(
     kernels: Kernels,
+    threads: &Threads<'_>,
     packed: &[f32],
     others: &[f32],
     dims: usize,
     out: &mut [f32],
 ) -> Result<()> {
     let width = kernels.shape.width;
-    let panels = Panels::of_rows(others, dims, kernels)?;
     let rows = out.len() / (others.len() / dims);
-    let mut scores = try_vec(0.0f32, panels.starts.len() * width, "products")?;
-    for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
-        kernels.scores(packed, &panels, &mut scores);
-        let first = tile * width;
-        let count = width.min(rows - first);
-        for (out, scores) in out.chunks_exact_mut(rows).zip(scores.chunks_exact(width)) {
-            out[first..first + count].copy_from_slice(&scores[..count]);
+    let panels: Vec<Panels> = others
+        .chunks(LEVEL * dims)
+        .map(|others| Panels::of_rows(others, dims, kernels))
+        .collect::<Result<_>>()?;
+    let tasks = panels.iter().zip(out.chunks_mut(LEVEL * rows));
+    threads.run(tasks, Vec::new, |scores, (panels, out)| {
+        scores.resize(panels.starts.len() * width, 0.0);
+        for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
+            kernels.scores(packed, panels, scores);
+            let first = tile * width;
+            let count = width.min(rows - first);
+            for (out, scores) in out.chunks_exact_mut(rows).zip(scores.chunks_exact(width)) {
+                out[first..first + count].copy_from_slice(&scores[..count]);
+            }
         }
-    }
-    Ok(())
+    })
 }
 
 fn round_to(wide: &[f64], narrow: &mut [f32]) {

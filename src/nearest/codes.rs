@@ -53,8 +53,8 @@ impl Coder {
             head,
             level: head,
             basis: None,
-            // Times the 0.01 of `Frame::norm_bound`, more than the rounding of
-            // unit rows.
+            // Much more than rounding: what `Frame::norm_bound` adds is then
+            // little.
             slack: 512.0 * ROUNDOFF,
             defect: 0.0,
             kernels,
@@ -63,8 +63,13 @@ impl Coder {
 
     /// Codes of the principal coordinates. `None` if they can't be computed
     /// well enough.
-    pub fn principal(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Option<Self>> {
-        let basis = Basis::new(points, frame, kernels)?;
+    pub fn principal(
+        points: &Points<'_>,
+        frame: &Frame,
+        kernels: Kernels,
+        threads: &Threads<'_>,
+    ) -> Result<Option<Self>> {
+        let basis = Basis::new(points, frame, kernels, threads)?;
         let (head, dims) = (basis.head, frame.dims);
         let coder = Coder {
             dims,
@@ -151,7 +156,7 @@ impl Coder {
                 } else {
                     centre_row(values, scale, &frame.scaled_centre, coordinates)
                 };
-                let norm = 1.000001 * frame.norm_bound(f64::from(square).sqrt());
+                let norm = 1.000001 * frame.norm_bound(f64::from(square).sqrt(), self.slack);
                 let i = tile * width + lane;
                 if scale <= 0.0 || norm.is_nan() || norm > FAR {
                     code.fill(0);

@@ -1,10 +1,9 @@
 //! What the 8-bit engines keep between searches.
 
-use super::Centroids;
 use super::codes::{Coder, RowCodes, SMALL};
 use super::engine::{Engine, Setting};
 use super::frame::Frame;
-use super::head::{HeadSearch, Source};
+use super::head::{HeadSearch, Query, Source};
 use super::tile::Kernels;
 use crate::error::Result;
 use crate::points::Points;
@@ -53,7 +52,7 @@ impl EightBit {
         if matches!(self.principal, Principal::Untried) {
             self.principal = Principal::Refused;
             let kernels = Kernels::new(self.setting.isa);
-            if let Some(coder) = Coder::principal(points, frame, kernels)?
+            if let Some(coder) = Coder::principal(points, frame, kernels, threads)?
                 && let Some(codes) = RowCodes::of_points(points, frame, &coder, limit, threads)?
             {
                 self.principal = Principal::Made(Box::new((coder, codes)));
@@ -73,34 +72,16 @@ impl EightBit {
         most.min(limit).saturating_sub(codes)
     }
 
-    /// A search for the `count` nearest of these centroids by the kind of
-    /// codes that makes it fastest, laid out in `order`; `None` if float32
+    /// A search by the kind of codes that makes it fastest; `None` if float32
     /// tiles are likely faster than both.
-    #[allow(clippy::too_many_arguments)]
     pub fn search<'c>(
         &'c self,
         engine: Engine,
-        points: &Points<'_>,
-        frame: &'c Frame,
-        centroids: Centroids<'c>,
-        labels: &[u32],
-        order: Option<&[u32]>,
-        count: usize,
+        query: Query<'_, 'c>,
+        threads: &Threads<'_>,
     ) -> Result<Option<HeadSearch<'c>>> {
-        let kernels = Kernels::new(self.setting.isa);
-        let search = |coder, source| {
-            HeadSearch::new(
-                frame,
-                (coder, source),
-                points,
-                centroids,
-                kernels,
-                labels,
-                order,
-                count,
-            )
-        };
-        let mut least = HeadSearch::tile_cost(centroids, kernels);
+        let search = |coder, source| HeadSearch::new(query, (coder, source), threads);
+        let mut least = HeadSearch::tile_cost(query.centroids, query.kernels);
         let mut best = None;
         let forced = self.setting.engine == Some(Engine::Head);
         if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)
@@ -115,7 +96,7 @@ impl EightBit {
             }
         }
         let forced = self.setting.engine == Some(Engine::Plain);
-        if forced || HeadSearch::least_cost(&self.plain, centroids) < least {
+        if forced || HeadSearch::least_cost(&self.plain, query.centroids) < least {
             let (found, cost) = search(&self.plain, Source::Made)?;
             if cost < least || forced {
                 best = Some(found);

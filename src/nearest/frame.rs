@@ -132,12 +132,12 @@ impl Frame {
         usable.then_some(((squares.0 as f32, squares.1 as f32), bound))
     }
 
-    /// An upper bound of ‖q‖, given the norm computed in float32; with some
-    /// more, for the rounding of unit rows, with cosine.
-    pub fn norm_bound(&self, norm: f64) -> f64 {
+    /// An upper bound of ‖q‖, given the norm computed in float32. With cosine
+    /// so much more that `slack` times it covers the rounding of unit rows too.
+    pub fn norm_bound(&self, norm: f64, slack: f64) -> f64 {
         let unit = match self.metric {
             Metric::Euclidean => 0.0,
-            Metric::Cosine => 0.01,
+            Metric::Cosine => 2.1 * ROUNDOFF / slack,
         };
         norm * (1.0 + ROUNDOFF * (self.dims + 8) as f64) + unit
     }

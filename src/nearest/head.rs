@@ -24,11 +24,14 @@ use super::tile::Kernels;
 use super::{Centroids, Row, prefetch};
 use crate::error::{Result, try_vec};
 use crate::points::Points;
+use crate::threads::Threads;
 
 /// Rows of a block, in bytes of float32.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
+/// Centroids per task.
+const CENTROIDS: usize = 144;
 
 /// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
@@ -37,6 +40,22 @@ pub(super) enum Source<'a> {
     Kept(&'a RowCodes),
     /// Made for each block of rows, and forgotten.
     Made,
+}
+
+/// What is searched for.
+#[derive(Clone, Copy)]
+pub(super) struct Query<'q, 'a> {
+    pub points: &'q Points<'q>,
+    pub frame: &'a Frame,
+    pub centroids: Centroids<'a>,
+    /// What the rows belonged to before.
+    pub labels: &'q [u32],
+    /// How to lay out the centroids.
+    pub order: Option<&'q [u32]>,
+    /// Centroids wanted for each row. Where one is, all but the first of
+    /// identical centroids are left out.
+    pub count: usize,
+    pub kernels: Kernels,
 }
 
 pub(super) struct HeadSearch<'a> {
@@ -110,21 +129,22 @@ struct Block<'b> {
 }
 
 impl<'a> HeadSearch<'a> {
-    /// For the `count` nearest. `labels` tells what the rows belonged to
-    /// before, `order` how to lay out the centroids. Where one is wanted, all
-    /// but the first of identical centroids are left out.
-    #[allow(clippy::too_many_arguments)]
+    /// With what a row will likely cost.
     pub fn new(
-        frame: &'a Frame,
+        query: Query<'_, 'a>,
         (coder, source): (&'a Coder, Source<'a>),
-        points: &Points<'_>,
-        centroids: Centroids<'a>,
-        kernels: Kernels,
-        labels: &[u32],
-        order: Option<&[u32]>,
-        count: usize,
+        threads: &Threads<'_>,
     ) -> Result<(Self, f64)> {
         const PURPOSE: &str = "centroid codes";
+        let Query {
+            points,
+            frame,
+            centroids,
+            labels,
+            order,
+            count,
+            kernels,
+        } = query;
         let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
         let padded = rows.next_multiple_of(PANEL);
         let offset = offset(kernels.isa());
@@ -175,7 +195,7 @@ impl<'a> HeadSearch<'a> {
             1 => repeated(centroids)?,
             _ => Vec::new(),
         };
-        search.encode_centroids(&repeated)?;
+        search.encode_centroids(&repeated, threads)?;
         let sample = Sample::new(points, frame, coder, labels);
         // The most levels first: where those are bad, the others cost much
         // to try.
@@ -205,57 +225,61 @@ impl<'a> HeadSearch<'a> {
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
-    fn encode_centroids(&mut self, left_out: &[u32]) -> Result<()> {
-        let (count, dims, head) = (self.centroids.len(), self.centroids.dims, self.coder.head);
+    fn encode_centroids(&mut self, left_out: &[u32], threads: &Threads<'_>) -> Result<()> {
+        let (dims, head) = (self.centroids.dims, self.coder.head);
         let levels = self.coder.levels();
-        let mut scales = try_vec(0.0f32, count, "centroids")?;
-        for (j, scale) in scales.iter_mut().enumerate() {
-            let row = Row::new(self.centroids.row(j), self.frame.metric);
-            self.inverse_norms[j] = row.inverse_norm();
-            if left_out.binary_search(&(j as u32)).is_ok() {
-                continue;
-            }
-            let values = &mut self.values[j * dims..][..dims];
-            let terms = self.frame.centroid(self.centroids, j, values);
-            if let (Some(terms), Some(of_row)) = (terms, self.frame.row_scale(&row)) {
-                self.terms[j] = terms;
-                *scale = of_row;
-            } else {
-                self.always.push(j as u32);
-            }
-        }
-        let values = self.centroids.values;
-        let mut buffers = Buffers::default();
-        let (coder, frame) = (self.coder, self.frame);
-        let cross = coder.cross_slack();
-        let isa = self.kernels.isa();
-        let offset = offset(isa);
-        coder.encode(
-            frame,
-            values,
-            &scales,
-            largest_code(isa),
-            &mut buffers,
-            |j, code, mut side, rests| {
-                side.start = f32::NEG_INFINITY;
-                if side.unit > 0.0 {
-                    let CentroidTerms { offset, error, .. } = self.terms[j];
-                    side.start = (offset + error + 1e-6 * offset.abs()) as f32;
-                    side.norm *= (1.0001 * cross) as f32;
-                }
-                self.sides[j] = side;
-                let slot = self.slots[j] as usize;
-                self.panels.units[slot] = side.unit;
-                self.rests[j * levels..][..levels].copy_from_slice(rests);
-                let panel = &mut self.panels.codes[slot / PANEL * PANEL * head..][..PANEL * head];
-                for (t, &code) in code.iter().enumerate() {
-                    let code = (i32::from(code) + offset) as u8;
-                    self.codes[j * head + t] = code;
-                    panel[t / 4 * 4 * PANEL + slot % PANEL * 4 + t % 4] = code;
+        let (coder, frame, centroids) = (self.coder, self.frame, self.centroids);
+        let tasks = centroids.len().div_ceil(CENTROIDS);
+        let mut always = try_vec(Vec::new(), tasks, "centroids")?;
+        let coded: Vec<_> = self
+            .codes
+            .chunks_mut(CENTROIDS * head)
+            .zip(self.sides.chunks_mut(CENTROIDS))
+            .zip(self.rests.chunks_mut(CENTROIDS * levels))
+            .zip(self.values.chunks_mut(CENTROIDS * dims))
+            .zip(self.terms.chunks_mut(CENTROIDS))
+            .zip(self.inverse_norms.chunks_mut(CENTROIDS))
+            .zip(always.iter_mut())
+            .map(
+                |((((((codes, sides), rests), values), terms), inverse_norms), always)| Coded {
+                    codes,
+                    sides,
+                    rests,
+                    values,
+                    terms,
+                    inverse_norms,
+                    always,
+                },
+            )
+            .collect();
+        threads.run(
+            coded.into_iter().enumerate(),
+            || (Vec::new(), Buffers::default()),
+            |(scales, buffers), (task, coded)| {
+                let first = task * CENTROIDS;
+                let search = (frame, coder, centroids);
+                coded.fill(first, search, left_out, (scales, buffers));
+            },
+        )?;
+        self.always = always.concat();
+        let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
+        let panels = self.panels.codes.chunks_mut(PANEL * head);
+        threads.run(
+            panels
+                .zip(self.panels.units.chunks_mut(PANEL))
+                .zip(order.chunks(PANEL)),
+            || (),
+            |(), ((panel, units), order)| {
+                for (lane, (&j, unit)) in order.iter().zip(units).enumerate() {
+                    *unit = sides[j as usize].unit;
+                    let steps = panel.chunks_exact_mut(4 * PANEL);
+                    let codes = codes[j as usize * head..][..head].chunks_exact(4);
+                    for (step, codes) in steps.zip(codes) {
+                        step[4 * lane..][..4].copy_from_slice(codes);
+                    }
                 }
             },
-        );
-        Ok(())
+        )
     }
 
     /// Readies sweeps over the first `count` levels.
@@ -592,6 +616,73 @@ impl<'a> HeadSearch<'a> {
         } = self.terms[j];
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
+    }
+}
+
+/// Some of the centroids, for one task to encode.
+struct Coded<'s> {
+    codes: &'s mut [u8],
+    sides: &'s mut [Side],
+    rests: &'s mut [Rest],
+    values: &'s mut [f32],
+    terms: &'s mut [CentroidTerms],
+    inverse_norms: &'s mut [f64],
+    always: &'s mut Vec<u32>,
+}
+
+impl Coded<'_> {
+    /// `first` is the number of the first. Those that are `left_out` get no
+    /// code, nor do those that go to `always`.
+    fn fill(
+        self,
+        first: usize,
+        search: (&Frame, &Coder, Centroids<'_>),
+        left_out: &[u32],
+        (scales, buffers): (&mut Vec<f32>, &mut Buffers),
+    ) {
+        let (frame, coder, centroids) = search;
+        let (dims, head, levels) = (frame.dims, coder.head, coder.levels());
+        scales.clear();
+        scales.resize(self.terms.len(), 0.0);
+        for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
+            let j = first + i;
+            let row = Row::new(centroids.row(j), frame.metric);
+            self.inverse_norms[i] = row.inverse_norm();
+            if left_out.binary_search(&(j as u32)).is_ok() {
+                continue;
+            }
+            let terms = frame.centroid(centroids, j, values);
+            if let (Some(terms), Some(scale)) = (terms, frame.row_scale(&row)) {
+                self.terms[i] = terms;
+                scales[i] = scale;
+            } else {
+                self.always.push(j as u32);
+            }
+        }
+        let values = &centroids.values[first * dims..][..self.values.len()];
+        let (cross, isa) = (coder.cross_slack(), coder.isa());
+        let (largest, offset) = (largest_code(isa), offset(isa));
+        coder.encode(
+            frame,
+            values,
+            scales,
+            largest,
+            buffers,
+            |i, code, mut side, rests| {
+                side.start = f32::NEG_INFINITY;
+                if side.unit > 0.0 {
+                    let CentroidTerms { offset, error, .. } = self.terms[i];
+                    side.start = (offset + error + 1e-6 * offset.abs()) as f32;
+                    side.norm *= (1.0001 * cross) as f32;
+                }
+                self.sides[i] = side;
+                self.rests[i * levels..][..levels].copy_from_slice(rests);
+                let codes = &mut self.codes[i * head..][..head];
+                for (to, &code) in codes.iter_mut().zip(code) {
+                    *to = (i32::from(code) + offset) as u8;
+                }
+            },
+        );
     }
 }
 

@@ -66,7 +66,7 @@ use eight_bit::EightBit;
 use engine::{Engine, Setting};
 use frame::Frame;
 #[cfg(target_arch = "x86_64")]
-use head::{HeadScratch, HeadSearch};
+use head::{HeadScratch, HeadSearch, Query};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
@@ -290,7 +290,7 @@ impl<'a> Nearest<'a> {
         let points = self.points;
         let mut bounds = self.take_bounds(engine, centroids)?;
         let order = bounds.as_ref().map(Bounds::order);
-        let search = self.prepare(engine, centroids, labels, order, 1)?;
+        let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
         let used = match &mut bounds {
             Some(bounds) if search.can_bound() => {
                 bounds.follow(&self.frame, centroids);
@@ -385,7 +385,7 @@ impl<'a> Nearest<'a> {
             Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
             engine => engine,
         };
-        let search = self.prepare(engine, centroids, labels, None, count)?;
+        let search = self.prepare(engine, centroids, labels, None, count, threads)?;
         let (points, metric) = (self.points, self.metric);
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
@@ -491,21 +491,27 @@ impl<'a> Nearest<'a> {
         labels: &[u32],
         order: Option<&[u32]>,
         count: usize,
+        threads: &Threads<'_>,
     ) -> Result<Search<'c>> {
         if engine == Engine::Reference {
             return Ok(Search::Reference);
         }
+        let kernels = Kernels::new(self.setting.isa);
         #[cfg(target_arch = "x86_64")]
         if matches!(engine, Engine::Head | Engine::Plain) {
-            let (points, frame) = (self.points, &self.frame);
-            let search = self
-                .eight_bit
-                .search(engine, points, frame, centroids, labels, order, count)?;
-            if let Some(search) = search {
+            let query = Query {
+                points: self.points,
+                frame: &self.frame,
+                centroids,
+                labels,
+                order,
+                count,
+                kernels,
+            };
+            if let Some(search) = self.eight_bit.search(engine, query, threads)? {
                 return Ok(Search::Head(Box::new(search)));
             }
         }
-        let kernels = Kernels::new(self.setting.isa);
         let direct = match engine {
             Engine::Direct if count == 1 => Direct::new(&self.frame, self.setting.isa, centroids)?,
             _ => None,

@@ -300,10 +300,8 @@ impl<'a> TileSearch<'a> {
 /// The centroids that repeat an earlier one, bias included; ascending.
 pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     let key = |j: usize| {
-        let values = centroids.row(j).iter().map(|v| u64::from(v.to_bits()));
-        values.fold(centroids.bias(j).to_bits(), |hash, bits| {
-            (hash.rotate_left(5) ^ bits).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        })
+        let hash = row_hash(centroids.row(j));
+        (hash ^ centroids.bias(j).to_bits()).wrapping_mul(HASH)
     };
     let mut keyed = try_vec((0u64, 0u32), centroids.len(), "centroid keys")?;
     for (j, slot) in keyed.iter_mut().enumerate() {
@@ -326,6 +324,27 @@ pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     }
     repeated.sort_unstable();
     Ok(repeated)
+}
+
+const HASH: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Of the bits of the values, in lanes that compilers make vectors of.
+fn row_hash(values: &[f32]) -> u64 {
+    const LANES: usize = 16;
+    let mut lanes = [1u32; LANES];
+    let (whole, rest) = values.as_chunks::<LANES>();
+    let mix =
+        |lane: u32, value: f32| (lane.rotate_left(5) ^ value.to_bits()).wrapping_mul(HASH as u32);
+    for values in whole {
+        for (lane, &value) in lanes.iter_mut().zip(values) {
+            *lane = mix(*lane, value);
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane = mix(*lane, value);
+    }
+    let join = |hash: u64, &lane: &u32| (hash.rotate_left(5) ^ u64::from(lane)).wrapping_mul(HASH);
+    lanes.iter().fold(0, join)
 }
 
 /// What an all-zero row gets with cosine, being as far from all centroids.
