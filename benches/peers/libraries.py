@@ -11,13 +11,6 @@ import numpy as np
 warnings.simplefilter("ignore")
 
 
-def labels_of(clusters, n):
-    labels = np.empty(n, np.int64)
-    for j, members in enumerate(clusters):
-        labels[members] = j
-    return labels
-
-
 class Kentro:
     modules = ("kentro",)
     given_start = True
@@ -31,24 +24,24 @@ class Kentro:
 
     def kmeans(self, x, start, spec):
         model = self.model(spec).with_init(start)
-        clusters = model.train(x, num_threads=spec["threads"])
-        return {"centroids": model.centroids, "clusters": clusters}
+        labels = model.train_labels(x, num_threads=spec["threads"])
+        return {"centroids": model.centroids, "labels": labels}
 
     def defaults(self, x, spec):
         model = self.model({**spec, "iterations": 25})
-        clusters = model.train(x, num_threads=spec["threads"])
-        return {"centroids": model.centroids, "clusters": clusters}
+        labels = model.train_labels(x, num_threads=spec["threads"])
+        return {"centroids": model.centroids, "labels": labels}
 
     def prepare_assign(self, x, start, spec):
         self.trained = self.model({**spec, "iterations": 1}).with_init(start)
         self.trained.train(np.repeat(start, 2, axis=0), num_threads=spec["threads"])
 
     def assign(self, x, start, spec):
-        self.trained.assign(x, spec["top"], num_threads=spec["threads"])
+        self.trained.predict(x, k=spec["top"], num_threads=spec["threads"])
 
     def balanced(self, x, start, spec):
         model = self.model(spec).with_init(start).with_balanced(True)
-        return {"clusters": model.train(x, num_threads=spec["threads"])}
+        return {"labels": model.train_labels(x, num_threads=spec["threads"])}
 
     def medoids(self, x, start, spec):
         model = self.model(spec).with_use_medoids(True)

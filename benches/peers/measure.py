@@ -36,7 +36,6 @@ def inertia(x, centroids, labels, metric):
 
 def score(x, result, spec):
     import numpy as np
-    from libraries import labels_of
 
     if "medoids" in result:
         medoids = x[result["medoids"]].astype(np.float64)
@@ -47,9 +46,7 @@ def score(x, result, spec):
             squared += (medoids**2).sum(1)
             total += float(np.sqrt(np.maximum(squared.min(1), 0)).sum())
         return {"inertia": total}
-    labels = result.get("labels")
-    if labels is None:
-        labels = labels_of(result["clusters"], len(x))
+    labels = result["labels"]
     if spec["task"] == "balanced":
         sizes = np.bincount(labels, minlength=spec["k"])
         sums = np.zeros((spec["k"], x.shape[1]))

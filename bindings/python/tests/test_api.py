@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_blobs
-from reference import labels_of
+from reference import distances, labels_of
 
 import kentro
 from kentro import KMeans
@@ -166,6 +166,23 @@ def test_predict_equals_assign(trained, blobs):
     out = np.empty(len(blobs), dtype=np.uint32)
     assert trained.predict(blobs, out=out) is out
     assert (out == labels).all()
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+def test_predict_of_the_nearest_few(blobs, euclidean):
+    kmeans = KMeans(6).with_euclidean(euclidean)
+    kmeans.train(blobs)
+    table = distances(blobs, kmeans.centroids, euclidean)
+    expected = np.argsort(table, axis=1, kind="stable")
+    for k in (2, 6, 10**9):
+        nearest = kmeans.predict(blobs, k=k)
+        assert nearest.dtype == np.uint32
+        assert (nearest == expected[:, : min(k, 6)]).all()
+    out = np.empty((len(blobs), 3), dtype=np.uint32)
+    assert kmeans.predict(blobs, k=3, out=out) is out
+    assert (out == expected[:, :3]).all()
+    with pytest.raises(ValueError, match=r"out must have shape \(600, 2\), got \(600, 3\)"):
+        kmeans.predict(blobs, k=2, out=out)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def promised_errors():
         (lambda: KMeans(2).assign(eye, 1), "Clustering has not been trained yet"),
         (lambda: KMeans(2).predict(eye), "Clustering has not been trained yet"),
         (lambda: trained().assign(np.eye(2), 0), "Invalid parameter: k must be positive"),
+        (lambda: trained().predict(np.eye(2), k=0), "Invalid parameter: k must be positive"),
         (lambda: trained().assign(np.ones((3, 5)), 1), "Dimension mismatch: expected 2, got 5"),
         (lambda: trained().predict(np.ones((3, 5))), "Dimension mismatch: expected 2, got 5"),
     ]

@@ -89,6 +89,8 @@ def test_prices_spread_new_points():
     assert [len(members) for members in kmeans.assign(new, balanced=True)] == sizes.tolist()
     np.testing.assert_array_equal(labels_of(kmeans.assign(new, balanced=True), 1200), priced)
     with pytest.raises(ValueError, match="k must be 1 when balanced is True, got 2"):
+        kmeans.predict(new, k=2, balanced=True)
+    with pytest.raises(ValueError, match="k must be 1 when balanced is True, got 2"):
         kmeans.assign(new, 2, balanced=True)
     plain = KMeans(6)
     assert plain.balance_gap is None

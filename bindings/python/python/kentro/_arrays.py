@@ -92,15 +92,15 @@ def _from_other(data: Any) -> np.ndarray:
     return array
 
 
-def label_buffer(out: np.ndarray | None, rows: int) -> np.ndarray:
-    """`out` if labels of `rows` points can be written to it, or a new array."""
+def label_buffer(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """`out` if labels can be written to it, or a new array."""
     if out is None:
-        return np.empty(rows, dtype=np.uint32)
+        return np.empty(shape, dtype=np.uint32)
     if not isinstance(out, np.ndarray) or out.dtype != np.uint32:
         kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"out must be a uint32 array, got {kind}")
-    if out.shape != (rows,):
-        raise KMeansError(f"out must have shape ({rows},), got {out.shape}")
+    if out.shape != shape:
+        raise KMeansError(f"out must have shape {shape}, got {out.shape}")
     if not out.flags.carray:
         raise KMeansError("out must be contiguous, aligned and writeable")
     return out

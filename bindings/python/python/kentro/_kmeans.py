@@ -171,7 +171,7 @@ class KMeans:
         `out`: an array to write the labels to.
         """
         points, count = self._training_input(data, num_threads)
-        labels = label_buffer(out, points.rows)
+        labels = label_buffer(out, (points.rows,))
 
         def fill(handle: Any) -> np.ndarray:
             labels[:] = _labels(handle)
@@ -194,12 +194,8 @@ class KMeans:
         see `predict`; it takes no other `k` than 1.
         """
         self._require_trained()
-        nearest = integer(k, "k")
-        if nearest == 0:
-            raise KMeansError("Invalid parameter: k must be positive")
-        if flag(balanced, "balanced"):
-            if nearest != 1:
-                raise KMeansError(f"k must be 1 when balanced is True, got {k}")
+        nearest = _nearest_count(k, balanced)
+        if balanced:
             labels = self.predict(data, num_threads, balanced=True)
             order = np.argsort(labels, kind="stable")
             bounds = np.cumsum(np.bincount(labels, minlength=self.n_clusters))[:-1]
@@ -216,24 +212,31 @@ class KMeans:
         data: Any,
         num_threads: int | None = None,
         *,
+        k: int = 1,
         out: np.ndarray | None = None,
         balanced: bool = False,
     ) -> np.ndarray:
-        """The nearest cluster of each point (uint32).
+        """The nearest cluster of each point (uint32), or with `k` > 1 an array
+        of points × min(k, n_clusters): the nearest ones, nearest first.
 
         `out`: an array to write the labels to. `balanced`: assign by the prices
         that a balanced model has learnt, so that points like the training data
-        spread over the clusters as evenly; nothing bounds the sizes here.
+        spread over the clusters as evenly; nothing bounds the sizes here. It
+        takes no other `k` than 1.
         """
         self._require_trained()
+        nearest = _nearest_count(k, balanced)
         count = threads(num_threads)
         points = Points(data)
-        labels = label_buffer(out, points.rows)
+        shape = (points.rows,)
+        if nearest > 1:
+            shape += (min(nearest, self.n_clusters),)
+        labels = label_buffer(out, shape)
         pointer = ffi.from_buffer("uint32_t[]", labels)
-        if flag(balanced, "balanced"):
+        if balanced:
             function, arguments = lib.kentro_kmeans_predict_balanced, (count,)
         else:
-            function, arguments = lib.kentro_kmeans_predict, (1, count)
+            function, arguments = lib.kentro_kmeans_predict, (nearest, count)
         call(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
         return labels
 
@@ -412,6 +415,15 @@ class KMeans:
 
 def _owned(model: Any) -> Any:
     return ffi.gc(model[0], lib.kentro_kmeans_free)
+
+
+def _nearest_count(k: Any, balanced: Any) -> int:
+    nearest = integer(k, "k")
+    if nearest == 0:
+        raise KMeansError("Invalid parameter: k must be positive")
+    if flag(balanced, "balanced") and nearest != 1:
+        raise KMeansError(f"k must be 1 when balanced is True, got {k}")
+    return nearest
 
 
 def _choice(value: str, name: str, choices: dict) -> int:
