@@ -188,7 +188,8 @@ impl KMeans {
 
         let start = Instant::now();
         let mut nearest = Nearest::new(points, config.metric)
-            .with_memory_limit(memory::budget(config.memory_limit));
+            .with_memory_limit(memory::budget(config.memory_limit))
+            .with_searches(search::searches(config));
         let fit = if config.balanced {
             balanced::fit(&mut nearest, config, &threads, start)?
         } else if config.use_medoids {

@@ -41,6 +41,15 @@ pub(crate) fn fit(
     Ok(best.expect("n_init is at least 1"))
 }
 
+/// Searches for the nearest centroids that training takes, unless it ends early.
+pub(crate) fn searches(config: &Config) -> usize {
+    /// Batches of swaps that are likely tried.
+    const ROUNDS: usize = 8;
+    let swaps = effort(config).map_or(0, |effort| effort.rounds.min(ROUNDS) * 4);
+    let run = config.iterations.saturating_add(1 + swaps);
+    run.saturating_mul(config.n_init)
+}
+
 /// What a run does against local minima before Lloyd's algorithm has its turn.
 fn effort(config: &Config) -> Option<Effort> {
     let given = matches!(config.init, Init::Centroids(_));

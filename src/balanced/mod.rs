@@ -167,7 +167,9 @@ impl<'c> Model<'c> {
         let drawn = sample::draw(rows, self.config)?;
         let sampled = points.select(&drawn);
         let limit = memory::budget(self.config.memory_limit);
-        let mut sample_nearest = Nearest::new(&sampled, metric).with_memory_limit(limit);
+        let mut sample_nearest = Nearest::new(&sampled, metric)
+            .with_memory_limit(limit)
+            .with_searches(self.config.iterations);
         let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
         let mut last_inertia = f64::INFINITY;
         let mut stalled = false;

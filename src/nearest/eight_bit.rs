@@ -4,6 +4,7 @@ use super::codes::{Coder, RowCodes, SMALL};
 use super::engine::{Engine, Setting};
 use super::frame::Frame;
 use super::head::{HeadSearch, Query, Source};
+use super::level::cost;
 use super::tile::Kernels;
 use crate::error::Result;
 use crate::points::Points;
@@ -38,6 +39,32 @@ impl EightBit {
             principal: Principal::Untried,
             hopeless: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the codes of all rows are there, or likely worth their making for
+    /// searches among so many centroids. `calls`: searches so far; `expected`:
+    /// in all, though there may be fewer.
+    pub fn pays(
+        &self,
+        points: &Points<'_>,
+        centroids: usize,
+        calls: usize,
+        expected: usize,
+    ) -> bool {
+        if matches!(self.principal, Principal::Made(_)) {
+            return true;
+        }
+        let (isa, dims) = (self.setting.isa, points.cols());
+        let saved = cost::saved_by_codes(isa, dims, centroids);
+        let price = cost::making_codes(isa, dims, points.rows());
+        let remaining = match expected > calls {
+            true => (expected - calls) as f64,
+            false => calls as f64,
+        };
+        // Half of what is expected will surely come, and more if as much came
+        // before.
+        let surely = (0.5 * remaining).max((calls as f64).min(remaining));
+        saved * surely.max(1.0) >= price
     }
 
     /// Makes the codes of all rows in at most `limit` bytes, unless that was

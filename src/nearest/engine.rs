@@ -14,10 +14,6 @@ const MIN_HEAD: usize = 48;
 /// With up to so many centroids, packing rows costs more than it saves.
 const MAX_DIRECT: usize = 48;
 
-/// Codes of principal coordinates are made when searches so far, and this one,
-/// were among so many centroids: about what making them costs.
-const PAYS: usize = 256;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
     /// Brute force in float64.
@@ -62,8 +58,9 @@ impl Setting {
         }
     }
 
-    /// `calls`: searches over the same rows before this one.
-    pub fn choose(&self, calls: usize, dims: usize, centroids: usize) -> Engine {
+    /// `principal`: whether codes of the principal coordinates are there, or
+    /// would pay.
+    pub fn choose(&self, dims: usize, centroids: usize, principal: bool) -> Engine {
         let coded = self.isa >= Isa::Avx2 && dims >= MIN_CODED_DIMS;
         match self.engine {
             Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
@@ -73,7 +70,7 @@ impl Setting {
             Some(Engine::Direct) if dims <= MAX_TILE_DIMS => Engine::Direct,
             Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
             _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
-            _ if coded && centroids >= MIN_HEAD && (calls + 1) * centroids >= PAYS => Engine::Head,
+            _ if coded && centroids >= MIN_HEAD && principal => Engine::Head,
             _ if coded && centroids >= MIN_HEAD => Engine::Plain,
             _ if centroids <= MAX_DIRECT => Engine::Direct,
             _ => Engine::Tile,

@@ -42,6 +42,21 @@ pub(super) mod cost {
         slower / 28.0
     }
 
+    /// What a row saves in a search by codes of the principal coordinates,
+    /// against float32 tiles, where they help.
+    pub(in crate::nearest) fn saved_by_codes(isa: Isa, dims: usize, centroids: usize) -> f64 {
+        let tile = tile(isa) * dims as f64 - sweep(isa, dims.min(96));
+        tile * centroids as f64 - (6.0 * EXACT + EXACT_PER_DIM * dims as f64)
+    }
+
+    /// Of finding the principal directions and the codes of `rows` rows, for
+    /// each of these.
+    pub(in crate::nearest) fn making_codes(isa: Isa, dims: usize, rows: usize) -> f64 {
+        let (head, sample) = (dims.min(192), rows.clamp(1, 1008));
+        let basis = 200.0 * sample as f64 / rows.max(1) as f64 * dims as f64;
+        (10.0 + tile(isa) * head as f64) * dims as f64 + basis
+    }
+
     /// How often the CPU goes over a vector of 512 bits.
     fn passes() -> f64 {
         if half_width() { 2.0 } else { 1.0 }

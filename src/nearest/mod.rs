@@ -179,8 +179,9 @@ pub(crate) struct Nearest<'a> {
     setting: Setting,
     frame: Frame,
     memory_limit: u64,
-    /// Searches so far.
+    /// Searches so far, and how many are expected.
     calls: usize,
+    searches: usize,
     #[cfg(target_arch = "x86_64")]
     eight_bit: EightBit,
     /// What the searches before rule out for the next.
@@ -205,6 +206,7 @@ impl<'a> Nearest<'a> {
             frame: Frame::new(points, metric),
             memory_limit: memory::budget(None),
             calls: 0,
+            searches: 1,
             #[cfg(target_arch = "x86_64")]
             eight_bit: EightBit::new(points, setting),
             bounds: None,
@@ -216,6 +218,12 @@ impl<'a> Nearest<'a> {
     /// Bytes that copies of the rows in other forms may take.
     pub fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
+        self
+    }
+
+    /// How many searches are likely to come, at most.
+    pub fn with_searches(mut self, expected: usize) -> Self {
+        self.searches = expected;
         self
     }
 
@@ -453,9 +461,14 @@ impl<'a> Nearest<'a> {
 
     /// The engine for this search, with what it keeps between searches made.
     fn choose_engine(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<Engine> {
-        let engine = self
-            .setting
-            .choose(self.calls, centroids.dims, centroids.len());
+        #[cfg(target_arch = "x86_64")]
+        let principal =
+            self.eight_bit
+                .pays(self.points, centroids.len(), self.calls, self.searches);
+        #[cfg(not(target_arch = "x86_64"))]
+        let principal = false;
+        let (dims, count) = (centroids.dims, centroids.len());
+        let engine = self.setting.choose(dims, count, principal);
         self.calls += 1;
         #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
