@@ -289,6 +289,18 @@ fn rows_without_direction_do_no_harm() {
     assert_eq!(kmeans.labels().unwrap()[7], 0);
     assert!(kmeans.cluster_sizes().unwrap().iter().all(|&size| size > 0));
 
+    // Where distances are computed in more than one tile.
+    let mut data = blobs(900, 3, 4, 2);
+    let zeros = [3, 500, 890];
+    for row in zeros {
+        data.row_mut(row).fill(0.0);
+    }
+    let kmeans = trained(model(4, false), &data);
+    let medoids = kmeans.medoid_indices().unwrap();
+    assert!(zeros.iter().all(|zero| !medoids.contains(zero)), "{medoids:?}");
+    let labels = kmeans.labels().unwrap();
+    assert!(zeros.iter().all(|&zero| labels[zero] == 0));
+
     let zeros = trained(model(3, false), &Array2::zeros((5, 2)));
     assert_eq!(zeros.cluster_sizes().unwrap(), [5, 0, 0]);
     assert_eq!(zeros.inertia(), Some(5.0));

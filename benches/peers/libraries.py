@@ -45,7 +45,7 @@ class Kentro:
 
     def medoids(self, x, start, spec):
         model = self.model(spec).with_use_medoids(True)
-        model.train(x, num_threads=spec["threads"])
+        model.train_labels(x, num_threads=spec["threads"])
         return {"medoids": np.asarray(model.medoid_indices)}
 
 

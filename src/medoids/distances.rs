@@ -174,18 +174,25 @@ impl<'a> Scaled<'a> {
             tasks.into_iter(),
             Scratch::default,
             |scratch, (rows, columns, mut upper, mut lower)| {
-                self.tile(rows, columns, scratch, |first, block| {
+                let diagonal = lower.is_empty();
+                self.tile(rows, columns, diagonal, scratch, |first, block| {
                     for (out, block) in upper.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
-                    // A diagonal tile has no mirror image.
-                    for (lane, out) in lower.iter_mut().skip(first).take(PANEL).enumerate() {
+                    // A diagonal tile mirrors itself.
+                    let mirror = if diagonal { &mut upper } else { &mut lower };
+                    for (lane, out) in mirror.iter_mut().skip(first).take(PANEL).enumerate() {
                         let column = block[lane..].iter().step_by(PANEL);
                         out.iter_mut().zip(column).for_each(|(out, &d)| *out = d);
                     }
                 });
             },
         )?;
+        // As a medoid a zero row is at 1, as a point at 0: no mirror image.
+        for zero in (0..n).filter(|&row| !self.has_direction(row)) {
+            values[zero * n..][..n].fill(1.0);
+            values.iter_mut().skip(zero).step_by(n).for_each(|d| *d = 0.0);
+        }
         Ok(Distances {
             values,
             points: n,
@@ -234,7 +241,7 @@ impl<'a> Scaled<'a> {
             tasks.into_iter(),
             Scratch::default,
             |scratch, (rows, columns, mut out)| {
-                self.tile(rows, columns, scratch, |first, block| {
+                self.tile(rows, columns, false, scratch, |first, block| {
                     for (out, block) in out.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
@@ -248,7 +255,7 @@ impl<'a> Scaled<'a> {
     pub fn sums(&self, rows: &[usize], columns: &[usize], scratch: &mut Scratch) -> Vec<f64> {
         let mut sums = vec![0.0; rows.len()];
         for columns in columns.chunks(TILE) {
-            self.tile(rows, columns, scratch, |first, block| {
+            self.tile(rows, columns, false, scratch, |first, block| {
                 let len = PANEL.min(columns.len() - first);
                 for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
                     *sum += block[..len].iter().map(|&d| f64::from(d)).sum::<f64>();
@@ -271,11 +278,13 @@ impl<'a> Scaled<'a> {
 
     /// The distances of data rows `rows` to data rows `columns`, at most
     /// [`TILE`] each. `write` gets them in blocks of [`PANEL`] columns: the
-    /// first column, then rows × PANEL distances.
+    /// first column, then rows × PANEL distances; with `above_diagonal` alone
+    /// those of rows up to the last of these columns.
     fn tile(
         &self,
         rows: &[usize],
         columns: &[usize],
+        above_diagonal: bool,
         scratch: &mut Scratch,
         mut write: impl FnMut(usize, &[f32]),
     ) {
@@ -285,11 +294,16 @@ impl<'a> Scaled<'a> {
         self.gather(columns, &mut scratch.raw, &mut scratch.rows);
         pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
         scratch.block.resize(TILE * PANEL, 0.0);
-        let block = &mut scratch.block[..rows.len().next_multiple_of(GROUP) * PANEL];
         let panels = scratch.panels.chunks_exact(PANEL * dims);
         for (part, (panel, columns)) in panels.zip(columns.chunks(PANEL)).enumerate() {
             let first = part * PANEL;
-            squared_distances(&scratch.groups, panel, block);
+            let rows = match above_diagonal {
+                true => &rows[..rows.len().min(first + PANEL)],
+                false => rows,
+            };
+            let padded = rows.len().next_multiple_of(GROUP);
+            let block = &mut scratch.block[..padded * PANEL];
+            squared_distances(&scratch.groups[..padded * dims], panel, block);
             match self.metric {
                 Metric::Euclidean => block.iter_mut().for_each(|d| *d = d.sqrt()),
                 Metric::Cosine => {

@@ -4,13 +4,15 @@
 
 use super::distances::Distances;
 use crate::error::{Result, try_vec};
-use crate::nearest::mark_below;
+use crate::nearest::{mark_below, prefetch};
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Candidates that are tried at a time, and of them per task.
 const BATCH: usize = 512;
 const TASK_CANDIDATES: usize = 8;
+/// Distances of the next candidate that are fetched ahead.
+const AHEAD: usize = 512;
 
 /// A swap must lower the loss by more than this fraction of it: less is
 /// within the rounding of the distances.
@@ -130,6 +132,11 @@ impl Swapping {
                         let candidate = order[place];
                         if is_medoid[candidate] {
                             continue;
+                        }
+                        // The order is random: no hardware foresees where the
+                        // next row begins.
+                        if let Some(&next) = order.get(place + 1) {
+                            prefetch(&distances.row(next)[..distances.points().min(AHEAD)]);
                         }
                         let swap = self.try_candidate(distances.row(candidate), trial);
                         if swap.change < -LEAST_GAIN * self.loss {

@@ -202,21 +202,57 @@ pub(crate) fn mark_below(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn mark_below_avx512(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    mark_below_portable(values, bounds, bits)
+    mark(values, bounds, bits, |values, bounds| {
+        (0..4).fold(0, |bits, v| {
+            // SAFETY: 64 values of each are four vectors.
+            let (value, bound) = unsafe {
+                (
+                    _mm512_loadu_ps(values.as_ptr().add(16 * v)),
+                    _mm512_loadu_ps(bounds.as_ptr().add(16 * v)),
+                )
+            };
+            let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(value, bound);
+            bits | u64::from(below) << (16 * v)
+        })
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn mark_below_avx2(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    mark_below_portable(values, bounds, bits)
+    mark(values, bounds, bits, |values, bounds| {
+        (0..8).fold(0, |bits, v| {
+            // SAFETY: 64 values of each are eight vectors.
+            let (value, bound) = unsafe {
+                (
+                    _mm256_loadu_ps(values.as_ptr().add(8 * v)),
+                    _mm256_loadu_ps(bounds.as_ptr().add(8 * v)),
+                )
+            };
+            let below = _mm256_cmp_ps::<_CMP_LT_OQ>(value, bound);
+            bits | (_mm256_movemask_ps(below) as u64) << (8 * v)
+        })
+    })
 }
 
-#[inline(always)]
 fn mark_below_portable(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
+    mark(values, bounds, bits, |values, bounds| {
+        (0..64).fold(0, |bits, i| bits | u64::from(values[i] < bounds[i]) << i)
+    })
+}
+
+/// `word` makes the bits of 64 values.
+#[inline(always)]
+fn mark(
+    values: &[f32],
+    bounds: &[f32],
+    bits: &mut [u64],
+    word: impl Fn(&[f32; 64], &[f32; 64]) -> u64,
+) {
     let (values, values_rest) = values.as_chunks::<64>();
     let (bounds, bounds_rest) = bounds.as_chunks::<64>();
     for ((values, bounds), bits) in values.iter().zip(bounds).zip(bits.iter_mut()) {
-        *bits = (0..64).fold(0, |bits, i| bits | u64::from(values[i] < bounds[i]) << i);
+        *bits = word(values, bounds);
     }
     if !values_rest.is_empty() {
         let pairs = values_rest.iter().zip(bounds_rest).enumerate();
