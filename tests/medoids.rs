@@ -297,7 +297,10 @@ fn rows_without_direction_do_no_harm() {
     }
     let kmeans = trained(model(4, false), &data);
     let medoids = kmeans.medoid_indices().unwrap();
-    assert!(zeros.iter().all(|zero| !medoids.contains(zero)), "{medoids:?}");
+    assert!(
+        zeros.iter().all(|zero| !medoids.contains(zero)),
+        "{medoids:?}"
+    );
     let labels = kmeans.labels().unwrap();
     assert!(zeros.iter().all(|&zero| labels[zero] == 0));
 

@@ -172,10 +172,14 @@ impl<'a> Scaled<'a> {
         }
         threads.run(
             tasks.into_iter(),
-            Scratch::default,
-            |scratch, (rows, columns, mut upper, mut lower)| {
+            || (Scratch::default(), usize::MAX),
+            |(scratch, packed), (rows, columns, mut upper, mut lower)| {
                 let diagonal = lower.is_empty();
-                self.tile(rows, columns, diagonal, scratch, |first, block| {
+                if *packed != rows[0] {
+                    self.pack_rows(rows, scratch);
+                    *packed = rows[0];
+                }
+                self.tile_of_packed(rows, columns, diagonal, scratch, |first, block| {
                     for (out, block) in upper.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
@@ -191,7 +195,11 @@ impl<'a> Scaled<'a> {
         // As a medoid a zero row is at 1, as a point at 0: no mirror image.
         for zero in (0..n).filter(|&row| !self.has_direction(row)) {
             values[zero * n..][..n].fill(1.0);
-            values.iter_mut().skip(zero).step_by(n).for_each(|d| *d = 0.0);
+            values
+                .iter_mut()
+                .skip(zero)
+                .step_by(n)
+                .for_each(|d| *d = 0.0);
         }
         Ok(Distances {
             values,
@@ -241,7 +249,7 @@ impl<'a> Scaled<'a> {
             tasks.into_iter(),
             Scratch::default,
             |scratch, (rows, columns, mut out)| {
-                self.tile(rows, columns, false, scratch, |first, block| {
+                self.tile(rows, columns, scratch, |first, block| {
                     for (out, block) in out.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
@@ -255,7 +263,7 @@ impl<'a> Scaled<'a> {
     pub fn sums(&self, rows: &[usize], columns: &[usize], scratch: &mut Scratch) -> Vec<f64> {
         let mut sums = vec![0.0; rows.len()];
         for columns in columns.chunks(TILE) {
-            self.tile(rows, columns, false, scratch, |first, block| {
+            self.tile(rows, columns, scratch, |first, block| {
                 let len = PANEL.min(columns.len() - first);
                 for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
                     *sum += block[..len].iter().map(|&d| f64::from(d)).sum::<f64>();
@@ -278,9 +286,26 @@ impl<'a> Scaled<'a> {
 
     /// The distances of data rows `rows` to data rows `columns`, at most
     /// [`TILE`] each. `write` gets them in blocks of [`PANEL`] columns: the
-    /// first column, then rows × PANEL distances; with `above_diagonal` alone
-    /// those of rows up to the last of these columns.
+    /// first column, then rows × PANEL distances.
     fn tile(
+        &self,
+        rows: &[usize],
+        columns: &[usize],
+        scratch: &mut Scratch,
+        write: impl FnMut(usize, &[f32]),
+    ) {
+        self.pack_rows(rows, scratch);
+        self.tile_of_packed(rows, columns, false, scratch, write);
+    }
+
+    fn pack_rows(&self, rows: &[usize], scratch: &mut Scratch) {
+        self.gather(rows, &mut scratch.raw, &mut scratch.rows);
+        pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups);
+    }
+
+    /// [`tile`](Self::tile) of rows that are packed; with `above_diagonal` only
+    /// the distances of rows up to the last column of each block.
+    fn tile_of_packed(
         &self,
         rows: &[usize],
         columns: &[usize],
@@ -289,8 +314,6 @@ impl<'a> Scaled<'a> {
         mut write: impl FnMut(usize, &[f32]),
     ) {
         let dims = self.points.cols();
-        self.gather(rows, &mut scratch.raw, &mut scratch.rows);
-        pack::<GROUP>(&scratch.rows, dims, &mut scratch.groups);
         self.gather(columns, &mut scratch.raw, &mut scratch.rows);
         pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
         scratch.block.resize(TILE * PANEL, 0.0);
