@@ -54,6 +54,8 @@ def installed(name):
 
 def takes(name, spec):
     library = LIBRARIES[name]
+    if spec["plain"] or name == "kentro-plain":
+        return spec["plain"] and name.startswith("kentro")
     if name == "faiss-avx2":
         return False  # only against Kentro held to AVX2: see --avx2
     return hasattr(library, spec["task"]) and spec["metric"] in library.metrics

@@ -49,6 +49,18 @@ class Kentro:
         return {"medoids": np.asarray(model.medoid_indices)}
 
 
+class PlainKentro(Kentro):
+    """What a balanced run is compared with: the same without a bound on sizes."""
+
+    def balanced(self, x, start, spec):
+        labels = (
+            self.model(spec)
+            .with_init(start)
+            .train_labels(x, num_threads=spec["threads"])
+        )
+        return {"labels": labels}
+
+
 class ScikitLearn:
     modules = ("sklearn.cluster",)
     given_start = True
@@ -236,6 +248,7 @@ class KMedoids:
 
 LIBRARIES = {
     "kentro": Kentro,
+    "kentro-plain": PlainKentro,
     "scikit-learn": ScikitLearn,
     "oneDAL": OneDal,
     "faiss": Faiss,

@@ -40,6 +40,14 @@ the tables show all.
 | workload | fastest peer | its time, s | Kentro, s | ratio |
 |---|---|---|---|---|
 {summary}
+
+What the bound on cluster sizes costs: the same start and as many iterations,
+with it and without. [algorithms/balanced.md](algorithms/balanced.md) says where
+it costs more.
+
+| workload | plain, s | balanced, s | times | extra MiB, plain | balanced |
+|---|---|---|---|---|---|
+{plain}
 """
 
 
@@ -67,6 +75,16 @@ def fastest_peer(row):
         enough = ALIKE * own[1]["inertia"]
         peers = [item for item in peers if item[1]["inertia"] <= enough]
     return (peers[0], own) if peers else None
+
+
+def with_plain(title, row):
+    plain, own = row["results"]["kentro-plain"], row["results"]["kentro"]
+    times = [seconds(row["spec"], result) for result in (plain, own)]
+    extra = [result["extra_mib"] for result in (plain, own)]
+    return (
+        f"| {title} | {times[0]:.3f} | {times[1]:.3f} | {times[1] / times[0]:.2f} "
+        f"| {extra[0]:.0f} | {extra[1]:.0f} |"
+    )
 
 
 def describe(spec):
@@ -135,9 +153,12 @@ def write_report(results):
     text = (
         f"{machine['processor']}, {machine['cpus']} cores, {machine['date']}; {listed}."
     )
-    summary, bars, tables = [], [], []
+    summary, plain, bars, tables = [], [], [], []
     for title, row in results["workloads"].items():
         tables.append(f"\n## {title}\n\n{describe(row['spec'])}\n\n{table(row)}\n")
+        if "kentro-plain" in row["results"]:
+            plain.append(with_plain(title, row))
+            continue
         pair = fastest_peer(row)
         if pair is None:
             continue
@@ -148,6 +169,7 @@ def write_report(results):
         )
         bars.append((title, peer, ratio))
     PAGE.write_text(
-        HEAD.format(machine=text, summary="\n".join(summary)) + "".join(tables)
+        HEAD.format(machine=text, summary="\n".join(summary), plain="\n".join(plain))
+        + "".join(tables)
     )
     PICTURE.write_text(picture(bars))

@@ -73,14 +73,19 @@ DATASETS = {
     "emb128t": lambda: embeddings(100_000, 128, seed=2, topics=3000),
     "grid2": lambda: grid(1_000_000),
     "blobs8": lambda: blobs(1_000_000, 8, 64),
+    "emb64": lambda: embeddings(1_000_000, 64, seed=4, topics=1000),
     "wide32": lambda: embeddings(400_000, 32, seed=3),
     "wide256": lambda: embeddings(100_000, 256, seed=3),
     "wide1536": lambda: embeddings(40_000, 1536, seed=3),
 }
 
 
-def workload(task, data, k, iterations=10, metric="euclidean", threads=1, top=1):
+def workload(
+    task, data, k, iterations=10, metric="euclidean", threads=1, top=1, plain=False
+):
+    """`plain`: measured beside Kentro's own K-means without a bound on sizes."""
     return {
+        "plain": plain,
         "task": task,
         "data": data,
         "k": k,
@@ -112,6 +117,8 @@ WORKLOADS = {
     "K16d256": workload("kmeans", "wide256", 16, iterations=20),
     "K16d1536": workload("kmeans", "wide1536", 16, iterations=20),
     "W9b": workload("balanced", "minilm20k", 50),
+    "P100k": workload("balanced", "minilm", 100, plain=True),
+    "P1M": workload("balanced", "emb64", 1000, threads=2, plain=True),
     "W10b": workload("medoids", "minilm2k", 100),
     "W10d": workload("medoids", "minilm10k", 100),
     "W10e": workload("medoids", "minilm20k", 100),
