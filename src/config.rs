@@ -23,7 +23,8 @@ pub enum Init {
     Centroids(Array2<f32>),
 }
 
-/// How much time to spend for a lower inertia.
+/// How much time to spend for a lower inertia. Balanced K-means and K-medoids
+/// have one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Quality {
     /// Lloyd's algorithm from the first centroids.
@@ -32,7 +33,8 @@ pub enum Quality {
     /// docs/algorithms/seeding.md. Not from given centroids.
     #[default]
     Default,
-    /// Searches on until it stops paying.
+    /// Searches on until it stops paying, then moves single rows where Lloyd's
+    /// algorithm sees nothing to gain.
     Best,
 }
 

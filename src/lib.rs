@@ -27,6 +27,7 @@ mod batch_swap;
 mod clusters;
 mod config;
 mod error;
+mod exchange;
 mod ffi;
 mod fit;
 mod lloyd;

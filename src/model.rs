@@ -112,7 +112,8 @@ impl KMeans {
         self
     }
 
-    /// How much time to spend for a lower inertia.
+    /// How much time to spend for a lower inertia; without effect on balanced
+    /// K-means and K-medoids.
     pub fn with_quality(mut self, quality: Quality) -> Self {
         self.config.quality = quality;
         self

@@ -3,6 +3,7 @@
 use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
+use crate::exchange::exchange;
 use crate::fit::Fit;
 use crate::nearest::Nearest;
 use crate::rng::Rng;
@@ -33,7 +34,10 @@ pub(crate) fn fit(
         if let Some(effort) = effort {
             centroids = batch_swap(nearest, config, centroids, effort, &mut rng, threads)?;
         }
-        let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
+        let mut fit = lloyd::fit(nearest, config, centroids, threads, start)?;
+        if config.quality == Quality::Best {
+            fit = exchange(nearest, config, fit, threads, start)?;
+        }
         if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
             best = Some(fit);
         }

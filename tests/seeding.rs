@@ -97,6 +97,53 @@ fn quality_pays() {
     }
 }
 
+/// The row that would save most by going to another cluster, and how much of
+/// the inertia that is, by what both means are before and after.
+fn best_exchange(data: &Array2<f32>, model: &KMeans) -> f64 {
+    let (rows, dims) = data.dim();
+    let labels = model.labels().unwrap();
+    let sizes = model.cluster_sizes().unwrap();
+    let mut means = Array2::<f64>::zeros((sizes.len(), dims));
+    for (row, &label) in data.outer_iter().zip(labels) {
+        for (mean, &x) in means.row_mut(label as usize).iter_mut().zip(row) {
+            *mean += f64::from(x) / sizes[label as usize] as f64;
+        }
+    }
+    let distance = |i: usize, j: usize| -> f64 {
+        let pairs = data.row(i).into_iter().zip(means.row(j));
+        pairs.map(|(&x, m)| (f64::from(x) - m).powi(2)).sum()
+    };
+    let saved = (0..rows).flat_map(|i| {
+        let from = labels[i] as usize;
+        let size = sizes[from] as f64;
+        let now = size / (size - 1.0) * distance(i, from);
+        let distance = &distance;
+        let sizes = &sizes;
+        let others = (0..sizes.len()).filter(move |&j| j != from);
+        others.map(move |j| {
+            let size = sizes[j] as f64;
+            now - size / (size + 1.0) * distance(i, j)
+        })
+    });
+    saved.fold(f64::NEG_INFINITY, f64::max) / model.inertia().unwrap()
+}
+
+#[test]
+fn best_leaves_no_single_row_that_had_better_move() {
+    let mut unit = noise(6);
+    let data = Array2::from_shape_fn((600, 3), |_| unit());
+    let mut left = 0;
+    for seed in 0..5 {
+        let model = KMeans::new(12).with_euclidean(true).with_seed(seed);
+        let model = model.with_iterations(300);
+        let default = fit(&data, model.clone(), 1);
+        left += usize::from(best_exchange(&data, &default) > 1e-5);
+        let best = fit(&data, model.with_quality(Quality::Best), 1);
+        assert!(best_exchange(&data, &best) < 1e-6, "seed {seed}");
+    }
+    assert!(left > 2, "the data must tell the two apart: {left}");
+}
+
 #[test]
 fn more_runs_are_never_worse() {
     let (data, _) = grid(8, 20, 3);
