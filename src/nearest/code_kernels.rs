@@ -6,22 +6,21 @@
 //! instructions want it; `start` takes the offset back.
 
 mod dot;
-mod guess;
 pub(super) mod near;
+mod scores;
 mod sweep;
 
 use super::isa::Isa;
 use super::simd::Simd;
 use dot::{Dot, Ints, Kernel, run};
-use guess::Guesses;
 use sweep::Sweep;
 
 pub(super) use dot::largest_code;
-pub(super) use guess::Guess;
+pub(super) use scores::Guess;
 
 /// Centroids per panel.
 pub(super) const PANEL: usize = super::bounds::GROUP;
-/// Classes of centroids that [`CodePanels::guess`] tells apart.
+/// Classes of centroids that [`CodePanels::score_all`] tells apart.
 pub(super) const CLASSES: usize = 16;
 
 /// Centroid codes in panels.
@@ -94,31 +93,6 @@ impl CodePanels {
         // SAFETY: the instruction set and the lengths are checked, and there
         // is room for a hit for every row and panel.
         unsafe { run(self.isa, sweep) }
-    }
-
-    /// Likely good centroids of every row, by the first `dims` dimensions.
-    pub fn guess(
-        &self,
-        terms: &Terms,
-        dims: usize,
-        codes: &[i8],
-        rows: &CodeRows,
-        guesses: &mut Vec<Guess>,
-    ) {
-        assert!(dims <= terms.dims && dims.is_multiple_of(32));
-        self.check(terms, codes, rows);
-        guesses.clear();
-        guesses.resize(rows.units.len(), Guess::default());
-        let kernel = Guesses {
-            panels: self,
-            terms,
-            dims,
-            codes,
-            rows,
-            guesses,
-        };
-        // SAFETY: the instruction set and the lengths are checked.
-        unsafe { run(self.isa, kernel) }
     }
 }
 

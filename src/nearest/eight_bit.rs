@@ -2,7 +2,6 @@
 
 use super::codes::{Coder, RowCodes, SMALL};
 use super::engine::{Engine, Setting};
-use super::frame::Frame;
 use super::head::{HeadSearch, Query, Source};
 use super::level::cost;
 use super::tile::Kernels;
@@ -68,24 +67,43 @@ impl EightBit {
     }
 
     /// Makes the codes of all rows in at most `limit` bytes, unless that was
-    /// tried before.
+    /// tried before. If the query is the `only` one, a sample must promise that
+    /// they pay.
     pub fn ready(
         &mut self,
-        points: &Points<'_>,
-        frame: &Frame,
+        query: Query<'_, '_>,
+        only: bool,
         limit: u64,
         threads: &Threads<'_>,
     ) -> Result<()> {
-        if matches!(self.principal, Principal::Untried) {
-            self.principal = Principal::Refused;
-            let kernels = Kernels::new(self.setting.isa);
-            if let Some(coder) = Coder::principal(points, frame, kernels, threads)?
-                && let Some(codes) = RowCodes::of_points(points, frame, &coder, limit, threads)?
-            {
-                self.principal = Principal::Made(Box::new((coder, codes)));
-            }
+        if !matches!(self.principal, Principal::Untried) {
+            return Ok(());
+        }
+        self.principal = Principal::Refused;
+        let (points, frame) = (query.points, query.frame);
+        let Some(coder) = Coder::principal(points, frame, query.kernels, threads)? else {
+            return Ok(());
+        };
+        let forced = self.setting.engine == Some(Engine::Head);
+        if only && !forced && !self.promises(&coder, query, threads)? {
+            return Ok(());
+        }
+        if let Some(codes) = RowCodes::of_points(points, frame, &coder, limit, threads)? {
+            self.principal = Principal::Made(Box::new((coder, codes)));
         }
         Ok(())
+    }
+
+    /// Whether these codes save more in a search than it takes to make them.
+    fn promises(&self, coder: &Coder, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<bool> {
+        let mut others = HeadSearch::tile_cost(query.centroids, query.kernels);
+        if HeadSearch::least_cost(&self.plain, query.centroids) < others {
+            let (_, cost) = HeadSearch::new(query, (&self.plain, Source::Made), threads)?;
+            others = others.min(cost);
+        }
+        let (_, cost) = HeadSearch::new(query, (coder, Source::Made), threads)?;
+        let dims = query.centroids.dims;
+        Ok(others - cost > cost::coding(self.setting.isa, dims, coder.head))
     }
 
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,

@@ -26,8 +26,10 @@ use crate::error::{Result, try_vec};
 use crate::points::Points;
 use crate::threads::Threads;
 
-/// Rows of a block, in bytes of float32.
+/// Rows of a block, in bytes of float32, and where the scores of all centroids
+/// are kept, in bytes of these.
 const BLOCK_BYTES: usize = 256 << 10;
+const SCORE_BYTES: usize = 512 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
 /// Centroids per task.
@@ -98,6 +100,7 @@ pub(super) struct HeadScratch {
     hits: Vec<Hit>,
     pairs: Vec<Pair>,
     guesses: Vec<Guess>,
+    bounds: Vec<f32>,
     leaders: Vec<Leader>,
     reaches: Reaches,
     unassigned: Vec<u32>,
@@ -382,7 +385,11 @@ impl<'a> HeadSearch<'a> {
         mut visit: impl FnMut(usize, Block<'_>, &mut HeadScratch),
     ) {
         let dims = self.centroids.dims;
-        let rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512) / GROUP * GROUP;
+        let mut rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512);
+        if !self.all_known(labels) {
+            rows = (SCORE_BYTES / self.panels.score_bytes()).clamp(16, rows);
+        }
+        let rows = rows / GROUP * GROUP;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
         let mut made = std::mem::take(&mut scratch.made);
         for (number, (values, labels)) in blocks.enumerate() {
@@ -423,8 +430,16 @@ impl<'a> HeadSearch<'a> {
         match bounds {
             Some(bounds) => self.sweep_near(block, codes, bounds, scratch),
             None => {
-                let HeadScratch { terms, hits, .. } = scratch;
-                self.panels.sweep(&self.level.terms, codes, terms, hits);
+                let HeadScratch {
+                    terms,
+                    hits,
+                    bounds,
+                    ..
+                } = scratch;
+                match self.all_known(block.labels) {
+                    true => self.panels.sweep(&self.level.terms, codes, terms, hits),
+                    false => self.panels.reached(terms, bounds, hits),
+                }
             }
         }
         let HeadScratch {
@@ -508,12 +523,13 @@ impl<'a> HeadSearch<'a> {
             terms,
             scores,
             guesses,
+            bounds,
             leaders,
             ..
         } = scratch;
-        let known = |label: u32| (label as usize) < self.centroids.len();
-        if !block.labels.iter().all(|&label| known(label)) {
-            self.guess(codes, terms, guesses);
+        if !self.all_known(block.labels) {
+            let level = &self.level.terms;
+            self.panels.score_all(level, codes, terms, guesses, bounds);
         }
         leaders.clear();
         scores.clear();
@@ -522,7 +538,7 @@ impl<'a> HeadSearch<'a> {
             let coded = terms.units[i] > 0.0;
             let label = if !coded {
                 self.without_code(&row)
-            } else if known(label) {
+            } else if self.is_known(label) {
                 label
             } else {
                 self.in_slot(best_guess(&guesses[i]))
@@ -540,11 +556,13 @@ impl<'a> HeadSearch<'a> {
         self.order[(slot as usize).min(self.order.len() - 1)]
     }
 
-    /// Half the dimensions do for a guess.
-    fn guess(&self, codes: &[i8], terms: &CodeRows, guesses: &mut Vec<Guess>) {
-        let level = &self.level.terms;
-        let dims = (level.dims / 2).next_multiple_of(32);
-        self.panels.guess(level, dims, codes, terms, guesses);
+    /// Whether a row belonged to one of the centroids before.
+    fn is_known(&self, label: u32) -> bool {
+        (label as usize) < self.centroids.len()
+    }
+
+    fn all_known(&self, labels: &[u32]) -> bool {
+        labels.iter().all(|&label| self.is_known(label))
     }
 
     /// The label of a row that float32 can't hold, or of a zero row.

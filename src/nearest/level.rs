@@ -54,7 +54,12 @@ pub(super) mod cost {
     pub(in crate::nearest) fn making_codes(isa: Isa, dims: usize, rows: usize) -> f64 {
         let (head, sample) = (dims.min(192), rows.clamp(1, 1008));
         let basis = 200.0 * sample as f64 / rows.max(1) as f64 * dims as f64;
-        (10.0 + tile(isa) * head as f64) * dims as f64 + basis
+        coding(isa, dims, head) + basis
+    }
+
+    /// Of the code of a row.
+    pub(in crate::nearest) fn coding(isa: Isa, dims: usize, head: usize) -> f64 {
+        (10.0 + tile(isa) * head as f64) * dims as f64
     }
 
     /// How often the CPU goes over a vector of 512 bits.

@@ -294,7 +294,7 @@ impl<'a> Nearest<'a> {
         visitors: &mut [V],
         visit: impl Fn(&mut V, Visit<'_>) + Sync,
     ) -> Result<usize> {
-        let engine = self.choose_engine(centroids, threads)?;
+        let engine = self.choose_engine(centroids, labels, 1, threads)?;
         let points = self.points;
         let mut bounds = self.take_bounds(engine, centroids)?;
         let order = bounds.as_ref().map(Bounds::order);
@@ -387,12 +387,7 @@ impl<'a> Nearest<'a> {
     ) -> Result<()> {
         debug_assert!(0 < count && count <= centroids.len());
         labels.fill(UNASSIGNED);
-        let engine = self.choose_engine(centroids, threads)?;
-        #[cfg(target_arch = "x86_64")]
-        let engine = match engine {
-            Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
-            engine => engine,
-        };
+        let engine = self.choose_engine(centroids, labels, count, threads)?;
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;
         let (points, metric) = (self.points, self.metric);
         let rows = labels.len() / count;
@@ -460,20 +455,41 @@ impl<'a> Nearest<'a> {
     }
 
     /// The engine for this search, with what it keeps between searches made.
-    fn choose_engine(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<Engine> {
+    fn choose_engine(
+        &mut self,
+        centroids: Centroids<'_>,
+        labels: &[u32],
+        count: usize,
+        threads: &Threads<'_>,
+    ) -> Result<Engine> {
         #[cfg(target_arch = "x86_64")]
         let principal =
             self.eight_bit
                 .pays(self.points, centroids.len(), self.calls, self.searches);
         #[cfg(not(target_arch = "x86_64"))]
         let principal = false;
-        let (dims, count) = (centroids.dims, centroids.len());
-        let engine = self.setting.choose(dims, count, principal);
+        let (dims, clusters) = (centroids.dims, centroids.len());
+        let engine = self.setting.choose(dims, clusters, principal);
         self.calls += 1;
         #[cfg(target_arch = "x86_64")]
+        let engine = match engine {
+            Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
+            engine => engine,
+        };
+        #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
+            let query = Query {
+                points: self.points,
+                frame: &self.frame,
+                centroids,
+                labels,
+                order: None,
+                count,
+                kernels: Kernels::new(self.setting.isa),
+            };
+            let only = self.searches == 1;
             self.eight_bit
-                .ready(self.points, &self.frame, self.memory_limit, threads)?;
+                .ready(query, only, self.memory_limit, threads)?;
         }
         Ok(engine)
     }

@@ -1,9 +1,9 @@
 //! The nearest few centroids of every row by 8-bit codes.
 //!
-//! A rough sweep names a good centroid in each of [`CLASSES`] classes. The
-//! canonical distances of the best of those give the score that a further one
-//! must reach; a full sweep finds all that may, and canonical distances rank
-//! them.
+//! A sweep keeps the scores of all centroids and names a good one in each of
+//! [`CLASSES`] classes. The canonical distances of the best of those give the
+//! score that a further one must reach; the scores tell which may, and canonical
+//! distances rank them.
 
 use super::super::UNASSIGNED;
 use super::super::code_kernels::{CLASSES, Sides, check_hits};
@@ -56,13 +56,15 @@ impl HeadSearch<'_> {
             hits,
             pairs,
             guesses,
+            bounds,
             ranked,
             reached,
             passed,
             ..
         } = scratch;
         self.row_terms(block, codes, terms);
-        self.guess(codes, terms, guesses);
+        let level = &self.level.terms;
+        self.panels.score_all(level, codes, terms, guesses, bounds);
         scores.clear();
         if ranked.len() < block.labels.len() {
             ranked.resize_with(block.labels.len(), Vec::new);
@@ -96,7 +98,7 @@ impl HeadSearch<'_> {
                 ranked.push((self.measure(block, i, &row, j).value, j));
             }
         }
-        self.panels.sweep(&self.level.terms, codes, terms, hits);
+        self.panels.reached(terms, bounds, hits);
         let sides = Sides {
             isa: self.kernels.isa(),
             head,

@@ -1,0 +1,181 @@
+//! Scores of all centroids, kept for a while: the best of them say what the
+//! others must reach, and then need not be computed again.
+
+use super::sweep::{score, tile};
+use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms, run};
+use crate::nearest::simd::Simd;
+
+/// For each residue of the centroids' slots modulo [`CLASSES`], the slot that
+/// looks best and its score; −∞ where there is none.
+#[derive(Clone, Copy)]
+pub(in crate::nearest) struct Guess {
+    pub scores: [f32; CLASSES],
+    pub slots: [u32; CLASSES],
+}
+
+const NONE: Guess = Guess {
+    scores: [f32::NEG_INFINITY; CLASSES],
+    slots: [0; CLASSES],
+};
+
+impl CodePanels {
+    /// Bytes of the scores of a row.
+    pub fn score_bytes(&self) -> usize {
+        size_of_val(&*self.units)
+    }
+
+    /// Writes the upper bounds of all scores, rows × slots, and likely good
+    /// centroids of every row.
+    pub fn score_all(
+        &self,
+        terms: &Terms,
+        codes: &[i8],
+        rows: &CodeRows,
+        guesses: &mut Vec<Guess>,
+        bounds: &mut Vec<f32>,
+    ) {
+        self.check(terms, codes, rows);
+        let count = rows.units.len();
+        guesses.clear();
+        guesses.resize(count, NONE);
+        bounds.resize(count * self.units.len(), 0.0);
+        let kernel = ScoreAll {
+            panels: self,
+            terms,
+            codes,
+            rows,
+            guesses,
+            bounds,
+        };
+        // SAFETY: the instruction set and the lengths are checked.
+        unsafe { run(self.isa, kernel) }
+    }
+
+    /// Finds all pairs whose `bounds` reach the row's threshold.
+    pub fn reached(&self, rows: &CodeRows, bounds: &[f32], hits: &mut Vec<Hit>) {
+        let count = rows.units.len();
+        assert!(self.isa.is_available() && rows.thresholds.len() == count);
+        assert!(bounds.len() == count * self.units.len());
+        hits.clear();
+        hits.reserve(bounds.len() / PANEL + 1);
+        let kernel = Reached {
+            thresholds: &rows.thresholds,
+            bounds,
+            hits,
+        };
+        // SAFETY: as above, and there is room for a hit for every row and panel.
+        unsafe { run(self.isa, kernel) }
+    }
+}
+
+/// Lengths as `CodePanels::check` wants them; a guess for each row, and a bound
+/// for each row and slot.
+struct ScoreAll<'a> {
+    panels: &'a CodePanels,
+    terms: &'a Terms,
+    codes: &'a [i8],
+    rows: &'a CodeRows,
+    guesses: &'a mut [Guess],
+    bounds: &'a mut [f32],
+}
+
+impl Kernel for ScoreAll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
+        let ScoreAll {
+            panels,
+            terms,
+            codes,
+            rows: of_rows,
+            guesses,
+            bounds,
+        } = self;
+        let (count, slots) = (of_rows.units.len(), panels.units.len());
+        let (stride, lanes) = (panels.stride, D::S::LANES);
+        for part in (0..slots).step_by(VECTORS * lanes) {
+            let (panel, within) = (part / PANEL, part % PANEL);
+            for first in (0..count).step_by(ROWS) {
+                // A last tile that isn't full repeats the last row.
+                let rows: [usize; ROWS] = std::array::from_fn(|r| (first + r).min(count - 1));
+                // SAFETY: rows and panels exist; a guess has room for all
+                // classes, and there is a bound for each slot of each row.
+                unsafe {
+                    let row_codes = rows.map(|i| codes.as_ptr().add(i * stride));
+                    let starts = rows.map(|i| *of_rows.starts.get_unchecked(i));
+                    let of_panel = panels
+                        .codes
+                        .as_ptr()
+                        .add(panel * PANEL * stride + 4 * within);
+                    let sums = tile::<D, ROWS, VECTORS>(row_codes, starts, of_panel, terms.dims);
+                    for (&i, sums) in rows.iter().zip(&sums) {
+                        let unit = D::S::splat(*of_rows.units.get_unchecked(i));
+                        let tail = D::S::splat(*of_rows.tails.get_unchecked(i));
+                        let guess = guesses.get_unchecked_mut(i);
+                        for (v, &sum) in sums.iter().enumerate() {
+                            let slot = part + v * lanes;
+                            let score = score::<D>(sum, unit, slot, panels, terms);
+                            let tails = D::S::load(terms.tails.as_ptr().add(slot));
+                            let upper = D::S::mul_add(tail, tails, score);
+                            D::S::store(bounds.as_mut_ptr().add(i * slots + slot), upper);
+                            let class = slot % CLASSES;
+                            let best = guess.scores.as_mut_ptr().add(class);
+                            // Bits of a u32, moved about by float operations.
+                            let place = guess.slots.as_mut_ptr().add(class).cast();
+                            let (most, old) = (D::S::load(best), D::S::load(place));
+                            let here = D::S::splat(f32::from_bits(slot as u32));
+                            D::S::store(place, D::S::if_greater(score, most, here, old));
+                            D::S::store(best, D::S::max(score, most));
+                        }
+                    }
+                }
+            }
+        }
+        for guess in guesses {
+            for (lane, slot) in guess.slots.iter_mut().enumerate() {
+                *slot += (lane % lanes) as u32;
+            }
+        }
+    }
+}
+
+/// As many bounds for each threshold, whole panels; room for all hits.
+struct Reached<'a> {
+    thresholds: &'a [f32],
+    bounds: &'a [f32],
+    hits: &'a mut Vec<Hit>,
+}
+
+impl Kernel for Reached<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
+        let (out, mut len) = (self.hits.as_mut_ptr(), 0);
+        let slots = self.bounds.len() / self.thresholds.len().max(1);
+        let rows = self.bounds.chunks_exact(slots.max(1));
+        for (row, (bounds, &threshold)) in rows.zip(self.thresholds).enumerate() {
+            for (panel, bounds) in bounds.chunks_exact(PANEL).enumerate() {
+                // SAFETY: a panel is whole vectors; at most one hit for each
+                // row and panel, kept only if it counts.
+                unsafe {
+                    let threshold = D::S::splat(threshold);
+                    let mut mask = 0;
+                    for lane in (0..PANEL).step_by(D::S::LANES) {
+                        let bounds = D::S::load(bounds.as_ptr().add(lane));
+                        mask |= u64::from(D::S::at_least(bounds, threshold)) << lane;
+                    }
+                    out.add(len).write(Hit {
+                        row: row as u32,
+                        panel: panel as u32,
+                        mask,
+                    });
+                    len += usize::from(mask != 0);
+                }
+            }
+        }
+        // SAFETY: `len` hits are written.
+        unsafe { self.hits.set_len(len) };
+    }
+}
