@@ -29,7 +29,7 @@ use crate::threads::Threads;
 /// Rows of a block, in bytes of float32, and where the scores of all centroids
 /// are kept, in bytes of these.
 const BLOCK_BYTES: usize = 256 << 10;
-const SCORE_BYTES: usize = 512 << 10;
+const SCORE_BYTES: usize = 256 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
 /// Centroids per task.

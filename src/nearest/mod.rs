@@ -455,6 +455,7 @@ impl<'a> Nearest<'a> {
     }
 
     /// The engine for this search, with what it keeps between searches made.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     fn choose_engine(
         &mut self,
         centroids: Centroids<'_>,

@@ -216,9 +216,9 @@ class KMeans:
         out: np.ndarray | None = None,
         balanced: bool = False,
     ) -> np.ndarray:
-        """The nearest cluster of each point (uint32), or with `k` > 1 an array
-        of points × min(k, n_clusters): the nearest ones, nearest first.
+        """The nearest cluster of each point (uint32).
 
+        `k`: above 1 an array of points x min(k, n_clusters), nearest first.
         `out`: an array to write the labels to. `balanced`: assign by the prices
         that a balanced model has learnt, so that points like the training data
         spread over the clusters as evenly; nothing bounds the sizes here. It
