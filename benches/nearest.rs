@@ -118,7 +118,9 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    const SUMS: usize = 16;
+    /// Enough to hide the latency of an addition, few enough for the compiler
+    /// to keep them in registers.
+    const SUMS: usize = 10;
 
     #[target_feature(enable = "avx512f")]
     pub fn avx512(rounds: usize) -> f64 {
@@ -128,9 +130,7 @@ mod x86 {
         );
         let mut sums = [_mm512_set1_ps(black_box(1.0)); SUMS];
         for _ in 0..rounds {
-            for sum in &mut sums {
-                *sum = _mm512_fmadd_ps(*sum, a, b);
-            }
+            sums = sums.map(|sum| _mm512_fmadd_ps(a, b, sum));
         }
         for sum in sums {
             black_box(_mm512_reduce_add_ps(sum));
@@ -140,16 +140,13 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub fn avx2(rounds: usize) -> f64 {
-        const SUMS: usize = 12;
         let (a, b) = (
             _mm256_set1_ps(black_box(0.999)),
             _mm256_set1_ps(black_box(0.001)),
         );
         let mut sums = [_mm256_set1_ps(black_box(1.0)); SUMS];
         for _ in 0..rounds {
-            for sum in &mut sums {
-                *sum = _mm256_fmadd_ps(*sum, a, b);
-            }
+            sums = sums.map(|sum| _mm256_fmadd_ps(a, b, sum));
         }
         for sum in sums {
             black_box(_mm256_cvtss_f32(sum));
