@@ -6,14 +6,15 @@
 //! dimensions of the codes; a look at the whole codes, float32 and at last
 //! float64 arithmetic follow for the ever fewer pairs that pass.
 
+mod encode;
 mod near;
 pub(in crate::nearest) mod top;
 
 use super::bounds::RowBounds;
 use super::code_kernels::near::Reaches;
 use super::code_kernels::{
-    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, largest_code,
-    offset, sum_codes,
+    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset,
+    sum_codes,
 };
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
@@ -32,8 +33,6 @@ const BLOCK_BYTES: usize = 256 << 10;
 const SCORE_BYTES: usize = 256 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
-/// Centroids per task.
-const CENTROIDS: usize = 144;
 
 /// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
@@ -68,9 +67,8 @@ pub(super) struct HeadSearch<'a> {
     source: Source<'a>,
     centroids: Centroids<'a>,
     kernels: Kernels,
-    /// The centroid in each slot of the panels, and the slot of each centroid.
+    /// The centroid in each slot of the panels.
     order: Vec<u32>,
-    slots: Vec<u32>,
     panels: CodePanels,
     /// k × head, offset as in the panels.
     codes: Vec<u8>,
@@ -155,10 +153,6 @@ impl<'a> HeadSearch<'a> {
             Some(order) => order.to_vec(),
             None => (0..rows as u32).collect(),
         };
-        let mut slots = try_vec(0, rows, PURPOSE)?;
-        for (slot, &j) in (0..).zip(&order) {
-            slots[j as usize] = slot;
-        }
         let mut search = HeadSearch {
             count,
             frame,
@@ -167,7 +161,6 @@ impl<'a> HeadSearch<'a> {
             centroids,
             kernels,
             order,
-            slots,
             panels: CodePanels {
                 isa: kernels.isa(),
                 codes: try_vec(offset as u8, padded * head, PURPOSE)?,
@@ -228,63 +221,6 @@ impl<'a> HeadSearch<'a> {
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
-    fn encode_centroids(&mut self, left_out: &[u32], threads: &Threads<'_>) -> Result<()> {
-        let (dims, head) = (self.centroids.dims, self.coder.head);
-        let levels = self.coder.levels();
-        let (coder, frame, centroids) = (self.coder, self.frame, self.centroids);
-        let tasks = centroids.len().div_ceil(CENTROIDS);
-        let mut always = try_vec(Vec::new(), tasks, "centroids")?;
-        let coded: Vec<_> = self
-            .codes
-            .chunks_mut(CENTROIDS * head)
-            .zip(self.sides.chunks_mut(CENTROIDS))
-            .zip(self.rests.chunks_mut(CENTROIDS * levels))
-            .zip(self.values.chunks_mut(CENTROIDS * dims))
-            .zip(self.terms.chunks_mut(CENTROIDS))
-            .zip(self.inverse_norms.chunks_mut(CENTROIDS))
-            .zip(always.iter_mut())
-            .map(
-                |((((((codes, sides), rests), values), terms), inverse_norms), always)| Coded {
-                    codes,
-                    sides,
-                    rests,
-                    values,
-                    terms,
-                    inverse_norms,
-                    always,
-                },
-            )
-            .collect();
-        threads.run(
-            coded.into_iter().enumerate(),
-            || (Vec::new(), Buffers::default()),
-            |(scales, buffers), (task, coded)| {
-                let first = task * CENTROIDS;
-                let search = (frame, coder, centroids);
-                coded.fill(first, search, left_out, (scales, buffers));
-            },
-        )?;
-        self.always = always.concat();
-        let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
-        let panels = self.panels.codes.chunks_mut(PANEL * head);
-        threads.run(
-            panels
-                .zip(self.panels.units.chunks_mut(PANEL))
-                .zip(order.chunks(PANEL)),
-            || (),
-            |(), ((panel, units), order)| {
-                for (lane, (&j, unit)) in order.iter().zip(units).enumerate() {
-                    *unit = sides[j as usize].unit;
-                    let steps = panel.chunks_exact_mut(4 * PANEL);
-                    let codes = codes[j as usize * head..][..head].chunks_exact(4);
-                    for (step, codes) in steps.zip(codes) {
-                        step[4 * lane..][..4].copy_from_slice(codes);
-                    }
-                }
-            },
-        )
-    }
-
     /// Readies sweeps over the first `count` levels.
     fn sweep_levels(&mut self, count: usize, sample: &Sample) -> Result<()> {
         let (coder, levels, at) = (self.coder, self.coder.levels(), count - 1);
@@ -304,10 +240,13 @@ impl<'a> HeadSearch<'a> {
         let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
         let mut starts = try_vec(f32::NEG_INFINITY, padded, "centroid bounds")?;
         let mut tails = try_vec(0.0f32, padded, "centroid bounds")?;
-        for j in used() {
+        for (slot, &j) in self.order.iter().enumerate() {
+            let j = j as usize;
+            if self.sides[j].start == f32::NEG_INFINITY {
+                continue;
+            }
             let error = mean_residual * head(j) + mean_head * residual(j) + mean_norm * cross(j);
             let start = f64::from(self.sides[j].start);
-            let slot = self.slots[j] as usize;
             starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
             tails[slot] = 1.00001 * rest(j).tail;
         }
@@ -634,73 +573,6 @@ impl<'a> HeadSearch<'a> {
         } = self.terms[j];
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
-    }
-}
-
-/// Some of the centroids, for one task to encode.
-struct Coded<'s> {
-    codes: &'s mut [u8],
-    sides: &'s mut [Side],
-    rests: &'s mut [Rest],
-    values: &'s mut [f32],
-    terms: &'s mut [CentroidTerms],
-    inverse_norms: &'s mut [f64],
-    always: &'s mut Vec<u32>,
-}
-
-impl Coded<'_> {
-    /// `first` is the number of the first. Those that are `left_out` get no
-    /// code, nor do those that go to `always`.
-    fn fill(
-        self,
-        first: usize,
-        search: (&Frame, &Coder, Centroids<'_>),
-        left_out: &[u32],
-        (scales, buffers): (&mut Vec<f32>, &mut Buffers),
-    ) {
-        let (frame, coder, centroids) = search;
-        let (dims, head, levels) = (frame.dims, coder.head, coder.levels());
-        scales.clear();
-        scales.resize(self.terms.len(), 0.0);
-        for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
-            let j = first + i;
-            let row = Row::new(centroids.row(j), frame.metric);
-            self.inverse_norms[i] = row.inverse_norm();
-            if left_out.binary_search(&(j as u32)).is_ok() {
-                continue;
-            }
-            let terms = frame.centroid(centroids, j, values);
-            if let (Some(terms), Some(scale)) = (terms, frame.row_scale(&row)) {
-                self.terms[i] = terms;
-                scales[i] = scale;
-            } else {
-                self.always.push(j as u32);
-            }
-        }
-        let values = &centroids.values[first * dims..][..self.values.len()];
-        let (cross, isa) = (coder.cross_slack(), coder.isa());
-        let (largest, offset) = (largest_code(isa), offset(isa));
-        coder.encode(
-            frame,
-            values,
-            scales,
-            largest,
-            buffers,
-            |i, code, mut side, rests| {
-                side.start = f32::NEG_INFINITY;
-                if side.unit > 0.0 {
-                    let CentroidTerms { offset, error, .. } = self.terms[i];
-                    side.start = (offset + error + 1e-6 * offset.abs()) as f32;
-                    side.norm *= (1.0001 * cross) as f32;
-                }
-                self.sides[i] = side;
-                self.rests[i * levels..][..levels].copy_from_slice(rests);
-                let codes = &mut self.codes[i * head..][..head];
-                for (to, &code) in codes.iter_mut().zip(code) {
-                    *to = (i32::from(code) + offset) as u8;
-                }
-            },
-        );
     }
 }
 

@@ -1,7 +1,13 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from kentro import KMeans
+
+# test_local_minima.py runs what benches/local_minima.py measures.
+sys.path.append(str(Path(__file__).parents[3] / "benches"))
 
 
 def make_blobs(rows=600, dims=8, clusters=6, seed=1, spread=0.3):

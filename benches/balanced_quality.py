@@ -1,0 +1,120 @@
+"""Kentro's balanced K-means beside k-means-constrained, by quality and time.
+
+    python benches/balanced_quality.py [--data ../shared/data] [sets]
+
+Prints the table of docs/algorithms/balanced.md: both start from the same random
+rows and keep the same bounds on sizes, on one thread. Kentro,
+k-means-constrained, scikit-learn and sipu.npz must be there.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import local_minima
+import numpy as np
+from k_means_constrained import KMeansConstrained
+from kentro import KMeans
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+from workloads import blobs, embeddings
+
+warnings.simplefilter("ignore")
+
+# name: (k, sizes differ by at most, starts, iterations)
+SETS = {
+    "s1": (15, 1, 6, 100),
+    "s2": (15, 1, 6, 100),
+    "s3": (15, 1, 6, 100),
+    "s4": (15, 1, 6, 100),
+    "a1": (20, 1, 6, 100),
+    "a2": (35, 1, 6, 100),
+    "a3": (50, 1, 6, 100),
+    "unbalance": (8, 1, 6, 100),
+    "digits": (10, 1, 6, 100),
+    "s1 16": (15, 16, 6, 100),
+    "a1 16": (20, 16, 6, 100),
+    "unbalance 16": (8, 16, 6, 100),
+    "birch1": (100, 1, 3, 100),
+    "embeddings": (50, 1, 2, 30),
+    "blobs": (50, 1, 2, 30),
+}
+
+
+def load(name, folder):
+    if name == "embeddings":
+        # k-means-constrained computes with whole thousandths of a distance
+        return 100 * embeddings(20_000, 32, seed=5, topics=60)
+    if name == "blobs":
+        return blobs(20_000, 32, 50)
+    data, _ = local_minima.load(name.split()[0], folder)
+    if name == "birch1":
+        data = data[np.random.default_rng(0).choice(len(data), 10_000, replace=False)]
+    return data
+
+
+def sse(data, labels):
+    data = data.astype(float)
+    parts = (data[labels == j] for j in np.unique(labels))
+    return sum(((part - part.mean(0)) ** 2).sum() for part in parts)
+
+
+def timed(fit):
+    start = time.process_time()
+    labels = fit()
+    return labels, time.process_time() - start
+
+
+def compare(data, k, most, start, iterations):
+    """SSE and time of Kentro, then of k-means-constrained."""
+    rows = len(data)
+    window = (rows // k, -(-rows // k))
+    if most > 1:
+        window = (rows // k - most // 2, rows // k + most // 2)
+    kentro = KMeans(k).with_euclidean(True).with_balanced(True)
+    kentro = kentro.with_max_balance_diff(most).with_iterations(iterations)
+    kentro = kentro.with_init(start)
+    constrained = KMeansConstrained(
+        k, *window, init=start.astype(float), n_init=1, max_iter=iterations, n_jobs=1
+    )
+    fits = (
+        lambda: kentro.train_labels(data, num_threads=1),
+        lambda: constrained.fit(data.astype(float)).labels_,
+    )
+    results = [timed(fit) for fit in fits]
+    return [(sse(data, labels), seconds) for labels, seconds in results]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument(
+        "--data", type=Path, default=local_minima.ROOT / "../shared/data"
+    )
+    arguments = parser.parse_args()
+    print("| data | k | differ by at most | starts | SSE, median | most | time |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.sets:
+        data, (k, most, starts, iterations) = load(name, arguments.data), SETS[name]
+        ratios, times = [], []
+        for seed in range(starts):
+            draw = np.random.default_rng(seed).choice(len(data), k, replace=False)
+            start = np.ascontiguousarray(data[np.sort(draw)])
+            (own, own_time), (other, other_time) = compare(
+                data, k, most, start, iterations
+            )
+            ratios.append(own / other)
+            times.append(other_time / own_time)
+        middle = statistics.median(ratios)
+        print(
+            f"| {name.split()[0]} | {k} | {most} | {starts} | {middle:.4f} "
+            f"| {max(ratios):.4f} | {statistics.median(times):.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

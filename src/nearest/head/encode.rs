@@ -1,0 +1,143 @@
+//! The codes of the centroids, and their panels.
+
+use super::super::code_kernels::{PANEL, Side, largest_code, offset};
+use super::super::codes::{Buffers, Coder, Rest};
+use super::super::frame::{CentroidTerms, Frame};
+use super::HeadSearch;
+use crate::error::{Result, try_vec};
+use crate::nearest::{Centroids, Row};
+use crate::threads::Threads;
+
+/// Centroids per task.
+const CENTROIDS: usize = 144;
+
+impl HeadSearch<'_> {
+    /// Centroids that are `left_out` get no code.
+    pub(super) fn encode_centroids(
+        &mut self,
+        left_out: &[u32],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let (dims, head) = (self.centroids.dims, self.coder.head);
+        let levels = self.coder.levels();
+        let (coder, frame, centroids) = (self.coder, self.frame, self.centroids);
+        let tasks = centroids.len().div_ceil(CENTROIDS);
+        let mut always = try_vec(Vec::new(), tasks, "centroids")?;
+        let coded: Vec<_> = self
+            .codes
+            .chunks_mut(CENTROIDS * head)
+            .zip(self.sides.chunks_mut(CENTROIDS))
+            .zip(self.rests.chunks_mut(CENTROIDS * levels))
+            .zip(self.values.chunks_mut(CENTROIDS * dims))
+            .zip(self.terms.chunks_mut(CENTROIDS))
+            .zip(self.inverse_norms.chunks_mut(CENTROIDS))
+            .zip(always.iter_mut())
+            .map(
+                |((((((codes, sides), rests), values), terms), inverse_norms), always)| Coded {
+                    codes,
+                    sides,
+                    rests,
+                    values,
+                    terms,
+                    inverse_norms,
+                    always,
+                },
+            )
+            .collect();
+        threads.run(
+            coded.into_iter().enumerate(),
+            || (Vec::new(), Buffers::default()),
+            |(scales, buffers), (task, coded)| {
+                let first = task * CENTROIDS;
+                let search = (frame, coder, centroids);
+                coded.fill(first, search, left_out, (scales, buffers));
+            },
+        )?;
+        self.always = always.concat();
+        let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
+        let panels = self.panels.codes.chunks_mut(PANEL * head);
+        threads.run(
+            panels
+                .zip(self.panels.units.chunks_mut(PANEL))
+                .zip(order.chunks(PANEL)),
+            || (),
+            |(), ((panel, units), order)| {
+                for (lane, (&j, unit)) in order.iter().zip(units).enumerate() {
+                    *unit = sides[j as usize].unit;
+                    let steps = panel.chunks_exact_mut(4 * PANEL);
+                    let codes = codes[j as usize * head..][..head].chunks_exact(4);
+                    for (step, codes) in steps.zip(codes) {
+                        step[4 * lane..][..4].copy_from_slice(codes);
+                    }
+                }
+            },
+        )
+    }
+}
+
+/// Some of the centroids, for one task to encode.
+struct Coded<'s> {
+    codes: &'s mut [u8],
+    sides: &'s mut [Side],
+    rests: &'s mut [Rest],
+    values: &'s mut [f32],
+    terms: &'s mut [CentroidTerms],
+    inverse_norms: &'s mut [f64],
+    always: &'s mut Vec<u32>,
+}
+
+impl Coded<'_> {
+    /// `first` is the number of the first. Those that are `left_out` get no
+    /// code, nor do those that go to `always`.
+    fn fill(
+        self,
+        first: usize,
+        search: (&Frame, &Coder, Centroids<'_>),
+        left_out: &[u32],
+        (scales, buffers): (&mut Vec<f32>, &mut Buffers),
+    ) {
+        let (frame, coder, centroids) = search;
+        let (dims, head, levels) = (frame.dims, coder.head, coder.levels());
+        scales.clear();
+        scales.resize(self.terms.len(), 0.0);
+        for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
+            let j = first + i;
+            let row = Row::new(centroids.row(j), frame.metric);
+            self.inverse_norms[i] = row.inverse_norm();
+            if left_out.binary_search(&(j as u32)).is_ok() {
+                continue;
+            }
+            let terms = frame.centroid(centroids, j, values);
+            if let (Some(terms), Some(scale)) = (terms, frame.row_scale(&row)) {
+                self.terms[i] = terms;
+                scales[i] = scale;
+            } else {
+                self.always.push(j as u32);
+            }
+        }
+        let values = &centroids.values[first * dims..][..self.values.len()];
+        let (cross, isa) = (coder.cross_slack(), coder.isa());
+        let (largest, offset) = (largest_code(isa), offset(isa));
+        coder.encode(
+            frame,
+            values,
+            scales,
+            largest,
+            buffers,
+            |i, code, mut side, rests| {
+                side.start = f32::NEG_INFINITY;
+                if side.unit > 0.0 {
+                    let CentroidTerms { offset, error, .. } = self.terms[i];
+                    side.start = (offset + error + 1e-6 * offset.abs()) as f32;
+                    side.norm *= (1.0001 * cross) as f32;
+                }
+                self.sides[i] = side;
+                self.rests[i * levels..][..levels].copy_from_slice(rests);
+                let codes = &mut self.codes[i * head..][..head];
+                for (to, &code) in codes.iter_mut().zip(code) {
+                    *to = (i32::from(code) + offset) as u8;
+                }
+            },
+        );
+    }
+}
