@@ -126,21 +126,24 @@ impl EightBit {
         threads: &Threads<'_>,
     ) -> Result<Option<HeadSearch<'c>>> {
         let search = |coder, source| HeadSearch::new(query, (coder, source), threads);
+        let forced = |engine| self.setting.engine == Some(engine);
         let mut least = HeadSearch::tile_cost(query.centroids, query.kernels);
         let mut best = None;
-        let forced = self.setting.engine == Some(Engine::Head);
         if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)
-            && (forced || !self.hopeless.load(Ordering::Relaxed))
+            && (forced(Engine::Head) || !self.hopeless.load(Ordering::Relaxed))
         {
             let (coder, codes) = &**made;
             let (found, cost) = search(coder, Source::Kept(codes))?;
             let hopeless = cost > HOPELESS * least;
             self.hopeless.store(hopeless, Ordering::Relaxed);
-            if cost < least || forced {
+            if forced(Engine::Head) {
+                return Ok(Some(found));
+            }
+            if cost < least {
                 (least, best) = (cost, Some(found));
             }
         }
-        let forced = self.setting.engine == Some(Engine::Plain);
+        let forced = forced(Engine::Plain);
         if forced || HeadSearch::least_cost(&self.plain, query.centroids) < least {
             let (found, cost) = search(&self.plain, Source::Made)?;
             if cost < least || forced {
