@@ -9,7 +9,13 @@ pub(crate) fn prefetch(values: &[f32]) {
         // SAFETY: prefetching has no effect but on time.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    for line in values.chunks(16) {
+        use super::simd::Simd;
+        // SAFETY: as above.
+        unsafe { super::arm::Neon::prefetch(line.as_ptr()) };
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = values;
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Centroids lie across lanes, `PANEL` to a panel, packed as steps of four
 //! dimensions; rows are broadcast from their codes as they lie in memory. Row
-//! codes are signed, centroid codes are offset to be unsigned, as the
-//! instructions want it; `start` takes the offset back.
+//! codes are signed, centroid codes are offset where the instructions want them
+//! unsigned; `start` takes the offset back.
 
 mod dot;
 pub(super) mod near;
@@ -15,7 +15,7 @@ use super::simd::Simd;
 use dot::{Dot, Ints, Kernel, run};
 use sweep::Sweep;
 
-pub(super) use dot::largest_code;
+pub(super) use dot::{largest_code, offset};
 pub(super) use scores::Guess;
 
 /// Centroids per panel.
@@ -60,11 +60,6 @@ pub(super) struct Hit {
     pub row: u32,
     pub panel: u32,
     pub mask: u64,
-}
-
-/// What is added to the codes of centroids.
-pub(super) fn offset(isa: Isa) -> i32 {
-    i32::from(largest_code(isa)) + 1
 }
 
 impl CodePanels {
@@ -190,7 +185,7 @@ impl Kernel for Check<'_> {
             let i = hit.row as usize;
             let (row, score) = (&sides.rows[i], scores[i]);
             let row_code = &sides.row_codes[i * head..][..head];
-            let start = (i32::from(D::LARGEST) + 1) * row.sum;
+            let start = D::OFFSET * row.sum;
             let mut mask = hit.mask;
             while mask != 0 {
                 let slot = hit.panel as usize * PANEL + mask.trailing_zeros() as usize;

@@ -180,18 +180,21 @@ impl Coder {
         rests: &mut [Rest],
     ) -> Side {
         match self.kernels.isa() {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: the CPU has the instruction set of the kernels.
             Isa::Avx512 | Isa::Vnni => unsafe {
                 self.encode_avx512(coordinates, norm, largest, code, rests)
             },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx2 | Isa::AvxVnni => unsafe {
                 self.encode_avx2(coordinates, norm, largest, code, rests)
             },
-            Isa::Portable => self.encode_one(coordinates, norm, largest, code, rests),
+            _ => self.encode_one(coordinates, norm, largest, code, rests),
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn encode_avx512(
         &self,
@@ -204,6 +207,7 @@ impl Coder {
         self.encode_one(coordinates, norm, largest, code, rests)
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn encode_avx2(
         &self,

@@ -8,6 +8,8 @@
 //! Rows are not centred, which a constant of each centroid makes up for:
 //! q·v + b = s x·v + (b − s m·v). See `docs/nearest.md` for the error.
 
+#[cfg(target_arch = "aarch64")]
+use super::arm::Neon;
 use super::exact::dot;
 use super::frame::{CentroidTerms, Frame, ROUNDOFF, RowBound};
 use super::isa::Isa;
@@ -66,8 +68,8 @@ impl Direct {
             Isa::Avx2 | Isa::AvxVnni => Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Vnni => Avx512::LANES,
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => Neon::LANES,
         };
         let none = Terms {
             start: f32::NEG_INFINITY,
@@ -119,8 +121,9 @@ impl Direct {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx512 | Isa::Vnni => unsafe { label_avx512(self, rows, labels) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Isa::Neon | Isa::NeonDot => unsafe { label::<Neon, 8>(self, rows, labels) },
         }
     }
 }

@@ -4,7 +4,6 @@ use super::codes::{Coder, RowCodes, SMALL};
 use super::engine::{Engine, Setting};
 use super::head::{HeadSearch, Query, Source};
 use super::level::cost;
-use super::tile::Kernels;
 use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -34,7 +33,7 @@ impl EightBit {
     pub fn new(points: &Points<'_>, setting: Setting) -> Self {
         EightBit {
             setting,
-            plain: Coder::plain(points.cols(), Kernels::new(setting.isa)),
+            plain: Coder::plain(points.cols(), setting.kernels()),
             principal: Principal::Untried,
             hopeless: AtomicBool::new(false),
         }

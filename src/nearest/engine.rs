@@ -1,6 +1,7 @@
 //! Which engine answers a search.
 
 use super::isa::Isa;
+use super::tile::Kernels;
 
 /// The float32 bounds are proved up to this many dimensions.
 const MAX_TILE_DIMS: usize = 1 << 16;
@@ -31,18 +32,22 @@ pub(super) enum Engine {
 
 /// What a search may use. For tests and measurements the environment can
 /// force both: `KENTRO_ENGINE` (`reference`, `tile`, `direct`, `head`,
-/// `plain`) and `KENTRO_ISA` (`portable`, `avx2`, `avxvnni`, `avx512`, `vnni`).
-/// Other values, and what the CPU lacks, are ignored. Results do not depend on
-/// either.
+/// `plain`) and `KENTRO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512`, `vnni`;
+/// `neon`, `neondot`). Other values, and what the CPU lacks, are ignored.
+/// Results do not depend on either.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
     pub engine: Option<Engine>,
     pub isa: Isa,
+    /// The instruction set of float32 tiles.
+    pub tiles: Isa,
 }
 
 impl Setting {
     pub fn from_environment() -> Self {
         let variable = |name| std::env::var(name).unwrap_or_default();
+        let forced = Isa::from_name(&variable("KENTRO_ISA")).filter(|isa| isa.is_available());
+        let isa = forced.unwrap_or(Isa::detect());
         Setting {
             engine: match variable("KENTRO_ENGINE").as_str() {
                 "reference" => Some(Engine::Reference),
@@ -52,16 +57,19 @@ impl Setting {
                 "plain" => Some(Engine::Plain),
                 _ => None,
             },
-            isa: Isa::from_name(&variable("KENTRO_ISA"))
-                .filter(|isa| isa.is_available())
-                .unwrap_or(Isa::detect()),
+            isa,
+            tiles: forced.unwrap_or(isa.for_tiles()),
         }
+    }
+
+    pub fn kernels(&self) -> Kernels {
+        Kernels::new(self.isa, self.tiles)
     }
 
     /// `principal`: whether codes of the principal coordinates are there, or
     /// would pay.
     pub fn choose(&self, dims: usize, centroids: usize, principal: bool) -> Engine {
-        let coded = self.isa >= Isa::Avx2 && dims >= MIN_CODED_DIMS;
+        let coded = self.isa.has_codes() && dims >= MIN_CODED_DIMS;
         match self.engine {
             Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
                 engine

@@ -6,73 +6,117 @@ pub(crate) enum Isa {
     /// Whatever the target guarantees; vectorised by the compiler.
     Portable,
     /// AVX2 and FMA: x86-64 since 2013 (Intel) and 2015 (AMD).
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX2 with AVX-VNNI, the 8-bit dot product of 256 bits: Intel since 2021
     /// where AVX-512 is missing.
+    #[cfg(target_arch = "x86_64")]
     AvxVnni,
     /// AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// AVX-512 with VNNI, the 8-bit dot product.
+    #[cfg(target_arch = "x86_64")]
     Vnni,
+    /// What every 64-bit ARM CPU has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with the 8-bit dot product: ARM since about 2018.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
-const ALL: [Isa; 5] = [
-    Isa::Portable,
-    Isa::Avx2,
-    Isa::AvxVnni,
-    Isa::Avx512,
-    Isa::Vnni,
+/// With the names that the environment variable `KENTRO_ISA` gives.
+const ALL: &[(Isa, &str)] = &[
+    (Isa::Portable, "portable"),
+    #[cfg(target_arch = "x86_64")]
+    (Isa::Avx2, "avx2"),
+    #[cfg(target_arch = "x86_64")]
+    (Isa::AvxVnni, "avxvnni"),
+    #[cfg(target_arch = "x86_64")]
+    (Isa::Avx512, "avx512"),
+    #[cfg(target_arch = "x86_64")]
+    (Isa::Vnni, "vnni"),
+    #[cfg(target_arch = "aarch64")]
+    (Isa::Neon, "neon"),
+    #[cfg(target_arch = "aarch64")]
+    (Isa::NeonDot, "neondot"),
 ];
 
 impl Isa {
     /// The best that this CPU has.
     pub fn detect() -> Self {
-        let available = ALL.into_iter().filter(|isa| isa.is_available());
-        available.max().unwrap_or(Isa::Portable)
-    }
-
-    /// Whether this CPU has it.
-    pub fn is_available(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("popcnt");
-            let avx512 = avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
-            match self {
-                Isa::Portable => true,
-                Isa::Avx2 => avx2,
-                Isa::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
-                Isa::Avx512 => avx512,
-                Isa::Vnni => avx512 && is_x86_feature_detected!("avx512vnni"),
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            self == Isa::Portable
-        }
+        Self::available().max().unwrap_or(Isa::Portable)
     }
 
     /// All that this CPU has.
-    #[cfg(test)]
-    pub fn available() -> Vec<Self> {
-        ALL.into_iter().filter(|isa| isa.is_available()).collect()
+    pub fn available() -> impl Iterator<Item = Self> {
+        let all = ALL.iter().map(|&(isa, _)| isa);
+        all.filter(|isa| isa.is_available())
+    }
+
+    /// Whether this CPU has it.
+    #[cfg(target_arch = "x86_64")]
+    pub fn is_available(self) -> bool {
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("popcnt");
+        let avx512 = avx2
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        match self {
+            Isa::Portable => true,
+            Isa::Avx2 => avx2,
+            Isa::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
+            Isa::Avx512 => avx512,
+            Isa::Vnni => avx512 && is_x86_feature_detected!("avx512vnni"),
+        }
+    }
+
+    /// Whether this CPU has it.
+    #[cfg(target_arch = "aarch64")]
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Portable | Isa::Neon => true,
+            Isa::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
+        }
+    }
+
+    /// Whether this CPU has it.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub fn is_available(self) -> bool {
+        true
+    }
+
+    /// Whether there are kernels for 8-bit codes that are faster than float32.
+    pub fn has_codes(self) -> bool {
+        match self {
+            Isa::Portable => false,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 | Isa::Vnni => true,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => false,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => true,
+        }
+    }
+
+    /// The fastest for float32 tiles on a CPU whose best is this. Where 512 bits
+    /// are gone over twice, they gain nothing in these.
+    pub fn for_tiles(self) -> Self {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Vnni if half_width() => Isa::Avx2,
+            isa => isa,
+        }
     }
 
     /// By the name that the environment variable `KENTRO_ISA` gives.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "portable" => Some(Isa::Portable),
-            "avx2" => Some(Isa::Avx2),
-            "avxvnni" => Some(Isa::AvxVnni),
-            "avx512" => Some(Isa::Avx512),
-            "vnni" => Some(Isa::Vnni),
-            _ => None,
-        }
+        let named = ALL.iter().find(|&&(_, known)| known == name);
+        named.map(|&(isa, _)| isa)
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) const GROUP: usize = 8;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 pub(super) mod cost {
-    use crate::nearest::isa::{Isa, half_width};
+    use crate::nearest::isa::Isa;
 
     pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
     pub(in crate::nearest) const CODE: f64 = 60.0;
@@ -25,10 +25,13 @@ pub(super) mod cost {
     /// Of a centroid in the 8-bit sweep over `dims` dimensions.
     pub(in crate::nearest) fn sweep(isa: Isa, dims: usize) -> f64 {
         let slower = match isa {
+            #[cfg(target_arch = "x86_64")]
             Isa::Vnni => passes(),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => 2.0 * passes(),
+            #[cfg(target_arch = "x86_64")]
             Isa::AvxVnni => 2.0,
-            Isa::Avx2 | Isa::Portable => 4.0,
+            _ => 4.0,
         };
         slower * (0.15 + dims as f64 / 120.0)
     }
@@ -36,8 +39,11 @@ pub(super) mod cost {
     /// Of a centroid's dimension in float32 tiles.
     pub(in crate::nearest) fn tile(isa: Isa) -> f64 {
         let slower = match isa {
+            #[cfg(target_arch = "x86_64")]
             Isa::Vnni | Isa::Avx512 => passes(),
-            Isa::AvxVnni | Isa::Avx2 | Isa::Portable => 2.0,
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni | Isa::Avx2 => 2.0,
+            _ => 4.0,
         };
         slower / 28.0
     }
@@ -63,8 +69,13 @@ pub(super) mod cost {
     }
 
     /// How often the CPU goes over a vector of 512 bits.
+    #[cfg(target_arch = "x86_64")]
     fn passes() -> f64 {
-        if half_width() { 2.0 } else { 1.0 }
+        if crate::nearest::isa::half_width() {
+            2.0
+        } else {
+            1.0
+        }
     }
 }
 

@@ -16,26 +16,22 @@
 #![allow(unsafe_code)]
 
 mod accumulate;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod basis;
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod bounds;
-#[cfg(target_arch = "x86_64")]
 mod code_kernels;
-#[cfg(target_arch = "x86_64")]
 mod codes;
 mod direct;
-#[cfg(target_arch = "x86_64")]
+mod dispatch;
 mod eight_bit;
 mod engine;
 mod exact;
 mod few;
 mod frame;
-#[cfg(target_arch = "x86_64")]
 mod head;
 mod isa;
 mod kd;
-#[cfg(target_arch = "x86_64")]
 mod level;
 mod pairwise;
 mod pick;
@@ -61,16 +57,13 @@ pub(crate) use kd::SortedRows;
 
 use bounds::{Bounds, Groups};
 use direct::Direct;
-#[cfg(target_arch = "x86_64")]
 use eight_bit::EightBit;
 use engine::{Engine, Setting};
 use frame::Frame;
-#[cfg(target_arch = "x86_64")]
 use head::{HeadScratch, HeadSearch, Query};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, nearest_of};
 use search::{TileScratch, TileSearch};
-use tile::Kernels;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -182,7 +175,6 @@ pub(crate) struct Nearest<'a> {
     /// Searches so far, and how many are expected.
     calls: usize,
     searches: usize,
-    #[cfg(target_arch = "x86_64")]
     eight_bit: EightBit,
     /// What the searches before rule out for the next.
     bounds: Option<Bounds>,
@@ -207,7 +199,6 @@ impl<'a> Nearest<'a> {
             memory_limit: memory::budget(None),
             calls: 0,
             searches: 1,
-            #[cfg(target_arch = "x86_64")]
             eight_bit: EightBit::new(points, setting),
             bounds: None,
             changed: 1.0,
@@ -338,7 +329,6 @@ impl<'a> Nearest<'a> {
                         found(i, label, &|| row(i).distance(centroids.row(label as usize)));
                     };
                     match &search {
-                        #[cfg(target_arch = "x86_64")]
                         Search::Head(search) => {
                             let scratch = &mut scratch.head;
                             let bounds = groups
@@ -409,7 +399,6 @@ impl<'a> Nearest<'a> {
                     }
                 };
                 match &search {
-                    #[cfg(target_arch = "x86_64")]
                     Search::Head(search) => {
                         search.top(first, block, &mut scratch.head, found);
                     }
@@ -455,7 +444,6 @@ impl<'a> Nearest<'a> {
     }
 
     /// The engine for this search, with what it keeps between searches made.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     fn choose_engine(
         &mut self,
         centroids: Centroids<'_>,
@@ -463,21 +451,16 @@ impl<'a> Nearest<'a> {
         count: usize,
         threads: &Threads<'_>,
     ) -> Result<Engine> {
-        #[cfg(target_arch = "x86_64")]
         let principal =
             self.eight_bit
                 .pays(self.points, centroids.len(), self.calls, self.searches);
-        #[cfg(not(target_arch = "x86_64"))]
-        let principal = false;
         let (dims, clusters) = (centroids.dims, centroids.len());
         let engine = self.setting.choose(dims, clusters, principal);
         self.calls += 1;
-        #[cfg(target_arch = "x86_64")]
         let engine = match engine {
             Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
             engine => engine,
         };
-        #[cfg(target_arch = "x86_64")]
         if engine == Engine::Head {
             let query = Query {
                 points: self.points,
@@ -486,7 +469,7 @@ impl<'a> Nearest<'a> {
                 labels,
                 order: None,
                 count,
-                kernels: Kernels::new(self.setting.isa),
+                kernels: self.setting.kernels(),
             };
             let only = self.searches == 1;
             self.eight_bit
@@ -504,12 +487,9 @@ impl<'a> Nearest<'a> {
         if kept.is_some() || !pays || centroids.bias.is_some() {
             return Ok(kept);
         }
-        #[cfg(target_arch = "x86_64")]
         let room = self
             .eight_bit
             .room_for_bounds(self.points, self.memory_limit);
-        #[cfg(not(target_arch = "x86_64"))]
-        let room = 0;
         Bounds::new(self.points.rows(), centroids, room)
     }
 
@@ -526,8 +506,7 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Reference {
             return Ok(Search::Reference);
         }
-        let kernels = Kernels::new(self.setting.isa);
-        #[cfg(target_arch = "x86_64")]
+        let kernels = self.setting.kernels();
         if matches!(engine, Engine::Head | Engine::Plain) {
             let query = Query {
                 points: self.points,
@@ -570,7 +549,6 @@ fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Vec<Option<&m
 enum Search<'c> {
     Reference,
     Tile(Box<TileSearch<'c>>),
-    #[cfg(target_arch = "x86_64")]
     Head(Box<HeadSearch<'c>>),
 }
 
@@ -578,7 +556,6 @@ impl Search<'_> {
     /// Whether [`Bounds`] tell this search something, and learn from it.
     fn can_bound(&self) -> bool {
         match self {
-            #[cfg(target_arch = "x86_64")]
             Search::Head(search) => search.can_bound(),
             Search::Reference | Search::Tile(_) => false,
         }
@@ -591,6 +568,5 @@ struct Scratch {
     block: Vec<f32>,
     hints: Vec<u32>,
     tile: TileScratch,
-    #[cfg(target_arch = "x86_64")]
     head: HeadScratch,
 }

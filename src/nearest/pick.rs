@@ -29,7 +29,7 @@ pub(super) fn pick(
     candidates: &mut [Vec<u32>],
 ) {
     assert!(scores.slopes.len() == kernels.shape.width && candidates.len() >= kernels.shape.width);
-    match kernels.isa() {
+    match kernels.tiles() {
         Isa::Portable => pick_lanes::<8>(scores, count, candidates),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: kernels are of an instruction set that the CPU has.
@@ -37,8 +37,8 @@ pub(super) fn pick(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx512 | Isa::Vnni => unsafe { pick_avx512(scores, count, candidates) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("Isa::detect returns Portable"),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonDot => pick_lanes::<8>(scores, count, candidates),
     }
 }
 

@@ -156,16 +156,20 @@ fn cases() -> Vec<Case> {
 
 fn settings() -> Vec<Setting> {
     let on = |engine: Engine| {
-        let isas = Isa::available().into_iter();
-        isas.map(move |isa| Setting {
+        Isa::available().map(move |isa| Setting {
             engine: Some(engine),
             isa,
+            tiles: isa,
         })
     };
-    [Engine::Tile, Engine::Direct, Engine::Head, Engine::Plain]
-        .into_iter()
-        .flat_map(on)
-        .collect()
+    let engines = [Engine::Tile, Engine::Direct, Engine::Head, Engine::Plain];
+    let mut settings: Vec<Setting> = engines.into_iter().flat_map(on).collect();
+    settings.push(Setting {
+        engine: Some(Engine::Head),
+        isa: Isa::detect(),
+        tiles: Isa::Portable,
+    });
+    settings
 }
 
 /// Runs `check` on each case with both metrics; centroids are made to suit.
@@ -195,6 +199,7 @@ fn for_each_case(check: impl Fn(&str, &Points<'_>, Metric, Centroids<'_>)) {
 const REFERENCE: Setting = Setting {
     engine: Some(Engine::Reference),
     isa: Isa::Portable,
+    tiles: Isa::Portable,
 };
 
 #[test]
@@ -313,7 +318,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
             }
             let coded = matches!(setting.engine, Some(Engine::Head | Engine::Plain));
-            let expected = coded && setting.isa >= Isa::Avx2;
+            let expected = coded && setting.isa.has_codes();
             assert_eq!(bounded > 15, expected, "{metric:?}, {setting:?}");
         }
     }

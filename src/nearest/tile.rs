@@ -5,30 +5,18 @@
 //! centroids are broadcast from a panel packed as dims × `MR`. The
 //! `NV` × `MR` sums stay in registers for the whole dot product.
 
+use super::dispatch::{Kernel, run};
 use super::isa::Isa;
-use super::simd::{Portable, Simd};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
+use super::simd::Simd;
 use crate::error::{Result, try_vec};
 
-/// The shape of the tile that suits an instruction set.
+/// The shape of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Rows per tile.
     pub width: usize,
     /// Centroids per tile.
     pub height: usize,
-}
-
-impl Shape {
-    pub fn of(isa: Isa) -> Self {
-        let (width, height) = match isa {
-            Isa::Portable => (8, 4),
-            Isa::Avx2 | Isa::AvxVnni => (16, 6),
-            Isa::Avx512 | Isa::Vnni => (48, 8),
-        };
-        Shape { width, height }
-    }
 }
 
 /// Centroids, in panels of `height`, with the start value of each sum. The
@@ -89,21 +77,26 @@ impl Best {
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {
     isa: Isa,
+    /// The instruction set of the float32 tiles.
+    tiles: Isa,
     pub shape: Shape,
 }
 
 impl Kernels {
-    /// `isa` must be one that this CPU has.
-    pub fn new(isa: Isa) -> Self {
-        assert!(isa.is_available());
-        Kernels {
-            isa,
-            shape: Shape::of(isa),
-        }
+    /// Both must be instruction sets that this CPU has.
+    pub fn new(isa: Isa, tiles: Isa) -> Self {
+        assert!(isa.is_available() && tiles.is_available());
+        // SAFETY: the CPU has it; the kernel asks for nothing.
+        let shape = unsafe { run(tiles, FindShape) };
+        Kernels { isa, tiles, shape }
     }
 
     pub fn isa(self) -> Isa {
         self.isa
+    }
+
+    pub fn tiles(self) -> Isa {
+        self.tiles
     }
 
     /// Packs up to `shape.width` rows as dims × width: x · scale − centre, a
@@ -120,19 +113,16 @@ impl Kernels {
         let count = scales.len();
         assert!(count <= width && rows.len() == count * dims);
         assert!(packed.len() == width * dims && norms.len() == width);
-        match self.isa {
-            // SAFETY: the CPU has the instruction set (checked by `new`) and
-            // the lengths are those that the kernel asks for.
-            Isa::Portable => unsafe { pack::<Portable>(rows, scales, centre, packed, norms) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { pack_avx2(rows, scales, centre, packed, norms) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Isa::Avx512 | Isa::Vnni => unsafe { pack_avx512(rows, scales, centre, packed, norms) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
-        }
+        let pack = Pack {
+            rows,
+            scales,
+            centre,
+            packed,
+            norms,
+        };
+        // SAFETY: the CPU has the instruction set (checked by `new`) and the
+        // lengths are those that the kernel asks for.
+        unsafe { run(self.tiles, pack) }
     }
 
     /// Updates `best` of every packed row by the scores of all centroids.
@@ -140,18 +130,14 @@ impl Kernels {
     pub fn find_best(self, packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
         self.check(packed, panels);
         assert!(best.first.len() * panels.dims == packed.len());
-        match self.isa {
-            // SAFETY: as in `pack`.
-            Isa::Portable => unsafe { find_best::<Portable, 1, 4>(packed, panels, best, ahead) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { find_best_avx2(packed, panels, best, ahead) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx512 | Isa::Vnni => unsafe { find_best_avx512(packed, panels, best, ahead) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
-        }
+        let find = FindBest {
+            packed,
+            panels,
+            best,
+            ahead,
+        };
+        // SAFETY: as in `pack`.
+        unsafe { run(self.tiles, find) }
     }
 
     /// Writes the scores of one tile of packed rows: centroids × width.
@@ -159,35 +145,26 @@ impl Kernels {
         self.check(packed, panels);
         assert!(packed.len() == self.shape.width * panels.dims);
         assert!(scores.len() == self.shape.width * panels.starts.len());
-        match self.isa {
-            // SAFETY: as in `pack`.
-            Isa::Portable => unsafe { all_scores::<Portable, 1, 4>(packed, panels, scores) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { scores_avx2(packed, panels, scores) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx512 | Isa::Vnni => unsafe { scores_avx512(packed, panels, scores) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
-        }
+        let all = AllScores {
+            packed,
+            panels,
+            scores,
+        };
+        // SAFETY: as in `pack`.
+        unsafe { run(self.tiles, all) }
     }
 
     /// Σ (x · scale − centre) · v of one pair.
     pub fn pair(self, x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
         assert!(x.len() == v.len() && centre.len() == v.len());
-        match self.isa {
-            // SAFETY: as in `pack`.
-            Isa::Portable => unsafe { pair::<Portable>(x, scale, centre, v) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { pair_avx2(x, scale, centre, v) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as in `pack`.
-            Isa::Avx512 | Isa::Vnni => unsafe { pair_avx512(x, scale, centre, v) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("Isa::detect returns Portable"),
-        }
+        let pair = Pair {
+            x,
+            scale,
+            centre,
+            v,
+        };
+        // SAFETY: as in `pack`.
+        unsafe { run(self.tiles, pair) }
     }
 
     fn check(self, packed: &[f32], panels: &Panels) {
@@ -198,112 +175,76 @@ impl Kernels {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn pack_avx2(rows: &[f32], scales: &[f32], centre: &[f32], packed: &mut [f32], norms: &mut [f32]) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { pack::<Avx2>(rows, scales, centre, packed, norms) }
-}
+struct FindShape;
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn pack_avx512(
-    rows: &[f32],
-    scales: &[f32],
-    centre: &[f32],
-    packed: &mut [f32],
-    norms: &mut [f32],
-) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { pack::<Avx512>(rows, scales, centre, packed, norms) }
-}
+impl Kernel for FindShape {
+    type Output = Shape;
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn find_best_avx2(packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { find_best::<Avx2, 2, 6>(packed, panels, best, ahead) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn find_best_avx512(packed: &[f32], panels: &Panels, best: &mut Best, ahead: *const f32) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { find_best::<Avx512, 3, 8>(packed, panels, best, ahead) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn scores_avx2(packed: &[f32], panels: &Panels, scores: &mut [f32]) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { all_scores::<Avx2, 2, 6>(packed, panels, scores) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn scores_avx512(packed: &[f32], panels: &Panels, scores: &mut [f32]) {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { all_scores::<Avx512, 3, 8>(packed, panels, scores) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn pair_avx2(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { pair::<Avx2>(x, scale, centre, v) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn pair_avx512(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
-    // SAFETY: the features are enabled here; lengths checked by the caller.
-    unsafe { pair::<Avx512>(x, scale, centre, v) }
-}
-
-/// # Safety
-/// The CPU has `S`; lengths as [`Kernels::pack`] checks them.
-#[inline(always)]
-unsafe fn pack<S: Simd>(
-    rows: &[f32],
-    scales: &[f32],
-    centre: &[f32],
-    packed: &mut [f32],
-    norms: &mut [f32],
-) {
-    const MAX_LANES: usize = 16;
-    let (dims, width, lanes) = (centre.len(), norms.len(), S::LANES);
-    let whole = dims - dims % lanes;
-    for first in (0..width).step_by(lanes) {
-        let count = scales.len().saturating_sub(first).min(lanes);
-        // SAFETY: columns below `whole` leave room for a vector in each of the
-        // `count` rows; the square is written at rows t < dims, lanes < width.
-        unsafe {
-            let mut norm = S::splat(0.0);
-            for t in (0..whole).step_by(lanes) {
-                let m = S::load(centre.as_ptr().add(t));
-                let minus_m = S::mul_add(m, S::splat(-1.0), S::splat(0.0));
-                let mut square = [S::splat(0.0); MAX_LANES];
-                for (r, row) in square[..count].iter_mut().enumerate() {
-                    let x = S::load(rows.as_ptr().add((first + r) * dims + t));
-                    *row = S::mul_add(x, S::splat(scales[first + r]), minus_m);
-                }
-                S::transpose(&mut square[..lanes]);
-                for (c, &column) in square[..lanes].iter().enumerate() {
-                    norm = S::mul_add(column, column, norm);
-                    S::store(packed.as_mut_ptr().add((t + c) * width + first), column);
-                }
-            }
-            S::store(norms.as_mut_ptr().add(first), norm);
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) -> Shape {
+        Shape {
+            width: NV * S::LANES,
+            height: MR,
         }
-        for t in whole..dims {
-            for lane in 0..lanes {
-                let i = first + lane;
-                let q = match lane < count {
-                    true => rows[i * dims + t] * scales[i] - centre[t],
-                    false => 0.0,
-                };
-                packed[t * width + i] = q;
-                norms[i] += q * q;
+    }
+}
+
+/// Lengths as [`Kernels::pack`] checks them.
+struct Pack<'a> {
+    rows: &'a [f32],
+    scales: &'a [f32],
+    centre: &'a [f32],
+    packed: &'a mut [f32],
+    norms: &'a mut [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        let Pack {
+            rows,
+            scales,
+            centre,
+            packed,
+            norms,
+        } = self;
+        const MAX_LANES: usize = 16;
+        let (dims, width, lanes) = (centre.len(), norms.len(), S::LANES);
+        let whole = dims - dims % lanes;
+        for first in (0..width).step_by(lanes) {
+            let count = scales.len().saturating_sub(first).min(lanes);
+            // SAFETY: columns below `whole` leave room for a vector in each of the
+            // `count` rows; the square is written at rows t < dims, lanes < width.
+            unsafe {
+                let mut norm = S::splat(0.0);
+                for t in (0..whole).step_by(lanes) {
+                    let m = S::load(centre.as_ptr().add(t));
+                    let minus_m = S::mul_add(m, S::splat(-1.0), S::splat(0.0));
+                    let mut square = [S::splat(0.0); MAX_LANES];
+                    for (r, row) in square[..count].iter_mut().enumerate() {
+                        let x = S::load(rows.as_ptr().add((first + r) * dims + t));
+                        *row = S::mul_add(x, S::splat(scales[first + r]), minus_m);
+                    }
+                    S::transpose(&mut square[..lanes]);
+                    for (c, &column) in square[..lanes].iter().enumerate() {
+                        norm = S::mul_add(column, column, norm);
+                        S::store(packed.as_mut_ptr().add((t + c) * width + first), column);
+                    }
+                }
+                S::store(norms.as_mut_ptr().add(first), norm);
+            }
+            for t in whole..dims {
+                for lane in 0..lanes {
+                    let i = first + lane;
+                    let q = match lane < count {
+                        true => rows[i * dims + t] * scales[i] - centre[t],
+                        false => 0.0,
+                    };
+                    packed[t * width + i] = q;
+                    norms[i] += q * q;
+                }
             }
         }
     }
@@ -349,109 +290,146 @@ unsafe fn tile<S: Simd, const NV: usize, const MR: usize, const FETCH: bool>(
     }
 }
 
-/// # Safety
-/// The CPU has `S`; lengths as [`Kernels::find_best`] checks them.
-#[inline(always)]
-unsafe fn find_best<S: Simd, const NV: usize, const MR: usize>(
-    packed: &[f32],
-    panels: &Panels,
-    best: &mut Best,
+/// Lengths as [`Kernels::find_best`] checks them.
+struct FindBest<'a> {
+    packed: &'a [f32],
+    panels: &'a Panels,
+    best: &'a mut Best,
     ahead: *const f32,
-) {
-    let (dims, width) = (panels.dims, NV * S::LANES);
-    let starts = panels.starts.chunks_exact(MR);
-    let values = panels.values.chunks_exact(MR * dims);
-    for (p, (starts, panel)) in starts.zip(values).enumerate() {
-        for (r, packed) in packed.chunks_exact(width * dims).enumerate() {
-            // SAFETY: the chunks have the lengths that `tile` asks for, and
-            // `best` holds a value for each packed row.
+}
+
+impl Kernel for FindBest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        let FindBest {
+            packed,
+            panels,
+            best,
+            ahead,
+        } = self;
+        let (dims, width) = (panels.dims, NV * S::LANES);
+        let starts = panels.starts.chunks_exact(MR);
+        let values = panels.values.chunks_exact(MR * dims);
+        for (p, (starts, panel)) in starts.zip(values).enumerate() {
+            for (r, packed) in packed.chunks_exact(width * dims).enumerate() {
+                // SAFETY: the chunks have the lengths that `tile` asks for, and
+                // `best` holds a value for each packed row.
+                unsafe {
+                    let (rows, panel, starts) = (packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
+                    let sums = match p {
+                        0 => {
+                            let ahead = ahead.wrapping_add(r * width * dims);
+                            tile::<S, NV, MR, true>(dims, rows, panel, starts, ahead)
+                        }
+                        _ => tile::<S, NV, MR, false>(dims, rows, panel, starts, ahead),
+                    };
+                    for v in 0..NV {
+                        let at = r * width + v * S::LANES;
+                        let mut first = S::load(best.first.as_ptr().add(at));
+                        let mut second = S::load(best.second.as_ptr().add(at));
+                        let mut index = S::load(best.index.as_ptr().add(at));
+                        for (j, sums) in sums.iter().enumerate() {
+                            let score = sums[v];
+                            let here = S::splat(f32::from_bits((p * MR + j) as u32));
+                            second = S::max(second, S::min(first, score));
+                            index = S::if_greater(score, first, here, index);
+                            first = S::max(first, score);
+                        }
+                        S::store(best.first.as_mut_ptr().add(at), first);
+                        S::store(best.second.as_mut_ptr().add(at), second);
+                        S::store(best.index.as_mut_ptr().add(at), index);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lengths as [`Kernels::scores`] checks them.
+struct AllScores<'a> {
+    packed: &'a [f32],
+    panels: &'a Panels,
+    scores: &'a mut [f32],
+}
+
+impl Kernel for AllScores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        let AllScores {
+            packed,
+            panels,
+            scores,
+        } = self;
+        let (dims, width) = (panels.dims, NV * S::LANES);
+        let starts = panels.starts.chunks_exact(MR);
+        let values = panels.values.chunks_exact(MR * dims);
+        let scores = scores.chunks_exact_mut(MR * width);
+        for ((starts, panel), scores) in starts.zip(values).zip(scores) {
+            // SAFETY: the chunks have the lengths that `tile` asks for.
             unsafe {
                 let (rows, panel, starts) = (packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
-                let sums = match p {
-                    0 => {
-                        let ahead = ahead.wrapping_add(r * width * dims);
-                        tile::<S, NV, MR, true>(dims, rows, panel, starts, ahead)
+                let sums = tile::<S, NV, MR, false>(dims, rows, panel, starts, rows);
+                for (j, sums) in sums.iter().enumerate() {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        S::store(scores.as_mut_ptr().add((j * NV + v) * S::LANES), sum);
                     }
-                    _ => tile::<S, NV, MR, false>(dims, rows, panel, starts, ahead),
-                };
-                for v in 0..NV {
-                    let at = r * width + v * S::LANES;
-                    let mut first = S::load(best.first.as_ptr().add(at));
-                    let mut second = S::load(best.second.as_ptr().add(at));
-                    let mut index = S::load(best.index.as_ptr().add(at));
-                    for (j, sums) in sums.iter().enumerate() {
-                        let score = sums[v];
-                        let here = S::splat(f32::from_bits((p * MR + j) as u32));
-                        second = S::max(second, S::min(first, score));
-                        index = S::if_greater(score, first, here, index);
-                        first = S::max(first, score);
-                    }
-                    S::store(best.first.as_mut_ptr().add(at), first);
-                    S::store(best.second.as_mut_ptr().add(at), second);
-                    S::store(best.index.as_mut_ptr().add(at), index);
                 }
             }
         }
     }
 }
 
-/// # Safety
-/// The CPU has `S`; lengths as [`Kernels::scores`] checks them.
-#[inline(always)]
-unsafe fn all_scores<S: Simd, const NV: usize, const MR: usize>(
-    packed: &[f32],
-    panels: &Panels,
-    scores: &mut [f32],
-) {
-    let (dims, width) = (panels.dims, NV * S::LANES);
-    let starts = panels.starts.chunks_exact(MR);
-    let values = panels.values.chunks_exact(MR * dims);
-    let scores = scores.chunks_exact_mut(MR * width);
-    for ((starts, panel), scores) in starts.zip(values).zip(scores) {
-        // SAFETY: the chunks have the lengths that `tile` asks for.
-        unsafe {
-            let (rows, panel, starts) = (packed.as_ptr(), panel.as_ptr(), starts.as_ptr());
-            let sums = tile::<S, NV, MR, false>(dims, rows, panel, starts, rows);
-            for (j, sums) in sums.iter().enumerate() {
-                for (v, &sum) in sums.iter().enumerate() {
-                    S::store(scores.as_mut_ptr().add((j * NV + v) * S::LANES), sum);
-                }
-            }
-        }
-    }
+/// Slices of one length.
+struct Pair<'a> {
+    x: &'a [f32],
+    scale: f32,
+    centre: &'a [f32],
+    v: &'a [f32],
 }
 
-/// # Safety
-/// The CPU has `S`; the slices have one length.
-#[inline(always)]
-unsafe fn pair<S: Simd>(x: &[f32], scale: f32, centre: &[f32], v: &[f32]) -> f32 {
-    const SUMS: usize = 4;
-    let dims = v.len();
-    let step = SUMS * S::LANES;
-    let whole = dims - dims % step;
-    // SAFETY: vectors below `whole` lie within the slices.
-    let mut sum = unsafe {
-        let (scales, minus) = (S::splat(scale), S::splat(-1.0));
-        let mut sums = [S::splat(0.0); SUMS];
-        for t in (0..whole).step_by(step) {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let at = t + i * S::LANES;
-                let m = S::load(centre.as_ptr().add(at));
-                let minus_m = S::mul_add(m, minus, S::splat(0.0));
-                let q = S::mul_add(S::load(x.as_ptr().add(at)), scales, minus_m);
-                *sum = S::mul_add(q, S::load(v.as_ptr().add(at)), *sum);
+impl Kernel for Pair<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) -> f32 {
+        let Pair {
+            x,
+            scale,
+            centre,
+            v,
+        } = self;
+        const SUMS: usize = 4;
+        let dims = v.len();
+        let step = SUMS * S::LANES;
+        let whole = dims - dims % step;
+        // SAFETY: vectors below `whole` lie within the slices.
+        let mut sum = unsafe {
+            let (scales, minus) = (S::splat(scale), S::splat(-1.0));
+            let mut sums = [S::splat(0.0); SUMS];
+            for t in (0..whole).step_by(step) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let at = t + i * S::LANES;
+                    let m = S::load(centre.as_ptr().add(at));
+                    let minus_m = S::mul_add(m, minus, S::splat(0.0));
+                    let q = S::mul_add(S::load(x.as_ptr().add(at)), scales, minus_m);
+                    *sum = S::mul_add(q, S::load(v.as_ptr().add(at)), *sum);
+                }
             }
+            let mut lanes = [0.0f32; 16];
+            let mut total = 0.0;
+            for sum in sums {
+                S::store(lanes.as_mut_ptr(), sum);
+                total += lanes[..S::LANES].iter().sum::<f32>();
+            }
+            total
+        };
+        for t in whole..dims {
+            sum += (x[t] * scale - centre[t]) * v[t];
         }
-        let mut lanes = [0.0f32; 16];
-        let mut total = 0.0;
-        for sum in sums {
-            S::store(lanes.as_mut_ptr(), sum);
-            total += lanes[..S::LANES].iter().sum::<f32>();
-        }
-        total
-    };
-    for t in whole..dims {
-        sum += (x[t] * scale - centre[t]) * v[t];
+        sum
     }
-    sum
 }

@@ -93,7 +93,7 @@ fn equals_brute_force_on_every_instruction_set() {
     let threads = Threads::exactly(1, None).unwrap();
     for dims in 1..=MAX_DIMS {
         for kind in ["uniform", "blobs", "grid", "offset", "tiny", "outliers"] {
-            let all = Isa::available().into_iter();
+            let all = Isa::available();
             let all: Vec<_> = all.map(|isa| check(kind, dims, isa, &threads)).collect();
             for totals in &all[1..] {
                 for (a, b) in totals.iter().zip(&all[0]) {
