@@ -6,7 +6,8 @@
 //! of two, which rounds nothing, brings the data into a range where squares
 //! neither overflow nor vanish.
 
-use crate::error::{KMeansError, Result, try_vec};
+use crate::error::{Result, try_vec};
+use crate::memory::Zeros;
 use crate::metric::Metric;
 use crate::nearest::{GROUP, PANEL, Row, pack, squared_distances};
 use crate::points::Points;
@@ -24,7 +25,7 @@ const COSINE_NOISE: f32 = 1e-14;
 /// Distances of candidates (rows) to points (columns), in a unit of their own.
 /// Each point may carry a weight, by which its column is multiplied.
 pub(crate) struct Distances {
-    values: Vec<f32>,
+    values: Zeros,
     points: usize,
     /// What a distance of 1 stands for.
     unit: f64,
@@ -158,7 +159,7 @@ impl<'a> Scaled<'a> {
     /// O(n²·d) time, 4·n² bytes.
     pub fn all_pairs(&self, threads: &Threads<'_>) -> Result<Distances> {
         let n = self.points.rows();
-        let mut values = matrix(n, n, threads)?;
+        let mut values = matrix(n, n)?;
         let all: Vec<usize> = (0..n).collect();
         let blocks: Vec<&[usize]> = all.chunks(TILE).collect();
         let mut tiles = tiles(&mut values, n);
@@ -219,7 +220,7 @@ impl<'a> Scaled<'a> {
         threads: &Threads<'_>,
     ) -> Result<Distances> {
         let mut distances = Distances {
-            values: matrix(candidates.len(), points.len(), threads)?,
+            values: matrix(candidates.len(), points.len())?,
             points: points.len(),
             unit: self.unit,
             fixed: self.without_direction() as f64,
@@ -400,25 +401,8 @@ fn write_part(out: &mut [f32], first: usize, block: &[f32]) {
     out[..len].copy_from_slice(&block[..len]);
 }
 
-/// Zeros. The system hands out memory as it is written, which takes a while:
-/// so it is written in parts, between which the observer may cancel.
-fn matrix(rows: usize, columns: usize, threads: &Threads<'_>) -> Result<Vec<f32>> {
-    const PART: usize = 1 << 22;
-    let out_of_memory = |bytes| KMeansError::OutOfMemory {
-        bytes,
-        purpose: "distance matrix",
-    };
-    let len = rows.checked_mul(columns);
-    let len = len.ok_or_else(|| out_of_memory(usize::MAX))?;
-    let mut values: Vec<f32> = Vec::new();
-    values
-        .try_reserve_exact(len)
-        .map_err(|_| out_of_memory(len.saturating_mul(size_of::<f32>())))?;
-    while values.len() < len {
-        values.resize(len.min(values.len() + PART), 0.0);
-        threads.poll()?;
-    }
-    Ok(values)
+fn matrix(rows: usize, columns: usize) -> Result<Zeros> {
+    Zeros::new(rows.saturating_mul(columns), "distance matrix")
 }
 
 /// Cuts a matrix of rows of `width` into tiles, in row-major order of tiles;
