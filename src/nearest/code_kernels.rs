@@ -10,6 +10,7 @@ pub(super) mod near;
 mod scores;
 mod sweep;
 
+use super::aligned::Aligned;
 use super::isa::Isa;
 use super::simd::Simd;
 use dot::{Dot, Ints, Kernel, run};
@@ -27,9 +28,9 @@ pub(super) const CLASSES: usize = 16;
 pub(super) struct CodePanels {
     pub isa: Isa,
     /// Panels × (stride / 4) × PANEL × 4, offset by [`offset`].
-    pub codes: Vec<u8>,
+    pub codes: Aligned<u8>,
     /// Code unit of each centroid.
-    pub units: Vec<f32>,
+    pub units: Aligned<f32>,
     /// Dimensions of a code.
     pub stride: usize,
 }
@@ -37,9 +38,9 @@ pub(super) struct CodePanels {
 /// What the scores of the centroids need when `dims` dimensions are compared.
 pub(super) struct Terms {
     pub dims: usize,
-    pub starts: Vec<f32>,
+    pub starts: Aligned<f32>,
     /// Factors of the rows' tail norms.
-    pub tails: Vec<f32>,
+    pub tails: Aligned<f32>,
 }
 
 /// Row codes of one block, with the terms of their scores: for each row

@@ -4,6 +4,7 @@
 //! dimensions as they are.
 
 use super::Row;
+use super::aligned::Aligned;
 use super::basis::{Basis, LEVEL};
 use super::code_kernels::Side;
 use super::frame::{FAR, Frame, ROUNDOFF};
@@ -136,9 +137,9 @@ impl Coder {
         code.resize(self.head, 0);
         rests.resize(self.levels(), Rest::default());
         if let Some(basis) = &self.basis {
-            packed.resize(width * dims, 0.0);
+            packed.resize(0.0, width * dims);
             squares.resize(width, 0.0);
-            scores.resize(width * basis.panels.starts.len(), 0.0);
+            scores.resize(0.0, width * basis.panels.starts.len());
         }
         let tiles = values.chunks(width * dims).zip(scales.chunks(width));
         for (tile, (values, scales)) in tiles.enumerate() {
@@ -313,9 +314,9 @@ fn round(values: &[f32], unit: f32, largest: i8, codes: &mut [i8]) -> (f64, f64)
 /// Buffers of [`Coder::encode`].
 #[derive(Default)]
 pub(super) struct Buffers {
-    packed: Vec<f32>,
+    packed: Aligned<f32>,
     squares: Vec<f32>,
-    scores: Vec<f32>,
+    scores: Aligned<f32>,
     coordinates: Vec<f32>,
     code: Vec<i8>,
     rests: Vec<Rest>,

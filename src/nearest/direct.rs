@@ -8,6 +8,7 @@
 //! Rows are not centred, which a constant of each centroid makes up for:
 //! q·v + b = s x·v + (b − s m·v). See `docs/nearest.md` for the error.
 
+use super::aligned::Aligned;
 #[cfg(target_arch = "aarch64")]
 use super::arm::Neon;
 use super::exact::dot;
@@ -34,7 +35,7 @@ pub(super) struct Direct {
     dims: usize,
     lanes: usize,
     /// Vectors of centroids, each dims × lanes.
-    values: Vec<f32>,
+    values: Aligned<f32>,
     terms: Vec<Terms>,
     /// What rows are multiplied by; `None`: by 1 / ‖x‖.
     scale: Option<f32>,
@@ -80,7 +81,7 @@ impl Direct {
             isa,
             dims,
             lanes,
-            values: try_vec(0.0, values, "centroid panels")?,
+            values: Aligned::new(0.0, values, "centroid panels")?,
             terms: try_vec(none, centroids.len(), "centroid panels")?,
             scale: match frame.metric {
                 Metric::Euclidean => Some(frame.scale),

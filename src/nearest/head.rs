@@ -10,6 +10,7 @@ mod encode;
 mod near;
 pub(in crate::nearest) mod top;
 
+use super::aligned::Aligned;
 use super::bounds::RowBounds;
 use super::code_kernels::near::Reaches;
 use super::code_kernels::{
@@ -98,7 +99,7 @@ pub(super) struct HeadScratch {
     hits: Vec<Hit>,
     pairs: Vec<Pair>,
     guesses: Vec<Guess>,
-    bounds: Vec<f32>,
+    bounds: Aligned<f32>,
     leaders: Vec<Leader>,
     reaches: Reaches,
     unassigned: Vec<u32>,
@@ -163,8 +164,8 @@ impl<'a> HeadSearch<'a> {
             order,
             panels: CodePanels {
                 isa: kernels.isa(),
-                codes: try_vec(offset as u8, padded * head, PURPOSE)?,
-                units: try_vec(0.0, padded, PURPOSE)?,
+                codes: Aligned::new(offset as u8, padded * head, PURPOSE)?,
+                units: Aligned::new(0.0, padded, PURPOSE)?,
                 stride: head,
             },
             codes: try_vec(offset as u8, rows * head, PURPOSE)?,
@@ -177,8 +178,8 @@ impl<'a> HeadSearch<'a> {
                 count: 0,
                 terms: Terms {
                     dims: 0,
-                    starts: Vec::new(),
-                    tails: Vec::new(),
+                    starts: Aligned::default(),
+                    tails: Aligned::default(),
                 },
                 residual: Fold::default(),
                 head: Fold::default(),
@@ -238,8 +239,8 @@ impl<'a> HeadSearch<'a> {
         let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
         let mean_head = sample.mean(row_head);
         let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
-        let mut starts = try_vec(f32::NEG_INFINITY, padded, "centroid bounds")?;
-        let mut tails = try_vec(0.0f32, padded, "centroid bounds")?;
+        let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
+        let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
         for (slot, &j) in self.order.iter().enumerate() {
             let j = j as usize;
             if self.sides[j].start == f32::NEG_INFINITY {

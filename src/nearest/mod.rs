@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 mod accumulate;
+mod aligned;
 #[cfg(target_arch = "aarch64")]
 mod arm;
 mod basis;
@@ -41,6 +42,7 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -54,6 +56,7 @@ pub(crate) use accumulate::{accumulate, prefetch};
 pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
+pub(crate) use vectors::{Centroids, Row, inverse_norm};
 
 use bounds::{Bounds, Groups};
 use direct::Direct;
@@ -73,96 +76,6 @@ const SETTLED: f64 = 0.15;
 
 /// A label that stands for "not assigned yet".
 pub(crate) const UNASSIGNED: u32 = u32::MAX;
-
-/// The centroids of one search: k rows of d values, row-major, with an
-/// optional bias (a price) that is added to every distance.
-#[derive(Clone, Copy)]
-pub(crate) struct Centroids<'a> {
-    pub values: &'a [f32],
-    pub dims: usize,
-    pub bias: Option<&'a [f64]>,
-}
-
-impl<'a> Centroids<'a> {
-    pub fn new(values: &'a [f32], dims: usize) -> Self {
-        debug_assert!(dims > 0 && values.len().is_multiple_of(dims));
-        Centroids {
-            values,
-            dims,
-            bias: None,
-        }
-    }
-
-    pub fn with_bias(self, bias: &'a [f64]) -> Self {
-        debug_assert_eq!(bias.len(), self.len());
-        Centroids {
-            bias: Some(bias),
-            ..self
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        self.values.len() / self.dims
-    }
-
-    pub fn row(&self, j: usize) -> &'a [f32] {
-        &self.values[j * self.dims..][..self.dims]
-    }
-
-    fn bias(&self, j: usize) -> f64 {
-        self.bias.map_or(0.0, |bias| bias[j])
-    }
-}
-
-/// A row with what its distances need.
-pub(crate) struct Row<'a> {
-    pub values: &'a [f32],
-    metric: Metric,
-    /// 1 / ‖x‖, or 0 for a zero row; only used by cosine.
-    inverse_norm: f64,
-}
-
-impl<'a> Row<'a> {
-    pub fn new(values: &'a [f32], metric: Metric) -> Self {
-        let inverse_norm = match metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine => inverse_norm(values),
-        };
-        Row {
-            values,
-            metric,
-            inverse_norm,
-        }
-    }
-
-    pub fn inverse_norm(&self) -> f64 {
-        self.inverse_norm
-    }
-
-    /// The canonical distance, without bias.
-    pub fn distance(&self, centroid: &[f32]) -> f64 {
-        self.distance_to(&Row::new(centroid, self.metric))
-    }
-
-    /// The canonical distance, without bias.
-    pub fn distance_to(&self, centroid: &Row<'_>) -> f64 {
-        match self.metric {
-            Metric::Euclidean => squared_distance(self.values, centroid.values),
-            Metric::Cosine => {
-                // A unit vector rounded to float32 isn't one: between rows far
-                // from the origin its error would outweigh the angles.
-                let along = dot(self.values, centroid.values) * self.inverse_norm;
-                1.0 - along * centroid.inverse_norm
-            }
-        }
-    }
-}
-
-/// 1 / ‖values‖, or 0 for zeros.
-pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
-    let norm = dot(values, values).sqrt();
-    if norm > 0.0 { 1.0 / norm } else { 0.0 }
-}
 
 /// Searches over the same rows again and again. Keeps between calls what the
 /// engines can reuse.

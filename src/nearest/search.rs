@@ -1,6 +1,7 @@
 //! The float32 engine: fast scores with an error bound pick the candidates,
 //! canonical distances decide between them.
 
+use super::aligned::Aligned;
 use super::direct::Direct;
 use super::frame::{CentroidTerms, FAR, Frame, RowBound};
 use super::pick::{Scores, pick};
@@ -38,11 +39,11 @@ pub(super) struct TileSearch<'a> {
 #[derive(Default)]
 pub(super) struct TileScratch {
     scales: Vec<f32>,
-    packed: Vec<f32>,
+    packed: Aligned<f32>,
     squares: Vec<f32>,
     best: Best,
     labels: Vec<u32>,
-    scores: Vec<f32>,
+    scores: Aligned<f32>,
     open: Vec<u32>,
     gathered: Vec<f32>,
     /// Of each row of a tile.
@@ -244,7 +245,7 @@ impl<'a> TileSearch<'a> {
                 let row = Row::new(values, self.frame.metric);
                 self.frame.row_scale(&row).unwrap_or(0.0)
             }));
-        scratch.packed.resize(padded * dims, 0.0);
+        scratch.packed.resize(0.0, padded * dims);
         scratch.squares.resize(padded, 0.0);
         let tiles = scratch.packed.chunks_exact_mut(width * dims);
         let tiles = tiles.zip(scratch.squares.chunks_exact_mut(width));
@@ -262,7 +263,7 @@ impl<'a> TileSearch<'a> {
         let width = self.kernels.shape.width;
         self.pack(values, scratch);
         let scores = &mut scratch.scores;
-        scores.resize(width * self.panels.starts.len(), 0.0);
+        scores.resize(0.0, width * self.panels.starts.len());
         self.kernels.scores(&scratch.packed, &self.panels, scores);
         let mut slopes = vec![0.0f32; width];
         let mut constants = vec![0.0f32; width];

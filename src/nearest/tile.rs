@@ -164,7 +164,7 @@ impl Kernels {
             v,
         };
         // SAFETY: as in `pack`.
-        unsafe { run(self.tiles, pair) }
+        unsafe { run(self.isa, pair) }
     }
 
     fn check(self, packed: &[f32], panels: &Panels) {

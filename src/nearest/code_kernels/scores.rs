@@ -3,6 +3,7 @@
 
 use super::sweep::{score, tile};
 use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms, run};
+use crate::nearest::aligned::Aligned;
 use crate::nearest::simd::Simd;
 
 /// For each residue of the centroids' slots modulo [`CLASSES`], the slot that
@@ -32,13 +33,13 @@ impl CodePanels {
         codes: &[i8],
         rows: &CodeRows,
         guesses: &mut Vec<Guess>,
-        bounds: &mut Vec<f32>,
+        bounds: &mut Aligned<f32>,
     ) {
         self.check(terms, codes, rows);
         let count = rows.units.len();
         guesses.clear();
         guesses.resize(count, NONE);
-        bounds.resize(count * self.units.len(), 0.0);
+        bounds.resize(0.0, count * self.units.len());
         let kernel = ScoreAll {
             panels: self,
             terms,
