@@ -21,6 +21,10 @@ mod aligned;
 mod arm;
 mod basis;
 mod bounds;
+#[cfg_attr( // nothing to dispatch to elsewhere
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, unused_unsafe, unused_variables)
+)]
 mod code_kernels;
 mod codes;
 mod direct;
