@@ -265,6 +265,16 @@ impl Candidates {
         }
     }
 
+    /// Takes over what `found` has for a row; its bound is to hold with `rise`
+    /// added.
+    pub fn replace(&mut self, row: u32, found: &Candidates, number: usize, rise: f64) {
+        let (from, to) = (number * self.width, row as usize * self.width);
+        let (from, to) = (from..from + self.width, to..to + self.width);
+        self.clusters[to.clone()].copy_from_slice(&found.clusters[from.clone()]);
+        self.costs[to].copy_from_slice(&found.costs[from]);
+        self.beyond[row as usize] = found.beyond[number] - rise;
+    }
+
     /// Replaces a row's bound, by infinity where all clusters are known.
     pub fn set_beyond(&mut self, row: usize, beyond: f64) {
         self.beyond[row] = beyond;

@@ -8,7 +8,7 @@
 /// Rows kept for each target when the exits are built. Those of unexplored
 /// moves are used up fast.
 const KEPT: usize = 4;
-const KEPT_UNEXPLORED: usize = 512;
+const KEPT_UNEXPLORED: usize = 64;
 
 /// The rows that could go to one target.
 struct Exit {
@@ -27,21 +27,33 @@ pub(super) struct Exits {
 }
 
 impl Exits {
-    /// Out of all moves (target, cost, row), no target where unexplored.
-    pub fn build(moves: impl Iterator<Item = (Option<u32>, f64, u32)>) -> Self {
+    /// Out of all moves (target, cost, row); no unexplored ones.
+    pub fn build(moves: impl Iterator<Item = (u32, f64, u32)>) -> Self {
         let mut exits = Exits::default();
         for (target, cost, row) in moves {
-            let (exit, kept) = match target {
-                Some(target) => (exits.exit(target), KEPT),
-                None => (&mut exits.unexplored, KEPT_UNEXPLORED),
-            };
+            let exit = exits.exit(target);
             exit.insert(cost, row);
-            if exit.rows.len() > kept {
+            if exit.rows.len() > KEPT {
                 exit.rows.remove(0);
                 exit.limit = exit.rows[0].0;
             }
         }
         exits
+    }
+
+    /// Replaces the unexplored moves by the cheapest of all, (cost, row).
+    pub fn set_unexplored(&mut self, mut rows: Vec<(f64, u32)>) {
+        let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
+        let dropped = rows.len().saturating_sub(KEPT_UNEXPLORED);
+        let mut limit = f64::INFINITY;
+        if dropped > 0 {
+            rows.select_nth_unstable_by(dropped, order);
+            limit = rows[dropped].0;
+            rows.drain(..dropped);
+            rows.shrink_to_fit();
+        }
+        rows.sort_unstable_by(order);
+        self.unexplored = Exit { rows, limit };
     }
 
     /// Adds a move of a row that joined the cluster.

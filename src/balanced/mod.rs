@@ -18,9 +18,11 @@
 mod candidates;
 mod certificate;
 mod exits;
+mod explore;
 mod medoid;
 mod prices;
 mod sample;
+mod search;
 mod transport;
 mod window;
 

@@ -22,9 +22,11 @@ const MANY: usize = 16;
 /// So much larger prices than needed leave too few digits of the costs.
 const COARSE: f64 = 1e4;
 
-/// A cluster that lacks more rows than this after the sweeps is far from most
-/// rows; so many of them are treated in a round.
+/// A cluster that lacks more rows than this after the sweeps, and more than
+/// this part of a cluster, is far from most rows; so many of them are treated
+/// in a round.
 const LONELY: usize = 4;
+const LONELY_PART: usize = 64;
 const MAX_LONELY: usize = 16;
 
 /// The rows' clusters under the current prices.
@@ -60,8 +62,9 @@ impl Choice {
         Ok(())
     }
 
-    /// By how much less a row pays than beyond its candidates, commonly: the
-    /// median of about a thousand rows.
+    /// By how much less nearly every row pays than beyond its candidates: a low
+    /// quantile of about a thousand rows. Fewer rows than a cluster has then
+    /// come to one whose price falls by as much, unforeseen.
     fn reach(&self, prices: &[f64]) -> f64 {
         let rows = (0..self.labels.len()).step_by(self.labels.len() / 1024 + 1);
         let mut slacks: Vec<f64> = rows
@@ -70,8 +73,8 @@ impl Choice {
                 (self.candidates.beyond(row) - here).max(0.0)
             })
             .collect();
-        let middle = slacks.len() / 2;
-        *slacks.select_nth_unstable_by(middle, f64::total_cmp).1
+        let few = slacks.len() / 64;
+        *slacks.select_nth_unstable_by(few, f64::total_cmp).1
     }
 
     /// Brings `prices` to where most sizes are within their windows. Every row
@@ -138,7 +141,8 @@ impl Choice {
         let lacks = windows.iter().zip(&self.sizes);
         let lacks = lacks.map(|(window, &size)| window.low.saturating_sub(size));
         let mut lonely: Vec<(usize, usize)> = lacks.enumerate().collect();
-        lonely.retain(|&(_, lack)| lack > LONELY);
+        let few = LONELY.max(self.labels.len() / prices.len() / LONELY_PART);
+        lonely.retain(|&(_, lack)| lack > few);
         lonely.sort_unstable_by_key(|&(j, lack)| (std::cmp::Reverse(lack), j));
         lonely.truncate(MAX_LONELY);
         let mut of_cluster = match lonely.is_empty() {

@@ -14,43 +14,48 @@
 
 use super::candidates::{Candidates, Costs};
 use super::exits::Exits;
+use super::explore::least_patience;
+use super::search::{Reached, Search};
 use super::window::Window;
 use crate::error::{Result, try_vec};
 use crate::threads::Threads;
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 /// Stands for the hub where a step names a row.
 const NO_ROW: u32 = u32::MAX;
 
-/// Clusters that a row keeps once it has looked at all.
-const REMEMBERED: usize = 16;
-
 /// Clusters with a row's costs there.
-type Known = Vec<(u32, f64)>;
+pub(super) type Known = Vec<(u32, f64)>;
 
 pub(super) struct Transport<'a> {
-    costs: Costs<'a>,
-    candidates: &'a mut Candidates,
-    labels: &'a mut [u32],
+    pub(super) costs: Costs<'a>,
+    pub(super) candidates: &'a mut Candidates,
+    pub(super) labels: &'a mut [u32],
     /// The cost of every row in its cluster.
-    own: &'a mut [f64],
+    pub(super) own: &'a mut [f64],
     /// Of the clusters, then of the hub. They only rise.
-    prices: Vec<f64>,
+    pub(super) prices: Vec<f64>,
     /// Bounds of the candidates hold with `rise` added: by how much all prices
     /// had risen at least until rows last explored, and since then.
-    rise: f64,
-    past_rise: f64,
-    past_prices: Vec<f64>,
-    window: Window,
-    members: Vec<Vec<u32>>,
+    pub(super) rise: f64,
+    pub(super) past_rise: f64,
+    pub(super) past_prices: Vec<f64>,
+    pub(super) window: Window,
+    pub(super) members: Vec<Vec<u32>>,
     /// What each cluster passes on to the hub.
-    flows: Vec<usize>,
-    exits: Vec<Option<Exits>>,
-    search: Search,
+    pub(super) flows: Vec<usize>,
+    pub(super) exits: Vec<Option<Exits>>,
+    pub(super) search: Search,
+    /// Rows that looked at all clusters in this search: what they remember,
+    /// and what all other clusters cost at least, price included.
+    pub(super) explored: Vec<(u32, Known, f64)>,
+    /// How many did since the last refill, and how many may before the next.
+    pub(super) looked: usize,
+    pub(super) patience: usize,
     /// More candidates of rows that looked at all clusters.
-    remembered: HashMap<u32, Known>,
-    scratch: Vec<f32>,
+    pub(super) remembered: HashMap<u32, Known>,
+    pub(super) scratch: Vec<f32>,
 }
 
 /// A solved problem.
@@ -60,26 +65,6 @@ pub(super) struct Solution {
     prices: Vec<f64>,
     labels: Vec<u32>,
     own: Vec<f64>,
-}
-
-/// A shortest-path search (Dijkstra, 1959) from all nodes with an excess.
-struct Search {
-    distances: Vec<f64>,
-    /// How each node was reached: from which, by moving which row.
-    steps: Vec<Option<(u32, u32)>>,
-    queue: BinaryHeap<Reached>,
-    done: Vec<u32>,
-    /// Rows that looked at all clusters: what they remember, and what all other
-    /// clusters cost at least, price included.
-    explored: Vec<(u32, Known, f64)>,
-}
-
-#[derive(Clone, Copy)]
-struct Reached {
-    distance: f64,
-    node: u32,
-    /// Set where the way on leads over clusters this row does not know.
-    explore: Option<u32>,
 }
 
 impl<'a> Transport<'a> {
@@ -98,18 +83,11 @@ impl<'a> Transport<'a> {
         for (row, &label) in labels.iter().enumerate() {
             members[label as usize].push(row as u32);
         }
-        // What is dear must be full, what is cheap must be no larger than
-        // it has to be.
-        let flow = |(members, price): (&Vec<u32>, &f64)| match price.total_cmp(&0.0) {
-            Ordering::Greater => window.high,
-            Ordering::Less => window.low,
-            Ordering::Equal => members.len().clamp(window.low, window.high),
-        };
-        let flows = members.iter().zip(prices).map(flow).collect();
         let past_prices = prices.to_vec();
         let mut prices = prices.to_vec();
         prices.push(0.0);
-        Transport {
+        let patience = least_patience(labels.len());
+        let mut transport = Transport {
             costs,
             candidates,
             labels,
@@ -120,24 +98,63 @@ impl<'a> Transport<'a> {
             past_prices,
             window,
             members,
-            flows,
+            flows: vec![0; clusters],
             exits: (0..clusters).map(|_| None).collect(),
             search: Search::new(clusters + 1),
+            explored: Vec::new(),
+            looked: 0,
+            patience,
             remembered: HashMap::new(),
             scratch: Vec::new(),
+        };
+        transport.set_flows();
+        transport
+    }
+
+    /// What is dear must be full, what is cheap must be no larger than it has
+    /// to be.
+    fn set_flows(&mut self) {
+        let (window, hub) = (self.window, self.prices[self.hub()]);
+        let clusters = self.members.iter().zip(&self.prices);
+        for (flow, (members, price)) in self.flows.iter_mut().zip(clusters) {
+            *flow = match price.total_cmp(&hub) {
+                Ordering::Greater => window.high,
+                Ordering::Less => window.low,
+                Ordering::Equal => members.len().clamp(window.low, window.high),
+            };
+        }
+        self.spread_hub();
+    }
+
+    /// Lets clusters for which the hub is free pass on more or less, one row at
+    /// a time, as long as the hub has too few or too many: the paths then have
+    /// many ends.
+    fn spread_hub(&mut self) {
+        let (window, hub) = (self.window, self.prices[self.hub()]);
+        let (mut total, rows) = (self.flows.iter().sum::<usize>(), self.labels.len());
+        let mut before = None;
+        while total != rows && before.replace(total) != Some(total) {
+            for (flow, &price) in self.flows.iter_mut().zip(&self.prices) {
+                if price == hub && total < rows && *flow < window.high {
+                    (*flow, total) = (*flow + 1, total + 1);
+                } else if price == hub && total > rows && *flow > window.low {
+                    (*flow, total) = (*flow - 1, total - 1);
+                }
+            }
         }
     }
 
     /// Moves the window; [`Transport::solve`] then repairs what this breaks.
     pub fn move_window(&mut self, window: Window) {
-        let old = std::mem::replace(&mut self.window, window);
-        for flow in &mut self.flows {
-            *flow = match *flow {
-                flow if flow == old.high => window.high,
-                flow if flow == old.low => window.low,
-                flow => flow.clamp(window.low, window.high),
-            };
-        }
+        self.window = window;
+        // As many clusters are to be full as there are rows for.
+        let hub = self.hub();
+        let mut prices = self.prices[..hub].to_vec();
+        let spare = self.labels.len() - window.low * hub;
+        let full = spare.checked_div(window.width()).unwrap_or(0).min(hub - 1);
+        let (_, &mut level, _) = prices.select_nth_unstable_by(full, |a, b| b.total_cmp(a));
+        self.prices[hub] = level;
+        self.set_flows();
     }
 
     pub fn window(&self) -> Window {
@@ -183,22 +200,37 @@ impl<'a> Transport<'a> {
     /// Brings all sizes into the window at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut excess = self.excess();
-        let hub = self.hub();
         while excess.iter().any(|&units| units > 0) {
-            let end = self.find_path(&excess);
-            if !self.search.explored.is_empty() {
-                self.past_rise = self.rise;
-                self.past_prices.copy_from_slice(&self.prices[..hub]);
+            let (ends, length) = self.find_paths(&excess);
+            if !self.explored.is_empty() {
+                self.note_prices();
             }
-            self.raise_prices(end);
-            self.move_along(end, &mut excess);
+            self.raise_prices(length);
+            // Where refills don't help, among ties, they come ever later.
+            self.patience = match ends.is_empty() {
+                true => 2 * self.patience,
+                false => least_patience(self.labels.len()),
+            };
+            for end in ends {
+                self.move_along(end, &mut excess);
+            }
             self.refresh_explored();
+            if self.is_stale() {
+                self.refill(threads)?;
+            }
             threads.poll()?;
         }
         Ok(())
     }
 
-    fn hub(&self) -> usize {
+    /// Bounds of candidates that come now are under the prices of now.
+    pub(super) fn note_prices(&mut self) {
+        self.past_rise = self.rise;
+        let hub = self.hub();
+        self.past_prices.copy_from_slice(&self.prices[..hub]);
+    }
+
+    pub(super) fn hub(&self) -> usize {
         self.members.len()
     }
 
@@ -214,14 +246,18 @@ impl<'a> Transport<'a> {
         excess
     }
 
-    /// Searches from all nodes with an excess for the nearest with a lack.
-    fn find_path(&mut self, excess: &[i64]) -> usize {
+    /// Searches from all nodes with an excess for those with a lack, until
+    /// half of them are found or too many rows have to look at all clusters.
+    /// Returns the found and how far the search came.
+    fn find_paths(&mut self, excess: &[i64]) -> (Vec<usize>, f64) {
         self.search.clear();
         for (node, &units) in excess.iter().enumerate() {
             if units > 0 {
                 self.search.reach(node, 0.0, None);
             }
         }
+        let lacking = excess.iter().filter(|&&units| units < 0).count();
+        let mut ends = Vec::new();
         loop {
             let reached = self.search.queue.pop();
             let Reached {
@@ -231,6 +267,9 @@ impl<'a> Transport<'a> {
             } = reached.expect("every cluster can be reached from every other");
             let at = node as usize;
             if let Some(row) = explore {
+                if self.is_stale() {
+                    return (ends, distance);
+                }
                 self.explore(at, row, distance);
                 self.relax_unexplored(at);
                 continue;
@@ -240,7 +279,10 @@ impl<'a> Transport<'a> {
             }
             self.search.done.push(node);
             if excess[at] < 0 {
-                return at;
+                ends.push(at);
+                if 2 * ends.len() >= lacking {
+                    return (ends, distance);
+                }
             }
             if at == self.hub() {
                 self.relax_hub();
@@ -280,45 +322,6 @@ impl<'a> Transport<'a> {
         self.relax_unexplored(from);
     }
 
-    /// Queues the row of `from` that is the next to reach unknown clusters.
-    fn relax_unexplored(&mut self, from: usize) {
-        let (own, candidates) = (&*self.own, &*self.candidates);
-        let is_valid = |cost: f64, row: u32| {
-            self.labels[row as usize] == from as u32 && cost == escape(candidates, own, row)
-        };
-        let exits = self.exits[from].as_mut();
-        if !exits.is_some_and(|exits| exits.tidy_unexplored(is_valid)) {
-            self.build_exits(from);
-        }
-        let exits = self.exits[from].as_ref().expect("just built");
-        if let Some((cost, row)) = exits.cheapest_unexplored() {
-            let cost = (cost + self.rise - self.prices[from]).max(0.0);
-            self.search.queue.push(Reached {
-                distance: self.search.distances[from] + cost,
-                node: from as u32,
-                explore: Some(row),
-            });
-        }
-    }
-
-    /// Lets a row of `from` look at all clusters.
-    fn explore(&mut self, from: usize, row: u32, distance: f64) {
-        let mut costs = Vec::with_capacity(self.hub());
-        self.costs
-            .of_row(row as usize, &mut self.scratch, &mut costs);
-        let here = self.own[row as usize] + self.prices[from];
-        let start = self.search.distances[from];
-        for (to, &cost) in costs.iter().enumerate() {
-            let cost = (cost + self.prices[to] - here).max(0.0);
-            // No nearer than the bound that led here.
-            let there = (start + cost).max(distance);
-            self.search.reach(to, there, Some((from as u32, row)));
-        }
-        self.candidates.set_beyond(row as usize, f64::INFINITY);
-        let (known, beyond) = cheapest(&costs, &self.prices[..self.hub()], REMEMBERED);
-        self.search.explored.push((row, known, beyond));
-    }
-
     /// Makes sure that the cheapest exits of `from` are up to date.
     fn update_exits(&mut self, from: usize) {
         let labels = &*self.labels;
@@ -333,19 +336,18 @@ impl<'a> Transport<'a> {
         let (own, candidates, remembered) = (&*self.own, &*self.candidates, &self.remembered);
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
-            let known = known_costs(candidates, remembered, row)
+            known_costs(candidates, remembered, row)
                 .filter(|&(target, _)| target != from as u32)
-                .map(move |(target, cost)| (Some(target), cost - here, row));
-            let unknown = Some((None, escape(candidates, own, row), row));
-            known.chain(unknown.filter(|&(_, cost, _)| cost < f64::INFINITY))
+                .map(move |(target, cost)| (target, cost - here, row))
         });
         self.exits[from] = Some(Exits::build(moves));
+        self.find_unexplored(from);
     }
 
-    /// Raises the price of every node nearer than the end of the path by the
-    /// difference: moves along the path then cost nothing, others nothing less.
-    fn raise_prices(&mut self, end: usize) {
-        let length = self.search.distances[end];
+    /// Raises the price of every node nearer than `length` by the difference:
+    /// moves along the paths up to there then cost nothing, others nothing
+    /// less.
+    fn raise_prices(&mut self, length: f64) {
         for &node in &self.search.done {
             let distance = self.search.distances[node as usize];
             self.prices[node as usize] += (length - distance).max(0.0);
@@ -358,8 +360,8 @@ impl<'a> Transport<'a> {
         self.rise = self.past_rise + rises.fold(f64::INFINITY, f64::min);
     }
 
-    /// Moves one unit along the path that was found; several where no row is
-    /// on it.
+    /// Moves one unit along the path to `end`, several where no row is on it;
+    /// none where a path before has used up a part of this one.
     fn move_along(&mut self, end: usize, excess: &mut [i64]) {
         let mut path = Vec::new();
         let mut node = end;
@@ -367,15 +369,16 @@ impl<'a> Transport<'a> {
             path.push((from as usize, row, node));
             node = from as usize;
         }
-        let units = if path.iter().all(|&(_, row, _)| row == NO_ROW) {
-            let room = path.iter().map(|&(from, _, to)| match to == self.hub() {
-                true => self.window.high - self.flows[from],
-                false => self.flows[to] - self.window.low,
-            });
-            room.fold((-excess[end]).min(excess[node]) as usize, usize::min)
-        } else {
-            1
-        };
+        let room = path.iter().map(|&(from, row, to)| match row {
+            NO_ROW if to == self.hub() => self.window.high - self.flows[from],
+            NO_ROW => self.flows[to] - self.window.low,
+            row => usize::from(self.labels[row as usize] == from as u32),
+        });
+        let wanted = excess[node].min(-excess[end]).max(0) as usize;
+        let units = room.fold(wanted, usize::min);
+        if units == 0 {
+            return;
+        }
         excess[node] -= units as i64;
         excess[end] += units as i64;
         for (from, row, to) in path {
@@ -395,17 +398,19 @@ impl<'a> Transport<'a> {
         self.members[to].push(row);
         self.labels[row as usize] = to as u32;
         self.own[row as usize] = self.costs.of(row as usize, to, &mut self.scratch);
-        self.add_exits(row);
+        self.add_exits(row, &[]);
     }
 
-    fn add_exits(&mut self, row: u32) {
+    /// Adds what a row knows to the exits of its cluster, but the targets in
+    /// `old`.
+    pub(super) fn add_exits(&mut self, row: u32, old: &[u32]) {
         let cluster = self.labels[row as usize];
         let Some(exits) = &mut self.exits[cluster as usize] else {
             return;
         };
         let here = self.own[row as usize];
         for (target, cost) in known_costs(self.candidates, &self.remembered, row) {
-            if target != cluster {
+            if target != cluster && !old.contains(&target) {
                 exits.insert(target, cost - here, row);
             }
         }
@@ -415,41 +420,16 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Rows that looked at all clusters remember the cheapest.
-    fn refresh_explored(&mut self) {
-        for (row, known, beyond) in std::mem::take(&mut self.search.explored) {
-            self.candidates
-                .set_beyond(row as usize, beyond - self.past_rise);
-            self.remembered.insert(row, known);
-            self.add_exits(row);
-        }
-    }
-}
-
-/// The cheapest clusters under `prices` with their costs, and what all others
-/// cost at least, price included.
-fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Known, f64) {
-    let priced = |&(j, cost): &(u32, f64)| cost + prices[j as usize];
-    let mut known: Vec<(u32, f64)> = (0u32..).zip(costs.iter().copied()).collect();
-    let mut beyond = f64::INFINITY;
-    if count < known.len() {
-        let order = |a: &(u32, f64), b: &(u32, f64)| priced(a).total_cmp(&priced(b));
-        let (_, next, _) = known.select_nth_unstable_by(count, order);
-        beyond = priced(next);
-        known.truncate(count);
-        known.shrink_to_fit();
-    }
-    (known, beyond)
 }
 
 /// What a move to a cluster that the row does not know costs at least, before
 /// the price here and what all prices have risen by.
-fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
+pub(super) fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
     candidates.beyond(row as usize) - own[row as usize]
 }
 
 /// The clusters that a row knows, with its costs there.
-fn known_costs<'k>(
+pub(super) fn known_costs<'k>(
     candidates: &'k Candidates,
     remembered: &'k HashMap<u32, Known>,
     row: u32,
@@ -462,60 +442,3 @@ fn known_costs<'k>(
     let few = few.take(if more.is_some() { 0 } else { usize::MAX });
     few.chain(more.into_iter().flatten().copied())
 }
-
-impl Search {
-    fn new(nodes: usize) -> Self {
-        Search {
-            distances: vec![f64::INFINITY; nodes],
-            steps: vec![None; nodes],
-            queue: BinaryHeap::new(),
-            done: Vec::new(),
-            explored: Vec::new(),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.distances.fill(f64::INFINITY);
-        self.steps.fill(None);
-        self.queue.clear();
-        self.done.clear();
-    }
-
-    fn reach(&mut self, node: usize, distance: f64, step: Option<(u32, u32)>) {
-        if distance < self.distances[node] {
-            self.distances[node] = distance;
-            self.steps[node] = step;
-            self.queue.push(Reached {
-                distance,
-                node: node as u32,
-                explore: None,
-            });
-        }
-    }
-}
-
-/// Nearest first, ways that are known before those to be explored, then by
-/// node: [`BinaryHeap`] pops the greatest.
-impl Ord for Reached {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let key = |reached: &Reached| (reached.explore, reached.node);
-        other
-            .distance
-            .total_cmp(&self.distance)
-            .then_with(|| key(other).cmp(&key(self)))
-    }
-}
-
-impl PartialOrd for Reached {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Reached {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Reached {}

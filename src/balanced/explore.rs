@@ -1,0 +1,153 @@
+//! Rows whose way on may lead over clusters that they don't know.
+//!
+//! One that a path needs looks at all clusters at once. Where these become
+//! many, because prices of many clusters rise together, the rows that are next
+//! get new candidates: the search for the nearest centroids of many rows takes
+//! a tenth of the time.
+
+use super::candidates::{Candidates, Costs};
+use super::search::Reached;
+use super::transport::{Known, Transport, escape, known_costs};
+use crate::error::{Result, try_vec};
+use crate::nearest::Nearest;
+use crate::threads::Threads;
+
+/// Clusters that a row keeps once it has looked at all.
+const REMEMBERED: usize = 16;
+
+/// One row in so many gets new candidates at once, after one in so many others
+/// had to look at all clusters.
+const BATCH: usize = 16;
+const LOOKING: usize = 320;
+const LEAST_LOOKING: usize = 256;
+
+/// How many rows may look at all clusters before others are refilled, unless
+/// that has just been of no use.
+pub(super) fn least_patience(rows: usize) -> usize {
+    (rows / LOOKING).max(LEAST_LOOKING)
+}
+
+impl Transport<'_> {
+    /// Queues the row of `from` that is the next to reach unknown clusters.
+    pub(super) fn relax_unexplored(&mut self, from: usize) {
+        let (own, candidates) = (&*self.own, &*self.candidates);
+        let is_valid = |cost: f64, row: u32| {
+            self.labels[row as usize] == from as u32 && cost == escape(candidates, own, row)
+        };
+        let exits = self.exits[from].as_mut().expect("built by now");
+        if !exits.tidy_unexplored(is_valid) {
+            self.find_unexplored(from);
+        }
+        let exits = self.exits[from].as_ref().expect("built by now");
+        if let Some((cost, row)) = exits.cheapest_unexplored() {
+            let cost = (cost + self.rise - self.prices[from]).max(0.0);
+            self.search.queue.push(Reached {
+                distance: self.search.distances[from] + cost,
+                node: from as u32,
+                explore: Some(row),
+            });
+        }
+    }
+
+    /// Finds the rows of `from` that are the next to reach unknown clusters.
+    pub(super) fn find_unexplored(&mut self, from: usize) {
+        let (own, candidates) = (&*self.own, &*self.candidates);
+        let rows = self.members[from].iter();
+        let rows = rows.map(|&row| (escape(candidates, own, row), row));
+        let rows = rows.filter(|&(cost, _)| cost < f64::INFINITY).collect();
+        if let Some(exits) = &mut self.exits[from] {
+            exits.set_unexplored(rows);
+        }
+    }
+
+    /// Lets a row of `from` look at all clusters.
+    pub(super) fn explore(&mut self, from: usize, row: u32, distance: f64) {
+        self.looked += 1;
+        let mut costs = Vec::with_capacity(self.hub());
+        self.costs
+            .of_row(row as usize, &mut self.scratch, &mut costs);
+        let here = self.own[row as usize] + self.prices[from];
+        let start = self.search.distances[from];
+        for (to, &cost) in costs.iter().enumerate() {
+            let cost = (cost + self.prices[to] - here).max(0.0);
+            // No nearer than the bound that led here.
+            let there = (start + cost).max(distance);
+            self.search.reach(to, there, Some((from as u32, row)));
+        }
+        self.candidates.set_beyond(row as usize, f64::INFINITY);
+        let (known, beyond) = cheapest(&costs, &self.prices[..self.hub()], REMEMBERED);
+        self.explored.push((row, known, beyond));
+    }
+
+    /// Whether so many rows have looked at all clusters that others should get
+    /// new candidates first.
+    pub(super) fn is_stale(&self) -> bool {
+        !self.costs.root && self.looked > self.patience
+    }
+
+    /// New candidates, under the prices so far, for the rows whose bounds are
+    /// the next to be reached.
+    pub(super) fn refill(&mut self, threads: &Threads<'_>) -> Result<()> {
+        self.looked = 0;
+        self.note_prices();
+        let clusters = self.hub();
+        let mut slacks = try_vec(f64::INFINITY, self.labels.len(), "bounds")?;
+        // Prices of clusters that were not reached don't rise.
+        for &node in self.search.done.iter().filter(|&&node| node < clusters as u32) {
+            for &row in &self.members[node as usize] {
+                let escape = escape(self.candidates, self.own, row);
+                slacks[row as usize] = escape + self.rise - self.prices[node as usize];
+            }
+        }
+        let last = slacks.len() / BATCH;
+        let (_, &mut most, _) = slacks.clone().select_nth_unstable_by(last, f64::total_cmp);
+        let rows: Vec<u32> = (0u32..)
+            .zip(&slacks)
+            .filter(|&(_, &slack)| slack <= most && slack < f64::INFINITY)
+            .map(|(row, _)| row)
+            .collect();
+        let points = self.costs.points.select(&rows);
+        let mut nearest = Nearest::new(&points, self.costs.metric).with_searches(1);
+        let costs = Costs {
+            points: &points,
+            ..self.costs
+        };
+        let mut found = Candidates::new(rows.len(), clusters)?;
+        found.fill(&mut nearest, &costs, &self.prices[..clusters], threads)?;
+        let mut before: Vec<u32> = Vec::new();
+        for (i, &row) in rows.iter().enumerate() {
+            before.clear();
+            before.extend(known_costs(self.candidates, &self.remembered, row).map(|(j, _)| j));
+            self.candidates.replace(row, &found, i, self.rise);
+            self.remembered.remove(&row);
+            self.add_exits(row, &before);
+        }
+        Ok(())
+    }
+
+    /// Rows that looked at all clusters remember the cheapest.
+    pub(super) fn refresh_explored(&mut self) {
+        for (row, known, beyond) in std::mem::take(&mut self.explored) {
+            self.candidates
+                .set_beyond(row as usize, beyond - self.past_rise);
+            self.remembered.insert(row, known);
+            self.add_exits(row, &[]);
+        }
+    }
+}
+
+/// The cheapest clusters under `prices` with their costs, and what all others
+/// cost at least, price included.
+fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Known, f64) {
+    let priced = |&(j, cost): &(u32, f64)| cost + prices[j as usize];
+    let mut known: Vec<(u32, f64)> = (0u32..).zip(costs.iter().copied()).collect();
+    let mut beyond = f64::INFINITY;
+    if count < known.len() {
+        let order = |a: &(u32, f64), b: &(u32, f64)| priced(a).total_cmp(&priced(b));
+        let (_, next, _) = known.select_nth_unstable_by(count, order);
+        beyond = priced(next);
+        known.truncate(count);
+        known.shrink_to_fit();
+    }
+    (known, beyond)
+}

@@ -1,0 +1,78 @@
+//! A search for shortest paths over the nodes of the transport problem
+//! (Dijkstra, 1959).
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// The shortest paths from all nodes with an excess.
+pub(super) struct Search {
+    pub distances: Vec<f64>,
+    /// How each node was reached: from which, by moving which row.
+    pub steps: Vec<Option<(u32, u32)>>,
+    pub queue: BinaryHeap<Reached>,
+    pub done: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Reached {
+    pub distance: f64,
+    pub node: u32,
+    /// Set where the way on leads over clusters this row does not know.
+    pub explore: Option<u32>,
+}
+
+impl Search {
+    pub fn new(nodes: usize) -> Self {
+        Search {
+            distances: vec![f64::INFINITY; nodes],
+            steps: vec![None; nodes],
+            queue: BinaryHeap::new(),
+            done: Vec::new(),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.distances.fill(f64::INFINITY);
+        self.steps.fill(None);
+        self.queue.clear();
+        self.done.clear();
+    }
+
+    pub fn reach(&mut self, node: usize, distance: f64, step: Option<(u32, u32)>) {
+        if distance < self.distances[node] {
+            self.distances[node] = distance;
+            self.steps[node] = step;
+            self.queue.push(Reached {
+                distance,
+                node: node as u32,
+                explore: None,
+            });
+        }
+    }
+}
+
+/// Nearest first, ways that are known before those to be explored, then by
+/// node: [`BinaryHeap`] pops the greatest.
+impl Ord for Reached {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |reached: &Reached| (reached.explore, reached.node);
+        other
+            .distance
+            .total_cmp(&self.distance)
+            .then_with(|| key(other).cmp(&key(self)))
+    }
+}
+
+impl PartialOrd for Reached {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Reached {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Reached {}
