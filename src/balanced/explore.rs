@@ -21,6 +21,9 @@ const BATCH: usize = 16;
 const LOOKING: usize = 320;
 const LEAST_LOOKING: usize = 256;
 
+/// A rise of prices by less than this part of them is no progress.
+const TIED: f64 = 1e-9;
+
 /// How many rows may look at all clusters before others are refilled, unless
 /// that has just been of no use.
 pub(super) fn least_patience(rows: usize) -> usize {
@@ -85,6 +88,19 @@ impl Transport<'_> {
         !self.costs.root && self.looked > self.patience
     }
 
+    /// How many rows may look at all clusters until the next refill, after a
+    /// search that came as far as `length`. Where it found no path, refills may
+    /// be no use, as among ties: more, so that there is an end.
+    pub(super) fn patience_after(&self, has_path: bool, length: f64) -> usize {
+        let sizes = self.prices.iter().map(|price| price.abs());
+        let greatest = sizes.fold(0.0, f64::max);
+        match (has_path, length > TIED * greatest) {
+            (true, _) => least_patience(self.labels.len()),
+            (false, true) => self.patience + self.patience.div_ceil(64),
+            (false, false) => 2 * self.patience,
+        }
+    }
+
     /// New candidates, under the prices so far, for the rows whose bounds are
     /// the next to be reached.
     pub(super) fn refill(&mut self, threads: &Threads<'_>) -> Result<()> {
@@ -93,7 +109,8 @@ impl Transport<'_> {
         let clusters = self.hub();
         let mut slacks = try_vec(f64::INFINITY, self.labels.len(), "bounds")?;
         // Prices of clusters that were not reached don't rise.
-        for &node in self.search.done.iter().filter(|&&node| node < clusters as u32) {
+        let done = self.search.done.iter();
+        for &node in done.filter(|&&node| node < clusters as u32) {
             for &row in &self.members[node as usize] {
                 let escape = escape(self.candidates, self.own, row);
                 slacks[row as usize] = escape + self.rise - self.prices[node as usize];
@@ -106,6 +123,9 @@ impl Transport<'_> {
             .filter(|&(_, &slack)| slack <= most && slack < f64::INFINITY)
             .map(|(row, _)| row)
             .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
         let points = self.costs.points.select(&rows);
         let mut nearest = Nearest::new(&points, self.costs.metric).with_searches(1);
         let costs = Costs {

@@ -202,21 +202,18 @@ impl<'a> Transport<'a> {
         let mut excess = self.excess();
         while excess.iter().any(|&units| units > 0) {
             let (ends, length) = self.find_paths(&excess);
+            let has_path = !ends.is_empty();
             if !self.explored.is_empty() {
                 self.note_prices();
             }
             self.raise_prices(length);
-            // Where refills don't help, among ties, they come ever later.
-            self.patience = match ends.is_empty() {
-                true => 2 * self.patience,
-                false => least_patience(self.labels.len()),
-            };
             for end in ends {
                 self.move_along(end, &mut excess);
             }
             self.refresh_explored();
             if self.is_stale() {
                 self.refill(threads)?;
+                self.patience = self.patience_after(has_path, length);
             }
             threads.poll()?;
         }
@@ -419,7 +416,6 @@ impl<'a> Transport<'a> {
             exits.insert_unexplored(escape, row);
         }
     }
-
 }
 
 /// What a move to a cluster that the row does not know costs at least, before
