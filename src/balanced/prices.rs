@@ -73,7 +73,7 @@ impl Choice {
                 (self.candidates.beyond(row) - here).max(0.0)
             })
             .collect();
-        let few = slacks.len() / 64;
+        let few = slacks.len() / 16;
         *slacks.select_nth_unstable_by(few, f64::total_cmp).1
     }
 
