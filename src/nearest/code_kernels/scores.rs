@@ -8,7 +8,9 @@ use crate::nearest::simd::Simd;
 
 /// For each residue of the centroids' slots modulo [`CLASSES`], the slot that
 /// looks best and its score; −∞ where there is none.
+/// Aligned, for vectors of it are read and written again and again.
 #[derive(Clone, Copy)]
+#[repr(C, align(64))]
 pub(in crate::nearest) struct Guess {
     pub scores: [f32; CLASSES],
     pub slots: [u32; CLASSES],
