@@ -440,10 +440,11 @@ impl<'a> HeadSearch<'a> {
         let swept = self.level.terms.dims;
         terms.starts.clear();
         let isa = self.kernels.isa();
+        let offset = offset(isa);
         let sums = codes
             .chunks_exact(head)
             .map(|code| sum_codes(isa, &code[..swept]));
-        terms.starts.extend(sums.map(|sum| -offset(isa) * sum));
+        terms.starts.extend(sums.map(|sum| -offset * sum));
         terms.units.clear();
         terms
             .units

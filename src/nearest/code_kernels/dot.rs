@@ -91,29 +91,29 @@ pub(super) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     }
 }
 
-/// The magnitude of the codes that centroids may have.
+/// The magnitude of the codes that centroids may have; `isa` has codes.
 pub(in crate::nearest) fn largest_code(isa: Isa) -> i8 {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Vnni => Dot512::LARGEST,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => Pairs512::LARGEST,
-        #[cfg(target_arch = "x86_64")]
-        Isa::AvxVnni => Dot256::LARGEST,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => Pairs256::LARGEST,
-        #[cfg(target_arch = "aarch64")]
-        Isa::NeonDot => NeonDot::LARGEST,
-        _ => 0,
-    }
+    assert!(isa.is_available());
+    // SAFETY: checked; the kernel asks for nothing.
+    unsafe { run(isa, CodeRange) }.0
 }
 
-/// What is added to the codes of centroids.
+/// What is added to the codes of centroids; `isa` has codes.
 pub(in crate::nearest) fn offset(isa: Isa) -> i32 {
-    match isa {
-        #[cfg(target_arch = "aarch64")]
-        Isa::NeonDot => NeonDot::OFFSET,
-        _ => i32::from(largest_code(isa)) + 1,
+    assert!(isa.is_available());
+    // SAFETY: as above.
+    unsafe { run(isa, CodeRange) }.1
+}
+
+/// [`Dot::LARGEST`] and [`Dot::OFFSET`].
+struct CodeRange;
+
+impl Kernel for CodeRange {
+    type Output = (i8, i32);
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> (i8, i32) {
+        (D::LARGEST, D::OFFSET)
     }
 }
 
