@@ -198,47 +198,60 @@ impl Candidates {
     }
 
     /// Rows that may have a cheaper cluster than `labels` says, beyond their
-    /// candidates.
-    pub fn doubtful(&self, prices: &[f64], labels: &[u32], own: &[f64]) -> usize {
+    /// candidates; ascending.
+    pub fn doubtful(&self, prices: &[f64], labels: &[u32], own: &[f64]) -> Vec<u32> {
         let rows = labels.iter().zip(own).zip(&self.beyond);
-        rows.filter(|&((&label, &own), &beyond)| own + prices[label as usize] > beyond)
-            .count()
+        let is_doubtful =
+            |((&label, &own), &beyond): ((&u32, &f64), &f64)| own + prices[label as usize] > beyond;
+        (0u32..)
+            .zip(rows)
+            .filter(|&(_, row)| is_doubtful(row))
+            .map(|(row, _)| row)
+            .collect()
     }
 
-    /// Lets every doubtful row look at all clusters: it gets new candidates,
-    /// label and cost.
-    pub fn resolve_doubtful(
-        &mut self,
+    /// The candidates of some rows under `prices`.
+    pub fn of_rows(
+        rows: &[u32],
         costs: &Costs<'_>,
         prices: &[f64],
         threads: &Threads<'_>,
-        labels: &mut [u32],
-        own: &mut [f64],
-    ) -> Result<()> {
+    ) -> Result<Self> {
+        let points = costs.points.select(rows);
+        let costs = Costs {
+            points: &points,
+            ..*costs
+        };
+        let mut found = Candidates::new(rows.len(), costs.clusters())?;
+        if costs.root {
+            found.rank_all(&costs, prices, threads)?;
+        } else {
+            let mut nearest = Nearest::new(&points, costs.metric).with_searches(1);
+            found.fill(&mut nearest, &costs, prices, threads)?;
+        }
+        Ok(found)
+    }
+
+    /// [`fill`](Self::fill) by all costs of every row.
+    fn rank_all(&mut self, costs: &Costs<'_>, prices: &[f64], threads: &Threads<'_>) -> Result<()> {
         let width = self.width;
         let tasks = self
             .clusters
             .chunks_mut(TASK_ROWS * width)
             .zip(self.costs.chunks_mut(TASK_ROWS * width))
             .zip(self.beyond.chunks_mut(TASK_ROWS))
-            .zip(labels.chunks_mut(TASK_ROWS))
-            .zip(own.chunks_mut(TASK_ROWS))
             .enumerate();
         threads.run(
             tasks,
             || (Vec::new(), Vec::new()),
-            |(scratch, of_row), (task, ((((clusters, values), beyond), labels), own))| {
+            |(scratch, of_row), (task, ((clusters, values), beyond))| {
                 let rows = clusters
                     .chunks_exact_mut(width)
                     .zip(values.chunks_exact_mut(width))
-                    .zip(beyond)
-                    .zip(labels.iter_mut().zip(own));
-                for (i, (((clusters, values), beyond), (label, own))) in rows.enumerate() {
-                    if *own + prices[*label as usize] > *beyond {
-                        costs.of_row(task * TASK_ROWS + i, scratch, of_row);
-                        *beyond = keep_cheapest(of_row, prices, clusters, values);
-                        (*label, *own) = (clusters[0], values[0]);
-                    }
+                    .zip(beyond);
+                for (i, ((clusters, values), beyond)) in rows.enumerate() {
+                    costs.of_row(task * TASK_ROWS + i, scratch, of_row);
+                    *beyond = keep_cheapest(of_row, prices, clusters, values);
                 }
             },
         )

@@ -5,11 +5,10 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::candidates::{Candidates, Costs};
+use super::candidates::Candidates;
 use super::search::Reached;
 use super::transport::{Known, Transport, escape, known_costs};
 use crate::error::{Result, try_vec};
-use crate::nearest::Nearest;
 use crate::threads::Threads;
 
 /// Clusters that a row keeps once it has looked at all.
@@ -126,14 +125,8 @@ impl Transport<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let points = self.costs.points.select(&rows);
-        let mut nearest = Nearest::new(&points, self.costs.metric).with_searches(1);
-        let costs = Costs {
-            points: &points,
-            ..self.costs
-        };
-        let mut found = Candidates::new(rows.len(), clusters)?;
-        found.fill(&mut nearest, &costs, &self.prices[..clusters], threads)?;
+        let prices = &self.prices[..clusters];
+        let found = Candidates::of_rows(&rows, &self.costs, prices, threads)?;
         let mut before: Vec<u32> = Vec::new();
         for (i, &row) in rows.iter().enumerate() {
             before.clear();

@@ -104,13 +104,15 @@ impl Choice {
             let doubtful = self.candidates.doubtful(prices, &self.labels, &self.costs);
             // Costs that came with huge prices have lost digits.
             let is_coarse = greatest(&before) > COARSE * greatest(prices);
-            if !costs.root && (is_coarse || doubtful > many) {
+            if !costs.root && (is_coarse || doubtful.len() > self.labels.len() / 2) {
                 self.candidates.fill(nearest, costs, prices, threads)?;
-            } else if doubtful > 0 {
-                let (labels, own) = (&mut self.labels, &mut self.costs);
-                self.candidates
-                    .resolve_doubtful(costs, prices, threads, labels, own)?;
+            } else if !doubtful.is_empty() {
+                let found = Candidates::of_rows(&doubtful, costs, prices, threads)?;
+                for (number, &row) in doubtful.iter().enumerate() {
+                    self.candidates.replace(row, &found, number, 0.0);
+                }
             }
+            let doubtful = doubtful.len();
             if doubtful > 0 || is_coarse {
                 self.update(prices, threads)?;
             }
