@@ -1,10 +1,11 @@
-"""Kentro's balanced K-means beside k-means-constrained, by quality and time.
+"""Kentro's balanced K-means beside others, by quality and time.
 
     python benches/balanced_quality.py [--data ../shared/data] [sets]
 
-Prints the table of docs/algorithms/balanced.md: both start from the same random
+Prints the table of docs/algorithms/balanced.md: all start from the same random
 rows and keep the same bounds on sizes, on one thread. Kentro,
-k-means-constrained, scikit-learn and sipu.npz must be there.
+k-means-constrained, scikit-learn and sipu.npz must be there. The second peer is
+a growing penalty on sizes (size_penalty.py).
 """
 
 import argparse
@@ -18,6 +19,7 @@ import local_minima
 import numpy as np
 from k_means_constrained import KMeansConstrained
 from kentro import KMeans
+from size_penalty import balanced_labels
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 from workloads import blobs, embeddings
@@ -69,7 +71,7 @@ def timed(fit):
 
 
 def compare(data, k, most, start, iterations):
-    """SSE and time of Kentro, then of k-means-constrained."""
+    """SSE and time of Kentro, k-means-constrained and the size penalty."""
     rows = len(data)
     window = (rows // k, -(-rows // k))
     if most > 1:
@@ -83,9 +85,13 @@ def compare(data, k, most, start, iterations):
     fits = (
         lambda: kentro.train_labels(data, num_threads=1),
         lambda: constrained.fit(data.astype(float)).labels_,
+        lambda: balanced_labels(data, start, most),
     )
     results = [timed(fit) for fit in fits]
-    return [(sse(data, labels), seconds) for labels, seconds in results]
+    return [
+        (float("inf") if labels is None else sse(data, labels), seconds)
+        for labels, seconds in results
+    ]
 
 
 def main():
@@ -95,23 +101,26 @@ def main():
         "--data", type=Path, default=local_minima.ROOT / "../shared/data"
     )
     arguments = parser.parse_args()
-    print("| data | k | differ by at most | starts | SSE, median | most | time |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| data | k | differ by at most | starts | SSE, median | most | time ", end=""
+    )
+    print("| SSE to size penalty, median | most |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in arguments.sets:
         data, (k, most, starts, iterations) = load(name, arguments.data), SETS[name]
-        ratios, times = [], []
+        ratios, times, to_penalty = [], [], []
         for seed in range(starts):
             draw = np.random.default_rng(seed).choice(len(data), k, replace=False)
             start = np.ascontiguousarray(data[np.sort(draw)])
-            (own, own_time), (other, other_time) = compare(
-                data, k, most, start, iterations
-            )
-            ratios.append(own / other)
-            times.append(other_time / own_time)
-        middle = statistics.median(ratios)
+            own, constrained, penalty = compare(data, k, most, start, iterations)
+            ratios.append(own[0] / constrained[0])
+            times.append(constrained[1] / own[1])
+            to_penalty.append(own[0] / penalty[0])
         print(
-            f"| {name.split()[0]} | {k} | {most} | {starts} | {middle:.4f} "
-            f"| {max(ratios):.4f} | {statistics.median(times):.0f} |",
+            f"| {name.split()[0]} | {k} | {most} | {starts} "
+            f"| {statistics.median(ratios):.4f} | {max(ratios):.4f} "
+            f"| {statistics.median(times):.0f} "
+            f"| {statistics.median(to_penalty):.4f} | {max(to_penalty):.4f} |",
             flush=True,
         )
 
