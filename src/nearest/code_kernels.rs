@@ -22,7 +22,7 @@ pub(super) use scores::Guess;
 /// Centroids per panel.
 pub(super) const PANEL: usize = super::bounds::GROUP;
 /// Classes of centroids that [`CodePanels::score_all`] tells apart.
-pub(super) const CLASSES: usize = 16;
+pub(super) const CLASSES: usize = PANEL;
 
 /// Centroid codes in panels.
 pub(super) struct CodePanels {

@@ -229,7 +229,7 @@ fn every_engine_finds_the_labels_of_brute_force() {
 fn every_engine_finds_the_nearest_few_of_brute_force() {
     let threads = Threads::exactly(1, None).unwrap();
     for_each_case(|name, points, metric, centroids| {
-        for count in [1, 2, 8].map(|count: usize| count.min(centroids.len())) {
+        for count in [1, 2, 8, 20].map(|count: usize| count.min(centroids.len())) {
             let run = |setting: Setting| {
                 let mut labels = vec![UNASSIGNED; points.rows() * count];
                 let mut distances = vec![0.0; labels.len()];

@@ -6,7 +6,7 @@
 //! distances rank them.
 
 use super::super::UNASSIGNED;
-use super::super::code_kernels::{CLASSES, Sides, check_hits};
+use super::super::code_kernels::{CLASSES, Guess, Sides, check_hits};
 use super::super::reference::keep_least;
 use super::{Block, HeadScratch, HeadSearch};
 use crate::nearest::Row;
@@ -73,21 +73,18 @@ impl HeadSearch<'_> {
         for (i, (guess, ranked)) in guesses.iter().zip(ranked.iter_mut()).enumerate() {
             let row = self.row(block, i);
             ranked.clear();
-            let mut order: [usize; CLASSES] = std::array::from_fn(|lane| lane);
-            order.sort_unstable_by(|&a, &b| guess.scores[b].total_cmp(&guess.scores[a]));
-            let good = &order[..count];
-            let enough = good
-                .iter()
-                .all(|&lane| guess.scores[lane] > f32::NEG_INFINITY);
-            if terms.units[i] <= 0.0 || !enough {
+            let mut good = [0; MOST];
+            let good = &mut good[..count];
+            if terms.units[i] <= 0.0 || !best_guesses(guess, good) {
                 self.rank_all(&row, ranked);
                 scores.push(f32::INFINITY);
                 continue;
             }
-            let best = &mut reached[i];
-            *best = [f64::NEG_INFINITY; MOST];
-            for &lane in good {
-                let member = self.measure(block, i, &row, self.in_slot(guess.slots[lane]));
+            let best = &mut reached[i][..count];
+            best.fill(f64::NEG_INFINITY);
+            for &guess in good.iter() {
+                let j = self.in_slot(guess as u32);
+                let member = self.measure(block, i, &row, j);
                 insert(best, member.score);
                 ranked.push((member.value, member.label));
             }
@@ -121,7 +118,7 @@ impl HeadSearch<'_> {
             if self.float_bound(&row, sides.rows[i].norm, j as usize) >= score {
                 passed[2] += 1;
                 let rival = self.measure(block, i, &row, j);
-                insert(&mut reached[i], rival.score);
+                insert(&mut reached[i][..count], rival.score);
                 ranked[i].push((rival.value, j));
             }
         }
@@ -136,11 +133,31 @@ impl HeadSearch<'_> {
     }
 }
 
-/// Puts a score in its place among the greatest so far, which are in order.
-fn insert(greatest: &mut [f64; MOST], mut score: f64) {
+/// The slots of the greatest scores, greatest first, in `good`; `false` if not
+/// so many classes have a centroid.
+fn best_guesses(guess: &Guess, good: &mut [u64]) -> bool {
+    good.fill(0);
+    for (&score, &slot) in guess.scores.iter().zip(&guess.slots) {
+        let mut ranked = u64::from(rank(score)) << 32 | u64::from(slot);
+        for place in good.iter_mut() {
+            (*place, ranked) = (ranked.max(*place), ranked.min(*place));
+        }
+    }
+    good.iter()
+        .all(|&ranked| ranked >> 32 > u64::from(rank(f32::NEG_INFINITY)))
+}
+
+/// A number that is the greater the greater the score.
+fn rank(score: f32) -> u32 {
+    let bits = score.to_bits();
+    bits ^ if bits >> 31 == 1 { !0 } else { 1 << 31 }
+}
+
+/// Puts a value in its place among the greatest so far, which are in order.
+fn insert(greatest: &mut [f64], mut value: f64) {
     for place in greatest {
-        if score > *place {
-            std::mem::swap(place, &mut score);
+        if value > *place {
+            std::mem::swap(place, &mut value);
         }
     }
 }
