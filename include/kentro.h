@@ -426,8 +426,8 @@ kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans, size_t n_init);
 
 /**
  * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
- * default `KENTRO_QUALITY_DEFAULT`. Without effect on balanced K-means and
- * K-medoids.
+ * default `KENTRO_QUALITY_DEFAULT`. Without effect on K-medoids that
+ * are not balanced.
  */
 kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
                                         int32_t quality);

@@ -460,7 +460,7 @@ public:
     KMeans with_n_init(Count n_init) const& { return clone().with_n_init(n_init); }
 
     /// How much time to spend for a lower inertia; default Quality::standard.
-    /// Without effect on balanced K-means and K-medoids.
+    /// Without effect on K-medoids that are not balanced.
     KMeans with_quality(Quality quality) && {
         return set(kentro_kmeans_set_quality(handle(), static_cast<std::int32_t>(quality)));
     }

@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, medoids, memory, search};
+use crate::{balanced, memory, search};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -112,8 +112,8 @@ impl KMeans {
         self
     }
 
-    /// How much time to spend for a lower inertia; without effect on balanced
-    /// K-means and K-medoids.
+    /// How much time to spend for a lower inertia; without effect on K-medoids
+    /// that are not balanced.
     pub fn with_quality(mut self, quality: Quality) -> Self {
         self.config.quality = quality;
         self
@@ -191,13 +191,7 @@ impl KMeans {
         let mut nearest = Nearest::new(points, config.metric)
             .with_memory_limit(memory::budget(config.memory_limit))
             .with_searches(search::searches(config));
-        let fit = if config.balanced {
-            balanced::fit(&mut nearest, config, &threads, start)?
-        } else if config.use_medoids {
-            medoids::fit(&mut nearest, config, &threads, start)?
-        } else {
-            search::fit(&mut nearest, config, &threads, start)?
-        };
+        let fit = search::fit(&mut nearest, config, &threads, start)?;
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
         }

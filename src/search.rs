@@ -1,4 +1,4 @@
-//! How often, and from where, Lloyd's algorithm runs.
+//! Which algorithm runs, how often, and from where.
 
 use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
@@ -8,13 +8,34 @@ use crate::fit::Fit;
 use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
-use crate::{lloyd, seeding};
+use crate::{balanced, lloyd, medoids, seeding};
 use std::time::Instant;
 
-/// The best of `n_init` runs, each from seeds of its own.
+/// Trains by the algorithm that is asked for.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
+    threads: &Threads<'_>,
+    start: Instant,
+) -> Result<Fit> {
+    let bounded = config.balanced && config.max_balance_diff < nearest.points().rows();
+    let mut fit = match config.use_medoids && !bounded {
+        true => medoids::fit(nearest, config, threads, start)?,
+        false => best_run(nearest, config, bounded, threads, start)?,
+    };
+    if config.balanced && !bounded {
+        // Any sizes will do: nothing has a price.
+        fit.prices = Some(vec![0.0; config.n_clusters]);
+        fit.balance_gap = Some(0.0);
+    }
+    Ok(fit)
+}
+
+/// The best of `n_init` runs, each from seeds of its own.
+fn best_run(
+    nearest: &mut Nearest<'_>,
+    config: &Config,
+    bounded: bool,
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
@@ -30,16 +51,28 @@ pub(crate) fn fit(
         if config.verbose && runs > 1 {
             threads.tell(Event::Message(&format!("run {run} of {runs}")))?;
         }
-        let mut centroids = seeding::draw(nearest, config, &mut rng, threads)?;
+        let mut starts = vec![seeding::draw(nearest, config, &mut rng, threads)?];
         if let Some(effort) = effort {
-            centroids = batch_swap(nearest, config, centroids, effort, &mut rng, threads)?;
+            let first = starts[0].clone();
+            // Swaps know no bounds on sizes: the start without is tried as well.
+            starts.truncate(usize::from(bounded && config.quality == Quality::Best));
+            starts.push(batch_swap(
+                nearest, config, first, effort, &mut rng, threads,
+            )?);
         }
-        let mut fit = lloyd::fit(nearest, config, centroids, threads, start)?;
-        if config.quality == Quality::Best {
-            fit = exchange(nearest, config, fit, threads, start)?;
-        }
-        if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
-            best = Some(fit);
+        for centroids in starts {
+            let fit = if bounded {
+                balanced::fit(nearest, config, centroids, threads, start)?
+            } else {
+                let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
+                match config.quality {
+                    Quality::Best => exchange(nearest, config, fit, threads, start)?,
+                    Quality::Default | Quality::Fast => fit,
+                }
+            };
+            if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
+                best = Some(fit);
+            }
         }
     }
     Ok(best.expect("n_init is at least 1"))
@@ -54,7 +87,7 @@ pub(crate) fn searches(config: &Config) -> usize {
     run.saturating_mul(config.n_init)
 }
 
-/// What a run does against local minima before Lloyd's algorithm has its turn.
+/// What a run does against local minima before it iterates.
 fn effort(config: &Config) -> Option<Effort> {
     let given = matches!(config.init, Init::Centroids(_));
     match config.quality {

@@ -1,7 +1,7 @@
 //! Balanced K-means: the size bound, optimality, invariance, determinism.
 
-use kentro::{KMeans, Points, RunOptions};
-use ndarray::Array2;
+use kentro::{Init, KMeans, Points, Quality, RunOptions};
+use ndarray::{Array2, Axis};
 
 /// A small deterministic stream of numbers.
 struct Random(u64);
@@ -269,7 +269,7 @@ fn gaps_between_blobs_are_bridged() {
         KMeans::new(clusters)
             .with_euclidean(true)
             .with_iterations(8)
-            .with_init(kentro::Init::Centroids(start)),
+            .with_init(Init::Centroids(start)),
     );
     assert!(spread(&model) <= 16);
     assert!(model.balance_gap().unwrap() <= 1e-9);
@@ -285,6 +285,37 @@ fn a_bound_of_n_is_plain_kmeans() {
     plain.train(data.view(), None).unwrap();
     assert_eq!(balanced.labels(), plain.labels());
     assert_eq!(balanced.centroids(), plain.centroids());
+}
+
+#[test]
+fn more_effort_is_never_worse() {
+    let mut random = Random(29);
+    let data = Array2::from_shape_fn((600, 3), |_| random.unit());
+    let inertia = |model: KMeans| {
+        let model = model.with_euclidean(true).with_max_balance_diff(1);
+        let model = train(&data, model.with_iterations(5));
+        assert!(spread(&model) <= 1);
+        model.inertia().unwrap()
+    };
+    let (mut gains, mut gains_of_best) = (0, 0);
+    for seed in 0..4 {
+        let model = || KMeans::new(12).with_seed(seed);
+        let random = model().with_init(Init::Random);
+        let once = inertia(random.clone());
+        let of_four = inertia(random.with_n_init(4));
+        assert!(of_four <= once);
+        gains += usize::from(of_four < once);
+        // All from one side.
+        let mut rows: Vec<usize> = (0..600).collect();
+        rows.sort_by(|&a, &b| data[[a, 0]].total_cmp(&data[[b, 0]]));
+        let start = Init::Centroids(data.select(Axis(0), &rows[..12]));
+        let given = model().with_init(start);
+        let once = inertia(given.clone());
+        let best = inertia(given.with_quality(Quality::Best));
+        assert!(best <= once);
+        gains_of_best += usize::from(best < once);
+    }
+    assert!(gains > 0 && gains_of_best > 0);
 }
 
 #[test]

@@ -30,11 +30,11 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::{Result, try_vec};
 use crate::fit::Fit;
+use crate::memory;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
-use crate::{lloyd, medoids, memory, seeding};
 use candidates::Costs;
 use prices::Choice;
 use sample::Sample;
@@ -53,7 +53,8 @@ const TOO_MANY: usize = 4;
 const EXACT: f64 = 1e-9;
 const MAX_SOLVED: usize = 3;
 
-/// Memory beside the data: O(n + k·d), about 130 bytes a row.
+/// Memory beside the data: O(n + k·d), about 130 bytes a row. `centroids` are
+/// the first, n_clusters × dimensions; `max_balance_diff` < rows.
 ///
 /// The first iterations assign every row, O(n·k·d). An exact one searches the
 /// four nearest centroids of every row, and then takes O(n) and about k +
@@ -61,14 +62,13 @@ const MAX_SOLVED: usize = 3;
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
+    centroids: Vec<f32>,
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
     let rows = nearest.points().rows();
-    if config.max_balance_diff >= rows {
-        return fit_unbounded(nearest, config, threads, start);
-    }
-    let mut model = Model::start(nearest, config, threads)?;
+    nearest.expect_bias();
+    let mut model = Model::start(rows, centroids, config);
     let labels = match config.use_medoids {
         true => None,
         false => Some(model.approximate(nearest, threads, start)?),
@@ -91,24 +91,6 @@ pub(crate) fn fit(
         }
     }
     model.finish(nearest, choice, threads)
-}
-
-/// Any sizes are within the bound: nothing has a price.
-fn fit_unbounded(
-    nearest: &mut Nearest<'_>,
-    config: &Config,
-    threads: &Threads<'_>,
-    start: Instant,
-) -> Result<Fit> {
-    let mut fit = if config.use_medoids {
-        medoids::fit(nearest, config, threads, start)?
-    } else {
-        let centroids = seeding::seed(nearest, config, threads)?;
-        lloyd::fit(nearest, config, centroids, threads, start)?
-    };
-    fit.prices = Some(vec![0.0; config.n_clusters]);
-    fit.balance_gap = Some(0.0);
-    Ok(fit)
 }
 
 /// Writes the cluster of every row that is cheapest by distance plus price to
@@ -139,20 +121,20 @@ struct Model<'c> {
 }
 
 impl<'c> Model<'c> {
-    fn start(nearest: &mut Nearest<'_>, config: &'c Config, threads: &Threads<'_>) -> Result<Self> {
-        let (rows, clusters) = (nearest.points().rows(), config.n_clusters);
+    fn start(rows: usize, centroids: Vec<f32>, config: &'c Config) -> Self {
+        let clusters = config.n_clusters;
         let width = config.max_balance_diff;
         let low = (rows / clusters).saturating_sub(width / 2);
-        Ok(Model {
+        Model {
             config,
-            centroids: seeding::seed(nearest, config, threads)?,
+            centroids,
             medoids: vec![None; clusters],
             prices: vec![0.0; clusters],
             window: Window::near(low, width, rows, clusters),
             step: width.div_ceil(4),
             rising: false,
             n_iter: 0,
-        })
+        }
     }
 
     /// Iterations whose sizes are about right, as long as they pay. Returns

@@ -227,8 +227,8 @@ pub unsafe extern "C" fn kentro_kmeans_set_n_init(
 }
 
 /// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
-/// default `KENTRO_QUALITY_DEFAULT`. Without effect on balanced K-means and
-/// K-medoids.
+/// default `KENTRO_QUALITY_DEFAULT`. Without effect on K-medoids that
+/// are not balanced.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_quality(
     kmeans: *mut KMeansHandle,

@@ -45,7 +45,8 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
 fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let points = Points::from(data.view());
     let mut nearest = Nearest::new(&points, config.metric);
-    let centroids = seeding::seed(&mut nearest, config, threads).unwrap();
+    let mut rng = Rng::new(config.seed);
+    let centroids = seeding::draw(&mut nearest, config, &mut rng, threads).unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
 }
 

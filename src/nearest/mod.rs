@@ -135,6 +135,12 @@ impl<'a> Nearest<'a> {
         self
     }
 
+    /// Drops what only searches without bias use.
+    pub fn expect_bias(&mut self) {
+        self.bounds = None;
+        self.sorted = None;
+    }
+
     pub fn points(&self) -> &'a Points<'a> {
         self.points
     }

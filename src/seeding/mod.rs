@@ -26,15 +26,6 @@ const SAMPLE_PER_CLUSTER: usize = 16;
 
 const MIN_SAMPLE: usize = 2048;
 
-/// n_clusters × dimensions first centroids, drawn with the configured seed.
-pub(crate) fn seed(
-    nearest: &mut Nearest<'_>,
-    config: &Config,
-    threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    draw(nearest, config, &mut Rng::new(config.seed), threads)
-}
-
 /// n_clusters × dimensions first centroids.
 pub(crate) fn draw(
     nearest: &mut Nearest<'_>,
