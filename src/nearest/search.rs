@@ -126,10 +126,11 @@ impl<'a> TileSearch<'a> {
     ) {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
         let bytes = (4 * self.panels.values.len()).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
-        let tiles = (bytes / (4 * dims * width)).max(1);
-        let mut first = 0;
-        for values in values.chunks(tiles * width * dims) {
-            let mut labels = std::mem::take(&mut scratch.labels);
+        let rows = (bytes / (4 * dims * width)).max(1) * width;
+        let mut labels = std::mem::take(&mut scratch.labels);
+        let mut open = std::mem::take(&mut scratch.open);
+        open.clear();
+        for (number, values) in values.chunks(rows * dims).enumerate() {
             labels.clear();
             labels.resize(values.len() / dims, UNASSIGNED);
             match &self.direct {
@@ -137,13 +138,15 @@ impl<'a> TileSearch<'a> {
                 Some(direct) => direct.label(values, &mut labels),
                 None => self.label(values, scratch, &mut labels),
             }
-            self.label_rest(values, scratch, &mut labels);
-            for &label in &labels {
-                found(first, label);
-                first += 1;
+            for (i, &label) in (number * rows..).zip(&labels) {
+                match label {
+                    UNASSIGNED => open.push(i as u32),
+                    label => found(i, label),
+                }
             }
-            scratch.labels = labels;
         }
+        self.label_open(values, &open, scratch, found);
+        (scratch.labels, scratch.open) = (labels, open);
     }
 
     /// Writes each row's nearest centroid to `labels`, unless float32 can't
@@ -170,13 +173,15 @@ impl<'a> TileSearch<'a> {
         }
     }
 
-    /// Labels the rows that are [`UNASSIGNED`].
-    fn label_rest(&self, values: &[f32], scratch: &mut TileScratch, labels: &mut [u32]) {
+    /// Calls `found` with the number of each open row and its nearest centroid.
+    fn label_open(
+        &self,
+        values: &[f32],
+        open: &[u32],
+        scratch: &mut TileScratch,
+        mut found: impl FnMut(usize, u32),
+    ) {
         let dims = self.centroids.dims;
-        let open = (0..labels.len() as u32).filter(|&i| labels[i as usize] == UNASSIGNED);
-        scratch.open.clear();
-        scratch.open.extend(open);
-        let open = std::mem::take(&mut scratch.open);
         for open in open.chunks(self.kernels.shape.width) {
             let mut gathered = std::mem::take(&mut scratch.gathered);
             gathered.clear();
@@ -184,19 +189,23 @@ impl<'a> TileSearch<'a> {
                 gathered.extend_from_slice(&values[i as usize * dims..][..dims]);
             }
             self.candidates(&gathered, 1, scratch);
-            scratch.gathered = gathered;
-            for (&i, candidates) in open.iter().zip(&scratch.candidates) {
-                let row = Row::new(&values[i as usize * dims..][..dims], self.frame.metric);
-                labels[i as usize] = if self.is_zero(&row) {
+            for ((&i, candidates), values) in open
+                .iter()
+                .zip(&scratch.candidates)
+                .zip(gathered.chunks_exact(dims))
+            {
+                let row = Row::new(values, self.frame.metric);
+                let label = if self.is_zero(&row) {
                     self.zero_label
                 } else if candidates.is_empty() {
                     nearest_of(&row, self.centroids, 0..self.centroids.len() as u32)
                 } else {
                     nearest_of(&row, self.centroids, candidates.iter().copied())
                 };
+                found(i as usize, label);
             }
+            scratch.gathered = gathered;
         }
-        scratch.open = open;
     }
 
     /// Calls `found` with each row's number in the block and its `count`
