@@ -337,12 +337,19 @@ pub(super) struct RowCodes {
     pub rests: Vec<Rest>,
 }
 
-/// Bytes of codes that are always worth their memory.
-pub(super) const SMALL: u64 = 40 << 20;
+/// Bytes of codes that are always worth their memory: so many, but no more than
+/// these beside a byte for each value of the data.
+const SMALL: u64 = 40 << 20;
+const SPARE: u64 = 16_000_000;
+
+/// Bytes that what is kept of the rows may take where they are few.
+pub(super) fn small(points: &Points<'_>) -> u64 {
+    SMALL.min(points.rows() as u64 * points.cols() as u64 + SPARE)
+}
 
 impl RowCodes {
     /// Codes of all points. `None` if they would take more than three quarters of
-    /// a byte for each value of the data and [`SMALL`], or more than `limit`.
+    /// a byte for each value of the data and [`small`], or more than `limit`.
     pub fn of_points(
         points: &Points<'_>,
         frame: &Frame,
@@ -353,7 +360,7 @@ impl RowCodes {
         let (rows, dims) = (points.rows(), points.cols());
         let per_row = coder.bytes_per_row(frame.metric);
         let bytes = rows as u64 * per_row as u64;
-        let much = 4 * per_row > 3 * dims && bytes > SMALL;
+        let much = 4 * per_row > 3 * dims && bytes > small(points);
         if much || bytes > limit {
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! What the 8-bit engines keep between searches.
 
-use super::codes::{Coder, RowCodes, SMALL};
+use super::codes::{Coder, RowCodes, small};
 use super::engine::{Engine, Setting};
 use super::head::{HeadSearch, Query, Source};
 use super::level::cost;
@@ -106,13 +106,13 @@ impl EightBit {
     }
 
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
-    /// a byte for each value of the data, or [`SMALL`].
+    /// a byte for each value of the data, or [`small`].
     pub fn room_for_bounds(&self, points: &Points<'_>, limit: u64) -> u64 {
         let codes = match &self.principal {
             Principal::Made(made) => made.1.bytes(),
             Principal::Untried | Principal::Refused => 0,
         };
-        let most = SMALL.max(points.rows() as u64 * points.cols() as u64);
+        let most = small(points).max(points.rows() as u64 * points.cols() as u64);
         most.min(limit).saturating_sub(codes)
     }
 
