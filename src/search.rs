@@ -54,11 +54,15 @@ fn best_run(
         let mut starts = vec![seeding::draw(nearest, config, &mut rng, threads)?];
         if let Some(effort) = effort {
             let first = starts[0].clone();
-            // Swaps know no bounds on sizes: the start without is tried as well.
-            starts.truncate(usize::from(bounded && config.quality == Quality::Best));
-            starts.push(batch_swap(
-                nearest, config, first, effort, &mut rng, threads,
-            )?);
+            let swapped = batch_swap(nearest, config, first, effort, &mut rng, threads)?;
+            if bounded && config.quality == Quality::Best {
+                // Swaps know no bounds on sizes: they are not all that is tried.
+                let first = starts[0].clone();
+                starts.push(balanced::relax(nearest, config, first, threads)?);
+                starts.push(swapped);
+            } else {
+                starts[0] = swapped;
+            }
         }
         for centroids in starts {
             let fit = if bounded {

@@ -210,11 +210,17 @@ fn scale_and_offset_do_not_matter() {
     let data = Array2::from_shape_fn((300, 3), |(i, t)| {
         ((i % 4 * (t + 1)) as f32) + (random.unit() * 1024.0).floor() / 1024.0
     });
-    for medoids in [false, true] {
+    for (medoids, quality) in [
+        (false, Quality::Default),
+        (false, Quality::Best),
+        (true, Quality::Default),
+        (true, Quality::Best),
+    ] {
         let labels = |data: &Array2<f32>| {
             let model = KMeans::new(7)
                 .with_euclidean(true)
                 .with_use_medoids(medoids)
+                .with_quality(quality)
                 .with_max_balance_diff(2);
             train(data, model).labels().unwrap().to_vec()
         };
@@ -235,10 +241,15 @@ fn the_number_of_threads_does_not_matter() {
     let data = Array2::from_shape_fn((6000, 8), |(i, t)| {
         random.unit() + ((i * i) % 11 * (t % 3)) as f32
     });
-    for euclidean in [false, true] {
+    for (euclidean, quality) in [
+        (false, Quality::Default),
+        (true, Quality::Default),
+        (true, Quality::Best),
+    ] {
         let fits = [1, 2, 8].map(|num_threads| {
             let mut model = KMeans::new(20)
                 .with_balanced(true)
+                .with_quality(quality)
                 .with_max_balance_diff(3)
                 .with_euclidean(euclidean);
             model.train(data.view(), Some(num_threads)).unwrap();
