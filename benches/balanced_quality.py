@@ -1,6 +1,6 @@
 """Kentro's balanced K-means beside others, by quality and time.
 
-    python benches/balanced_quality.py [--data ../shared/data] [sets]
+    python benches/balanced_quality.py [--data ../shared/data] [--quality best] [sets]
 
 Prints the table of docs/algorithms/balanced.md: all start from the same random
 rows and keep the same bounds on sizes, on one thread. Kentro,
@@ -70,7 +70,7 @@ def timed(fit):
     return labels, time.process_time() - start
 
 
-def compare(data, k, most, start, iterations):
+def compare(data, k, most, start, iterations, quality):
     """SSE and time of Kentro, k-means-constrained and the size penalty."""
     rows = len(data)
     window = (rows // k, -(-rows // k))
@@ -78,7 +78,7 @@ def compare(data, k, most, start, iterations):
         window = (rows // k - most // 2, rows // k + most // 2)
     kentro = KMeans(k).with_euclidean(True).with_balanced(True)
     kentro = kentro.with_max_balance_diff(most).with_iterations(iterations)
-    kentro = kentro.with_init(start)
+    kentro = kentro.with_init(start).with_quality(quality)
     constrained = KMeansConstrained(
         k, *window, init=start.astype(float), n_init=1, max_iter=iterations, n_jobs=1
     )
@@ -89,7 +89,7 @@ def compare(data, k, most, start, iterations):
     )
     results = [timed(fit) for fit in fits]
     return [
-        (float("inf") if labels is None else sse(data, labels), seconds)
+        (float("nan") if labels is None else sse(data, labels), seconds)
         for labels, seconds in results
     ]
 
@@ -100,6 +100,7 @@ def main():
     parser.add_argument(
         "--data", type=Path, default=local_minima.ROOT / "../shared/data"
     )
+    parser.add_argument("--quality", default="default", help="Kentro's")
     arguments = parser.parse_args()
     print(
         "| data | k | differ by at most | starts | SSE, median | most | time ", end=""
@@ -112,7 +113,9 @@ def main():
         for seed in range(starts):
             draw = np.random.default_rng(seed).choice(len(data), k, replace=False)
             start = np.ascontiguousarray(data[np.sort(draw)])
-            own, constrained, penalty = compare(data, k, most, start, iterations)
+            own, constrained, penalty = compare(
+                data, k, most, start, iterations, arguments.quality
+            )
             ratios.append(own[0] / constrained[0])
             times.append(constrained[1] / own[1])
             to_penalty.append(own[0] / penalty[0])

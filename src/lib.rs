@@ -39,9 +39,9 @@ mod nearest;
 mod partition;
 mod points;
 mod rng;
-mod search;
 mod seeding;
 mod threads;
+mod train;
 mod update;
 
 pub use clusters::Clusters;

@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, memory, search};
+use crate::{balanced, memory, train};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -190,8 +190,8 @@ impl KMeans {
         let start = Instant::now();
         let mut nearest = Nearest::new(points, config.metric)
             .with_memory_limit(memory::budget(config.memory_limit))
-            .with_searches(search::searches(config));
-        let fit = search::fit(&mut nearest, config, &threads, start)?;
+            .with_searches(train::searches(config));
+        let fit = train::fit(&mut nearest, config, &threads, start)?;
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
         }

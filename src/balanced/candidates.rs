@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::error::{Result, try_vec};
+use crate::memory;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row};
 use crate::points::Points;
@@ -22,6 +23,8 @@ pub(super) struct Costs<'a> {
     pub metric: Metric,
     pub centroids: Centroids<'a>,
     pub root: bool,
+    /// Bytes that searches may take.
+    pub memory_limit: u64,
 }
 
 impl<'a> Costs<'a> {
@@ -32,6 +35,7 @@ impl<'a> Costs<'a> {
             metric: nearest.metric(),
             centroids: Centroids::new(centroids, points.cols()),
             root: config.use_medoids && nearest.metric() == Metric::Euclidean,
+            memory_limit: memory::budget(config.memory_limit),
         }
     }
 
@@ -200,14 +204,11 @@ impl Candidates {
     /// Rows that may have a cheaper cluster than `labels` says, beyond their
     /// candidates; ascending.
     pub fn doubtful(&self, prices: &[f64], labels: &[u32], own: &[f64]) -> Vec<u32> {
-        let rows = labels.iter().zip(own).zip(&self.beyond);
-        let is_doubtful =
-            |((&label, &own), &beyond): ((&u32, &f64), &f64)| own + prices[label as usize] > beyond;
-        (0u32..)
-            .zip(rows)
-            .filter(|&(_, row)| is_doubtful(row))
-            .map(|(row, _)| row)
-            .collect()
+        let is_doubtful = |&row: &u32| {
+            let row = row as usize;
+            own[row] + prices[labels[row] as usize] > self.beyond[row]
+        };
+        (0..labels.len() as u32).filter(is_doubtful).collect()
     }
 
     /// The candidates of some rows under `prices`.
@@ -226,7 +227,8 @@ impl Candidates {
         if costs.root {
             found.rank_all(&costs, prices, threads)?;
         } else {
-            let mut nearest = Nearest::new(&points, costs.metric).with_searches(1);
+            let mut nearest =
+                Nearest::new(&points, costs.metric).with_memory_limit(costs.memory_limit);
             found.fill(&mut nearest, &costs, prices, threads)?;
         }
         Ok(found)

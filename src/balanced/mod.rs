@@ -6,7 +6,8 @@
 //! live on from iteration to iteration:
 //!
 //! 1. from the first assignment on, sizes are in a [`Window`]: starting
-//!    without a bound and narrowing it ends in worse local minima;
+//!    without a bound and narrowing it ends in worse local minima ([`penalty`]
+//!    is another start to try);
 //! 2. while centroids move a lot, a [`sample`] finds prices that balance about,
 //!    and all rows are assigned by these;
 //! 3. then, in each iteration, [`prices`] come near, [`transport`] repairs the
