@@ -18,25 +18,37 @@ struct Exit {
     limit: f64,
 }
 
+/// None of the rows that were kept for a target is left.
+pub(super) struct RunOut;
+
 #[derive(Default)]
 pub(super) struct Exits {
-    /// Ascending by target.
-    known: Vec<(u32, Exit)>,
+    /// Clusters that rows here know, ascending, and what the cheapest move
+    /// there costs, or cost before its row left.
+    targets: Vec<u32>,
+    least: Vec<f64>,
+    known: Vec<Exit>,
     /// To clusters that the row does not know.
     unexplored: Exit,
 }
 
 impl Exits {
     /// Out of all moves (target, cost, row); no unexplored ones.
-    pub fn build(moves: impl Iterator<Item = (u32, f64, u32)>) -> Self {
+    pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Self {
+        moves.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
         let mut exits = Exits::default();
-        for (target, cost, row) in moves {
-            let exit = exits.exit(target);
-            exit.insert(cost, row);
-            if exit.rows.len() > KEPT {
-                exit.rows.remove(0);
-                exit.limit = exit.rows[0].0;
-            }
+        for moves in moves.chunk_by(|a, b| a.0 == b.0) {
+            let kept = &moves[..moves.len().min(KEPT)];
+            let rows = kept.iter().rev().map(|&(_, cost, row)| (cost, row));
+            exits.targets.push(moves[0].0);
+            exits.least.push(moves[0].1);
+            exits.known.push(Exit {
+                rows: rows.collect(),
+                limit: match moves.len() > KEPT {
+                    true => kept[KEPT - 1].1,
+                    false => f64::INFINITY,
+                },
+            });
         }
         exits
     }
@@ -58,7 +70,14 @@ impl Exits {
 
     /// Adds a move of a row that joined the cluster.
     pub fn insert(&mut self, target: u32, cost: f64, row: u32) {
-        self.exit(target).insert(cost, row);
+        let at = self.targets.partition_point(|&other| other < target);
+        if self.targets.get(at) != Some(&target) {
+            self.targets.insert(at, target);
+            self.least.insert(at, f64::INFINITY);
+            self.known.insert(at, Exit::default());
+        }
+        self.known[at].insert(cost, row);
+        self.note_least(at);
     }
 
     /// Adds an unexplored move.
@@ -66,11 +85,31 @@ impl Exits {
         self.unexplored.insert(cost, row);
     }
 
-    /// Drops the rows that are no longer here; `false` if an exit has run out
-    /// of the rows it kept, so that the exits must be built anew.
-    pub fn tidy(&mut self, is_here: impl Fn(u32) -> bool) -> bool {
-        let mut exits = self.known.iter_mut();
-        exits.all(|(_, exit)| exit.tidy(|_, row| is_here(row)))
+    /// The clusters that rows here know: (number, cluster, what the cheapest
+    /// move there costs at least).
+    pub fn known(&self) -> impl Iterator<Item = (usize, u32, f64)> + '_ {
+        let known = self.targets.iter().zip(&self.least).enumerate();
+        known.map(|(at, (&target, &least))| (at, target, least))
+    }
+
+    /// The cheapest move to the known cluster with this number, (cost, row),
+    /// once rows that are no longer here are dropped; an error if no row is
+    /// left but more were not kept, so that the exits must be built anew.
+    pub fn cheapest(
+        &mut self,
+        at: usize,
+        is_here: impl Fn(u32) -> bool,
+    ) -> Result<Option<(f64, u32)>, RunOut> {
+        if !self.known[at].tidy(|_, row| is_here(row)) {
+            return Err(RunOut);
+        }
+        self.note_least(at);
+        Ok(self.known[at].rows.last().copied())
+    }
+
+    fn note_least(&mut self, at: usize) {
+        let cheapest = self.known[at].rows.last();
+        self.least[at] = cheapest.map_or(f64::INFINITY, |&(cost, _)| cost);
     }
 
     /// The same for unexplored moves.
@@ -78,26 +117,9 @@ impl Exits {
         self.unexplored.tidy(is_valid)
     }
 
-    /// The cheapest move to each target: (target, cost, row). Tidy first.
-    pub fn cheapest(&self) -> impl Iterator<Item = (u32, f64, u32)> + '_ {
-        self.known.iter().filter_map(|(target, exit)| {
-            let &(cost, row) = exit.rows.last()?;
-            Some((*target, cost, row))
-        })
-    }
-
     /// The cheapest unexplored move: (cost, row). Tidy first.
     pub fn cheapest_unexplored(&self) -> Option<(f64, u32)> {
         self.unexplored.rows.last().copied()
-    }
-
-    fn exit(&mut self, target: u32) -> &mut Exit {
-        let at = self.known.binary_search_by_key(&target, |exit| exit.0);
-        let at = at.unwrap_or_else(|at| {
-            self.known.insert(at, (target, Exit::default()));
-            at
-        });
-        &mut self.known[at].1
     }
 }
 

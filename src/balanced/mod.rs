@@ -18,6 +18,7 @@
 
 mod candidates;
 mod certificate;
+mod excess;
 mod exits;
 mod explore;
 mod medoid;

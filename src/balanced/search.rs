@@ -11,6 +11,7 @@ pub(super) struct Search {
     pub steps: Vec<Option<(u32, u32)>>,
     pub queue: BinaryHeap<Reached>,
     pub done: Vec<u32>,
+    touched: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -28,18 +29,24 @@ impl Search {
             steps: vec![None; nodes],
             queue: BinaryHeap::new(),
             done: Vec::new(),
+            touched: Vec::new(),
         }
     }
 
     pub fn clear(&mut self) {
-        self.distances.fill(f64::INFINITY);
-        self.steps.fill(None);
+        for node in self.touched.drain(..) {
+            self.distances[node as usize] = f64::INFINITY;
+            self.steps[node as usize] = None;
+        }
         self.queue.clear();
         self.done.clear();
     }
 
     pub fn reach(&mut self, node: usize, distance: f64, step: Option<(u32, u32)>) {
         if distance < self.distances[node] {
+            if self.distances[node] == f64::INFINITY {
+                self.touched.push(node as u32);
+            }
             self.distances[node] = distance;
             self.steps[node] = step;
             self.queue.push(Reached {

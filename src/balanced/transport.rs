@@ -13,7 +13,8 @@
 //! is exact.
 
 use super::candidates::{Candidates, Costs};
-use super::exits::Exits;
+use super::excess::Excess;
+use super::exits::{Exits, RunOut};
 use super::explore::least_patience;
 use super::search::{Reached, Search};
 use super::window::Window;
@@ -56,6 +57,7 @@ pub(super) struct Transport<'a> {
     /// More candidates of rows that looked at all clusters.
     pub(super) remembered: HashMap<u32, Known>,
     pub(super) scratch: Vec<f32>,
+    nearer: Vec<(usize, u32, f64)>,
 }
 
 /// A solved problem.
@@ -106,6 +108,7 @@ impl<'a> Transport<'a> {
             patience,
             remembered: HashMap::new(),
             scratch: Vec::new(),
+            nearer: Vec::new(),
         };
         transport.set_flows();
         transport
@@ -200,16 +203,16 @@ impl<'a> Transport<'a> {
     /// Brings all sizes into the window at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut excess = self.excess();
-        while excess.iter().any(|&units| units > 0) {
-            let (ends, length) = self.find_paths(&excess);
+        while !excess.is_settled() {
+            let (ends, length) = self.find_paths(&mut excess);
             let has_path = !ends.is_empty();
             if !self.explored.is_empty() {
                 self.note_prices();
             }
             self.raise_prices(length);
-            for end in ends {
-                self.move_along(end, &mut excess);
-            }
+            let moved = ends.iter().map(|&end| self.move_along(end, &mut excess));
+            let moved = moved.sum();
+            excess.learn(self.search.done.len(), moved);
             self.refresh_explored();
             if self.is_stale() {
                 self.refill(threads)?;
@@ -231,29 +234,23 @@ impl<'a> Transport<'a> {
         self.members.len()
     }
 
-    /// Units that each node has too many of; they sum to 0.
-    fn excess(&self) -> Vec<i64> {
-        let mut excess: Vec<i64> = self
-            .members
-            .iter()
-            .zip(&self.flows)
-            .map(|(members, &flow)| members.len() as i64 - flow as i64)
-            .collect();
+    fn excess(&self) -> Excess {
+        let clusters = self.members.iter().zip(&self.flows);
+        let excess = clusters.map(|(members, &flow)| members.len() as i64 - flow as i64);
+        let mut excess: Vec<i64> = excess.collect();
         excess.push(-excess.iter().sum::<i64>());
-        excess
+        Excess::new(excess)
     }
 
-    /// Searches from all nodes with an excess for those with a lack, until
-    /// half of them are found or too many rows have to look at all clusters.
-    /// Returns the found and how far the search came.
-    fn find_paths(&mut self, excess: &[i64]) -> (Vec<usize>, f64) {
+    /// Searches from nodes with an excess for those with a lack, until enough
+    /// are found or too many rows have to look at all clusters. Returns the
+    /// found and how far the search came.
+    fn find_paths(&mut self, excess: &mut Excess) -> (Vec<usize>, f64) {
         self.search.clear();
-        for (node, &units) in excess.iter().enumerate() {
-            if units > 0 {
-                self.search.reach(node, 0.0, None);
-            }
+        let (sources, enough) = excess.sources();
+        for node in sources {
+            self.search.reach(node, 0.0, None);
         }
-        let lacking = excess.iter().filter(|&&units| units < 0).count();
         let mut ends = Vec::new();
         loop {
             let reached = self.search.queue.pop();
@@ -275,9 +272,9 @@ impl<'a> Transport<'a> {
                 continue;
             }
             self.search.done.push(node);
-            if excess[at] < 0 {
+            if excess.lacks(at) {
                 ends.push(at);
-                if 2 * ends.len() >= lacking {
+                if ends.len() == enough {
                     return (ends, distance);
                 }
             }
@@ -308,25 +305,37 @@ impl<'a> Transport<'a> {
             self.search
                 .reach(hub, distance + cost, Some((from as u32, NO_ROW)));
         }
-        self.update_exits(from);
-        let exits = self.exits[from].as_ref().expect("just updated");
-        for (target, cost, row) in exits.cheapest() {
-            let to = target as usize;
-            let cost = (cost + (self.prices[to] - self.prices[from])).max(0.0);
-            self.search
-                .reach(to, distance + cost, Some((from as u32, row)));
+        if self.exits[from].is_none() {
+            self.build_exits(from);
+        }
+        while self.relax_known(from).is_err() {
+            self.build_exits(from);
         }
         self.relax_unexplored(from);
     }
 
-    /// Makes sure that the cheapest exits of `from` are up to date.
-    fn update_exits(&mut self, from: usize) {
-        let labels = &*self.labels;
-        let is_here = |row: u32| labels[row as usize] == from as u32;
-        let exits = self.exits[from].as_mut();
-        if !exits.is_some_and(|exits| exits.tidy(is_here)) {
-            self.build_exits(from);
+    /// Reaches the clusters that rows of `from` know, unless its exits must be
+    /// built anew.
+    fn relax_known(&mut self, from: usize) -> std::result::Result<(), RunOut> {
+        let exits = self.exits[from].as_mut().expect("built by now");
+        let (start, price) = (self.search.distances[from], self.prices[from]);
+        let there = |prices: &[f64], to: u32, cost: f64| {
+            start + (cost + (prices[to as usize] - price)).max(0.0)
+        };
+        // Most moves bring nothing, and need not be up to date.
+        self.nearer.clear();
+        self.nearer.extend(exits.known().filter(|&(_, to, cost)| {
+            there(&self.prices, to, cost) < self.search.distances[to as usize]
+        }));
+        for &(at, to, _) in &self.nearer {
+            let is_here = |row: u32| self.labels[row as usize] == from as u32;
+            if let Some((cost, row)) = exits.cheapest(at, is_here)? {
+                let there = there(&self.prices, to, cost);
+                let step = Some((from as u32, row));
+                self.search.reach(to as usize, there, step);
+            }
         }
+        Ok(())
     }
 
     fn build_exits(&mut self, from: usize) {
@@ -337,7 +346,7 @@ impl<'a> Transport<'a> {
                 .filter(|&(target, _)| target != from as u32)
                 .map(move |(target, cost)| (target, cost - here, row))
         });
-        self.exits[from] = Some(Exits::build(moves));
+        self.exits[from] = Some(Exits::build(moves.collect()));
         self.find_unexplored(from);
     }
 
@@ -349,17 +358,17 @@ impl<'a> Transport<'a> {
             let distance = self.search.distances[node as usize];
             self.prices[node as usize] += (length - distance).max(0.0);
         }
-        let rises = self
-            .prices
-            .iter()
-            .zip(&self.past_prices)
-            .map(|(new, old)| new - old);
-        self.rise = self.past_rise + rises.fold(f64::INFINITY, f64::min);
+        // It is 0 as long as few rise. A bound that is behind holds as well.
+        if 2 * self.search.done.len() > self.prices.len() {
+            let rises = self.prices.iter().zip(&self.past_prices);
+            let rises = rises.map(|(new, old)| new - old);
+            self.rise = self.past_rise + rises.fold(f64::INFINITY, f64::min);
+        }
     }
 
     /// Moves one unit along the path to `end`, several where no row is on it;
-    /// none where a path before has used up a part of this one.
-    fn move_along(&mut self, end: usize, excess: &mut [i64]) {
+    /// none where a path before has used up a part of this one. Returns how many.
+    fn move_along(&mut self, end: usize, excess: &mut Excess) -> usize {
         let mut path = Vec::new();
         let mut node = end;
         while let Some((from, row)) = self.search.steps[node] {
@@ -371,13 +380,11 @@ impl<'a> Transport<'a> {
             NO_ROW => self.flows[to] - self.window.low,
             row => usize::from(self.labels[row as usize] == from as u32),
         });
-        let wanted = excess[node].min(-excess[end]).max(0) as usize;
-        let units = room.fold(wanted, usize::min);
+        let units = room.fold(excess.room(node, end), usize::min);
         if units == 0 {
-            return;
+            return 0;
         }
-        excess[node] -= units as i64;
-        excess[end] += units as i64;
+        excess.shift(node, end, units);
         for (from, row, to) in path {
             if row != NO_ROW {
                 self.move_row(row, from, to);
@@ -387,6 +394,7 @@ impl<'a> Transport<'a> {
                 self.flows[to] -= units;
             }
         }
+        units
     }
 
     fn move_row(&mut self, row: u32, from: usize, to: usize) {
