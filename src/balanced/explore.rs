@@ -8,7 +8,7 @@
 use super::candidates::Candidates;
 use super::search::Reached;
 use super::transport::{Known, Transport, escape, known_costs};
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::threads::Threads;
 
 /// Clusters that a row keeps once it has looked at all.
@@ -17,8 +17,12 @@ const REMEMBERED: usize = 16;
 /// One row in so many gets new candidates at once, after one in so many others
 /// had to look at all clusters.
 const BATCH: usize = 16;
-const LOOKING: usize = 320;
+const LOOKING: usize = 640;
 const LEAST_LOOKING: usize = 256;
+
+/// Rows that show how far bounds are, and rows per task.
+const SAMPLE: usize = 1 << 14;
+const TASK_ROWS: usize = 1 << 14;
 
 /// A rise of prices by less than this part of them is no progress.
 const TIED: f64 = 1e-9;
@@ -105,27 +109,11 @@ impl Transport<'_> {
     pub(super) fn refill(&mut self, threads: &Threads<'_>) -> Result<()> {
         self.looked = 0;
         self.note_prices();
-        let clusters = self.hub();
-        let mut slacks = try_vec(f64::INFINITY, self.labels.len(), "bounds")?;
-        // Prices of clusters that were not reached don't rise.
-        let done = self.search.done.iter();
-        for &node in done.filter(|&&node| node < clusters as u32) {
-            for &row in &self.members[node as usize] {
-                let escape = escape(self.candidates, self.own, row);
-                slacks[row as usize] = escape + self.rise - self.prices[node as usize];
-            }
-        }
-        let last = slacks.len() / BATCH;
-        let (_, &mut most, _) = slacks.clone().select_nth_unstable_by(last, f64::total_cmp);
-        let rows: Vec<u32> = (0u32..)
-            .zip(&slacks)
-            .filter(|&(_, &slack)| slack <= most && slack < f64::INFINITY)
-            .map(|(row, _)| row)
-            .collect();
+        let rows = self.next_to_explore(threads)?;
         if rows.is_empty() {
             return Ok(());
         }
-        let prices = &self.prices[..clusters];
+        let prices = &self.prices[..self.hub()];
         let found = Candidates::of_rows(&rows, &self.costs, prices, threads)?;
         let mut before: Vec<u32> = Vec::new();
         for (i, &row) in rows.iter().enumerate() {
@@ -136,6 +124,43 @@ impl Transport<'_> {
             self.add_exits(row, &before);
         }
         Ok(())
+    }
+
+    /// About one in [`BATCH`] rows, those whose bounds are the next to be
+    /// reached; ascending.
+    fn next_to_explore(&self, threads: &Threads<'_>) -> Result<Vec<u32>> {
+        // Prices of clusters that were not reached don't rise.
+        let mut rises = vec![false; self.prices.len()];
+        for &node in &self.search.done {
+            rises[node as usize] = true;
+        }
+        let (own, candidates) = (&*self.own, &*self.candidates);
+        let slack = |row: u32| {
+            let cluster = self.labels[row as usize] as usize;
+            match rises[cluster] {
+                true => escape(candidates, own, row) + self.rise - self.prices[cluster],
+                false => f64::INFINITY,
+            }
+        };
+        let rows = self.labels.len();
+        let some = (0..rows as u32).step_by(rows / SAMPLE + 1);
+        let mut slacks: Vec<f64> = some.map(slack).collect();
+        let few = slacks.len() / BATCH;
+        let (_, &mut most, _) = slacks.select_nth_unstable_by(few, f64::total_cmp);
+        let mut found = vec![Vec::new(); rows.div_ceil(TASK_ROWS)];
+        threads.run(
+            found.iter_mut().zip((0..rows as u32).step_by(TASK_ROWS)),
+            || (),
+            |(), (found, first)| {
+                let rows = first..(first + TASK_ROWS as u32).min(rows as u32);
+                let is_next = |&row: &u32| {
+                    let slack = slack(row);
+                    slack <= most && slack < f64::INFINITY
+                };
+                found.extend(rows.filter(is_next));
+            },
+        )?;
+        Ok(found.concat())
     }
 
     /// Rows that looked at all clusters remember the cheapest.

@@ -253,7 +253,7 @@ impl<'c> Model<'c> {
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let windows = vec![self.window; self.prices.len()];
-        choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
+        choice.balance(nearest, &costs, (&windows, 0), &mut self.prices, threads)?;
         Ok(Transport::new(
             costs,
             &mut choice.candidates,

@@ -18,6 +18,10 @@ use crate::threads::Threads;
 const FRACTION: usize = 16;
 const PER_CLUSTER: usize = 64;
 
+/// Sizes in the sample need not be better than this part of what they are off
+/// by chance.
+const PRECISE: f64 = 1.0 / 16.0;
+
 /// The rows of a sample, ascending.
 pub(super) fn draw(rows: usize, config: &Config) -> Result<Vec<u32>> {
     let wanted = (rows / FRACTION).max(PER_CLUSTER * config.n_clusters);
@@ -74,8 +78,11 @@ impl Sample {
                 .max(1.0) as usize,
         };
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
+        let chance = (self.choice.labels.len() as f64 * windows.len() as f64).sqrt();
+        let enough = (PRECISE * chance) as usize;
+        let windows = (&windows[..], enough);
         self.choice
-            .balance(nearest, costs, &windows, prices, threads)
+            .balance(nearest, costs, windows, prices, threads)
     }
 
     /// Learns from the sizes that all rows have under the prices found.

@@ -46,7 +46,8 @@ pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
 /// returns it and the prices there.
 ///
 /// That cost is convex in the window's position, and the sum of the prices is
-/// minus its slope (by the envelope theorem): double steps, then bisection.
+/// minus its slope (by the envelope theorem): steps that double at most, but go
+/// no further than where the last two slopes point, then bisection.
 pub(super) fn search(
     mut transport: Transport<'_>,
     (least, most): (usize, usize),
@@ -57,11 +58,15 @@ pub(super) fn search(
     // The best position is between these, where they are known.
     let (mut below, mut above) = (None, None);
     let mut step = 1;
+    let mut last = None;
     loop {
         let low = transport.window().low;
         let slope: f64 = transport.prices().iter().sum();
         if slope == 0.0 {
             break;
+        }
+        if let Some((last_low, last_slope)) = last.replace((low, slope)) {
+            step = step.min(steps_to_zero((last_low, last_slope), (low, slope)));
         }
         *(if slope > 0.0 { &mut below } else { &mut above }) = Some(low);
         let next = match (below, above) {
@@ -86,6 +91,14 @@ pub(super) fn search(
     Ok(transport.into_best(best))
 }
 
+/// How many steps on from the second position the slope would be 0 if it were
+/// linear, rounded up; at least 1.
+fn steps_to_zero(first: (usize, f64), second: (usize, f64)) -> usize {
+    let fallen = (first.1 - second.1).abs() / first.0.abs_diff(second.0) as f64;
+    // A slope that doesn't fall says nothing: the cast makes that many steps.
+    ((second.1.abs() / fallen).ceil() as usize).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +117,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn slopes_point_to_their_zero() {
+        assert_eq!(steps_to_zero((10, 3.0), (11, 2.0)), 2);
+        assert_eq!(steps_to_zero((11, -5.0), (10, -2.0)), 1);
+        assert_eq!(steps_to_zero((10, 8.0), (14, 6.0)), 12);
+        assert_eq!(steps_to_zero((10, 2.0), (11, 2.0)), usize::MAX);
     }
 }
