@@ -5,9 +5,10 @@
 //! prices change, and only joining and leaving rows matter. Rows that have
 //! left are dropped when they come up.
 
-/// Rows kept for each target when the exits are built. Those of unexplored
-/// moves are used up fast.
-const KEPT: usize = 4;
+/// Rows kept for each target when the exits are built; for one whose rows were
+/// used up; and for unexplored moves, whose rows are used up fast.
+const KEPT: usize = 3;
+const KEPT_AGAIN: usize = 32;
 const KEPT_UNEXPLORED: usize = 64;
 
 /// The rows that could go to one target.
@@ -17,9 +18,6 @@ struct Exit {
     /// Moves dearer than this may be missing from `rows`.
     limit: f64,
 }
-
-/// None of the rows that were kept for a target is left.
-pub(super) struct RunOut;
 
 #[derive(Default)]
 pub(super) struct Exits {
@@ -54,18 +52,13 @@ impl Exits {
     }
 
     /// Replaces the unexplored moves by the cheapest of all, (cost, row).
-    pub fn set_unexplored(&mut self, mut rows: Vec<(f64, u32)>) {
-        let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
-        let dropped = rows.len().saturating_sub(KEPT_UNEXPLORED);
-        let mut limit = f64::INFINITY;
-        if dropped > 0 {
-            rows.select_nth_unstable_by(dropped, order);
-            limit = rows[dropped].0;
-            rows.drain(..dropped);
-            rows.shrink_to_fit();
-        }
-        rows.sort_unstable_by(order);
-        self.unexplored = Exit { rows, limit };
+    pub fn set_unexplored(&mut self, rows: Vec<(f64, u32)>) {
+        self.unexplored = Exit::cheapest_of(rows, KEPT_UNEXPLORED);
+    }
+
+    /// Replaces the moves to a known cluster by the cheapest of all, (cost, row).
+    pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) {
+        self.known[at] = Exit::cheapest_of(rows, KEPT_AGAIN);
     }
 
     /// Adds a move of a row that joined the cluster.
@@ -92,19 +85,16 @@ impl Exits {
         known.map(|(at, (&target, &least))| (at, target, least))
     }
 
-    /// The cheapest move to the known cluster with this number, (cost, row),
-    /// once rows that are no longer here are dropped; an error if no row is
-    /// left but more were not kept, so that the exits must be built anew.
-    pub fn cheapest(
-        &mut self,
-        at: usize,
-        is_here: impl Fn(u32) -> bool,
-    ) -> Result<Option<(f64, u32)>, RunOut> {
-        if !self.known[at].tidy(|_, row| is_here(row)) {
-            return Err(RunOut);
-        }
+    /// Drops the rows that are no longer here from the moves to the known
+    /// cluster with this number; `false` if none is left of those that were kept.
+    pub fn tidy(&mut self, at: usize, is_here: impl Fn(u32) -> bool) -> bool {
+        self.known[at].tidy(|_, row| is_here(row))
+    }
+
+    /// The cheapest move to a known cluster: (cost, row). Tidy first.
+    pub fn cheapest(&mut self, at: usize) -> Option<(f64, u32)> {
         self.note_least(at);
-        Ok(self.known[at].rows.last().copied())
+        self.known[at].rows.last().copied()
     }
 
     fn note_least(&mut self, at: usize) {
@@ -133,6 +123,21 @@ impl Default for Exit {
 }
 
 impl Exit {
+    /// The cheapest of all moves, (cost, row).
+    fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Self {
+        let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
+        let dropped = rows.len().saturating_sub(kept);
+        let mut limit = f64::INFINITY;
+        if dropped > 0 {
+            rows.select_nth_unstable_by(dropped, order);
+            limit = rows[dropped].0;
+            rows.drain(..dropped);
+            rows.shrink_to_fit();
+        }
+        rows.sort_unstable_by(order);
+        Exit { rows, limit }
+    }
+
     fn tidy(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
         while let Some(&(cost, row)) = self.rows.last()
             && !is_valid(cost, row)

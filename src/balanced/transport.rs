@@ -14,7 +14,7 @@
 
 use super::candidates::{Candidates, Costs};
 use super::excess::Excess;
-use super::exits::{Exits, RunOut};
+use super::exits::Exits;
 use super::explore::least_patience;
 use super::search::{Reached, Search};
 use super::window::Window;
@@ -308,15 +308,12 @@ impl<'a> Transport<'a> {
         if self.exits[from].is_none() {
             self.build_exits(from);
         }
-        while self.relax_known(from).is_err() {
-            self.build_exits(from);
-        }
+        self.relax_known(from);
         self.relax_unexplored(from);
     }
 
-    /// Reaches the clusters that rows of `from` know, unless its exits must be
-    /// built anew.
-    fn relax_known(&mut self, from: usize) -> std::result::Result<(), RunOut> {
+    /// Reaches the clusters that rows of `from` know.
+    fn relax_known(&mut self, from: usize) {
         let exits = self.exits[from].as_mut().expect("built by now");
         let (start, price) = (self.search.distances[from], self.prices[from]);
         let there = |prices: &[f64], to: u32, cost: f64| {
@@ -329,13 +326,20 @@ impl<'a> Transport<'a> {
         }));
         for &(at, to, _) in &self.nearer {
             let is_here = |row: u32| self.labels[row as usize] == from as u32;
-            if let Some((cost, row)) = exits.cheapest(at, is_here)? {
+            if !exits.tidy(at, is_here) {
+                let moves = self.members[from].iter().filter_map(|&row| {
+                    let mut known = known_costs(self.candidates, &self.remembered, row);
+                    let (_, cost) = known.find(|&(target, _)| target == to)?;
+                    Some((cost - self.own[row as usize], row))
+                });
+                exits.set_known(at, moves.collect());
+            }
+            if let Some((cost, row)) = exits.cheapest(at) {
                 let there = there(&self.prices, to, cost);
                 let step = Some((from as u32, row));
                 self.search.reach(to as usize, there, step);
             }
         }
-        Ok(())
     }
 
     fn build_exits(&mut self, from: usize) {
