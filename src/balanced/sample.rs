@@ -14,9 +14,12 @@ use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::threads::Threads;
 
-/// One row in so many is drawn, but at least so many rows for each cluster.
+/// One row in so many is drawn, but more where that makes less than so many
+/// for each cluster, up to one row in so many. (All rows are no better: sizes
+/// that are off a little lead away from poor minima.)
 const FRACTION: usize = 16;
 const PER_CLUSTER: usize = 64;
+const LARGEST_FRACTION: usize = 4;
 
 /// Sizes in the sample need not be better than this part of what they are off
 /// by chance.
@@ -24,8 +27,9 @@ const PRECISE: f64 = 1.0 / 16.0;
 
 /// The rows of a sample, ascending.
 pub(super) fn draw(rows: usize, config: &Config) -> Result<Vec<u32>> {
-    let wanted = (rows / FRACTION).max(PER_CLUSTER * config.n_clusters);
-    let count = wanted.min(rows);
+    let enough = PER_CLUSTER * config.n_clusters;
+    let most = rows.div_ceil(LARGEST_FRACTION);
+    let count = enough.clamp(rows / FRACTION, most);
     let mut drawn = try_vec(0u32, count, "sampled rows")?;
     let mut rng = Rng::new(config.seed);
     // Selection sampling (Fan, Muller & Rezucha, 1962).
