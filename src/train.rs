@@ -11,6 +11,10 @@ use crate::threads::{Event, Threads};
 use crate::{balanced, lloyd, medoids, seeding};
 use std::time::Instant;
 
+/// Runs that end within this fraction of each other have found the same, maybe
+/// with other numbers for the clusters: rounding must not choose.
+const EQUAL: f64 = 1e-9;
+
 /// Trains by the algorithm that is asked for.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
@@ -74,7 +78,8 @@ fn best_run(
                     Quality::Default | Quality::Fast => fit,
                 }
             };
-            if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
+            let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - EQUAL);
+            if best.as_ref().is_none_or(is_better) {
                 best = Some(fit);
             }
         }
