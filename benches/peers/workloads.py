@@ -57,6 +57,15 @@ def blobs(n, d, centres):
     return (means[label] + noise).astype(np.float32)
 
 
+def mixture(n, d, centres, apart):
+    """Gaussians of one size and spread, whose centres spread `apart` times that."""
+    rng = np.random.Generator(np.random.PCG64([0, n, d, centres]))
+    means = (apart * rng.standard_normal((centres, d))).astype(np.float32)
+    x = means[rng.integers(0, centres, n)]
+    x += rng.standard_normal((n, d), np.float32)
+    return x
+
+
 def minilm(rows=None):
     x = np.load(DATA / "minilm_summaries_f16.npy")[:rows].astype(np.float32)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -75,6 +84,9 @@ DATASETS = {
     "grid2": lambda: grid(1_000_000),
     "blobs8": lambda: blobs(1_000_000, 8, 64),
     "blobs64": lambda: blobs(1_000_000, 64, 1000),
+    "noise64": lambda: mixture(1_000_000, 64, 1, apart=0),
+    "mixture64": lambda: mixture(1_000_000, 64, 1000, apart=1),
+    "far64": lambda: mixture(1_000_000, 64, 1000, apart=6),
     "emb64": lambda: embeddings(1_000_000, 64, seed=4, topics=1000),
     "wide32": lambda: embeddings(400_000, 32, seed=3),
     "wide256": lambda: embeddings(100_000, 256, seed=3),
@@ -121,6 +133,9 @@ WORKLOADS = {
     "W9b": workload("balanced", "minilm20k", 50),
     "P100k": workload("balanced", "minilm", 100, plain=True),
     "P1M": workload("balanced", "emb64", 1000, threads=2, plain=True),
+    "P1Mnoise": workload("balanced", "noise64", 1000, threads=2, plain=True),
+    "P1Mmixture": workload("balanced", "mixture64", 1000, threads=2, plain=True),
+    "P1Mfar": workload("balanced", "far64", 1000, threads=2, plain=True),
     "P50k": workload("balanced", "minilm50k", 1000, plain=True),
     "P1Mblobs": workload("balanced", "blobs64", 1000, threads=2, plain=True),
     "W10b": workload("medoids", "minilm2k", 100),

@@ -11,6 +11,9 @@ const KEPT: usize = 3;
 const KEPT_AGAIN: usize = 32;
 const KEPT_UNEXPLORED: usize = 64;
 
+/// Rows kept at most.
+const LONGEST: usize = 256;
+
 /// The rows that could go to one target.
 struct Exit {
     /// (cost of the move before prices, row), cheapest last.
@@ -151,6 +154,11 @@ impl Exit {
         if cost <= self.limit {
             let at = self.rows.partition_point(|&other| other > (cost, row));
             self.rows.insert(at, (cost, row));
+            // Copies of one row would make it as long as there are copies.
+            if self.rows.len() > LONGEST {
+                self.rows.drain(..LONGEST / 2);
+                self.limit = self.rows[0].0;
+            }
         }
     }
 }

@@ -153,7 +153,7 @@ impl<'c> Model<'c> {
         let (points, metric) = (nearest.points(), nearest.metric());
         let rows = points.rows();
         let mut partition = Partition::unsorted(nearest, &self.centroids)?;
-        let drawn = sample::draw(rows, self.config)?;
+        let drawn = sample::draw(points, self.config)?;
         let sampled = points.select(&drawn);
         let limit = memory::budget(self.config.memory_limit);
         let mut sample_nearest = Nearest::new(&sampled, metric)
@@ -253,7 +253,7 @@ impl<'c> Model<'c> {
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let windows = vec![self.window; self.prices.len()];
-        choice.balance(nearest, &costs, (&windows, 0), &mut self.prices, threads)?;
+        choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
         Ok(Transport::new(
             costs,
             &mut choice.candidates,

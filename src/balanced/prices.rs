@@ -77,14 +77,13 @@ impl Choice {
         *slacks.select_nth_unstable_by(few, f64::total_cmp).1
     }
 
-    /// Brings `prices` to where most sizes are within their windows, and need
-    /// not come nearer than by `enough` rows in all. Every row is then in its
-    /// cheapest cluster of all.
+    /// Brings `prices` to where most sizes are within their windows. Every row
+    /// is then in its cheapest cluster of all.
     pub fn balance(
         &mut self,
         nearest: &mut Nearest<'_>,
         costs: &Costs<'_>,
-        (windows, enough): (&[Window], usize),
+        windows: &[Window],
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -121,9 +120,6 @@ impl Choice {
             let left = window::violation(windows, &self.sizes);
             let settled = doubtful == 0 || left > least / 2;
             least = least.min(left);
-            if left <= enough {
-                break;
-            }
             if doubtful <= many && !std::mem::take(&mut only_raise) {
                 let attracted = self.attract(costs, windows, prices, threads)?;
                 if settled && !attracted {

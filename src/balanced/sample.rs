@@ -11,25 +11,31 @@ use super::window::Window;
 use crate::config::Config;
 use crate::error::{Result, try_vec};
 use crate::nearest::Nearest;
+use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
 
-/// One row in so many is drawn, but more where that makes less than so many
-/// for each cluster, up to one row in so many. (All rows are no better: sizes
-/// that are off a little lead away from poor minima.)
+/// One row in so many is drawn, but at least so many rows for each cluster.
 const FRACTION: usize = 16;
 const PER_CLUSTER: usize = 64;
-const LARGEST_FRACTION: usize = 4;
 
-/// Sizes in the sample need not be better than this part of what they are off
-/// by chance.
-const PRECISE: f64 = 1.0 / 16.0;
+/// Where an assignment takes more multiplications than this, all rows would be
+/// too slow a sample: one row in so many is drawn at most, or so many for each
+/// cluster.
+const MUCH_WORK: f64 = (1u64 << 32) as f64;
+const LARGEST_FRACTION: usize = 4;
+const LEAST_PER_CLUSTER: usize = 8;
 
 /// The rows of a sample, ascending.
-pub(super) fn draw(rows: usize, config: &Config) -> Result<Vec<u32>> {
-    let enough = PER_CLUSTER * config.n_clusters;
-    let most = rows.div_ceil(LARGEST_FRACTION);
-    let count = enough.clamp(rows / FRACTION, most);
+pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
+    let (rows, clusters) = (points.rows(), config.n_clusters);
+    let work = rows as f64 * clusters as f64 * points.cols() as f64;
+    let most = match work > MUCH_WORK {
+        true => (rows / LARGEST_FRACTION).max(LEAST_PER_CLUSTER * clusters),
+        false => rows,
+    };
+    let wanted = (rows / FRACTION).max(PER_CLUSTER * clusters);
+    let count = wanted.min(most).min(rows);
     let mut drawn = try_vec(0u32, count, "sampled rows")?;
     let mut rng = Rng::new(config.seed);
     // Selection sampling (Fan, Muller & Rezucha, 1962).
@@ -82,11 +88,8 @@ impl Sample {
                 .max(1.0) as usize,
         };
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
-        let chance = (self.choice.labels.len() as f64 * windows.len() as f64).sqrt();
-        let enough = (PRECISE * chance) as usize;
-        let windows = (&windows[..], enough);
         self.choice
-            .balance(nearest, costs, windows, prices, threads)
+            .balance(nearest, costs, &windows, prices, threads)
     }
 
     /// Learns from the sizes that all rows have under the prices found.
