@@ -57,8 +57,7 @@ const TOO_MANY: usize = 4;
 const EXACT: f64 = 1e-9;
 const MAX_SOLVED: usize = 3;
 
-/// Memory beside the data: O(n + k·d), 100 to 200 bytes a row, and more (260
-/// measured) where very many rows must look at all clusters. `centroids` are
+/// Memory beside the data: O(n + k·d), 100 to 200 bytes a row. `centroids` are
 /// the first, n_clusters × dimensions; `max_balance_diff` < rows.
 ///
 /// The first iterations assign every row, O(n·k·d). An exact one searches the
