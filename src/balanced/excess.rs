@@ -86,3 +86,33 @@ impl Excess {
         self.one <= self.all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_shift_until_nothing_is_left_to_give() {
+        let mut excess = Excess::new(vec![0, 3, -1, 1, -3]);
+        let (sources, enough) = excess.sources();
+        assert_eq!((sources.collect::<Vec<_>>(), enough), (vec![1], 1));
+        assert_eq!((excess.room(1, 4), excess.room(3, 4)), (3, 1));
+        excess.shift(1, 4, 3);
+        assert!(!excess.lacks(4) && excess.lacks(2) && !excess.is_settled());
+        let (sources, _) = excess.sources();
+        assert_eq!(sources.collect::<Vec<_>>(), [3]);
+        excess.shift(3, 2, 1);
+        assert!(excess.is_settled());
+    }
+
+    #[test]
+    fn searches_start_where_less_effort_has_moved_a_row() {
+        let mut excess = Excess::new(vec![1, 1, 1, -2, -1]);
+        excess.learn(500, 1);
+        let (sources, enough) = excess.sources();
+        assert_eq!((sources.collect::<Vec<_>>(), enough), (vec![0, 1, 2], 1));
+        excess.learn(5_000, 2);
+        let (sources, _) = excess.sources();
+        assert_eq!(sources.collect::<Vec<_>>(), [0]);
+    }
+}

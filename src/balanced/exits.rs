@@ -36,20 +36,14 @@ pub(super) struct Exits {
 impl Exits {
     /// Out of all moves (target, cost, row); no unexplored ones.
     pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Self {
-        moves.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        moves.sort_unstable_by_key(|&(target, _, row)| (target, row));
         let mut exits = Exits::default();
         for moves in moves.chunk_by(|a, b| a.0 == b.0) {
-            let kept = &moves[..moves.len().min(KEPT)];
-            let rows = kept.iter().rev().map(|&(_, cost, row)| (cost, row));
+            let rows = moves.iter().map(|&(_, cost, row)| (cost, row)).collect();
+            let exit = Exit::cheapest_of(rows, KEPT);
             exits.targets.push(moves[0].0);
-            exits.least.push(moves[0].1);
-            exits.known.push(Exit {
-                rows: rows.collect(),
-                limit: match moves.len() > KEPT {
-                    true => kept[KEPT - 1].1,
-                    false => f64::INFINITY,
-                },
-            });
+            exits.least.push(exit.least());
+            exits.known.push(exit);
         }
         exits
     }
@@ -62,6 +56,7 @@ impl Exits {
     /// Replaces the moves to a known cluster by the cheapest of all, (cost, row).
     pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) {
         self.known[at] = Exit::cheapest_of(rows, KEPT_AGAIN);
+        self.least[at] = self.known[at].least();
     }
 
     /// Adds a move of a row that joined the cluster.
@@ -73,7 +68,7 @@ impl Exits {
             self.known.insert(at, Exit::default());
         }
         self.known[at].insert(cost, row);
-        self.note_least(at);
+        self.least[at] = self.known[at].least();
     }
 
     /// Adds an unexplored move.
@@ -91,23 +86,19 @@ impl Exits {
     /// Drops the rows that are no longer here from the moves to the known
     /// cluster with this number; `false` if none is left of those that were kept.
     pub fn tidy(&mut self, at: usize, is_here: impl Fn(u32) -> bool) -> bool {
-        self.known[at].tidy(|_, row| is_here(row))
-    }
-
-    /// The cheapest move to a known cluster: (cost, row). Tidy first.
-    pub fn cheapest(&mut self, at: usize) -> Option<(f64, u32)> {
-        self.note_least(at);
-        self.known[at].rows.last().copied()
-    }
-
-    fn note_least(&mut self, at: usize) {
-        let cheapest = self.known[at].rows.last();
-        self.least[at] = cheapest.map_or(f64::INFINITY, |&(cost, _)| cost);
+        let has_rows = self.known[at].tidy(|_, row| is_here(row));
+        self.least[at] = self.known[at].least();
+        has_rows
     }
 
     /// The same for unexplored moves.
     pub fn tidy_unexplored(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
         self.unexplored.tidy(is_valid)
+    }
+
+    /// The cheapest move to a known cluster: (cost, row). Tidy first.
+    pub fn cheapest(&self, at: usize) -> Option<(f64, u32)> {
+        self.known[at].rows.last().copied()
     }
 
     /// The cheapest unexplored move: (cost, row). Tidy first.
@@ -139,6 +130,11 @@ impl Exit {
         }
         rows.sort_unstable_by(order);
         Exit { rows, limit }
+    }
+
+    /// What the cheapest move costs.
+    fn least(&self) -> f64 {
+        self.rows.last().map_or(f64::INFINITY, |&(cost, _)| cost)
     }
 
     fn tidy(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {

@@ -21,7 +21,7 @@ const LOOKING: usize = 640;
 const LEAST_LOOKING: usize = 256;
 
 /// Rows that show how far bounds are, and rows per task.
-const SAMPLE: usize = 1 << 14;
+const SAMPLED: usize = 1 << 14;
 const TASK_ROWS: usize = 1 << 14;
 
 /// A rise of prices by less than this part of them is no progress.
@@ -143,7 +143,7 @@ impl Transport<'_> {
             }
         };
         let rows = self.labels.len();
-        let some = (0..rows as u32).step_by(rows / SAMPLE + 1);
+        let some = (0..rows as u32).step_by(rows / SAMPLED + 1);
         let mut slacks: Vec<f64> = some.map(slack).collect();
         let few = slacks.len() / BATCH;
         let (_, &mut most, _) = slacks.select_nth_unstable_by(few, f64::total_cmp);

@@ -4,13 +4,15 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// The shortest paths from all nodes with an excess.
+/// The shortest paths from some nodes.
 pub(super) struct Search {
     pub distances: Vec<f64>,
     /// How each node was reached: from which, by moving which row.
     pub steps: Vec<Option<(u32, u32)>>,
     pub queue: BinaryHeap<Reached>,
+    /// Nodes whose distance is final.
     pub done: Vec<u32>,
+    /// Nodes that have a distance.
     touched: Vec<u32>,
 }
 
