@@ -290,6 +290,15 @@ impl Candidates {
         self.beyond[row as usize] = found.beyond[number] - rise;
     }
 
+    /// Lets a row have what an equal one has.
+    pub fn copy(&mut self, from: u32, to: u32) {
+        let (from, to) = (from as usize, to as usize);
+        let range = from * self.width..(from + 1) * self.width;
+        self.clusters.copy_within(range.clone(), to * self.width);
+        self.costs.copy_within(range, to * self.width);
+        self.beyond[to] = self.beyond[from];
+    }
+
     /// Replaces a row's bound, by infinity where all clusters are known.
     pub fn set_beyond(&mut self, row: usize, beyond: f64) {
         self.beyond[row] = beyond;

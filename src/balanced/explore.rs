@@ -137,9 +137,10 @@ impl Transport<'_> {
         let (own, candidates) = (&*self.own, &*self.candidates);
         let slack = |row: u32| {
             let cluster = self.labels[row as usize] as usize;
-            match rises[cluster] {
-                true => escape(candidates, own, row) + self.rise - self.prices[cluster],
-                false => f64::INFINITY,
+            match rises.get(cluster) {
+                Some(true) => escape(candidates, own, row) + self.rise - self.prices[cluster],
+                // Or it is beneath an equal row.
+                _ => f64::INFINITY,
             }
         };
         let rows = self.labels.len();

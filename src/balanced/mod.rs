@@ -18,6 +18,7 @@
 
 mod candidates;
 mod certificate;
+mod copies;
 mod excess;
 mod exits;
 mod explore;
@@ -39,6 +40,7 @@ use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
 use candidates::Costs;
+use copies::Copies;
 pub(crate) use penalty::relax;
 use prices::Choice;
 use sample::Sample;
@@ -73,7 +75,8 @@ pub(crate) fn fit(
 ) -> Result<Fit> {
     let rows = nearest.points().rows();
     nearest.expect_bias();
-    let mut model = Model::start(rows, centroids, config);
+    let copies = Copies::find(nearest.points(), threads)?;
+    let mut model = Model::start(rows, copies, centroids, config);
     let labels = match config.use_medoids {
         true => None,
         false => Some(model.approximate(nearest, threads, start)?),
@@ -115,6 +118,7 @@ pub(crate) fn predict(
 /// What one iteration hands to the next.
 struct Model<'c> {
     config: &'c Config,
+    copies: Copies,
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
     prices: Vec<f64>,
@@ -126,12 +130,13 @@ struct Model<'c> {
 }
 
 impl<'c> Model<'c> {
-    fn start(rows: usize, centroids: Vec<f32>, config: &'c Config) -> Self {
+    fn start(rows: usize, copies: Copies, centroids: Vec<f32>, config: &'c Config) -> Self {
         let clusters = config.n_clusters;
         let width = config.max_balance_diff;
         let low = (rows / clusters).saturating_sub(width / 2);
         Model {
             config,
+            copies,
             centroids,
             medoids: vec![None; clusters],
             prices: vec![0.0; clusters],
@@ -239,7 +244,7 @@ impl<'c> Model<'c> {
         previous.copy_from_slice(&choice.labels);
         let mut transport = self.transport(nearest, choice, threads)?;
         transport.solve(threads)?;
-        self.prices = transport.prices();
+        self.prices = transport.end();
         let pairs = choice.labels.iter().zip(&previous);
         Ok(pairs.filter(|(new, old)| new != old).count())
     }
@@ -256,9 +261,8 @@ impl<'c> Model<'c> {
         choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
         Ok(Transport::new(
             costs,
-            &mut choice.candidates,
-            &mut choice.labels,
-            &mut choice.costs,
+            choice,
+            &self.copies,
             &self.prices,
             self.window,
         ))

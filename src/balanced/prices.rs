@@ -94,6 +94,7 @@ impl Choice {
         // but of those that would come only some have the cluster as candidate.
         let mut only_raise = window::violation(windows, &self.sizes) > many;
         let mut least = usize::MAX;
+        let mut attracted = false;
         for _ in 0..MAX_ROUNDS {
             let before = prices.to_vec();
             centre(windows, self.labels.len(), prices);
@@ -119,9 +120,14 @@ impl Choice {
             // With the candidates found, another round may help.
             let left = window::violation(windows, &self.sizes);
             let settled = doubtful == 0 || left > least / 2;
+            let is_stuck = left >= least - least / 16;
             least = least.min(left);
             if doubtful <= many && !std::mem::take(&mut only_raise) {
-                let attracted = self.attract(costs, windows, prices, threads)?;
+                // More of it doesn't help where prices cannot tell rows apart.
+                if attracted && is_stuck {
+                    break;
+                }
+                attracted = self.attract(costs, windows, prices, threads)?;
                 if settled && !attracted {
                     break;
                 }

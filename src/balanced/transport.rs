@@ -13,12 +13,15 @@
 //! is exact.
 
 use super::candidates::{Candidates, Costs};
+use super::copies::{Copies, Stacks};
 use super::excess::Excess;
 use super::exits::Exits;
 use super::explore::least_patience;
+use super::prices::Choice;
 use super::search::{Reached, Search};
 use super::window::Window;
 use crate::error::{Result, try_vec};
+use crate::nearest::UNASSIGNED;
 use crate::threads::Threads;
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -35,6 +38,8 @@ pub(super) struct Transport<'a> {
     pub(super) labels: &'a mut [u32],
     /// The cost of every row in its cluster.
     pub(super) own: &'a mut [f64],
+    /// Rows that move as one. Those beneath another have neither label nor cost.
+    stacks: Stacks<'a>,
     /// Of the clusters, then of the hub. They only rise.
     pub(super) prices: Vec<f64>,
     /// Bounds of the candidates hold with `rise` added: by how much all prices
@@ -44,6 +49,8 @@ pub(super) struct Transport<'a> {
     pub(super) past_prices: Vec<f64>,
     pub(super) window: Window,
     pub(super) members: Vec<Vec<u32>>,
+    /// How many rows these stand for.
+    sizes: Vec<usize>,
     /// What each cluster passes on to the hub.
     pub(super) flows: Vec<usize>,
     pub(super) exits: Vec<Option<Exits>>,
@@ -70,20 +77,28 @@ pub(super) struct Solution {
 }
 
 impl<'a> Transport<'a> {
-    /// `labels` must name a cheapest cluster of every row under `prices`, and
-    /// `own` its cost there.
+    /// The choice must name a cheapest cluster of every row under `prices`, and
+    /// its cost there. [`Transport::end`] tells how all rows moved.
     pub fn new(
         costs: Costs<'a>,
-        candidates: &'a mut Candidates,
-        labels: &'a mut [u32],
-        own: &'a mut [f64],
+        choice: &'a mut Choice,
+        copies: &'a Copies,
         prices: &[f64],
         window: Window,
     ) -> Self {
         let clusters = prices.len();
+        let (candidates, labels) = (&mut choice.candidates, &mut choice.labels);
+        let own = &mut choice.costs;
+        let mut sizes = vec![0; clusters];
+        for &label in labels.iter() {
+            sizes[label as usize] += 1;
+        }
+        let stacks = Stacks::pile(copies, labels, own);
         let mut members = vec![Vec::new(); clusters];
         for (row, &label) in labels.iter().enumerate() {
-            members[label as usize].push(row as u32);
+            if label != UNASSIGNED {
+                members[label as usize].push(row as u32);
+            }
         }
         let past_prices = prices.to_vec();
         let mut prices = prices.to_vec();
@@ -94,12 +109,14 @@ impl<'a> Transport<'a> {
             candidates,
             labels,
             own,
+            stacks,
             prices,
             rise: 0.0,
             past_rise: 0.0,
             past_prices,
             window,
             members,
+            sizes,
             flows: vec![0; clusters],
             exits: (0..clusters).map(|_| None).collect(),
             search: Search::new(clusters + 1),
@@ -118,12 +135,12 @@ impl<'a> Transport<'a> {
     /// to be.
     fn set_flows(&mut self) {
         let (window, hub) = (self.window, self.prices[self.hub()]);
-        let clusters = self.members.iter().zip(&self.prices);
-        for (flow, (members, price)) in self.flows.iter_mut().zip(clusters) {
+        let clusters = self.sizes.iter().zip(&self.prices);
+        for (flow, (&size, price)) in self.flows.iter_mut().zip(clusters) {
             *flow = match price.total_cmp(&hub) {
                 Ordering::Greater => window.high,
                 Ordering::Less => window.low,
-                Ordering::Equal => members.len().clamp(window.low, window.high),
+                Ordering::Equal => size.clamp(window.low, window.high),
             };
         }
         self.spread_hub();
@@ -175,7 +192,9 @@ impl<'a> Transport<'a> {
 
     /// The sum of all rows' costs.
     pub fn total(&self) -> f64 {
-        self.own.iter().sum()
+        let beneath = self.stacks.tops();
+        let beneath = beneath.map(|(top, rows)| rows as f64 * self.own[top as usize]);
+        self.own.iter().sum::<f64>() + beneath.sum::<f64>()
     }
 
     /// A copy of where the problem stands.
@@ -184,6 +203,7 @@ impl<'a> Transport<'a> {
         labels.copy_from_slice(self.labels);
         let mut own = try_vec(0.0, self.own.len(), "costs")?;
         own.copy_from_slice(self.own);
+        self.stacks.spread(&mut labels, &mut own);
         Ok(Solution {
             total: self.total(),
             window: self.window,
@@ -191,6 +211,12 @@ impl<'a> Transport<'a> {
             labels,
             own,
         })
+    }
+
+    /// Ends here. Returns the prices of the clusters, relative to the hub's.
+    pub fn end(self) -> Vec<f64> {
+        self.stacks.spread(self.labels, self.own);
+        self.prices()
     }
 
     /// Ends with a solution from earlier on: its window and prices.
@@ -210,10 +236,10 @@ impl<'a> Transport<'a> {
                 self.note_prices();
             }
             self.raise_prices(length);
+            self.refresh_explored();
             let moved = ends.iter().map(|&end| self.move_along(end, &mut excess));
             let moved = moved.sum();
             excess.learn(self.search.done.len(), moved);
-            self.refresh_explored();
             if self.is_stale() {
                 self.refill(threads)?;
                 self.patience = self.patience_after(has_path, length);
@@ -235,8 +261,8 @@ impl<'a> Transport<'a> {
     }
 
     fn excess(&self) -> Excess {
-        let clusters = self.members.iter().zip(&self.flows);
-        let excess = clusters.map(|(members, &flow)| members.len() as i64 - flow as i64);
+        let clusters = self.sizes.iter().zip(&self.flows);
+        let excess = clusters.map(|(&size, &flow)| size as i64 - flow as i64);
         let mut excess: Vec<i64> = excess.collect();
         excess.push(-excess.iter().sum::<i64>());
         Excess::new(excess)
@@ -370,8 +396,9 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Moves one unit along the path to `end`, several where no row is on it;
-    /// none where a path before has used up a part of this one. Returns how many.
+    /// Moves units along the path to `end`: one, or as many as the rows on it
+    /// stand for; none where a path before has used up a part of this one.
+    /// Returns how many.
     fn move_along(&mut self, end: usize, excess: &mut Excess) -> usize {
         let mut path = Vec::new();
         let mut node = end;
@@ -382,7 +409,8 @@ impl<'a> Transport<'a> {
         let room = path.iter().map(|&(from, row, to)| match row {
             NO_ROW if to == self.hub() => self.window.high - self.flows[from],
             NO_ROW => self.flows[to] - self.window.low,
-            row => usize::from(self.labels[row as usize] == from as u32),
+            row if self.labels[row as usize] == from as u32 => self.stacks.height(row),
+            _ => 0,
         });
         let units = room.fold(excess.room(node, end), usize::min);
         if units == 0 {
@@ -391,7 +419,7 @@ impl<'a> Transport<'a> {
         excess.shift(node, end, units);
         for (from, row, to) in path {
             if row != NO_ROW {
-                self.move_row(row, from, to);
+                self.move_rows(row, from, to, units);
             } else if to == self.hub() {
                 self.flows[from] += units;
             } else {
@@ -401,13 +429,30 @@ impl<'a> Transport<'a> {
         units
     }
 
-    fn move_row(&mut self, row: u32, from: usize, to: usize) {
-        let at = self.members[from].iter().position(|&member| member == row);
-        self.members[from].swap_remove(at.expect("the row sits in its cluster"));
-        self.members[to].push(row);
-        self.labels[row as usize] = to as u32;
-        self.own[row as usize] = self.costs.of(row as usize, to, &mut self.scratch);
-        self.add_exits(row, &[]);
+    /// Moves `units` of the rows that `row` stands for.
+    fn move_rows(&mut self, row: u32, from: usize, to: usize, units: usize) {
+        self.sizes[from] -= units;
+        self.sizes[to] += units;
+        let (is_empty, entered) = self.stacks.shift(row, from as u32, to as u32, units);
+        if is_empty {
+            let at = self.members[from].iter().position(|&member| member == row);
+            self.members[from].swap_remove(at.expect("the row sits in its cluster"));
+            (self.labels[row as usize], self.own[row as usize]) = (UNASSIGNED, 0.0);
+        }
+        let Some(entered) = entered else {
+            return;
+        };
+        if entered != row {
+            self.candidates.copy(row, entered);
+            match self.remembered.get(&row).cloned() {
+                Some(known) => self.remembered.insert(entered, known),
+                None => self.remembered.remove(&entered),
+            };
+        }
+        self.members[to].push(entered);
+        self.labels[entered as usize] = to as u32;
+        self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch);
+        self.add_exits(entered, &[]);
     }
 
     /// Adds what a row knows to the exits of its cluster, but the targets in

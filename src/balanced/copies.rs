@@ -1,0 +1,240 @@
+//! Rows with equal values: documents that were stored twice, empty ones, small
+//! integers.
+//!
+//! Prices cannot tell them apart, and moving them one at a time takes a search
+//! each. So one of the equal rows in a cluster stands for all of them there.
+
+use crate::error::{Result, try_vec};
+use crate::nearest::UNASSIGNED;
+use crate::points::Points;
+use crate::threads::Threads;
+use std::collections::HashMap;
+
+/// Fewer equal rows than this move one at a time as well.
+const FEW: usize = 8;
+
+const TASK_ROWS: usize = 1024;
+
+/// Rows that are equal, group by group, ascending.
+pub(super) struct Copies {
+    groups: Vec<Vec<u32>>,
+}
+
+impl Copies {
+    /// All groups of at least [`FEW`] rows. One pass over the data.
+    pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
+        let rows = points.rows();
+        let mut order = try_vec((0, 0), rows, "row fingerprints")?;
+        threads.run(
+            order.chunks_mut(TASK_ROWS).enumerate(),
+            Vec::new,
+            |scratch, (task, order)| {
+                let first = task * TASK_ROWS;
+                let block = points.block(first..first + order.len(), scratch);
+                let values = block.chunks_exact(points.cols());
+                for ((entry, values), row) in order.iter_mut().zip(values).zip(first as u32..) {
+                    *entry = (fingerprint(values), row);
+                }
+            },
+        )?;
+        order.sort_unstable();
+        let mut groups = Vec::new();
+        for alike in order.chunk_by(|a, b| a.0 == b.0) {
+            if alike.len() >= FEW {
+                let alike = alike.iter().map(|&(_, row)| row).collect();
+                push_groups(points, alike, &mut groups);
+            }
+        }
+        Ok(Copies { groups })
+    }
+}
+
+/// Splits rows of one fingerprint into groups of equals.
+fn push_groups(points: &Points<'_>, mut rows: Vec<u32>, groups: &mut Vec<Vec<u32>>) {
+    let mut scratch = Vec::new();
+    while rows.len() >= FEW {
+        let first = points.row(rows[0] as usize, &mut scratch).to_vec();
+        let is_equal = |&row: &u32| points.row(row as usize, &mut scratch) == first;
+        let (equal, others) = rows.into_iter().partition(is_equal);
+        rows = others;
+        if Vec::len(&equal) >= FEW {
+            groups.push(equal);
+        }
+    }
+}
+
+/// Equal for equal rows.
+fn fingerprint(values: &[f32]) -> u32 {
+    let mut lanes = [0u32; 8];
+    let mix = |lane: u32, bits: u32| (lane.rotate_left(13) ^ bits).wrapping_mul(0x9e37_79b1);
+    for values in values.chunks(lanes.len()) {
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = mix(*lane, value.to_bits());
+        }
+    }
+    lanes.into_iter().fold(0, mix)
+}
+
+/// Equal rows in one cluster are a stack; its top is in the cluster, for all.
+pub(super) struct Stacks<'a> {
+    copies: &'a Copies,
+    /// The group of a top, and how many rows it stands for.
+    tops: HashMap<u32, (u32, usize)>,
+    /// Where each group has stacks: (cluster, top).
+    places: Vec<Vec<(u32, u32)>>,
+    /// The rows of each group that are beneath.
+    beneath: Vec<Vec<u32>>,
+}
+
+impl<'a> Stacks<'a> {
+    /// Takes rows beneath out of their cluster and makes them cost nothing.
+    pub fn pile(copies: &'a Copies, labels: &mut [u32], own: &mut [f64]) -> Self {
+        let groups = copies.groups.len();
+        let mut stacks = Stacks {
+            copies,
+            tops: HashMap::new(),
+            places: vec![Vec::new(); groups],
+            beneath: vec![Vec::new(); groups],
+        };
+        for (group, rows) in (0u32..).zip(&copies.groups) {
+            for &row in rows {
+                let label = &mut labels[row as usize];
+                stacks.beneath[group as usize].push(row);
+                if stacks.put(group, *label, 1) != Some(row) {
+                    *label = UNASSIGNED;
+                    own[row as usize] = 0.0;
+                }
+            }
+        }
+        stacks
+    }
+
+    /// How many rows `row` stands for.
+    pub fn height(&self, row: u32) -> usize {
+        self.top(row).map_or(1, |(_, height)| height)
+    }
+
+    fn top(&self, row: u32) -> Option<(u32, usize)> {
+        match self.tops.is_empty() {
+            true => None,
+            false => self.tops.get(&row).copied(),
+        }
+    }
+
+    /// Moves `units` of what `row` stands for. Returns whether none is left
+    /// where it was, and the row that is to enter the other cluster, unless
+    /// one is there that stands for these as well.
+    pub fn shift(&mut self, row: u32, from: u32, to: u32, units: usize) -> (bool, Option<u32>) {
+        let Some((group, height)) = self.top(row) else {
+            return (true, Some(row));
+        };
+        let is_empty = height == units;
+        if is_empty {
+            self.tops.remove(&row);
+            self.places[group as usize].retain(|&(cluster, _)| cluster != from);
+            self.beneath[group as usize].push(row);
+        } else {
+            self.tops.insert(row, (group, height - units));
+        }
+        (is_empty, self.put(group, to, units))
+    }
+
+    /// Puts rows from beneath into a cluster. Returns their top if it is new.
+    fn put(&mut self, group: u32, cluster: u32, units: usize) -> Option<u32> {
+        let places = &mut self.places[group as usize];
+        let found = places.iter().find(|&&(place, _)| place == cluster);
+        if let Some(&(_, top)) = found {
+            self.tops
+                .entry(top)
+                .and_modify(|(_, height)| *height += units);
+            return None;
+        }
+        let top = self.beneath[group as usize].pop();
+        let top = top.expect("a row that is not a top is beneath");
+        places.push((cluster, top));
+        self.tops.insert(top, (group, units));
+        Some(top)
+    }
+
+    /// The tops, each with the number of rows beneath it.
+    pub fn tops(&self) -> impl Iterator<Item = (u32, usize)> + '_ {
+        let tops = self.places.iter().flatten();
+        tops.map(|&(_, top)| (top, self.tops[&top].1 - 1))
+    }
+
+    /// Gives every row of a stack the cluster and the cost of its top.
+    pub fn spread(&self, labels: &mut [u32], own: &mut [f64]) {
+        for (rows, places) in self.copies.groups.iter().zip(&self.places) {
+            let mut places = places.clone();
+            places.sort_unstable();
+            let each = places.iter().flat_map(|&(cluster, top)| {
+                let place = (cluster, own[top as usize]);
+                std::iter::repeat_n(place, self.tops[&top].1)
+            });
+            let each: Vec<(u32, f64)> = each.collect();
+            for (&row, (cluster, cost)) in rows.iter().zip(each) {
+                labels[row as usize] = cluster;
+                own[row as usize] = cost;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn threads() -> Threads<'static> {
+        Threads::exactly(2, None).unwrap()
+    }
+
+    #[test]
+    fn equal_rows_are_found_among_others() {
+        let data = Array2::from_shape_fn((3000, 5), |(row, col)| match row % 100 {
+            7 => col as f32,
+            9 => 1.0,
+            _ => (row * 5 + col + 1) as f32,
+        });
+        let copies = Copies::find(&Points::from(data.view()), &threads()).unwrap();
+        let mut groups = copies.groups;
+        groups.sort();
+        let every = |first: u32| (first..3000).step_by(100).collect::<Vec<_>>();
+        assert_eq!(groups, [every(7), every(9)]);
+    }
+
+    #[test]
+    fn rows_of_one_fingerprint_may_differ() {
+        let data = Array2::from_shape_fn((20, 2), |(row, _)| (row % 2) as f32);
+        let mut groups = Vec::new();
+        push_groups(&Points::from(data.view()), (0..20).collect(), &mut groups);
+        let every = |first: u32| (first..20).step_by(2).collect::<Vec<_>>();
+        assert_eq!(groups, [every(0), every(1)]);
+    }
+
+    #[test]
+    fn stacks_are_split_and_joined() {
+        let copies = Copies {
+            groups: vec![(0..10).collect()],
+        };
+        let (mut labels, mut own) = (vec![3; 11], vec![2.0; 11]);
+        let mut stacks = Stacks::pile(&copies, &mut labels, &mut own);
+        let (top, _) = stacks.tops().next().unwrap();
+        assert_eq!((stacks.height(top), stacks.height(10)), (10, 1));
+        assert_eq!(own.iter().sum::<f64>(), 4.0);
+
+        let (is_empty, entered) = stacks.shift(top, 3, 5, 4);
+        let other = entered.unwrap();
+        assert!(!is_empty && other != top);
+        own[other as usize] = 7.0;
+        assert_eq!((stacks.height(top), stacks.height(other)), (6, 4));
+        assert_eq!(stacks.shift(top, 3, 5, 1), (false, None));
+        stacks.spread(&mut labels, &mut own);
+        assert_eq!(labels, [3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 3]);
+        assert_eq!(own.iter().sum::<f64>(), 6.0 * 2.0 + 5.0 * 7.0);
+
+        assert_eq!(stacks.shift(other, 5, 3, 5), (true, None));
+        assert_eq!(stacks.height(top), 10);
+        assert_eq!(stacks.shift(10, 3, 5, 1), (true, Some(10)));
+    }
+}
