@@ -8,14 +8,15 @@
 /// Rows kept for each target when the exits are built; for one whose rows were
 /// used up; and for unexplored moves, whose rows are used up fast.
 const KEPT: usize = 3;
-const KEPT_AGAIN: usize = 32;
+pub(super) const KEPT_AGAIN: usize = 32;
 const KEPT_UNEXPLORED: usize = 64;
 
 /// Rows kept at most.
 const LONGEST: usize = 256;
 
 /// The rows that could go to one target.
-struct Exit {
+#[derive(Clone)]
+pub(super) struct Exit {
     /// (cost of the move before prices, row), cheapest last.
     rows: Vec<(f64, u32)>,
     /// Moves dearer than this may be missing from `rows`.
@@ -98,12 +99,12 @@ impl Exits {
 
     /// The cheapest move to a known cluster: (cost, row). Tidy first.
     pub fn cheapest(&self, at: usize) -> Option<(f64, u32)> {
-        self.known[at].rows.last().copied()
+        self.known[at].cheapest()
     }
 
     /// The cheapest unexplored move: (cost, row). Tidy first.
     pub fn cheapest_unexplored(&self) -> Option<(f64, u32)> {
-        self.unexplored.rows.last().copied()
+        self.unexplored.cheapest()
     }
 }
 
@@ -117,8 +118,16 @@ impl Default for Exit {
 }
 
 impl Exit {
+    /// Of which no row is known.
+    pub fn used_up() -> Self {
+        Exit {
+            rows: Vec::new(),
+            limit: f64::NEG_INFINITY,
+        }
+    }
+
     /// The cheapest of all moves, (cost, row).
-    fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Self {
+    pub fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Self {
         let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
         let dropped = rows.len().saturating_sub(kept);
         let mut limit = f64::INFINITY;
@@ -132,12 +141,17 @@ impl Exit {
         Exit { rows, limit }
     }
 
+    /// The cheapest move, (cost, row). Tidy first.
+    pub fn cheapest(&self) -> Option<(f64, u32)> {
+        self.rows.last().copied()
+    }
+
     /// What the cheapest move costs.
     fn least(&self) -> f64 {
         self.rows.last().map_or(f64::INFINITY, |&(cost, _)| cost)
     }
 
-    fn tidy(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
+    pub fn tidy(&mut self, is_valid: impl Fn(f64, u32) -> bool) -> bool {
         while let Some(&(cost, row)) = self.rows.last()
             && !is_valid(cost, row)
         {
@@ -146,7 +160,7 @@ impl Exit {
         !self.rows.is_empty() || self.limit == f64::INFINITY
     }
 
-    fn insert(&mut self, cost: f64, row: u32) {
+    pub fn insert(&mut self, cost: f64, row: u32) {
         if cost <= self.limit {
             let at = self.rows.partition_point(|&other| other > (cost, row));
             self.rows.insert(at, (cost, row));

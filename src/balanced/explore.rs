@@ -69,6 +69,7 @@ impl Transport<'_> {
     /// Lets a row of `from` look at all clusters.
     pub(super) fn explore(&mut self, from: usize, row: u32, distance: f64) {
         self.looked += 1;
+        self.looks[from] += 1;
         let mut costs = Vec::with_capacity(self.hub());
         self.costs
             .of_row(row as usize, &mut self.scratch, &mut costs);
@@ -132,7 +133,8 @@ impl Transport<'_> {
         // Prices of clusters that were not reached don't rise.
         let mut rises = vec![false; self.prices.len()];
         for &node in &self.search.done {
-            rises[node as usize] = true;
+            let is_surveyed = self.surveys.get(node as usize).is_some_and(Option::is_some);
+            rises[node as usize] = !is_surveyed;
         }
         let (own, candidates) = (&*self.own, &*self.candidates);
         let slack = |row: u32| {

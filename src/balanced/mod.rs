@@ -27,6 +27,7 @@ mod penalty;
 mod prices;
 mod sample;
 mod search;
+mod survey;
 mod transport;
 mod window;
 

@@ -19,6 +19,7 @@ use super::exits::Exits;
 use super::explore::least_patience;
 use super::prices::Choice;
 use super::search::{Reached, Search};
+use super::survey::{self, Survey};
 use super::window::Window;
 use crate::error::{Result, try_vec};
 use crate::nearest::UNASSIGNED;
@@ -63,7 +64,14 @@ pub(super) struct Transport<'a> {
     pub(super) patience: usize,
     /// More candidates of rows that looked at all clusters.
     pub(super) remembered: HashMap<u32, Known>,
+    /// Clusters whose ways out are all known, how many more there may be, and
+    /// how often rows of each cluster looked at all clusters.
+    pub(super) surveys: Vec<Option<Survey>>,
+    pub(super) room: usize,
+    pub(super) looks: Vec<u32>,
     pub(super) scratch: Vec<f32>,
+    pub(super) of_row: Vec<f64>,
+    pub(super) targets: Vec<u32>,
     nearer: Vec<(usize, u32, f64)>,
 }
 
@@ -124,7 +132,12 @@ impl<'a> Transport<'a> {
             looked: 0,
             patience,
             remembered: HashMap::new(),
+            surveys: vec![None; clusters],
+            room: survey::room(&costs),
+            looks: vec![0; clusters],
             scratch: Vec::new(),
+            of_row: Vec::new(),
+            targets: Vec::new(),
             nearer: Vec::new(),
         };
         transport.set_flows();
@@ -240,7 +253,7 @@ impl<'a> Transport<'a> {
             let moved = ends.iter().map(|&end| self.move_along(end, &mut excess));
             let moved = moved.sum();
             excess.learn(self.search.done.len(), moved);
-            if self.is_stale() {
+            if self.is_stale() && !self.survey(threads)? {
                 self.refill(threads)?;
                 self.patience = self.patience_after(has_path, length);
             }
@@ -330,6 +343,9 @@ impl<'a> Transport<'a> {
             let cost = (self.prices[hub] - self.prices[from]).max(0.0);
             self.search
                 .reach(hub, distance + cost, Some((from as u32, NO_ROW)));
+        }
+        if self.surveys[from].is_some() {
+            return self.relax_surveyed(from);
         }
         if self.exits[from].is_none() {
             self.build_exits(from);
@@ -453,6 +469,7 @@ impl<'a> Transport<'a> {
         self.labels[entered as usize] = to as u32;
         self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch);
         self.add_exits(entered, &[]);
+        self.join_survey(entered);
     }
 
     /// Adds what a row knows to the exits of its cluster, but the targets in

@@ -6,6 +6,7 @@
 //! instruction set gives the same bits.
 
 const LANES: usize = 16;
+const FEW: usize = 4;
 
 /// Σ (x − c)², every operation in float64.
 pub(crate) fn squared_distance(x: &[f32], c: &[f32]) -> f64 {
@@ -64,9 +65,23 @@ fn sum_lanes<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     lanes[0]
 }
 
+/// The same sum where the other lanes would stay empty.
+#[inline(always)]
+fn sum_few<T: Term>(x: &[f32], c: &[f32]) -> f64 {
+    let mut lanes = [0.0; FEW];
+    for (lane, (&x, &c)) in lanes.iter_mut().zip(x.iter().zip(c)) {
+        *lane = T::of(f64::from(x), f64::from(c));
+    }
+    // Not of negative zeros.
+    0.0 + ((lanes[0] + lanes[2]) + (lanes[1] + lanes[3]))
+}
+
 /// Runs the sum compiled for the widest vectors that this CPU has.
 #[inline]
 fn dispatch<T: Term>(x: &[f32], c: &[f32]) -> f64 {
+    if x.len() <= FEW {
+        return sum_few::<T>(x, c);
+    }
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
@@ -100,7 +115,7 @@ mod tests {
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
         let mut rng = crate::rng::Rng::new(1);
-        for d in [0, 1, 2, 15, 16, 17, 100, 384] {
+        for d in [0, 1, 2, 3, 4, 5, 15, 16, 17, 100, 384] {
             let x: Vec<f32> = (0..d).map(|_| rng.unit() as f32 * 1e3).collect();
             let c: Vec<f32> = (0..d).map(|_| rng.unit() as f32).collect();
             let portable = sum_lanes::<Product>(&x, &c);

@@ -1,0 +1,137 @@
+//! Clusters whose every way out is known.
+//!
+//! Where the prices of many clusters rise by much, the bounds of rows on the
+//! clusters that they don't know are soon of no use, and the same rows look at
+//! all clusters again and again. Once the rows of a cluster have done so about
+//! once each, the cluster takes note of the cheapest move to every other
+//! instead, for all its rows, which takes no longer.
+
+use super::candidates::Costs;
+use super::exits::{Exit, KEPT_AGAIN};
+use super::transport::Transport;
+use crate::error::Result;
+use crate::threads::Threads;
+use std::collections::BTreeMap;
+
+/// Bytes that surveys take at most: so many for each row, or so many in all.
+const BYTES_PER_ROW: usize = 32;
+const BYTES: usize = 1 << 24;
+
+/// The cheapest moves out of one cluster.
+#[derive(Clone)]
+pub(super) struct Survey {
+    /// What the cheapest move to each cluster costs before prices, or cost
+    /// before its row left.
+    least: Vec<f64>,
+    rows: Vec<u32>,
+    /// More moves to clusters whose cheapest row has left.
+    more: BTreeMap<u32, Exit>,
+}
+
+impl Survey {
+    fn new(clusters: usize) -> Self {
+        Survey {
+            least: vec![f64::INFINITY; clusters],
+            rows: vec![u32::MAX; clusters],
+            more: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of a row that is or comes here, with its costs everywhere.
+    fn add(&mut self, row: u32, own: f64, costs: &[f64]) {
+        let moves = self.least.iter_mut().zip(&mut self.rows).zip(costs);
+        for ((least, first), cost) in moves {
+            let cost = cost - own;
+            if (cost, row) < (*least, *first) {
+                (*least, *first) = (cost, row);
+            }
+        }
+        for (&to, exit) in &mut self.more {
+            exit.insert(costs[to as usize] - own, row);
+        }
+    }
+}
+
+/// How many clusters may be surveyed.
+pub(super) fn room(costs: &Costs<'_>) -> usize {
+    let bytes = BYTES.max(costs.points.rows() * BYTES_PER_ROW);
+    bytes / (costs.clusters() * (size_of::<f64>() + size_of::<u32>()))
+}
+
+impl Transport<'_> {
+    /// Surveys the clusters that are due, as many as there is room for.
+    /// Returns whether there were any.
+    pub(super) fn survey(&mut self, threads: &Threads<'_>) -> Result<bool> {
+        let is_due = |&j: &usize| {
+            self.surveys[j].is_none() && self.looks[j] as usize >= self.members[j].len().max(1)
+        };
+        let due: Vec<usize> = (0..self.hub()).filter(is_due).take(self.room).collect();
+        self.room -= due.len();
+        let mut found = vec![Survey::new(self.hub()); due.len()];
+        let (costs, members, own) = (&self.costs, &self.members, &*self.own);
+        threads.run(
+            due.iter().zip(&mut found),
+            || (Vec::new(), Vec::new()),
+            |(scratch, of_row), (&j, survey)| {
+                for &row in &members[j] {
+                    costs.of_row(row as usize, scratch, of_row);
+                    survey.add(row, own[row as usize], of_row);
+                }
+            },
+        )?;
+        for (&j, survey) in due.iter().zip(found) {
+            self.surveys[j] = Some(survey);
+            self.exits[j] = None;
+        }
+        if !due.is_empty() {
+            self.looked = 0;
+        }
+        Ok(!due.is_empty())
+    }
+
+    /// Reaches all clusters that rows of `from` make nearer.
+    pub(super) fn relax_surveyed(&mut self, from: usize) {
+        let survey = self.surveys[from].as_mut().expect("surveyed");
+        let (start, price) = (self.search.distances[from], self.prices[from]);
+        let there = |cost: f64, to_price: f64| start + (cost + (to_price - price)).max(0.0);
+        self.targets.clear();
+        let targets = survey.least.iter().zip(&self.prices);
+        let targets = targets.zip(&self.search.distances).enumerate();
+        self.targets
+            .extend(targets.filter_map(|(to, ((&least, &price), &distance))| {
+                (there(least, price) < distance).then_some(to as u32)
+            }));
+        for &to in &self.targets {
+            let at = to as usize;
+            if at == from {
+                continue;
+            }
+            let is_here = |row: u32| self.labels.get(row as usize) == Some(&(from as u32));
+            if !is_here(survey.rows[at]) {
+                let exit = survey.more.entry(to).or_insert_with(Exit::used_up);
+                if !exit.tidy(|_, row| is_here(row)) {
+                    let rows = self.members[from].iter().map(|&row| {
+                        let cost = self.costs.of(row as usize, at, &mut self.scratch);
+                        (cost - self.own[row as usize], row)
+                    });
+                    *exit = Exit::cheapest_of(rows.collect(), KEPT_AGAIN);
+                }
+                let first = exit.cheapest().unwrap_or((f64::INFINITY, u32::MAX));
+                (survey.least[at], survey.rows[at]) = first;
+            }
+            let there = there(survey.least[at], self.prices[at]);
+            let step = Some((from as u32, survey.rows[at]));
+            self.search.reach(at, there, step);
+        }
+    }
+
+    /// Tells the survey of its cluster, if there is one, of a row that came.
+    pub(super) fn join_survey(&mut self, row: u32) {
+        let cluster = self.labels[row as usize] as usize;
+        if let Some(survey) = &mut self.surveys[cluster] {
+            let (scratch, of_row) = (&mut self.scratch, &mut self.of_row);
+            self.costs.of_row(row as usize, scratch, of_row);
+            survey.add(row, self.own[row as usize], of_row);
+        }
+    }
+}
