@@ -18,10 +18,12 @@
 
 mod candidates;
 mod certificate;
+mod coarse;
 mod copies;
 mod excess;
 mod exits;
 mod explore;
+mod follow;
 mod medoid;
 mod penalty;
 mod prices;
@@ -53,6 +55,9 @@ use window::Window;
 /// fraction, or when one row in so many is too much in its cluster.
 const STALLED: f64 = 1e-4;
 const TOO_MANY: usize = 4;
+
+/// Better prices are looked for where more than one row in so many has to move.
+const FEW: usize = 64;
 
 /// Prices that change by many orders of magnitude cost digits. A final
 /// assignment with a larger gap than this is solved again, from the prices
@@ -94,7 +99,7 @@ pub(crate) fn fit(
         let gain = last_inertia - inertia;
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
         last_inertia = inertia;
-        model.update(nearest, &choice.labels, threads)?;
+        model.update(nearest, &choice, threads)?;
         if converged {
             break;
         }
@@ -191,6 +196,8 @@ impl<'c> Model<'c> {
             let inertia = partition.inertia(nearest, &self.centroids, threads)?;
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
+            let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
+            sample.follow(&costs, &mut self.prices);
             let gain = last_inertia - inertia;
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
@@ -260,6 +267,9 @@ impl<'c> Model<'c> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let windows = vec![self.window; self.prices.len()];
         choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
+        if coarse::improve(&costs, choice, self.window, &mut self.prices, FEW, threads)? {
+            choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
+        }
         Ok(Transport::new(
             costs,
             choice,
@@ -269,22 +279,25 @@ impl<'c> Model<'c> {
         ))
     }
 
-    /// Moves the centroids to their rows.
+    /// Moves the centroids to their rows, and the prices with them.
     fn update(
         &mut self,
         nearest: &Nearest<'_>,
-        labels: &[u32],
+        choice: &Choice,
         threads: &Threads<'_>,
     ) -> Result<()> {
         let (points, metric) = (nearest.points(), nearest.metric());
-        let clusters = Clusters::from_labels(labels, 1, self.config.n_clusters)?;
+        let clusters = Clusters::from_labels(&choice.labels, 1, self.config.n_clusters)?;
         let centroids = &mut self.centroids;
         if self.config.use_medoids {
             let medoids = &mut self.medoids;
-            medoid::update_medoids(points, metric, &clusters, threads, medoids, centroids)
+            medoid::update_medoids(points, metric, &clusters, threads, medoids, centroids)?;
         } else {
-            update_centroids(points, metric, &clusters, threads, centroids)
+            update_centroids(points, metric, &clusters, threads, centroids)?;
         }
+        let costs = Costs::new(nearest, &self.centroids, self.config);
+        choice.follow(&costs, &mut self.prices);
+        Ok(())
     }
 
     /// The final assignment and the proof that it is the best.

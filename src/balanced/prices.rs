@@ -313,14 +313,7 @@ fn lower(windows: &[Window], floors: &[f64], prices: &mut [f64], choice: &Choice
                 continue;
             }
             let fall = Fall((cost + prices[j] - here).max(0.0));
-            let heap = &mut nearest[j];
-            if heap.len() <= wanted[j] {
-                heap.push(fall);
-            } else if let Some(mut greatest) = heap.peek_mut()
-                && fall < *greatest
-            {
-                *greatest = fall;
-            }
+            push_least(&mut nearest[j], fall, wanted[j] + 1);
         }
     }
     let mut changed = false;
@@ -369,6 +362,17 @@ fn threshold(values: &mut [f64], count: usize) -> f64 {
     match rest.iter().copied().reduce(f64::min) {
         Some(next) => ((value + next) / 2.0).min(2.0 * value),
         None => value,
+    }
+}
+
+/// Keeps the least `count` of what is pushed.
+pub(super) fn push_least<T: Ord>(heap: &mut BinaryHeap<T>, value: T, count: usize) {
+    if heap.len() < count {
+        heap.push(value);
+    } else if let Some(mut greatest) = heap.peek_mut()
+        && value < *greatest
+    {
+        *greatest = value;
     }
 }
 

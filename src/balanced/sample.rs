@@ -6,6 +6,7 @@
 //! lower (a control variate).
 
 use super::candidates::Costs;
+use super::coarse;
 use super::prices::Choice;
 use super::window::Window;
 use crate::config::Config;
@@ -25,6 +26,9 @@ const PER_CLUSTER: usize = 64;
 const MUCH_WORK: f64 = (1u64 << 32) as f64;
 const LARGEST_FRACTION: usize = 4;
 const LEAST_PER_CLUSTER: usize = 8;
+
+/// Sweeps will do where no more than one row in so many is in the wrong place.
+const FEW: usize = 8;
 
 /// The rows of a sample, ascending.
 pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
@@ -89,7 +93,17 @@ impl Sample {
         };
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
         self.choice
-            .balance(nearest, costs, &windows, prices, threads)
+            .balance(nearest, costs, &windows, prices, threads)?;
+        if coarse::improve(costs, &self.choice, of_sample(&0.0), prices, FEW, threads)? {
+            self.choice
+                .balance(nearest, costs, &windows, prices, threads)?;
+        }
+        Ok(())
+    }
+
+    /// Lets prices follow centroids that have moved.
+    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
+        self.choice.follow(costs, prices);
     }
 
     /// Learns from the sizes that all rows have under the prices found.

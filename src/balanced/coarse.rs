@@ -1,0 +1,83 @@
+//! Prices from the exact assignment of one row in so many.
+//!
+//! Sweeps are quick where rows have to move to the next cluster, and slow
+//! where surplus and shortage are far apart: what moves on moves through all
+//! clusters between. A part of the rows has the same surpluses, and is exact
+//! in much less time, as both paths and rows to look at are fewer.
+
+use super::candidates::Costs;
+use super::copies::Copies;
+use super::prices::Choice;
+use super::transport::Transport;
+use super::window::{self, Window};
+use crate::error::Result;
+use crate::nearest::Nearest;
+use crate::threads::Threads;
+
+/// One row in so many is taken, where that leaves so many for each cluster.
+const FRACTION: usize = 8;
+const PER_CLUSTER: usize = 6;
+
+/// Improves prices under which more than one row in `few` would have to move;
+/// `choice` must agree with them. Returns whether it did.
+pub(super) fn improve(
+    costs: &Costs<'_>,
+    choice: &Choice,
+    window: Window,
+    prices: &mut [f64],
+    few: usize,
+    threads: &Threads<'_>,
+) -> Result<bool> {
+    let (rows, clusters) = (choice.labels.len(), prices.len());
+    let windows = vec![window; clusters];
+    let left = window::violation(&windows, &choice.sizes);
+    if rows < FRACTION * PER_CLUSTER * clusters || left < rows / few {
+        return Ok(false);
+    }
+    let drawn = draw(choice, prices);
+    let points = costs.points.select(&drawn);
+    let costs = Costs {
+        points: &points,
+        ..*costs
+    };
+    let low = window.low / FRACTION;
+    let width = (window.width() / FRACTION).max(1);
+    let window = Window::near(low, width, drawn.len(), clusters);
+    let windows = vec![window; clusters];
+    let mut nearest = Nearest::new(&points, costs.metric).with_memory_limit(costs.memory_limit);
+    let mut part = Choice::new(drawn.len(), clusters)?;
+    part.balance(&mut nearest, &costs, &windows, prices, threads)?;
+    if improve(&costs, &part, window, prices, few, threads)? {
+        part.balance(&mut nearest, &costs, &windows, prices, threads)?;
+    }
+    let copies = Copies::find(&points, threads)?;
+    let mut transport = Transport::new(costs, &mut part, &copies, prices, window);
+    transport.solve(threads)?;
+    prices.copy_from_slice(&transport.end());
+    Ok(true)
+}
+
+/// Rows of each cluster, of each next one, and near and far from it, as many
+/// as of all: ascending.
+fn draw(choice: &Choice, prices: &[f64]) -> Vec<u32> {
+    let rows = 0..choice.labels.len() as u32;
+    let mut order: Vec<(u32, u32, f32, u32)> = rows
+        .map(|row| {
+            let label = choice.labels[row as usize];
+            let here = choice.costs[row as usize] + prices[label as usize];
+            let others = choice.candidates.of_row(row as usize);
+            let others = others.filter(|&(j, _)| j != label);
+            let next = others.map(|(j, cost)| (cost + prices[j as usize] - here, j));
+            let first = (f64::INFINITY, u32::MAX);
+            let (margin, next) = next.fold(first, |a, b| if b < a { b } else { a });
+            (label, next, margin as f32, row)
+        })
+        .collect();
+    let key =
+        |&(label, next, margin, row): &(u32, u32, f32, u32)| (label, next, margin.to_bits(), row);
+    order.sort_unstable_by_key(key);
+    let chosen = order.iter().skip(FRACTION / 2).step_by(FRACTION);
+    let mut chosen: Vec<u32> = chosen.map(|&(.., row)| row).collect();
+    chosen.sort_unstable();
+    chosen
+}
