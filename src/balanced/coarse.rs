@@ -18,43 +18,61 @@ use crate::threads::Threads;
 const FRACTION: usize = 8;
 const PER_CLUSTER: usize = 6;
 
-/// Improves prices under which more than one row in `few` would have to move;
-/// `choice` must agree with them. Returns whether it did.
-pub(super) fn improve(
+impl Choice {
+    /// [`balance`](Choice::balance), and better where more than one row in
+    /// `few` would still have to move and prices can do something about it.
+    /// `window` is about that of every cluster.
+    pub fn balance_by_part(
+        &mut self,
+        nearest: &mut Nearest<'_>,
+        costs: &Costs<'_>,
+        (windows, window): (&[Window], Window),
+        prices: &mut [f64],
+        few: usize,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        self.balance(nearest, costs, windows, prices, threads)?;
+        let (rows, clusters) = (self.labels.len(), prices.len());
+        let left = window::violation(windows, &self.sizes);
+        if rows < FRACTION * PER_CLUSTER * clusters || left < (rows / few).max(2 * self.tied) {
+            return Ok(());
+        }
+        balance_part(costs, &draw(self, prices), window, prices, few, threads)?;
+        self.balance(nearest, costs, windows, prices, threads)?;
+        let still_left = window::violation(windows, &self.sizes);
+        if still_left > left / 2 {
+            self.tied = still_left;
+        }
+        Ok(())
+    }
+}
+
+/// Brings `prices` to where the drawn rows are balanced exactly.
+fn balance_part(
     costs: &Costs<'_>,
-    choice: &Choice,
+    drawn: &[u32],
     window: Window,
     prices: &mut [f64],
     few: usize,
     threads: &Threads<'_>,
-) -> Result<bool> {
-    let (rows, clusters) = (choice.labels.len(), prices.len());
-    let windows = vec![window; clusters];
-    let left = window::violation(&windows, &choice.sizes);
-    if rows < FRACTION * PER_CLUSTER * clusters || left < rows / few {
-        return Ok(false);
-    }
-    let drawn = draw(choice, prices);
-    let points = costs.points.select(&drawn);
+) -> Result<()> {
+    let points = costs.points.select(drawn);
     let costs = Costs {
         points: &points,
         ..*costs
     };
-    let low = window.low / FRACTION;
-    let width = (window.width() / FRACTION).max(1);
-    let window = Window::near(low, width, drawn.len(), clusters);
-    let windows = vec![window; clusters];
+    let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
+    let window = Window::near(low, width.max(1), drawn.len(), prices.len());
+    let windows = vec![window; prices.len()];
     let mut nearest = Nearest::new(&points, costs.metric).with_memory_limit(costs.memory_limit);
-    let mut part = Choice::new(drawn.len(), clusters)?;
-    part.balance(&mut nearest, &costs, &windows, prices, threads)?;
-    if improve(&costs, &part, window, prices, few, threads)? {
-        part.balance(&mut nearest, &costs, &windows, prices, threads)?;
-    }
+    let mut part = Choice::new(drawn.len(), prices.len())?;
+    let target = (&windows[..], window);
+    part.balance_by_part(&mut nearest, &costs, target, prices, few, threads)?;
     let copies = Copies::find(&points, threads)?;
     let mut transport = Transport::new(costs, &mut part, &copies, prices, window);
     transport.solve(threads)?;
     prices.copy_from_slice(&transport.end());
-    Ok(true)
+    Ok(())
 }
 
 /// Rows of each cluster, of each next one, and near and far from it, as many

@@ -266,10 +266,8 @@ impl<'c> Model<'c> {
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let windows = vec![self.window; self.prices.len()];
-        choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
-        if coarse::improve(&costs, choice, self.window, &mut self.prices, FEW, threads)? {
-            choice.balance(nearest, &costs, &windows, &mut self.prices, threads)?;
-        }
+        let target = (&windows[..], self.window);
+        choice.balance_by_part(nearest, &costs, target, &mut self.prices, FEW, threads)?;
         Ok(Transport::new(
             costs,
             choice,

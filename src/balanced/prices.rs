@@ -38,6 +38,9 @@ pub(super) struct Choice {
     /// By how much the next cluster is dearer.
     margins: Vec<f64>,
     pub sizes: Vec<usize>,
+    /// So many rows were left in the wrong place by better prices as well: there
+    /// are ties.
+    pub tied: usize,
 }
 
 impl Choice {
@@ -48,6 +51,7 @@ impl Choice {
             costs: try_vec(0.0, rows, "costs")?,
             margins: try_vec(0.0, rows, "margins")?,
             sizes: vec![0; clusters],
+            tied: 0,
         })
     }
 

@@ -6,7 +6,6 @@
 //! lower (a control variate).
 
 use super::candidates::Costs;
-use super::coarse;
 use super::prices::Choice;
 use super::window::Window;
 use crate::config::Config;
@@ -92,13 +91,9 @@ impl Sample {
                 .max(1.0) as usize,
         };
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
+        let target = (&windows[..], of_sample(&0.0));
         self.choice
-            .balance(nearest, costs, &windows, prices, threads)?;
-        if coarse::improve(costs, &self.choice, of_sample(&0.0), prices, FEW, threads)? {
-            self.choice
-                .balance(nearest, costs, &windows, prices, threads)?;
-        }
-        Ok(())
+            .balance_by_part(nearest, costs, target, prices, FEW, threads)
     }
 
     /// Lets prices follow centroids that have moved.
