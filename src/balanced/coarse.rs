@@ -18,9 +18,12 @@ use crate::threads::Threads;
 const FRACTION: usize = 8;
 const PER_CLUSTER: usize = 6;
 
+/// Better prices are looked for where more than one row in so many has to move.
+const FEW: usize = 64;
+
 impl Choice {
-    /// [`balance`](Choice::balance), and better where more than one row in
-    /// `few` would still have to move and prices can do something about it.
+    /// [`balance`](Choice::balance), and better where many rows would
+    /// still have to move and prices can do something about it.
     /// `window` is about that of every cluster.
     pub fn balance_by_part(
         &mut self,
@@ -28,16 +31,15 @@ impl Choice {
         costs: &Costs<'_>,
         (windows, window): (&[Window], Window),
         prices: &mut [f64],
-        few: usize,
         threads: &Threads<'_>,
     ) -> Result<()> {
         self.balance(nearest, costs, windows, prices, threads)?;
         let (rows, clusters) = (self.labels.len(), prices.len());
         let left = window::violation(windows, &self.sizes);
-        if rows < FRACTION * PER_CLUSTER * clusters || left < (rows / few).max(2 * self.tied) {
+        if rows < FRACTION * PER_CLUSTER * clusters || left < (rows / FEW).max(2 * self.tied) {
             return Ok(());
         }
-        balance_part(costs, &draw(self, prices), window, prices, few, threads)?;
+        balance_part(costs, &draw(self, prices), window, prices, threads)?;
         self.balance(nearest, costs, windows, prices, threads)?;
         let still_left = window::violation(windows, &self.sizes);
         if still_left > left / 2 {
@@ -53,7 +55,6 @@ fn balance_part(
     drawn: &[u32],
     window: Window,
     prices: &mut [f64],
-    few: usize,
     threads: &Threads<'_>,
 ) -> Result<()> {
     let points = costs.points.select(drawn);
@@ -67,7 +68,7 @@ fn balance_part(
     let mut nearest = Nearest::new(&points, costs.metric).with_memory_limit(costs.memory_limit);
     let mut part = Choice::new(drawn.len(), prices.len())?;
     let target = (&windows[..], window);
-    part.balance_by_part(&mut nearest, &costs, target, prices, few, threads)?;
+    part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;
     let copies = Copies::find(&points, threads)?;
     let mut transport = Transport::new(costs, &mut part, &copies, prices, window);
     transport.solve(threads)?;

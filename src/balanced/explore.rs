@@ -5,7 +5,7 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Costs};
 use super::search::Reached;
 use super::transport::{Known, Transport, escape, known_costs};
 use crate::error::Result;
@@ -14,11 +14,16 @@ use crate::threads::Threads;
 /// Clusters that a row keeps once it has looked at all.
 const REMEMBERED: usize = 16;
 
-/// One row in so many gets new candidates at once, after one in so many others
-/// had to look at all clusters.
+/// One row in so many gets new candidates at once.
 const BATCH: usize = 16;
-const LOOKING: usize = 640;
+
+/// Before that, rows look at all clusters about as long as it takes, but at
+/// least so many. A search for new candidates takes a row about `SEARCH` and
+/// one step for each cluster and dimension, looking at all clusters `LOOK`.
 const LEAST_LOOKING: usize = 256;
+const SEARCH: usize = 100_000;
+const LOOK: usize = 90;
+const LOOK_DIMENSIONS: usize = 8;
 
 /// Rows that show how far bounds are, and rows per task.
 const SAMPLED: usize = 1 << 14;
@@ -29,8 +34,12 @@ const TIED: f64 = 1e-9;
 
 /// How many rows may look at all clusters before others are refilled, unless
 /// that has just been of no use.
-pub(super) fn least_patience(rows: usize) -> usize {
-    (rows / LOOKING).max(LEAST_LOOKING)
+pub(super) fn least_patience(costs: &Costs<'_>) -> usize {
+    let (clusters, dimensions) = (costs.clusters(), costs.points.cols());
+    let search = (SEARCH + clusters * dimensions) as f64;
+    let look = (LOOK * clusters * (dimensions + LOOK_DIMENSIONS)) as f64;
+    let batch = costs.points.rows() / BATCH;
+    ((batch as f64 * search / look) as usize).max(LEAST_LOOKING)
 }
 
 impl Transport<'_> {
@@ -99,7 +108,7 @@ impl Transport<'_> {
         let sizes = self.prices.iter().map(|price| price.abs());
         let greatest = sizes.fold(0.0, f64::max);
         match (has_path, length > TIED * greatest) {
-            (true, _) => least_patience(self.labels.len()),
+            (true, _) => least_patience(&self.costs),
             (false, true) => self.patience + self.patience.div_ceil(64),
             (false, false) => 2 * self.patience,
         }

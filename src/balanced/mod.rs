@@ -56,9 +56,6 @@ use window::Window;
 const STALLED: f64 = 1e-4;
 const TOO_MANY: usize = 4;
 
-/// Better prices are looked for where more than one row in so many has to move.
-const FEW: usize = 64;
-
 /// Prices that change by many orders of magnitude cost digits. A final
 /// assignment with a larger gap than this is solved again, from the prices
 /// found, up to so many times.
@@ -196,8 +193,6 @@ impl<'c> Model<'c> {
             let inertia = partition.inertia(nearest, &self.centroids, threads)?;
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
-            let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
-            sample.follow(&costs, &mut self.prices);
             let gain = last_inertia - inertia;
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
@@ -267,7 +262,7 @@ impl<'c> Model<'c> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
         let windows = vec![self.window; self.prices.len()];
         let target = (&windows[..], self.window);
-        choice.balance_by_part(nearest, &costs, target, &mut self.prices, FEW, threads)?;
+        choice.balance_by_part(nearest, &costs, target, &mut self.prices, threads)?;
         Ok(Transport::new(
             costs,
             choice,

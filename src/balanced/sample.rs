@@ -26,9 +26,6 @@ const MUCH_WORK: f64 = (1u64 << 32) as f64;
 const LARGEST_FRACTION: usize = 4;
 const LEAST_PER_CLUSTER: usize = 8;
 
-/// Sweeps will do where no more than one row in so many is in the wrong place.
-const FEW: usize = 8;
-
 /// The rows of a sample, ascending.
 pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
     let (rows, clusters) = (points.rows(), config.n_clusters);
@@ -91,14 +88,8 @@ impl Sample {
                 .max(1.0) as usize,
         };
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
-        let target = (&windows[..], of_sample(&0.0));
         self.choice
-            .balance_by_part(nearest, costs, target, prices, FEW, threads)
-    }
-
-    /// Lets prices follow centroids that have moved.
-    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
-        self.choice.follow(costs, prices);
+            .balance(nearest, costs, &windows, prices, threads)
     }
 
     /// Learns from the sizes that all rows have under the prices found.

@@ -111,7 +111,7 @@ impl<'a> Transport<'a> {
         let past_prices = prices.to_vec();
         let mut prices = prices.to_vec();
         prices.push(0.0);
-        let patience = least_patience(labels.len());
+        let patience = least_patience(&costs);
         let mut transport = Transport {
             costs,
             candidates,
