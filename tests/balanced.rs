@@ -134,9 +134,16 @@ fn the_assignment_is_the_best_for_its_centroids() {
         let clusters = 2 + random.below(6);
         let rows = clusters + random.below(40);
         let bound = 1 + random.below(4);
-        let data = Array2::from_shape_fn((rows, 2), |(i, _)| {
+        let mut data = Array2::from_shape_fn((rows, 2), |(i, _)| {
             random.unit() + if i % 3 == 0 { 2.0 } else { 0.0 }
         });
+        if case % 3 == 0 {
+            // Two rows in three are copies of two.
+            let copied = [data.row(0).to_owned(), data.row(rows - 1).to_owned()];
+            for (i, mut row) in data.outer_iter_mut().enumerate().filter(|(i, _)| i % 3 > 0) {
+                row.assign(&copied[i % 3 - 1]);
+            }
+        }
         let model = train(
             &data,
             KMeans::new(clusters)
@@ -284,6 +291,36 @@ fn gaps_between_blobs_are_bridged() {
     );
     assert!(spread(&model) <= 16);
     assert!(model.balance_gap().unwrap() <= 1e-9);
+}
+
+/// What needs shortcuts to end at all: one row stored thousands of times, and
+/// heavy tails, where surplus and shortage are far apart.
+#[test]
+fn copies_and_heavy_tails_are_balanced() {
+    let mut random = Random(23);
+    let copies = Array2::from_shape_fn((20_000, 12), |(i, _)| match i % 10 {
+        0..3 => 0.25,
+        _ => random.unit(),
+    });
+    let heavy = Array2::from_shape_fn((20_000, 3), |_| 1.0 / (1e-4 + random.unit()));
+    for data in [copies, heavy] {
+        let fit = |threads| {
+            let mut model = KMeans::new(100)
+                .with_euclidean(true)
+                .with_balanced(true)
+                .with_iterations(4);
+            let options = RunOptions {
+                num_threads: Some(threads),
+                ..Default::default()
+            };
+            model.fit(&data.view().into(), options).unwrap();
+            model
+        };
+        let model = fit(1);
+        assert!(spread(&model) <= 16);
+        assert!(model.balance_gap().unwrap() <= 1e-9);
+        assert_eq!(model.labels(), fit(2).labels());
+    }
 }
 
 #[test]

@@ -66,6 +66,29 @@ def mixture(n, d, centres, apart):
     return x
 
 
+def copies(n, d, every):
+    """Embeddings, of which one row in `every` is the same."""
+    x = embeddings(n, d, seed=3)
+    x[::every] = x[0]
+    return x
+
+
+def cities(n):
+    """Points of the plane in 500 places of very different size and extent."""
+    rng = np.random.Generator(np.random.PCG64([0, n]))
+    weights = rng.pareto(1.2, 500) + 0.1
+    place = rng.choice(500, n, p=weights / weights.sum())
+    middle = rng.uniform(0, 100, (500, 2))
+    extent = rng.lognormal(-1, 1, 500)
+    x = middle[place] + extent[place, None] * rng.standard_normal((n, 2))
+    return x.astype(np.float32)
+
+
+def heavy_tails(n, d):
+    rng = np.random.Generator(np.random.PCG64([0, n, d]))
+    return np.exp(2 * rng.standard_normal((n, d))).astype(np.float32)
+
+
 def minilm(rows=None):
     x = np.load(DATA / "minilm_summaries_f16.npy")[:rows].astype(np.float32)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -87,6 +110,9 @@ DATASETS = {
     "noise64": lambda: mixture(1_000_000, 64, 1, apart=0),
     "mixture64": lambda: mixture(1_000_000, 64, 1000, apart=1),
     "far64": lambda: mixture(1_000_000, 64, 1000, apart=6),
+    "copies64": lambda: copies(200_000, 64, every=20),
+    "cities2": lambda: cities(200_000),
+    "tails4": lambda: heavy_tails(50_000, 4),
     "emb64": lambda: embeddings(1_000_000, 64, seed=4, topics=1000),
     "wide32": lambda: embeddings(400_000, 32, seed=3),
     "wide256": lambda: embeddings(100_000, 256, seed=3),
@@ -138,6 +164,9 @@ WORKLOADS = {
     "P1Mfar": workload("balanced", "far64", 1000, threads=2, plain=True),
     "P50k": workload("balanced", "minilm50k", 1000, plain=True),
     "P1Mblobs": workload("balanced", "blobs64", 1000, threads=2, plain=True),
+    "P200kcopies": workload("balanced", "copies64", 200, plain=True),
+    "P200kcities": workload("balanced", "cities2", 500, plain=True),
+    "P50ktails": workload("balanced", "tails4", 200, plain=True),
     "W10b": workload("medoids", "minilm2k", 100),
     "W10d": workload("medoids", "minilm10k", 100),
     "W10e": workload("medoids", "minilm20k", 100),

@@ -126,6 +126,9 @@ impl Choice {
             let settled = doubtful == 0 || left > least / 2;
             let is_stuck = left >= least - least / 16;
             least = least.min(left);
+            if is_stuck && left <= 2 * self.tied {
+                break;
+            }
             if doubtful <= many && !std::mem::take(&mut only_raise) {
                 // More of it doesn't help where prices cannot tell rows apart.
                 if attracted && is_stuck {
