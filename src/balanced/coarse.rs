@@ -6,9 +6,8 @@
 //! in much less time, as both paths and rows to look at are fewer.
 
 use super::candidates::Costs;
-use super::copies::Copies;
 use super::prices::Choice;
-use super::transport::Transport;
+use super::transport::{Copies, Transport};
 use super::window::{self, Window};
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -22,9 +21,9 @@ const PER_CLUSTER: usize = 6;
 const FEW: usize = 64;
 
 impl Choice {
-    /// [`balance`](Choice::balance), and better where many rows would
-    /// still have to move and prices can do something about it.
-    /// `window` is about that of every cluster.
+    /// [`balance`](Choice::balance), and better where many rows would still have
+    /// to move and prices can do something about it. `window` is about that of
+    /// every cluster.
     pub fn balance_by_part(
         &mut self,
         nearest: &mut Nearest<'_>,
@@ -36,7 +35,8 @@ impl Choice {
         self.balance(nearest, costs, windows, prices, threads)?;
         let (rows, clusters) = (self.labels.len(), prices.len());
         let left = window::violation(windows, &self.sizes);
-        if rows < FRACTION * PER_CLUSTER * clusters || left < (rows / FEW).max(2 * self.tied) {
+        let has_part = rows >= FRACTION * PER_CLUSTER * clusters;
+        if !has_part || left < (rows / FEW).max(2 * self.tied) {
             return Ok(());
         }
         balance_part(costs, &draw(self, prices), window, prices, threads)?;
@@ -76,8 +76,8 @@ fn balance_part(
     Ok(())
 }
 
-/// Rows of each cluster, of each next one, and near and far from it, as many
-/// as of all: ascending.
+/// An even part of the rows of each cluster, of those with the same next one,
+/// and of those near and far from its border; ascending.
 fn draw(choice: &Choice, prices: &[f64]) -> Vec<u32> {
     let rows = 0..choice.labels.len() as u32;
     let mut order: Vec<(u32, u32, f32, u32)> = rows
@@ -92,9 +92,8 @@ fn draw(choice: &Choice, prices: &[f64]) -> Vec<u32> {
             (label, next, margin as f32, row)
         })
         .collect();
-    let key =
-        |&(label, next, margin, row): &(u32, u32, f32, u32)| (label, next, margin.to_bits(), row);
-    order.sort_unstable_by_key(key);
+    // Margins aren't negative, so their bits are in order.
+    order.sort_unstable_by_key(|&(label, next, margin, row)| (label, next, margin.to_bits(), row));
     let chosen = order.iter().skip(FRACTION / 2).step_by(FRACTION);
     let mut chosen: Vec<u32> = chosen.map(|&(.., row)| row).collect();
     chosen.sort_unstable();

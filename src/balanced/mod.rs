@@ -10,26 +10,21 @@
 //!    is another start to try);
 //! 2. while centroids move a lot, a [`sample`] finds prices that balance about,
 //!    and all rows are assigned by these;
-//! 3. then, in each iteration, [`prices`] come near, [`transport`] repairs the
-//!    rest exactly, the centroids follow, and the window floats to where the
-//!    prices pull it;
+//! 3. then, in each iteration, [`prices`] come near, from a [`coarse`] part of
+//!    the rows if need be, [`transport`] repairs the rest exactly, the centroids
+//!    and their prices [`follow`], and the window floats to where the prices
+//!    pull it;
 //! 4. the last assignment, in the best place of the window, has a
 //!    [`certificate`] of its optimality.
 
 mod candidates;
 mod certificate;
 mod coarse;
-mod copies;
-mod excess;
-mod exits;
-mod explore;
 mod follow;
 mod medoid;
 mod penalty;
 mod prices;
 mod sample;
-mod search;
-mod survey;
 mod transport;
 mod window;
 
@@ -43,12 +38,11 @@ use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
 use crate::update::update_centroids;
 use candidates::Costs;
-use copies::Copies;
 pub(crate) use penalty::relax;
 use prices::Choice;
 use sample::Sample;
 use std::time::Instant;
-use transport::Transport;
+use transport::{Copies, Transport};
 use window::Window;
 
 /// Approximate iterations end when the inertia falls by less than this

@@ -94,7 +94,7 @@ impl Frame {
     }
 
     /// How far a float32 score of a row of norm `norm` may be off, an affine
-    /// function of the centroid: see [`CentroidBound`].
+    /// function of the centroid: see [`RowBound`].
     pub fn row_bound(&self, norm: f64) -> RowBound {
         let unit = match self.metric {
             Metric::Euclidean => 0.0,

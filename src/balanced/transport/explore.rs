@@ -5,9 +5,9 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::candidates::{Candidates, Costs};
 use super::search::Reached;
-use super::transport::{Known, Transport, escape, known_costs};
+use super::{Known, Transport, escape, known_costs};
+use crate::balanced::candidates::{Candidates, Costs};
 use crate::error::Result;
 use crate::threads::Threads;
 

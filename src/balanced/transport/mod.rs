@@ -12,66 +12,74 @@
 //! bound on the others makes the row look at all clusters, hence the result
 //! is exact.
 
+mod copies;
+mod excess;
+mod exits;
+mod explore;
+mod search;
+mod survey;
+
 use super::candidates::{Candidates, Costs};
-use super::copies::{Copies, Stacks};
-use super::excess::Excess;
-use super::exits::Exits;
-use super::explore::least_patience;
 use super::prices::Choice;
-use super::search::{Reached, Search};
-use super::survey::{self, Survey};
 use super::window::Window;
 use crate::error::{Result, try_vec};
 use crate::nearest::UNASSIGNED;
 use crate::threads::Threads;
+pub(super) use copies::Copies;
+use copies::Stacks;
+use excess::Excess;
+use exits::Exits;
+use explore::least_patience;
+use search::{Reached, Search};
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use survey::Survey;
 
 /// Stands for the hub where a step names a row.
 const NO_ROW: u32 = u32::MAX;
 
 /// Clusters with a row's costs there.
-pub(super) type Known = Vec<(u32, f64)>;
+type Known = Vec<(u32, f64)>;
 
 pub(super) struct Transport<'a> {
-    pub(super) costs: Costs<'a>,
-    pub(super) candidates: &'a mut Candidates,
-    pub(super) labels: &'a mut [u32],
+    costs: Costs<'a>,
+    candidates: &'a mut Candidates,
+    labels: &'a mut [u32],
     /// The cost of every row in its cluster.
-    pub(super) own: &'a mut [f64],
+    own: &'a mut [f64],
     /// Rows that move as one. Those beneath another have neither label nor cost.
     stacks: Stacks<'a>,
     /// Of the clusters, then of the hub. They only rise.
-    pub(super) prices: Vec<f64>,
+    prices: Vec<f64>,
     /// Bounds of the candidates hold with `rise` added: by how much all prices
     /// had risen at least until rows last explored, and since then.
-    pub(super) rise: f64,
-    pub(super) past_rise: f64,
-    pub(super) past_prices: Vec<f64>,
-    pub(super) window: Window,
-    pub(super) members: Vec<Vec<u32>>,
+    rise: f64,
+    past_rise: f64,
+    past_prices: Vec<f64>,
+    window: Window,
+    members: Vec<Vec<u32>>,
     /// How many rows these stand for.
     sizes: Vec<usize>,
     /// What each cluster passes on to the hub.
-    pub(super) flows: Vec<usize>,
-    pub(super) exits: Vec<Option<Exits>>,
-    pub(super) search: Search,
+    flows: Vec<usize>,
+    exits: Vec<Option<Exits>>,
+    search: Search,
     /// Rows that looked at all clusters in this search: what they remember,
     /// and what all other clusters cost at least, price included.
-    pub(super) explored: Vec<(u32, Known, f64)>,
+    explored: Vec<(u32, Known, f64)>,
     /// How many did since the last refill, and how many may before the next.
-    pub(super) looked: usize,
-    pub(super) patience: usize,
+    looked: usize,
+    patience: usize,
     /// More candidates of rows that looked at all clusters.
-    pub(super) remembered: HashMap<u32, Known>,
+    remembered: HashMap<u32, Known>,
     /// Clusters whose ways out are all known, how many more there may be, and
     /// how often rows of each cluster looked at all clusters.
-    pub(super) surveys: Vec<Option<Survey>>,
-    pub(super) room: usize,
-    pub(super) looks: Vec<u32>,
-    pub(super) scratch: Vec<f32>,
-    pub(super) of_row: Vec<f64>,
-    pub(super) targets: Vec<u32>,
+    surveys: Vec<Option<Survey>>,
+    room: usize,
+    looks: Vec<u32>,
+    scratch: Vec<f32>,
+    of_row: Vec<f64>,
+    targets: Vec<u32>,
     nearer: Vec<(usize, u32, f64)>,
 }
 
@@ -263,13 +271,13 @@ impl<'a> Transport<'a> {
     }
 
     /// Bounds of candidates that come now are under the prices of now.
-    pub(super) fn note_prices(&mut self) {
+    fn note_prices(&mut self) {
         self.past_rise = self.rise;
         let hub = self.hub();
         self.past_prices.copy_from_slice(&self.prices[..hub]);
     }
 
-    pub(super) fn hub(&self) -> usize {
+    fn hub(&self) -> usize {
         self.members.len()
     }
 
@@ -474,7 +482,7 @@ impl<'a> Transport<'a> {
 
     /// Adds what a row knows to the exits of its cluster, but the targets in
     /// `old`.
-    pub(super) fn add_exits(&mut self, row: u32, old: &[u32]) {
+    fn add_exits(&mut self, row: u32, old: &[u32]) {
         let cluster = self.labels[row as usize];
         let Some(exits) = &mut self.exits[cluster as usize] else {
             return;
@@ -494,12 +502,12 @@ impl<'a> Transport<'a> {
 
 /// What a move to a cluster that the row does not know costs at least, before
 /// the price here and what all prices have risen by.
-pub(super) fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
+fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
     candidates.beyond(row as usize) - own[row as usize]
 }
 
 /// The clusters that a row knows, with its costs there.
-pub(super) fn known_costs<'k>(
+fn known_costs<'k>(
     candidates: &'k Candidates,
     remembered: &'k HashMap<u32, Known>,
     row: u32,

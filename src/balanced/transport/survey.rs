@@ -6,9 +6,9 @@
 //! once each, the cluster takes note of the cheapest move to every other
 //! instead, for all its rows, which takes no longer.
 
-use super::candidates::Costs;
+use super::Transport;
 use super::exits::{Exit, KEPT_AGAIN};
-use super::transport::Transport;
+use crate::balanced::candidates::Costs;
 use crate::error::Result;
 use crate::threads::Threads;
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ const FEW: usize = 8;
 const TASK_ROWS: usize = 1024;
 
 /// Rows that are equal, group by group, ascending.
-pub(super) struct Copies {
+pub(in crate::balanced) struct Copies {
     groups: Vec<Vec<u32>>,
 }
 
