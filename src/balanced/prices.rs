@@ -131,7 +131,7 @@ impl Choice {
             }
             if doubtful <= many && !std::mem::take(&mut only_raise) {
                 // More of it doesn't help where prices cannot tell rows apart.
-                if attracted && is_stuck {
+                if attracted && is_stuck && left > many {
                     break;
                 }
                 attracted = self.attract(costs, windows, prices, threads)?;
