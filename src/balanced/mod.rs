@@ -56,7 +56,8 @@ const TOO_MANY: usize = 4;
 const EXACT: f64 = 1e-9;
 const MAX_SOLVED: usize = 3;
 
-/// Memory beside the data: O(n + k·d), 130 to 205 bytes a row at 64 dimensions;
+/// Memory beside the data: O(n + k·d), 130 to 175 bytes a row at 64 dimensions
+/// (750 where few dimensions and long ways make most rows look at all clusters);
 /// of longer rows the search keeps codes, a byte a value. `centroids` are the
 /// first, n_clusters × dimensions; `max_balance_diff` < rows.
 ///
