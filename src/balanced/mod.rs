@@ -188,6 +188,10 @@ impl<'c> Model<'c> {
             let inertia = partition.inertia(nearest, &self.centroids, threads)?;
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
+            if sample::is_much_work(points, self.config) {
+                let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
+                sample.follow(&costs, &mut self.prices);
+            }
             let gain = last_inertia - inertia;
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;

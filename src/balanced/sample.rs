@@ -26,11 +26,17 @@ const MUCH_WORK: f64 = (1u64 << 32) as f64;
 const LARGEST_FRACTION: usize = 4;
 const LEAST_PER_CLUSTER: usize = 8;
 
+/// Whether prices should be quick rather than rough: rough ones sometimes lead
+/// to better minima.
+pub(super) fn is_much_work(points: &Points<'_>, config: &Config) -> bool {
+    let (rows, clusters) = (points.rows() as f64, config.n_clusters as f64);
+    rows * clusters * points.cols() as f64 > MUCH_WORK
+}
+
 /// The rows of a sample, ascending.
 pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
     let (rows, clusters) = (points.rows(), config.n_clusters);
-    let work = rows as f64 * clusters as f64 * points.cols() as f64;
-    let most = match work > MUCH_WORK {
+    let most = match is_much_work(points, config) {
         true => (rows / LARGEST_FRACTION).max(LEAST_PER_CLUSTER * clusters),
         false => rows,
     };
@@ -90,6 +96,11 @@ impl Sample {
         let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
         self.choice
             .balance(nearest, costs, &windows, prices, threads)
+    }
+
+    /// Lets prices follow centroids that have moved: see [`Choice::follow`].
+    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
+        self.choice.follow(costs, prices);
     }
 
     /// Learns from the sizes that all rows have under the prices found.
