@@ -83,12 +83,8 @@ fn draw(choice: &Choice, prices: &[f64]) -> Vec<u32> {
     let mut order: Vec<(u32, u32, f32, u32)> = rows
         .map(|row| {
             let label = choice.labels[row as usize];
-            let here = choice.costs[row as usize] + prices[label as usize];
-            let others = choice.candidates.of_row(row as usize);
-            let others = others.filter(|&(j, _)| j != label);
-            let next = others.map(|(j, cost)| (cost + prices[j as usize] - here, j));
-            let first = (f64::INFINITY, u32::MAX);
-            let (margin, next) = next.fold(first, |a, b| if b < a { b } else { a });
+            let next = choice.next(row as usize, prices);
+            let (margin, next, _) = next.unwrap_or((f64::INFINITY, u32::MAX, 0.0));
             (label, next, margin as f32, row)
         })
         .collect();

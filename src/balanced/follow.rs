@@ -19,12 +19,7 @@ impl Choice {
     pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
         let mut borders = vec![BinaryHeap::new(); prices.len()];
         for (row, (&label, &cost)) in (0u32..).zip(self.labels.iter().zip(&self.costs)) {
-            let here = cost + prices[label as usize];
-            let others = self.candidates.of_row(row as usize);
-            let others = others.filter(|&(j, _)| j != label);
-            let others = others.map(|(j, cost)| (cost + prices[j as usize] - here, j, cost));
-            let Some((margin, next, there)) = others.reduce(|a, b| if b < a { b } else { a })
-            else {
+            let Some((margin, next, there)) = self.next(row as usize, prices) else {
                 continue;
             };
             for (j, cost) in [(label, cost), (next, there)] {

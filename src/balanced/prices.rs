@@ -66,6 +66,17 @@ impl Choice {
         Ok(())
     }
 
+    /// The candidate that is next after a row's cluster: by how much it is
+    /// dearer, which, and what it costs before its price.
+    pub fn next(&self, row: usize, prices: &[f64]) -> Option<(f64, u32, f64)> {
+        let label = self.labels[row];
+        let here = self.costs[row] + prices[label as usize];
+        let others = self.candidates.of_row(row);
+        let others = others.filter(|&(j, _)| j != label);
+        let others = others.map(|(j, cost)| (cost + prices[j as usize] - here, j, cost));
+        others.reduce(|a, b| if b < a { b } else { a })
+    }
+
     /// By how much less nearly every row pays than beyond its candidates: a low
     /// quantile of about a thousand rows. Fewer rows than a cluster has then
     /// come to one whose price falls by as much, unforeseen.

@@ -6,6 +6,7 @@
 //! instruction set gives the same bits.
 
 const LANES: usize = 16;
+/// So many dimensions at most go without the other lanes.
 const FEW: usize = 4;
 
 /// Σ (x − c)², every operation in float64.
@@ -120,6 +121,8 @@ mod tests {
             let c: Vec<f32> = (0..d).map(|_| rng.unit() as f32).collect();
             let portable = sum_lanes::<Product>(&x, &c);
             assert_eq!(dot(&x, &c).to_bits(), portable.to_bits());
+            let portable = sum_lanes::<SquaredDifference>(&x, &c);
+            assert_eq!(squared_distance(&x, &c).to_bits(), portable.to_bits());
             let plain: f64 = (0..d)
                 .map(|t| (f64::from(x[t]) - f64::from(c[t])).powi(2))
                 .sum();

@@ -16,6 +16,7 @@ mod copies;
 mod excess;
 mod exits;
 mod explore;
+mod paths;
 mod search;
 mod survey;
 
@@ -30,7 +31,7 @@ use copies::Stacks;
 use excess::Excess;
 use exits::Exits;
 use explore::least_patience;
-use search::{Reached, Search};
+use search::Search;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use survey::Survey;
@@ -287,121 +288,6 @@ impl<'a> Transport<'a> {
         let mut excess: Vec<i64> = excess.collect();
         excess.push(-excess.iter().sum::<i64>());
         Excess::new(excess)
-    }
-
-    /// Searches from nodes with an excess for those with a lack, until enough
-    /// are found or too many rows have to look at all clusters. Returns the
-    /// found and how far the search came.
-    fn find_paths(&mut self, excess: &mut Excess) -> (Vec<usize>, f64) {
-        self.search.clear();
-        let (sources, enough) = excess.sources();
-        for node in sources {
-            self.search.reach(node, 0.0, None);
-        }
-        let mut ends = Vec::new();
-        loop {
-            let reached = self.search.queue.pop();
-            let Reached {
-                distance,
-                node,
-                explore,
-            } = reached.expect("every cluster can be reached from every other");
-            let at = node as usize;
-            if let Some(row) = explore {
-                if self.is_stale() {
-                    return (ends, distance);
-                }
-                self.explore(at, row, distance);
-                self.relax_unexplored(at);
-                continue;
-            }
-            if distance > self.search.distances[at] {
-                continue;
-            }
-            self.search.done.push(node);
-            if excess.lacks(at) {
-                ends.push(at);
-                if ends.len() == enough {
-                    return (ends, distance);
-                }
-            }
-            if at == self.hub() {
-                self.relax_hub();
-            } else {
-                self.relax_cluster(at);
-            }
-        }
-    }
-
-    fn relax_hub(&mut self) {
-        let hub = self.hub();
-        let distance = self.search.distances[hub];
-        for j in 0..hub {
-            if self.flows[j] > self.window.low {
-                let cost = (self.prices[j] - self.prices[hub]).max(0.0);
-                self.search
-                    .reach(j, distance + cost, Some((hub as u32, NO_ROW)));
-            }
-        }
-    }
-
-    fn relax_cluster(&mut self, from: usize) {
-        let (hub, distance) = (self.hub(), self.search.distances[from]);
-        if self.flows[from] < self.window.high {
-            let cost = (self.prices[hub] - self.prices[from]).max(0.0);
-            self.search
-                .reach(hub, distance + cost, Some((from as u32, NO_ROW)));
-        }
-        if self.surveys[from].is_some() {
-            return self.relax_surveyed(from);
-        }
-        if self.exits[from].is_none() {
-            self.build_exits(from);
-        }
-        self.relax_known(from);
-        self.relax_unexplored(from);
-    }
-
-    /// Reaches the clusters that rows of `from` know.
-    fn relax_known(&mut self, from: usize) {
-        let exits = self.exits[from].as_mut().expect("built by now");
-        let (start, price) = (self.search.distances[from], self.prices[from]);
-        let there = |prices: &[f64], to: u32, cost: f64| {
-            start + (cost + (prices[to as usize] - price)).max(0.0)
-        };
-        // Most moves bring nothing, and need not be up to date.
-        self.nearer.clear();
-        self.nearer.extend(exits.known().filter(|&(_, to, cost)| {
-            there(&self.prices, to, cost) < self.search.distances[to as usize]
-        }));
-        for &(at, to, _) in &self.nearer {
-            let is_here = |row: u32| self.labels[row as usize] == from as u32;
-            if !exits.tidy(at, is_here) {
-                let moves = self.members[from].iter().filter_map(|&row| {
-                    let mut known = known_costs(self.candidates, &self.remembered, row);
-                    let (_, cost) = known.find(|&(target, _)| target == to)?;
-                    Some((cost - self.own[row as usize], row))
-                });
-                exits.set_known(at, moves.collect());
-            }
-            if let Some((cost, row)) = exits.cheapest(at) {
-                let there = there(&self.prices, to, cost);
-                let step = Some((from as u32, row));
-                self.search.reach(to as usize, there, step);
-            }
-        }
-    }
-
-    fn build_exits(&mut self, from: usize) {
-        let (own, candidates, remembered) = (&*self.own, &*self.candidates, &self.remembered);
-        let moves = self.members[from].iter().flat_map(|&row| {
-            let here = own[row as usize];
-            known_costs(candidates, remembered, row)
-                .filter(|&(target, _)| target != from as u32)
-                .map(move |(target, cost)| (target, cost - here, row))
-        });
-        self.exits[from] = Some(Exits::build(moves.collect()));
-        self.find_unexplored(from);
     }
 
     /// Raises the price of every node nearer than `length` by the difference:

@@ -99,13 +99,10 @@ impl Transport<'_> {
         let targets = targets.zip(&self.search.distances).enumerate();
         self.targets
             .extend(targets.filter_map(|(to, ((&least, &price), &distance))| {
-                (there(least, price) < distance).then_some(to as u32)
+                (to != from && there(least, price) < distance).then_some(to as u32)
             }));
         for &to in &self.targets {
             let at = to as usize;
-            if at == from {
-                continue;
-            }
             let is_here = |row: u32| self.labels.get(row as usize) == Some(&(from as u32));
             if !is_here(survey.rows[at]) {
                 let exit = survey.more.entry(to).or_insert_with(Exit::used_up);
