@@ -23,7 +23,7 @@ pub enum Init {
     Centroids(Array2<f32>),
 }
 
-/// How much time to spend for a lower inertia. Balanced K-means and K-medoids
+/// How much time to spend for a lower inertia. K-medoids that are not balanced
 /// have one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Quality {
@@ -34,7 +34,7 @@ pub enum Quality {
     #[default]
     Default,
     /// Searches on until it stops paying, then moves single rows where Lloyd's
-    /// algorithm sees nothing to gain.
+    /// algorithm sees nothing to gain, or, if balanced, centroids by their prices.
     Best,
 }
 

@@ -84,7 +84,13 @@ fn best_run(
             }
         }
     }
-    Ok(best.expect("n_init is at least 1"))
+    let best = best.expect("n_init is at least 1");
+    match config.quality {
+        Quality::Best if bounded => {
+            balanced::random_swap(nearest, config, best, &mut rng, threads, start)
+        }
+        _ => Ok(best),
+    }
 }
 
 /// Searches for the nearest centroids that training takes, unless it ends early.

@@ -7,7 +7,7 @@
 //!
 //! 1. from the first assignment on, sizes are in a [`Window`]: starting
 //!    without a bound and narrowing it ends in worse local minima ([`penalty`]
-//!    is another start to try);
+//!    is another start to try, and [`swap`] a way out of them);
 //! 2. while centroids move a lot, a [`sample`] finds prices that balance about,
 //!    and all rows are assigned by these;
 //! 3. then, in each iteration, [`prices`] come near, from a [`coarse`] part of
@@ -25,6 +25,7 @@ mod medoid;
 mod penalty;
 mod prices;
 mod sample;
+mod swap;
 mod transport;
 mod window;
 
@@ -42,6 +43,7 @@ pub(crate) use penalty::relax;
 use prices::Choice;
 use sample::Sample;
 use std::time::Instant;
+pub(crate) use swap::random_swap;
 use transport::{Copies, Transport};
 use window::Window;
 
@@ -71,6 +73,21 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
+    let goal = f64::INFINITY;
+    let fit = fit_below(goal, nearest, config, centroids, threads, start)?;
+    Ok(fit.expect("any inertia is below infinity"))
+}
+
+/// The same, but gives up, with `None`, once the inertia can come below `goal`
+/// only if iterations gain more than the last one did.
+fn fit_below(
+    goal: f64,
+    nearest: &mut Nearest<'_>,
+    config: &Config,
+    centroids: Vec<f32>,
+    threads: &Threads<'_>,
+    start: Instant,
+) -> Result<Option<Fit>> {
     let rows = nearest.points().rows();
     nearest.expect_bias();
     let copies = Copies::find(nearest.points(), threads)?;
@@ -89,6 +106,10 @@ pub(crate) fn fit(
         let inertia: f64 = choice.costs.iter().sum();
         model.report(threads, start, changed, inertia)?;
         let gain = last_inertia - inertia;
+        let left = (config.iterations - model.n_iter) as f64;
+        if inertia - left * gain.max(0.0) > goal {
+            return Ok(None);
+        }
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
         last_inertia = inertia;
         model.update(nearest, &choice, threads)?;
@@ -96,7 +117,7 @@ pub(crate) fn fit(
             break;
         }
     }
-    model.finish(nearest, choice, threads)
+    model.finish(nearest, choice, threads).map(Some)
 }
 
 /// Writes the cluster of every row that is cheapest by distance plus price to
