@@ -60,7 +60,7 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
     let (rows, dims) = (points.rows(), points.cols());
     let mut pairs = try_vec(0u32, 2 * rows, "nearest two")?;
     let mut distances = try_vec(0.0f64, 2 * rows, "nearest two")?;
-    let values = fit.centroids.as_slice().expect("row-major centroids");
+    let values = fit.centroid_values();
     let centroids = Centroids::new(values, dims);
     nearest.top(centroids, threads, 2, &mut pairs, Some(&mut distances))?;
 

@@ -52,6 +52,11 @@ impl Fit {
         fit
     }
 
+    /// The centroids, one after the other.
+    pub fn centroid_values(&self) -> &[f32] {
+        self.centroids.as_slice().expect("row-major centroids")
+    }
+
     /// Checks what is to be assigned, and that there is room for `per_point`
     /// labels (and distances, where wanted) a row.
     pub fn check_prediction(

@@ -257,7 +257,7 @@ impl KMeans {
         let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
-        let values = fit.centroids.as_slice().expect("centroids are row-major");
+        let values = fit.centroid_values();
         let centroids = Centroids::new(values, dims);
         let mut nearest = Nearest::new(points, self.config.metric);
         if per_point == 1 {
@@ -298,7 +298,7 @@ impl KMeans {
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
         let mut nearest = Nearest::new(points, self.config.metric);
-        let centroids = fit.centroids.as_slice().expect("centroids are row-major");
+        let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);
         balanced::predict(&mut nearest, &self.config, model, &threads, labels)?;

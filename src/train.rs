@@ -85,12 +85,10 @@ fn best_run(
         }
     }
     let best = best.expect("n_init is at least 1");
-    match config.quality {
-        Quality::Best if bounded => {
-            balanced::random_swap(nearest, config, best, &mut rng, threads, start)
-        }
-        _ => Ok(best),
+    if bounded && config.quality == Quality::Best {
+        return balanced::random_swap(nearest, config, best, &mut rng, threads, start);
     }
+    Ok(best)
 }
 
 /// Searches for the nearest centroids that training takes, unless it ends early.

@@ -77,7 +77,7 @@ pub(crate) fn random_swap(
         }
     }
     if found {
-        let centroids = flat(&best).to_vec();
+        let centroids = best.centroid_values().to_vec();
         let settled = fit(nearest, config, centroids, threads, start)?;
         if settled.inertia < best.inertia {
             best = settled;
@@ -91,7 +91,7 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
     let (points, metric) = (nearest.points(), nearest.metric());
     let prices = best.prices.as_ref().expect("prices of balanced clusters");
     let price_of_row = |row: usize| prices[best.labels[row] as usize];
-    let mut centroids = flat(best).to_vec();
+    let mut centroids = best.centroid_values().to_vec();
     for _ in 0..count {
         let mut removed = rng.below(prices.len());
         let mut row = rng.below(points.rows());
@@ -108,10 +108,6 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
         centroids[removed * moved.len()..][..moved.len()].copy_from_slice(&moved);
     }
     Ok(centroids)
-}
-
-fn flat(fit: &Fit) -> &[f32] {
-    fit.centroids.as_slice().expect("row-major centroids")
 }
 
 #[cfg(test)]
