@@ -1,7 +1,8 @@
 //! Which points belong to which cluster, in compressed rows: the members of
 //! cluster j are `members[offsets[j]..offsets[j + 1]]`, ascending.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusters {

@@ -53,15 +53,3 @@ pub enum KMeansError {
 }
 
 pub(crate) type Result<T> = std::result::Result<T, KMeansError>;
-
-/// A vector of `len` copies of `value`, or an error where `vec!` would abort.
-pub(crate) fn try_vec<T: Clone>(value: T, len: usize, purpose: &'static str) -> Result<Vec<T>> {
-    let mut vec = Vec::new();
-    vec.try_reserve_exact(len)
-        .map_err(|_| KMeansError::OutOfMemory {
-            bytes: len.saturating_mul(size_of::<T>()),
-            purpose,
-        })?;
-    vec.resize(len, value);
-    Ok(vec)
-}

@@ -4,8 +4,9 @@
 //! n_a / (n_a − 1) · ‖x − m_a‖² − n_b / (n_b + 1) · ‖x − m_b‖² of the inertia:
 //! it can pay although m_a is the nearer one (Hartigan & Wong, 1979).
 
+use crate::allocate::try_vec;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::fit::Fit;
 use crate::lloyd;
 use crate::metric::Metric;

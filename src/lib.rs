@@ -22,6 +22,7 @@
 
 #![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
 
+mod allocate;
 mod balanced;
 mod batch_swap;
 mod clusters;

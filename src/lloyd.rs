@@ -1,7 +1,8 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
+use crate::allocate::try_vec;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest, Row};
 use crate::partition::Partition;

@@ -1,8 +1,9 @@
 //! [`KMeans`]: settings, training, assignment, results.
 
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
 use crate::config::{Config, Init, Quality, invalid};
-use crate::error::{KMeansError, Result, try_vec};
+use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};

@@ -1,8 +1,9 @@
 //! Which cluster every row is in, and what the clusters add up to: the state
 //! of Lloyd's algorithm between two iterations.
 
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED, Visit};
 use crate::points::Points;

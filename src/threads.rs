@@ -9,9 +9,8 @@ use crate::error::{KMeansError, Result};
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -130,18 +129,20 @@ impl<'o> Threads<'o> {
 
     /// Runs `work` on every task, in any order, each worker with a state of
     /// its own. What must be deterministic goes into the task's own output.
-    pub fn run<T: Send, S>(
+    /// Work that can fail returns a `Result`: after an error no further task
+    /// starts, and one of the errors is returned.
+    pub fn run<T: Send, S, R: Outcome>(
         &self,
         tasks: impl ExactSizeIterator<Item = T> + Send,
         state: impl Fn() -> S + Sync,
-        work: impl Fn(&mut S, T) + Sync,
+        work: impl Fn(&mut S, T) -> R + Sync,
     ) -> Result<()> {
         match &self.pool {
             Some(pool) if tasks.len() > 1 => self.run_parallel(pool, tasks, state, work),
             _ => {
                 let mut state = state();
                 for task in tasks {
-                    work(&mut state, task);
+                    work(&mut state, task).into_result()?;
                     self.poll()?;
                 }
                 Ok(())
@@ -149,38 +150,45 @@ impl<'o> Threads<'o> {
         }
     }
 
-    fn run_parallel<T: Send, S>(
+    fn run_parallel<T: Send, S, R: Outcome>(
         &self,
         pool: &rayon::ThreadPool,
         tasks: impl ExactSizeIterator<Item = T> + Send,
         state: impl Fn() -> S + Sync,
-        work: impl Fn(&mut S, T) + Sync,
+        work: impl Fn(&mut S, T) -> R + Sync,
     ) -> Result<()> {
         let workers = self.count.min(tasks.len());
         let queue = Mutex::new(tasks);
+        let failure = Mutex::new(None);
         let next = || queue.lock().map_or(None, |mut tasks| tasks.next());
-        let (alive, all_done) = mpsc::channel::<()>();
+        let stop = &self.stop;
+        let going = || !stop.load(Ordering::Relaxed) && lock(&failure).is_none();
+        let running = Running::new(workers);
         pool.in_place_scope(|scope| {
             for _ in 0..workers {
-                let alive = alive.clone();
-                let (next, state, work, stop) = (&next, &state, &work, &self.stop);
+                let (next, going, state, work) = (&next, &going, &state, &work);
+                let (failure, running) = (&failure, &running);
                 scope.spawn(move |_| {
-                    let _alive = alive; // dropped at the end, also by a panic
+                    let _done = running.done_when_dropped(); // also by a panic
                     let mut state = state();
-                    while !stop.load(Ordering::Relaxed)
+                    while going()
                         && let Some(task) = next()
                     {
-                        work(&mut state, task);
+                        if let Err(error) = work(&mut state, task).into_result() {
+                            *lock(failure) = Some(error);
+                        }
                     }
                 });
             }
-            drop(alive);
-            while all_done.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            while !running.all_done_within(POLL_INTERVAL) {
                 // A refusal sets `stop`, which ends the workers.
                 let _ = self.tell(Event::Poll);
             }
         });
-        self.poll()
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => self.poll(),
+        }
     }
 
     /// Gives the observer a chance to cancel if it had none for a while. Serial
@@ -196,6 +204,68 @@ impl<'o> Threads<'o> {
             Ok(())
         }
     }
+}
+
+/// What work on a task comes to: nothing, or a `Result`.
+pub(crate) trait Outcome {
+    fn into_result(self) -> Result<()>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Outcome for Result<()> {
+    fn into_result(self) -> Result<()> {
+        self
+    }
+}
+
+/// Workers that have not finished yet.
+struct Running {
+    count: Mutex<usize>,
+    all_done: Condvar,
+}
+
+impl Running {
+    fn new(count: usize) -> Self {
+        Running {
+            count: Mutex::new(count),
+            all_done: Condvar::new(),
+        }
+    }
+
+    fn done_when_dropped(&self) -> Done<'_> {
+        Done(self)
+    }
+
+    fn all_done_within(&self, time: Duration) -> bool {
+        let count = lock(&self.count);
+        let (count, _) = self
+            .all_done
+            .wait_timeout_while(count, time, |count| *count > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *count == 0
+    }
+}
+
+struct Done<'a>(&'a Running);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        let mut count = lock(&self.0.count);
+        *count -= 1;
+        if *count == 0 {
+            self.0.all_done.notify_one();
+        }
+    }
+}
+
+/// A panic elsewhere leaves nothing half-done in what is locked here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// rayon leaves the threads of a dropped pool to end some time later; here no
@@ -271,6 +341,24 @@ mod tests {
             );
             assert_eq!(result, Err(KMeansError::Cancelled));
             assert!(start.elapsed() < Duration::from_secs(5));
+        }
+    }
+
+    #[test]
+    fn work_that_fails_ends_the_loop_with_its_error() {
+        for count in [1, 2] {
+            let threads = Threads::exactly(count, None).unwrap();
+            let result = threads.run(
+                0..100_000,
+                || (),
+                |(), i| match i {
+                    70 => Err(KMeansError::NotTrained),
+                    _ => Ok(()),
+                },
+            );
+            assert_eq!(result, Err(KMeansError::NotTrained));
+            // It is the loop that failed, not the call.
+            assert_eq!(threads.run(0..3, || (), |(), _| ()), Ok(()));
         }
     }
 

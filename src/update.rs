@@ -4,8 +4,9 @@
 //! segments whose borders depend on the member's rank alone; so the bits do
 //! not depend on the number of threads.
 
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Row, UNASSIGNED, Visit, accumulate, squared_distance};
 use crate::points::Points;

@@ -1,8 +1,9 @@
 //! What it costs to put a row into a cluster, and the few cheapest clusters
 //! of every row.
 
+use crate::allocate::try_vec;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::memory;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row};

@@ -2,7 +2,8 @@
 
 use super::candidates::Costs;
 use super::window::Window;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
 

@@ -29,9 +29,10 @@ mod swap;
 mod transport;
 mod window;
 
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::fit::Fit;
 use crate::memory;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};

@@ -8,7 +8,8 @@
 
 use super::candidates::{Candidates, Costs};
 use super::window::{self, Window};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
 use std::collections::BinaryHeap;

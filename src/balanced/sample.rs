@@ -8,8 +8,9 @@
 use super::candidates::Costs;
 use super::prices::Choice;
 use super::window::Window;
+use crate::allocate::try_vec;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::points::Points;
 use crate::rng::Rng;

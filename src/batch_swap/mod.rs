@@ -9,8 +9,9 @@
 mod split;
 mod swaps;
 
+use crate::allocate::try_vec;
 use crate::config::Config;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;

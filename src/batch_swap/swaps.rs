@@ -1,8 +1,9 @@
 //! Which centroids to remove, and which clusters to split.
 
 use super::split::{Split, split};
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::points::Points;

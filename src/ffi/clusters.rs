@@ -3,8 +3,8 @@
 use super::guard::guard;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{borrow, require};
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
-use crate::error::try_vec;
 
 /// A list of point indices for each cluster, ascending. Never changes, so that
 /// it may be shared between threads; independent of the model it came from.

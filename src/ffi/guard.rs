@@ -90,7 +90,7 @@ mod tests {
     fn a_panic_on_a_worker_becomes_a_status() {
         let status = guard(|| {
             let threads = Threads::exactly(2, None)?;
-            threads.run(0..10, || (), |(), _| panic!("on purpose"))?;
+            threads.run(0..10, || (), |(), _| -> () { panic!("on purpose") })?;
             Ok(())
         });
         assert_eq!(status, KENTRO_STATUS_INTERNAL);

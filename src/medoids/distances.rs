@@ -6,7 +6,8 @@
 //! of two, which rounds nothing, brings the data into a range where squares
 //! neither overflow nor vanish.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::memory::Zeros;
 use crate::metric::Metric;
 use crate::nearest::{GROUP, PANEL, Row, pack, squared_distances};

@@ -3,7 +3,8 @@
 //! algorithms", 2021).
 
 use super::distances::Distances;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::{mark_below, prefetch};
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -14,8 +14,9 @@ mod refine;
 mod start;
 mod streaming;
 
+use crate::allocate::try_vec;
 use crate::config::{Config, Init};
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::fit::Fit;
 use crate::memory;
 use crate::nearest::{Nearest, UNASSIGNED};

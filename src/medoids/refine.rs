@@ -2,8 +2,9 @@
 
 use super::distances::{Scaled, Scratch, TILE};
 use super::streaming;
+use crate::allocate::try_vec;
 use crate::clusters::Clusters;
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
 use crate::rng::Rng;

@@ -1,7 +1,8 @@
 //! The first medoids.
 
 use super::distances::Distances;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::Row;
 use crate::points::Points;

@@ -1,6 +1,7 @@
 //! Arrays that start at a cache line, so that no vector in them straddles two.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a cache line, and of the widest vectors.

@@ -7,7 +7,8 @@
 use super::Row;
 use super::frame::Frame;
 use super::tile::{Kernels, Panels};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;

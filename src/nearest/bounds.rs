@@ -8,7 +8,8 @@
 
 use super::frame::Frame;
 use super::{Centroids, inverse_norm};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::metric::Metric;
 use std::ops::Range;
 

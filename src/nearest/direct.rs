@@ -18,7 +18,8 @@ use super::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use super::{Centroids, UNASSIGNED};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::metric::Metric;
 
 /// Dimensions that are summed in a row: sums of sums err less.

@@ -2,7 +2,8 @@
 //! the data for a handful of candidates, in float64, the same bits on every
 //! instruction set.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{TASK_ROWS, dot};
 use crate::points::Points;

@@ -24,7 +24,8 @@ use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
 use super::{Centroids, Row, prefetch};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
 

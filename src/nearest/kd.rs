@@ -19,7 +19,8 @@ mod tests;
 
 use super::isa::Isa;
 use super::{Centroids, UNASSIGNED};
-use crate::error::{KMeansError, Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::{KMeansError, Result};
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::update::Totals;

@@ -50,7 +50,8 @@ mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::memory;
 use crate::metric::Metric;
 use crate::points::Points;

@@ -8,7 +8,8 @@ use super::pick::{Scores, pick};
 use super::reference::{keep_least, nearest_of};
 use super::tile::{Best, Kernels, Panels};
 use super::{Centroids, Row, UNASSIGNED};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use std::ops::RangeInclusive;
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the

@@ -8,7 +8,8 @@
 use super::dispatch::{Kernel, run};
 use super::isa::Isa;
 use super::simd::Simd;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 
 /// The shape of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

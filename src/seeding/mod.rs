@@ -4,8 +4,9 @@ mod parallel;
 mod plus_plus;
 mod potential;
 
+use crate::allocate::try_vec;
 use crate::config::{Config, Init};
-use crate::error::{Result, try_vec};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::Nearest;
 use crate::points::Points;

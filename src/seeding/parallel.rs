@@ -3,7 +3,8 @@
 use super::copy_rows;
 use super::plus_plus::plus_plus;
 use super::potential::Potential;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::rng::Rng;
 use crate::threads::Threads;

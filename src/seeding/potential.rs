@@ -1,6 +1,7 @@
 //! The distance of every row to the nearest seed so far, and draws by it.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::RowDistances;
 use crate::points::Points;

@@ -4,7 +4,8 @@
 //! Prices cannot tell them apart, and moving them one at a time takes a search
 //! each. So one of the equal rows in a cluster stands for all of them there.
 
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::points::Points;
 use crate::threads::Threads;

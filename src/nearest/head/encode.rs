@@ -4,7 +4,8 @@ use super::super::code_kernels::{PANEL, Side, largest_code, offset};
 use super::super::codes::{Buffers, Coder, Rest};
 use super::super::frame::{CentroidTerms, Frame};
 use super::HeadSearch;
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::nearest::{Centroids, Row};
 use crate::threads::Threads;
 

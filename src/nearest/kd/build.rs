@@ -5,7 +5,8 @@
 //! unequal numbers of rows by that, which does no harm.
 
 use super::{Forest, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
-use crate::error::{Result, try_vec};
+use crate::allocate::try_vec;
+use crate::error::Result;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;

@@ -1,0 +1,121 @@
+//! Memory that may be refused: what is sized by the caller's input, or grows
+//! with it, comes from here and ends in an error where the standard library
+//! would end the process.
+
+#![allow(dead_code)] // until every room of the crate takes its memory from here
+
+use crate::error::{KMeansError, Result};
+
+fn refused<T>(len: usize, purpose: &'static str) -> KMeansError {
+    KMeansError::OutOfMemory {
+        bytes: len.saturating_mul(size_of::<T>()),
+        purpose,
+    }
+}
+
+/// Makes room for exactly `additional` more values.
+pub(crate) fn reserve<T>(vec: &mut Vec<T>, additional: usize, purpose: &'static str) -> Result<()> {
+    vec.try_reserve_exact(additional)
+        .map_err(|_| refused::<T>(vec.len().saturating_add(additional), purpose))
+}
+
+/// An empty vector with room for `len` values.
+pub(crate) fn with_capacity<T>(len: usize, purpose: &'static str) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    reserve(&mut vec, len, purpose)?;
+    Ok(vec)
+}
+
+/// A vector of `len` copies of `value`.
+pub(crate) fn try_vec<T: Clone>(value: T, len: usize, purpose: &'static str) -> Result<Vec<T>> {
+    let mut vec = with_capacity(len, purpose)?;
+    vec.resize(len, value);
+    Ok(vec)
+}
+
+/// Changes the length of a vector, in amortised constant time a value.
+pub(crate) fn resize<T: Clone>(
+    vec: &mut Vec<T>,
+    len: usize,
+    value: T,
+    purpose: &'static str,
+) -> Result<()> {
+    vec.try_reserve(len.saturating_sub(vec.len()))
+        .map_err(|_| refused::<T>(len, purpose))?;
+    vec.resize(len, value);
+    Ok(())
+}
+
+/// Appends a value, in amortised constant time.
+pub(crate) fn push<T>(vec: &mut Vec<T>, value: T, purpose: &'static str) -> Result<()> {
+    if vec.len() == vec.capacity() {
+        vec.try_reserve(1)
+            .map_err(|_| refused::<T>(vec.len() + 1, purpose))?;
+    }
+    vec.push(value);
+    Ok(())
+}
+
+/// Appends the values of an iterator of any length.
+pub(crate) fn extend<T>(
+    vec: &mut Vec<T>,
+    values: impl IntoIterator<Item = T>,
+    purpose: &'static str,
+) -> Result<()> {
+    let values = values.into_iter();
+    let expected = values.size_hint().0;
+    vec.try_reserve(expected)
+        .map_err(|_| refused::<T>(vec.len().saturating_add(expected), purpose))?;
+    for value in values {
+        push(vec, value, purpose)?;
+    }
+    Ok(())
+}
+
+/// The values of an iterator of any length, as a vector.
+pub(crate) fn collect<T>(
+    values: impl IntoIterator<Item = T>,
+    purpose: &'static str,
+) -> Result<Vec<T>> {
+    let values = values.into_iter();
+    let mut vec = with_capacity(values.size_hint().0, purpose)?;
+    extend(&mut vec, values, purpose)?;
+    Ok(vec)
+}
+
+/// A copy of a slice.
+pub(crate) fn copy<T: Copy>(values: &[T], purpose: &'static str) -> Result<Vec<T>> {
+    let mut vec = with_capacity(values.len(), purpose)?;
+    vec.extend_from_slice(values);
+    Ok(vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_is_an_error_that_names_the_bytes() {
+        let most = usize::MAX;
+        for error in [
+            try_vec(0u64, most, "numbers").unwrap_err(),
+            with_capacity::<u64>(most / 8, "numbers").unwrap_err(),
+            resize(&mut vec![1u64], most, 0, "numbers").unwrap_err(),
+            reserve(&mut vec![1u64], most, "numbers").unwrap_err(),
+        ] {
+            let KMeansError::OutOfMemory { bytes, purpose } = error else {
+                panic!("{error}");
+            };
+            assert!(bytes >= most / 16 && purpose == "numbers");
+        }
+    }
+
+    #[test]
+    fn vectors_hold_what_they_are_given() {
+        let mut vec = collect((0..5).filter(|i| i % 2 == 0), "numbers").unwrap();
+        push(&mut vec, 7, "numbers").unwrap();
+        extend(&mut vec, [8, 9], "numbers").unwrap();
+        resize(&mut vec, 7, 1, "numbers").unwrap();
+        assert_eq!(copy(&vec, "numbers").unwrap(), [0, 2, 4, 7, 8, 9, 1]);
+    }
+}
