@@ -5,6 +5,8 @@
 #![allow(dead_code)] // until every room of the crate takes its memory from here
 
 use crate::error::{KMeansError, Result};
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
 
 fn refused<T>(len: usize, purpose: &'static str) -> KMeansError {
     KMeansError::OutOfMemory {
@@ -53,6 +55,45 @@ pub(crate) fn push<T>(vec: &mut Vec<T>, value: T, purpose: &'static str) -> Resu
             .map_err(|_| refused::<T>(vec.len() + 1, purpose))?;
     }
     vec.push(value);
+    Ok(())
+}
+
+/// Inserts a value, in amortised constant time but for what moves up.
+pub(crate) fn insert<T>(
+    vec: &mut Vec<T>,
+    at: usize,
+    value: T,
+    purpose: &'static str,
+) -> Result<()> {
+    push(vec, value, purpose)?;
+    vec[at..].rotate_right(1);
+    Ok(())
+}
+
+/// Adds a value to a heap.
+pub(crate) fn push_to_heap<T: Ord>(
+    heap: &mut BinaryHeap<T>,
+    value: T,
+    purpose: &'static str,
+) -> Result<()> {
+    if heap.len() == heap.capacity() {
+        heap.try_reserve(1)
+            .map_err(|_| refused::<T>(heap.len() + 1, purpose))?;
+    }
+    heap.push(value);
+    Ok(())
+}
+
+/// Sets the value of a key.
+pub(crate) fn set<K: Eq + Hash, V>(
+    map: &mut HashMap<K, V>,
+    key: K,
+    value: V,
+    purpose: &'static str,
+) -> Result<()> {
+    map.try_reserve(1)
+        .map_err(|_| refused::<(K, V)>(map.len() + 1, purpose))?;
+    map.insert(key, value);
     Ok(())
 }
 
@@ -116,6 +157,19 @@ mod tests {
         push(&mut vec, 7, "numbers").unwrap();
         extend(&mut vec, [8, 9], "numbers").unwrap();
         resize(&mut vec, 7, 1, "numbers").unwrap();
-        assert_eq!(copy(&vec, "numbers").unwrap(), [0, 2, 4, 7, 8, 9, 1]);
+        insert(&mut vec, 1, 5, "numbers").unwrap();
+        insert(&mut vec, 8, 6, "numbers").unwrap();
+        assert_eq!(copy(&vec, "numbers").unwrap(), [0, 5, 2, 4, 7, 8, 9, 1, 6]);
+    }
+
+    #[test]
+    fn heaps_and_maps_hold_what_they_are_given() {
+        let (mut heap, mut map) = (BinaryHeap::new(), HashMap::new());
+        for value in [3, 9, 4] {
+            push_to_heap(&mut heap, value, "numbers").unwrap();
+            set(&mut map, value % 3, value, "numbers").unwrap();
+        }
+        assert_eq!(heap.into_sorted_vec(), [3, 4, 9]);
+        assert_eq!((map.len(), map[&0], map[&1]), (2, 9, 4));
     }
 }

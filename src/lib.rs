@@ -41,6 +41,7 @@ mod partition;
 mod points;
 mod rng;
 mod seeding;
+mod sort;
 mod threads;
 mod train;
 mod update;

@@ -151,7 +151,7 @@ impl KMeans {
             observer: None,
         };
         self.fit(&data.into(), options)?;
-        Ok(self.clusters()?.to_lists())
+        self.clusters()?.to_lists()
     }
 
     /// Clusters points of any layout and number type. Afterwards
@@ -205,7 +205,7 @@ impl KMeans {
     /// beyond the number of clusters means all of them.
     pub fn assign(&self, data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<Vec<usize>>> {
         let clusters = self.assign_points(&data.into(), k, RunOptions::default())?;
-        Ok(clusters.to_lists())
+        clusters.to_lists()
     }
 
     /// [`assign`](KMeans::assign) for points of any layout and number type.
@@ -225,7 +225,8 @@ impl KMeans {
             })?;
         let mut labels = try_vec(UNASSIGNED, len, "labels")?;
         self.predict_top(points, k, &mut labels, None, options)?;
-        Clusters::from_labels(&labels, per_point, self.config.n_clusters)
+        let threads = Threads::exactly(1, None)?;
+        Clusters::from_labels(&labels, per_point, self.config.n_clusters, &threads)
     }
 
     /// Writes the nearest cluster of every row to `labels` and, where given,
@@ -326,7 +327,8 @@ impl KMeans {
 
     /// The training points of each cluster.
     pub fn clusters(&self) -> Result<Clusters> {
-        Clusters::from_labels(&self.trained()?.labels, 1, self.config.n_clusters)
+        let threads = Threads::exactly(1, None)?;
+        Clusters::from_labels(&self.trained()?.labels, 1, self.config.n_clusters, &threads)
     }
 }
 

@@ -301,8 +301,10 @@ impl Partition {
     fn sum_changes(&mut self, points: &Points<'_>, threads: &Threads<'_>) -> Result<()> {
         let changes = self.take_changes(threads)?;
         let n_clusters = self.drift.len();
-        let left = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.from)), n_clusters)?;
-        let joined = Clusters::from_pairs(changes.iter().map(|c| (c.row, c.to)), n_clusters)?;
+        let left =
+            Clusters::from_pairs(changes.iter().map(|c| (c.row, c.from)), n_clusters, threads)?;
+        let joined =
+            Clusters::from_pairs(changes.iter().map(|c| (c.row, c.to)), n_clusters, threads)?;
         for (clusters, sign) in [(&joined, Sign::Plus), (&left, Sign::Minus)] {
             let before: Vec<f64> = (0..n_clusters).map(|j| self.totals.norm(j)).collect();
             let largest = self.totals.add(points, clusters, sign, threads)?;
@@ -334,7 +336,7 @@ impl Partition {
         let rows = (0..self.labels.len() as u32)
             .zip(self.labels.iter().copied())
             .filter(|&(_, label)| wanted[label as usize]);
-        let members = Clusters::from_pairs(rows, wanted.len())?;
+        let members = Clusters::from_pairs(rows, wanted.len(), threads)?;
         self.totals.add(points, &members, Sign::Plus, threads)?;
         Ok(())
     }

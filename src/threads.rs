@@ -5,10 +5,11 @@
 //! forked child to trip over. The observer is always called on the caller's
 //! thread, while the pool works.
 
+use crate::allocate::with_capacity;
 use crate::error::{KMeansError, Result};
 use std::cell::RefCell;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +17,10 @@ use std::time::{Duration, Instant};
 
 /// How often the observer is polled at least, while the library computes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Values that a single thread deals with between two polls: about a
+/// millisecond.
+const STEP: usize = 1 << 16;
 
 /// One finished iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -191,6 +196,34 @@ impl<'o> Threads<'o> {
         }
     }
 
+    /// Calls `work` on pieces of `0..len`, in order, on this thread, and polls
+    /// after each: for what a single thread does to very many values.
+    pub fn in_steps(
+        &self,
+        len: usize,
+        mut work: impl FnMut(Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        let mut first = 0;
+        while first < len {
+            let end = len.min(first + STEP);
+            work(first..end)?;
+            self.poll()?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// A vector of `len` copies of `value`: see [`crate::allocate::try_vec`].
+    /// Writing to fresh memory takes a second for every few gigabytes.
+    pub fn try_vec<T: Clone>(&self, value: T, len: usize, purpose: &'static str) -> Result<Vec<T>> {
+        let mut vec = with_capacity(len, purpose)?;
+        self.in_steps(len, |part| {
+            vec.resize(part.end, value.clone());
+            Ok(())
+        })?;
+        Ok(vec)
+    }
+
     /// Gives the observer a chance to cancel if it had none for a while. Serial
     /// loops call this now and then; [`Threads::run`] does so itself.
     pub fn poll(&self) -> Result<()> {
@@ -342,6 +375,30 @@ mod tests {
             assert_eq!(result, Err(KMeansError::Cancelled));
             assert!(start.elapsed() < Duration::from_secs(5));
         }
+    }
+
+    #[test]
+    fn steps_cover_everything_and_can_be_cancelled_between() {
+        let threads = Threads::exactly(1, None).unwrap();
+        let mut seen = Vec::new();
+        let result = threads.in_steps(2 * STEP + 5, |part| {
+            seen.extend(part);
+            Ok(())
+        });
+        assert_eq!(result, Ok(()));
+        assert!(seen.into_iter().eq(0..2 * STEP + 5));
+        let filled = threads.try_vec(7u8, STEP + 1, "bytes").unwrap();
+        assert_eq!(filled, [7; STEP + 1]);
+
+        let mut observer = |_: Event<'_>| ControlFlow::Break(());
+        let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
+        std::thread::sleep(POLL_INTERVAL);
+        let mut steps = 0;
+        let result = threads.in_steps(9 * STEP, |_| {
+            steps += 1;
+            Ok(())
+        });
+        assert_eq!((result, steps), (Err(KMeansError::Cancelled), 1));
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl<'c> Model<'c> {
         threads: &Threads<'_>,
     ) -> Result<()> {
         let (points, metric) = (nearest.points(), nearest.metric());
-        let clusters = Clusters::from_labels(&choice.labels, 1, self.config.n_clusters)?;
+        let clusters = Clusters::from_labels(&choice.labels, 1, self.config.n_clusters, threads)?;
         let centroids = &mut self.centroids;
         if self.config.use_medoids {
             let medoids = &mut self.medoids;

@@ -45,7 +45,7 @@ impl<'a> Swaps<'a> {
             points,
             metric: nearest.metric(),
             centroids,
-            clusters: Clusters::from_pairs(members, centroids.len())?,
+            clusters: Clusters::from_pairs(members, centroids.len(), threads)?,
             distances,
         })
     }

@@ -121,7 +121,7 @@ fn fill_empty_clusters(
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
     let (points, metric) = (nearest.points(), nearest.metric());
-    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len())?;
+    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len(), threads)?;
     let mut medoids = current.medoids.clone();
     let mut least = current.distances.clone();
     for (cluster, medoid) in medoids.iter_mut().enumerate() {
@@ -160,7 +160,7 @@ fn central_members(
     threads: &Threads<'_>,
 ) -> Result<Vec<Vec<usize>>> {
     let points = nearest.points();
-    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len())?;
+    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len(), threads)?;
     let mut means = current.centroids.clone();
     update_centroids(points, nearest.metric(), &clusters, threads, &mut means)?;
     let mut to_mean = try_vec(0.0f64, points.rows(), "distances to means")?;

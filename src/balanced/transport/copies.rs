@@ -8,6 +8,7 @@ use crate::allocate::try_vec;
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::points::Points;
+use crate::sort::sort;
 use crate::threads::Threads;
 use std::collections::HashMap;
 
@@ -38,7 +39,7 @@ impl Copies {
                 }
             },
         )?;
-        order.sort_unstable();
+        sort(&mut order, threads, "row fingerprints")?;
         let mut groups = Vec::new();
         for alike in order.chunk_by(|a, b| a.0 == b.0) {
             if alike.len() >= FEW {

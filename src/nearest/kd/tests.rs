@@ -76,7 +76,7 @@ fn check(kind: &str, dims: usize, isa: Isa, threads: &Threads<'_>) -> Vec<Totals
 
             let mut plain = totals.clone();
             (0..k).for_each(|j| plain.clear(j));
-            let clusters = Clusters::from_labels(&labels, 1, k).unwrap();
+            let clusters = Clusters::from_labels(&labels, 1, k, threads).unwrap();
             plain.add(&points, &clusters, Sign::Plus, threads).unwrap();
             assert_eq!(totals.counts, plain.counts);
             let largest = values.iter().fold(0.0f32, |l, v| l.max(v.abs()));
