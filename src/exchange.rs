@@ -79,7 +79,7 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
             continue;
         }
         // Earlier moves have changed the means.
-        let row = points.row(i, &mut scratch);
+        let row = points.row(i, &mut scratch)?;
         let to_mean = |j: usize| {
             let mean = &means[j * dims..][..dims];
             let squares = row

@@ -91,7 +91,7 @@ fn fill_empty_clusters(
         }
         for (row, cluster) in moves {
             let centroid = &mut centroids[cluster as usize * dims..][..dims];
-            copy_row(nearest, row, centroid);
+            copy_row(nearest, row, centroid)?;
         }
         let before = inertia;
         inertia = partition.label(nearest, centroids, threads)?;
@@ -145,7 +145,7 @@ fn rows_for_empty_clusters(
         && let Some((_, Reverse(row))) = farthest.pop()
     {
         let label = labels[row as usize] as usize;
-        let values = points.row(row as usize, &mut scratch);
+        let values = points.row(row as usize, &mut scratch)?;
         let bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
         if sizes[label] <= 1 || !seen.insert(bits) {
             continue;
@@ -153,12 +153,16 @@ fn rows_for_empty_clusters(
         let mut place = values.to_vec();
         metric.normalize(&mut place);
         let distance = Row::new(values, metric).distance(&place);
-        let distinct = distance < distances[row as usize]
-            && places.iter().zip(&moves).all(|(there, &(taken, _))| {
-                let taken = Row::new(points.row(taken as usize, &mut other), metric);
-                distance < Row::new(values, metric).distance(there)
-                    && taken.distance(there) < taken.distance(&place)
-            });
+        let mut distinct = distance < distances[row as usize];
+        for (there, &(taken, _)) in places.iter().zip(&moves) {
+            let taken = Row::new(points.row(taken as usize, &mut other)?, metric);
+            distinct = distinct
+                && distance < Row::new(values, metric).distance(there)
+                && taken.distance(there) < taken.distance(&place);
+            if !distinct {
+                break;
+            }
+        }
         if distinct {
             sizes[label] -= 1;
             empty.pop();
@@ -170,10 +174,11 @@ fn rows_for_empty_clusters(
 }
 
 /// A row as a centroid.
-fn copy_row(nearest: &Nearest<'_>, row: u32, centroid: &mut [f32]) {
+fn copy_row(nearest: &Nearest<'_>, row: u32, centroid: &mut [f32]) -> Result<()> {
     let mut scratch = Vec::new();
-    centroid.copy_from_slice(nearest.points().row(row as usize, &mut scratch));
+    centroid.copy_from_slice(nearest.points().row(row as usize, &mut scratch)?);
     nearest.metric().normalize(centroid);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ impl KMeans {
         points.check(&threads)?;
 
         let start = Instant::now();
-        let mut nearest = Nearest::new(points, config.metric)
+        let mut nearest = Nearest::new(points, config.metric)?
             .with_memory_limit(memory::budget(config.memory_limit))
             .with_searches(train::searches(config));
         let fit = train::fit(&mut nearest, config, &threads, start)?;
@@ -261,7 +261,7 @@ impl KMeans {
         points.check(&threads)?;
         let values = fit.centroid_values();
         let centroids = Centroids::new(values, dims);
-        let mut nearest = Nearest::new(points, self.config.metric);
+        let mut nearest = Nearest::new(points, self.config.metric)?;
         if per_point == 1 {
             labels.fill(UNASSIGNED);
             nearest.assign(centroids, &threads, labels, distances)?;
@@ -299,7 +299,7 @@ impl KMeans {
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
-        let mut nearest = Nearest::new(points, self.config.metric);
+        let mut nearest = Nearest::new(points, self.config.metric)?;
         let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);

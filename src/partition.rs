@@ -233,7 +233,7 @@ impl Partition {
         let mut changes = Changes::new(&self.totals)?;
         let mut scratch = Vec::new();
         for &(row, cluster) in moves {
-            let values = nearest.points().row(row as usize, &mut scratch);
+            let values = nearest.points().row(row as usize, &mut scratch)?;
             changes.add(values, self.labels[row as usize], Sign::Minus);
             changes.add(values, cluster, Sign::Plus);
             self.labels[row as usize] = cluster;
@@ -269,12 +269,13 @@ impl Partition {
                         for (number, labels) in labels.chunks(BLOCK_ROWS).enumerate() {
                             let first = chunk * chunk_rows + number * BLOCK_ROWS;
                             let visit = Visit {
-                                block: points.block(first..first + labels.len(), scratch),
+                                block: points.block(first..first + labels.len(), scratch)?,
                                 before: labels,
                                 labels,
                             };
                             changes.see(&visit, true);
                         }
+                        Ok(())
                     },
                 )?;
                 self.totals.apply(changes, &mut self.drift);
@@ -410,8 +411,9 @@ impl Partition {
         let tasks = self.labels.chunks(TASK_ROWS).zip(&mut parts).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, (labels, part))| {
             let first = task * TASK_ROWS;
-            let block = points.block(first..first + labels.len(), scratch);
+            let block = points.block(first..first + labels.len(), scratch)?;
             *part = sum_distances(metric, centroids, block, labels);
+            Ok(())
         })?;
         Ok(parts.iter().sum())
     }

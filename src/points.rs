@@ -3,6 +3,7 @@
 //! float32 rows whose columns lie side by side are lent as they are; anything
 //! else is converted to float32 a block of rows at a time, never as a whole.
 
+use crate::allocate::resize;
 use crate::error::{KMeansError, Result};
 use crate::nearest::prefetch;
 use crate::threads::Threads;
@@ -172,16 +173,20 @@ impl Points<'_> {
 
     /// Rows `range` as row-major float32: lent where possible, else converted
     /// into `scratch`.
-    pub(crate) fn block<'s>(&'s self, range: Range<usize>, scratch: &'s mut Vec<f32>) -> &'s [f32] {
+    pub(crate) fn block<'s>(
+        &'s self,
+        range: Range<usize>,
+        scratch: &'s mut Vec<f32>,
+    ) -> Result<&'s [f32]> {
         if let Some(whole) = self.whole {
-            return &whole[range.start * self.cols..range.end * self.cols];
+            return Ok(&whole[range.start * self.cols..range.end * self.cols]);
         }
         if let Some(slice) = self.source.lend(range.clone()) {
-            return slice;
+            return Ok(slice);
         }
-        scratch.resize(range.len() * self.cols, 0.0);
+        resize(scratch, range.len() * self.cols, 0.0, "rows as float32")?;
         self.source.convert(range, scratch);
-        scratch
+        Ok(scratch)
     }
 
     /// An error that names the first value which is NaN or infinite, or a
@@ -208,7 +213,7 @@ impl Points<'_> {
             |scratch, (task, bad)| {
                 let first = task * TASK_ROWS;
                 let rows = first..self.rows.min(first + TASK_ROWS);
-                let block = self.block(rows, scratch);
+                let block = self.block(rows, scratch)?;
                 // Without an early exit, so that it is vectorised.
                 if block.iter().fold(false, |bad, v| bad | !v.is_finite()) {
                     *bad = block
@@ -216,6 +221,7 @@ impl Points<'_> {
                         .position(|v| !v.is_finite())
                         .map(|at| (first * self.cols + at, block[at]));
                 }
+                Ok(())
             },
         )?;
         match bad.into_iter().flatten().next() {
@@ -236,7 +242,7 @@ impl Points<'_> {
     }
 
     /// One row as float32: see [`Points::block`].
-    pub(crate) fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> &'s [f32] {
+    pub(crate) fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> Result<&'s [f32]> {
         self.block(row..row + 1, scratch)
     }
 }

@@ -97,10 +97,11 @@ impl Totals {
                     if let Some(&next) = members.get(at + AHEAD) {
                         points.prefetch(next as usize);
                     }
-                    let values = points.row(i as usize, scratch);
+                    let values = points.row(i as usize, scratch)?;
                     **largest = largest.max(add_row(values, metric, origin, sign, sum));
                 }
             }
+            Ok(())
         })?;
 
         let mut further = extra_sums
@@ -202,9 +203,10 @@ impl Totals {
             Vec::new,
             |scratch, (task, part)| {
                 let first = task * SEGMENT;
-                let block = points.block(first..points.rows().min(first + SEGMENT), scratch);
+                let block = points.block(first..points.rows().min(first + SEGMENT), scratch)?;
                 let rows = block.chunks_exact(self.dims());
                 *part = rows.map(|row| squared_distance(row, &self.origin)).sum();
+                Ok(())
             },
         )?;
         Ok(parts.iter().sum())

@@ -45,16 +45,20 @@ impl<'a> Costs<'a> {
     }
 
     /// The costs of one row in all clusters.
-    pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) {
-        let row = Row::new(self.points.row(row, scratch), self.metric);
+    pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) -> Result<()> {
+        let row = Row::new(self.points.row(row, scratch)?, self.metric);
         costs.clear();
-        costs.extend((0..self.clusters()).map(|j| self.cost(&row, j)));
+        crate::allocate::extend(
+            costs,
+            (0..self.clusters()).map(|j| self.cost(&row, j)),
+            "costs of a row",
+        )
     }
 
     /// The cost of one row in one cluster.
-    pub fn of(&self, row: usize, cluster: usize, scratch: &mut Vec<f32>) -> f64 {
-        let row = Row::new(self.points.row(row, scratch), self.metric);
-        self.cost(&row, cluster)
+    pub fn of(&self, row: usize, cluster: usize, scratch: &mut Vec<f32>) -> Result<f64> {
+        let row = Row::new(self.points.row(row, scratch)?, self.metric);
+        Ok(self.cost(&row, cluster))
     }
 
     /// The costs of all rows in one cluster.
@@ -62,8 +66,9 @@ impl<'a> Costs<'a> {
         let tasks = out.chunks_mut(TASK_ROWS).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, out)| {
             for (row, out) in (task * TASK_ROWS..).zip(out) {
-                *out = self.of(row, cluster, scratch);
+                *out = self.of(row, cluster, scratch)?;
             }
+            Ok(())
         })
     }
 
@@ -229,7 +234,7 @@ impl Candidates {
             found.rank_all(&costs, prices, threads)?;
         } else {
             let mut nearest =
-                Nearest::new(&points, costs.metric).with_memory_limit(costs.memory_limit);
+                Nearest::new(&points, costs.metric)?.with_memory_limit(costs.memory_limit);
             found.fill(&mut nearest, &costs, prices, threads)?;
         }
         Ok(found)
@@ -253,9 +258,10 @@ impl Candidates {
                     .zip(values.chunks_exact_mut(width))
                     .zip(beyond);
                 for (i, ((clusters, values), beyond)) in rows.enumerate() {
-                    costs.of_row(task * TASK_ROWS + i, scratch, of_row);
+                    costs.of_row(task * TASK_ROWS + i, scratch, of_row)?;
                     *beyond = keep_cheapest(of_row, prices, clusters, values);
                 }
+                Ok(())
             },
         )
     }

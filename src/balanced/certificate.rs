@@ -78,7 +78,7 @@ pub(super) fn cheapest(
         |(scratch, of_row), (task, (labels, values))| {
             let rows = task * TASK_ROWS..;
             for (row, (label, value)) in rows.zip(labels.iter_mut().zip(values)) {
-                costs.of_row(row, scratch, of_row);
+                costs.of_row(row, scratch, of_row)?;
                 let mut least = f64::INFINITY;
                 for (j, (cost, price)) in of_row.iter().zip(prices).enumerate() {
                     if cost + price < least {
@@ -87,6 +87,7 @@ pub(super) fn cheapest(
                     }
                 }
             }
+            Ok(())
         },
     )
 }

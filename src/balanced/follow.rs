@@ -6,6 +6,7 @@
 
 use super::candidates::Costs;
 use super::prices::{Choice, push_least};
+use crate::error::Result;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -16,7 +17,7 @@ impl Choice {
     /// Raises each price by what the rows on the border of its cluster, inside
     /// and outside, pay less than before on average. `costs` are those of the
     /// centroids after they moved. O(n + k·d).
-    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
+    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) -> Result<()> {
         let mut borders = vec![BinaryHeap::new(); prices.len()];
         for (row, (&label, &cost)) in (0u32..).zip(self.labels.iter().zip(&self.costs)) {
             let Some((margin, next, there)) = self.next(row as usize, prices) else {
@@ -30,11 +31,13 @@ impl Choice {
         let mut scratch = Vec::new();
         for (j, border) in borders.into_iter().enumerate() {
             let rows = border.into_sorted_vec();
-            let nearer = rows
-                .iter()
-                .map(|&Border { row, cost, .. }| cost - costs.of(row as usize, j, &mut scratch));
-            prices[j] += nearer.sum::<f64>() / rows.len().max(1) as f64;
+            let mut nearer = 0.0;
+            for &Border { row, cost, .. } in &rows {
+                nearer += cost - costs.of(row as usize, j, &mut scratch)?;
+            }
+            prices[j] += nearer / rows.len().max(1) as f64;
         }
+        Ok(())
     }
 }
 

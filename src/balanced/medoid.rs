@@ -35,10 +35,10 @@ pub(super) fn update_medoids(
         let mut tried: Vec<(f64, u32)> = members
             .iter()
             .map(|&row| {
-                let values = points.row(row as usize, scratch);
-                (Row::new(values, metric).distance(centroid), row)
+                let values = points.row(row as usize, scratch)?;
+                Ok((Row::new(values, metric).distance(centroid), row))
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
         if tried.len() > MAX_TRIED {
             tried.select_nth_unstable_by(MAX_TRIED, order);
@@ -49,15 +49,16 @@ pub(super) fn update_medoids(
         // Only members, so that no row is the medoid of two clusters.
         let last = medoid.filter(|row| members.binary_search(row).is_ok());
         for row in tried.into_iter().map(|(_, row)| row).chain(last) {
-            candidate.copy_from_slice(points.row(row as usize, scratch));
+            candidate.copy_from_slice(points.row(row as usize, scratch)?);
             metric.normalize(&mut candidate);
-            let sum = sum_to(points, metric, members, &candidate, best.0, scratch);
+            let sum = sum_to(points, metric, members, &candidate, best.0, scratch)?;
             if (sum, row) < best {
                 best = (sum, row);
                 centroid.copy_from_slice(&candidate);
             }
         }
         *medoid = Some(best.1);
+        Ok(())
     })
 }
 
@@ -69,10 +70,10 @@ fn sum_to(
     centroid: &[f32],
     enough: f64,
     scratch: &mut Vec<f32>,
-) -> f64 {
+) -> Result<f64> {
     let mut sum = 0.0;
     for &row in members {
-        let distance = Row::new(points.row(row as usize, scratch), metric).distance(centroid);
+        let distance = Row::new(points.row(row as usize, scratch)?, metric).distance(centroid);
         sum += match metric {
             Metric::Euclidean => distance.sqrt(),
             Metric::Cosine => distance,
@@ -81,5 +82,5 @@ fn sum_to(
             break;
         }
     }
-    sum
+    Ok(sum)
 }

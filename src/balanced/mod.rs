@@ -181,7 +181,7 @@ impl<'c> Model<'c> {
         let drawn = sample::draw(points, self.config)?;
         let sampled = points.select(&drawn);
         let limit = memory::budget(self.config.memory_limit);
-        let mut sample_nearest = Nearest::new(&sampled, metric)
+        let mut sample_nearest = Nearest::new(&sampled, metric)?
             .with_memory_limit(limit)
             .with_searches(self.config.iterations);
         let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
@@ -212,7 +212,7 @@ impl<'c> Model<'c> {
             partition.totals().write_centroids(&mut self.centroids);
             if sample::is_much_work(points, self.config) {
                 let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
-                sample.follow(&costs, &mut self.prices);
+                sample.follow(&costs, &mut self.prices)?;
             }
             let gain = last_inertia - inertia;
             stalled = changed == 0 || gain < STALLED * last_inertia;
@@ -310,8 +310,7 @@ impl<'c> Model<'c> {
             update_centroids(points, metric, &clusters, threads, centroids)?;
         }
         let costs = Costs::new(nearest, &self.centroids, self.config);
-        choice.follow(&costs, &mut self.prices);
-        Ok(())
+        choice.follow(&costs, &mut self.prices)
     }
 
     /// The final assignment and the proof that it is the best.

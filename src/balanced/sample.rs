@@ -100,8 +100,8 @@ impl Sample {
     }
 
     /// Lets prices follow centroids that have moved: see [`Choice::follow`].
-    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) {
-        self.choice.follow(costs, prices);
+    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) -> Result<()> {
+        self.choice.follow(costs, prices)
     }
 
     /// Learns from the sizes that all rows have under the prices found.

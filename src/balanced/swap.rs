@@ -136,7 +136,7 @@ mod tests {
     fn swaps_from_one_start_do_as_well_as_twenty_starts() {
         let data = blobs();
         let points = Points::from(data.view());
-        let mut nearest = Nearest::new(&points, Metric::Euclidean);
+        let mut nearest = Nearest::new(&points, Metric::Euclidean).unwrap();
         let threads = Threads::exactly(2, None).unwrap();
         let config = Config {
             balanced: true,

@@ -1,5 +1,6 @@
 //! Splits one cluster in two.
 
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::Row;
 use crate::points::Points;
@@ -25,7 +26,7 @@ pub(super) fn split(
     members: &[u32],
     centroid: &[f32],
     seed: u64,
-) -> Option<Split> {
+) -> Result<Option<Split>> {
     let mut rng = Rng::new(seed);
     let dims = points.cols();
     let step = members.len().div_ceil(SAMPLE).max(1);
@@ -33,7 +34,7 @@ pub(super) fn split(
     let mut values = Vec::new();
     let mut scratch = Vec::new();
     for &i in members.iter().skip(offset).step_by(step) {
-        values.extend_from_slice(points.row(i as usize, &mut scratch));
+        values.extend_from_slice(points.row(i as usize, &mut scratch)?);
     }
     let rows: Vec<Row<'_>> = values
         .chunks_exact(dims)
@@ -49,7 +50,10 @@ pub(super) fn split(
     let second = costs.iter().position(|&cost| {
         target -= cost;
         target < 0.0
-    })?;
+    });
+    let Some(second) = second else {
+        return Ok(None);
+    };
     let mut halves = centroid.to_vec();
     halves.extend_from_slice(rows[second].values);
     metric.normalize(&mut halves[dims..]);
@@ -75,10 +79,10 @@ pub(super) fn split(
             }
         }
     }
-    Some(Split {
+    Ok(Some(Split {
         gain: (cost - split_cost) * members.len() as f64 / rows.len() as f64,
         halves,
-    })
+    }))
 }
 
 /// The mean of rows, or with cosine the direction of their mean direction;

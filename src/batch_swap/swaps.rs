@@ -96,7 +96,8 @@ impl<'a> Swaps<'a> {
             || (),
             |(), (j, seed, found)| {
                 let (members, centroid) = (self.clusters.members(*j), self.centroids.row(*j));
-                *found = split(self.points, self.metric, members, centroid, *seed);
+                *found = split(self.points, self.metric, members, centroid, *seed)?;
+                Ok(())
             },
         )?;
         let mut splits: Vec<(usize, Split)> = splits
@@ -132,7 +133,7 @@ impl<'a> Swaps<'a> {
         let points = self.points.select(&rows);
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
-        let mut nearest = Nearest::new(&points, self.metric);
+        let mut nearest = Nearest::new(&points, self.metric)?;
         nearest.assign(others, threads, &mut labels, Some(&mut distances))?;
 
         let mut losses = rows
@@ -158,7 +159,7 @@ impl<'a> Swaps<'a> {
         let points = Points::from(view);
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
-        Nearest::new(&points, self.metric).top(
+        Nearest::new(&points, self.metric)?.top(
             self.centroids,
             threads,
             2,

@@ -44,7 +44,7 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
 
 fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let points = Points::from(data.view());
-    let mut nearest = Nearest::new(&points, config.metric);
+    let mut nearest = Nearest::new(&points, config.metric).unwrap();
     let mut rng = Rng::new(config.seed);
     let centroids = seeding::draw(&mut nearest, config, &mut rng, threads).unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
@@ -207,7 +207,7 @@ fn moving_rows_about_leaves_no_drift() {
     data.row_mut(8).fill(-3e-20);
     let points = Points::from(data.view());
     let threads = Threads::exactly(1, None).unwrap();
-    let mut nearest = Nearest::new(&points, Metric::Euclidean);
+    let mut nearest = Nearest::new(&points, Metric::Euclidean).unwrap();
     let centroids: Vec<f32> = first_rows(&data, 6).into_iter().collect();
     let mut partition = Partition::new(&mut nearest, &centroids, &threads).unwrap();
     partition

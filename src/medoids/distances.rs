@@ -6,7 +6,7 @@
 //! of two, which rounds nothing, brings the data into a range where squares
 //! neither overflow nor vanish.
 
-use crate::allocate::try_vec;
+use crate::allocate::{extend, try_vec};
 use crate::error::Result;
 use crate::memory::Zeros;
 use crate::metric::Metric;
@@ -124,13 +124,14 @@ impl<'a> Scaled<'a> {
         let tasks = factors.chunks_mut(TASK_ROWS).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, factors)| {
             let first = task * TASK_ROWS;
-            let block = points.block(first..first + factors.len(), scratch);
+            let block = points.block(first..first + factors.len(), scratch)?;
             for (factor, values) in factors.iter_mut().zip(block.chunks_exact(points.cols())) {
                 *factor = match metric {
                     Metric::Cosine => Row::new(values, metric).inverse_norm(),
                     Metric::Euclidean => values.iter().fold(0.0, |max, v| v.abs().max(max)).into(),
                 };
             }
+            Ok(())
         })?;
         let mut unit = 1.0;
         if metric == Metric::Euclidean {
@@ -178,7 +179,7 @@ impl<'a> Scaled<'a> {
             |(scratch, packed), (rows, columns, mut upper, mut lower)| {
                 let diagonal = lower.is_empty();
                 if *packed != rows[0] {
-                    self.pack_rows(rows, scratch);
+                    self.pack_rows(rows, scratch)?;
                     *packed = rows[0];
                 }
                 self.tile_of_packed(rows, columns, diagonal, scratch, |first, block| {
@@ -191,7 +192,7 @@ impl<'a> Scaled<'a> {
                         let column = block[lane..].iter().step_by(PANEL);
                         out.iter_mut().zip(column).for_each(|(out, &d)| *out = d);
                     }
-                });
+                })
             },
         )?;
         // As a medoid a zero row is at 1, as a point at 0: no mirror image.
@@ -255,24 +256,29 @@ impl<'a> Scaled<'a> {
                     for (out, block) in out.iter_mut().zip(block.chunks_exact(PANEL)) {
                         write_part(out, first, block);
                     }
-                });
+                })
             },
         )
     }
 
     /// Sums of the distances of each of some rows, at most [`TILE`], to all
     /// of `columns`.
-    pub fn sums(&self, rows: &[usize], columns: &[usize], scratch: &mut Scratch) -> Vec<f64> {
-        let mut sums = vec![0.0; rows.len()];
+    pub fn sums(
+        &self,
+        rows: &[usize],
+        columns: &[usize],
+        scratch: &mut Scratch,
+    ) -> Result<Vec<f64>> {
+        let mut sums = try_vec(0.0, rows.len(), "sums of distances")?;
         for columns in columns.chunks(TILE) {
             self.tile(rows, columns, scratch, |first, block| {
                 let len = PANEL.min(columns.len() - first);
                 for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
                     *sum += block[..len].iter().map(|&d| f64::from(d)).sum::<f64>();
                 }
-            });
+            })?;
         }
-        sums
+        Ok(sums)
     }
 
     /// Whether a row can be near anything: a zero row has no direction, and
@@ -295,14 +301,15 @@ impl<'a> Scaled<'a> {
         columns: &[usize],
         scratch: &mut Scratch,
         write: impl FnMut(usize, &[f32]),
-    ) {
-        self.pack_rows(rows, scratch);
-        self.tile_of_packed(rows, columns, false, scratch, write);
+    ) -> Result<()> {
+        self.pack_rows(rows, scratch)?;
+        self.tile_of_packed(rows, columns, false, scratch, write)
     }
 
-    fn pack_rows(&self, rows: &[usize], scratch: &mut Scratch) {
-        self.gather(rows, &mut scratch.raw, &mut scratch.rows);
+    fn pack_rows(&self, rows: &[usize], scratch: &mut Scratch) -> Result<()> {
+        self.gather(rows, &mut scratch.raw, &mut scratch.rows)?;
         pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups);
+        Ok(())
     }
 
     /// [`tile`](Self::tile) of rows that are packed; with `above_diagonal` only
@@ -314,9 +321,9 @@ impl<'a> Scaled<'a> {
         above_diagonal: bool,
         scratch: &mut Scratch,
         mut write: impl FnMut(usize, &[f32]),
-    ) {
+    ) -> Result<()> {
         let dims = self.points.cols();
-        self.gather(columns, &mut scratch.raw, &mut scratch.rows);
+        self.gather(columns, &mut scratch.raw, &mut scratch.rows)?;
         pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
         scratch.block.resize(TILE * PANEL, 0.0);
         let panels = scratch.panels.chunks_exact(PANEL * dims);
@@ -341,6 +348,7 @@ impl<'a> Scaled<'a> {
             }
             write(first, &block[..rows.len() * PANEL]);
         }
+        Ok(())
     }
 
     /// A zero row is at distance 1 from everything. As a point that is a
@@ -362,15 +370,17 @@ impl<'a> Scaled<'a> {
     }
 
     /// The given data rows, each multiplied by its factor.
-    fn gather(&self, rows: &[usize], raw: &mut Vec<f32>, out: &mut Vec<f32>) {
+    fn gather(&self, rows: &[usize], raw: &mut Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
         out.clear();
         for run in rows.chunk_by(|a, b| a + 1 == *b) {
-            let block = self.points.block(run[0]..run[0] + run.len(), raw);
+            let block = self.points.block(run[0]..run[0] + run.len(), raw)?;
             for (values, &row) in block.chunks_exact(self.points.cols()).zip(run) {
                 let factor = self.factors[row];
-                out.extend(values.iter().map(|&v| (f64::from(v) * factor) as f32));
+                let scaled = values.iter().map(|&v| (f64::from(v) * factor) as f32);
+                extend(out, scaled, "rows")?;
             }
         }
+        Ok(())
     }
 }
 

@@ -140,11 +140,12 @@ fn fill_empty_clusters(
         let tasks = least.chunks_mut(TASK_MEMBERS).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, least)| {
             let first = task * TASK_MEMBERS;
-            let block = points.block(first..first + least.len(), scratch);
+            let block = points.block(first..first + least.len(), scratch)?;
             for (least, row) in least.iter_mut().zip(block.chunks_exact(points.cols())) {
                 let distance = Row::new(row, metric).distance(&values);
                 *least = least.min(unsquared(distance, metric));
             }
+            Ok(())
         })?;
         least[row] = 0.0;
     }
@@ -193,7 +194,8 @@ fn central_members(
         tasks.iter().zip(&mut parts),
         Scratch::default,
         |scratch, (&(cluster, members), part)| {
-            *part = scaled.sums(&tried[cluster], &rows_of(members), scratch);
+            *part = scaled.sums(&tried[cluster], &rows_of(members), scratch)?;
+            Ok(())
         },
     )?;
     let mut sums: Vec<Vec<f64>> = tried.iter().map(|tried| vec![0.0; tried.len()]).collect();

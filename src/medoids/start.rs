@@ -31,7 +31,7 @@ pub(crate) fn rows_near(
         let tasks = taken.chunks_mut(TASK_ROWS).zip(&mut best).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, (taken, best))| {
             let first = task * TASK_ROWS;
-            let block = points.block(first..first + taken.len(), scratch);
+            let block = points.block(first..first + taken.len(), scratch)?;
             let mut least = f64::INFINITY;
             for (i, values) in block.chunks_exact(points.cols()).enumerate() {
                 taken[i] |= values == last_values;
@@ -43,6 +43,7 @@ pub(crate) fn rows_near(
                     }
                 }
             }
+            Ok(())
         })?;
         let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0);
         let Some((_, row)) = best.into_iter().flatten().min_by(order) else {
@@ -50,7 +51,7 @@ pub(crate) fn rows_near(
         };
         picked.push(row);
         last_values.clear();
-        last_values.extend_from_slice(points.row(row, &mut Vec::new()));
+        last_values.extend_from_slice(points.row(row, &mut Vec::new())?);
     }
     Ok(picked)
 }

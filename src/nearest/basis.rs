@@ -112,7 +112,7 @@ impl Sample {
             scales.clear();
             for i in tile * width..wanted.min((tile + 1) * width) {
                 let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
-                let row = Row::new(points.row(i, &mut scratch), frame.metric);
+                let row = Row::new(points.row(i, &mut scratch)?, frame.metric);
                 scales.push(frame.row_scale(&row).unwrap_or(0.0));
                 values.extend_from_slice(row.values);
             }

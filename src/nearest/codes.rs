@@ -397,8 +397,9 @@ impl RowCodes {
             scratch,
             |(block, scales, buffers), (task, slices)| {
                 let first = task * TASK_ROWS;
-                let values = points.block(first..first + slices.sides.len(), block);
+                let values = points.block(first..first + slices.sides.len(), block)?;
                 slices.fill(values, frame, coder, scales, buffers);
+                Ok(())
             },
         )?;
         Ok(Some(all))

@@ -48,13 +48,14 @@ impl<'a> RowDistances<'a> {
             let tasks = inverse_norms.chunks_mut(TASK_ROWS).enumerate();
             threads.run(tasks, Vec::new, |scratch, (task, norms)| {
                 let first = task * TASK_ROWS;
-                let block = points.block(first..first + norms.len(), scratch);
+                let block = points.block(first..first + norms.len(), scratch)?;
                 for (row, norm) in block.chunks_exact(points.cols()).zip(norms) {
                     let square = dot(row, row);
                     if square > 0.0 {
                         *norm = 1.0 / square.sqrt();
                     }
                 }
+                Ok(())
             })?;
         }
         Ok(RowDistances {
@@ -74,7 +75,7 @@ impl<'a> RowDistances<'a> {
         let mut values = try_vec(0.0f64, rows.len() * dims, "candidates")?;
         let mut scratch = Vec::new();
         for (values, &row) in values.chunks_exact_mut(dims).zip(rows) {
-            for (value, &x) in values.iter_mut().zip(self.points.row(row, &mut scratch)) {
+            for (value, &x) in values.iter_mut().zip(self.points.row(row, &mut scratch)?) {
                 *value = f64::from(x);
             }
         }
@@ -92,9 +93,15 @@ impl<'a> RowDistances<'a> {
     /// Writes the distances of the rows `first..` to each of `few`: those to
     /// the first of them, then those to the second, and so on. `out` holds
     /// `few.len()` values a row.
-    pub fn write(&self, first: usize, few: &Few, scratch: &mut Vec<f32>, out: &mut [f64]) {
+    pub fn write(
+        &self,
+        first: usize,
+        few: &Few,
+        scratch: &mut Vec<f32>,
+        out: &mut [f64],
+    ) -> Result<()> {
         let rows = out.len() / few.len();
-        let block = self.points.block(first..first + rows, scratch);
+        let block = self.points.block(first..first + rows, scratch)?;
         match self.metric {
             Metric::Euclidean => dispatch(block, few, out, |x, c| (x - c) * (x - c)),
             Metric::Cosine => {
@@ -109,6 +116,7 @@ impl<'a> RowDistances<'a> {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -240,7 +248,7 @@ mod tests {
         let distances = RowDistances::new(&points, metric, &threads).unwrap();
         let few = distances.select(few).unwrap();
         let mut out = vec![f64::NAN; few.len() * data.nrows()];
-        distances.write(0, &few, &mut Vec::new(), &mut out);
+        distances.write(0, &few, &mut Vec::new(), &mut out).unwrap();
         out
     }
 

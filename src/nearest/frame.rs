@@ -7,6 +7,7 @@
 
 use super::exact::{dot, squared_distance};
 use super::{Centroids, Row, inverse_norm};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::points::Points;
 
@@ -42,14 +43,14 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub fn new(points: &Points<'_>, metric: Metric) -> Self {
+    pub fn new(points: &Points<'_>, metric: Metric) -> Result<Self> {
         let (rows, dims) = (points.rows(), points.cols());
         let count = rows.min(SAMPLE);
         let sample = |i: usize| (i as u128 * rows as u128 / count as u128) as usize;
         let mut scratch = Vec::new();
         let mut mean = vec![0.0f64; dims];
         for i in 0..count {
-            let row = Row::new(points.row(sample(i), &mut scratch), metric);
+            let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
             for (mean, &value) in mean.iter_mut().zip(row.values) {
                 *mean += f64::from(value) * row.inverse_norm / count as f64;
             }
@@ -58,13 +59,13 @@ impl Frame {
         let mut unit = vec![0.0f32; dims];
         let mut norms: Vec<f64> = (0..count)
             .map(|i| {
-                let row = Row::new(points.row(sample(i), &mut scratch), metric);
+                let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
                 for (unit, &value) in unit.iter_mut().zip(row.values) {
                     *unit = (f64::from(value) * row.inverse_norm) as f32;
                 }
-                squared_distance(&unit, &centre).sqrt()
+                Ok(squared_distance(&unit, &centre).sqrt())
             })
-            .collect();
+            .collect::<Result<_>>()?;
         norms.sort_unstable_by(f64::total_cmp);
         let largest = norms.last().copied().unwrap_or(0.0);
         let median = norms.get(count / 2).copied().unwrap_or(0.0);
@@ -75,14 +76,14 @@ impl Frame {
             }
             _ => 1.0,
         };
-        Frame {
+        Ok(Frame {
             metric,
             dims,
             scaled_centre: centre.iter().map(|&m| m * scale as f32).collect(),
             centre,
             scale: scale as f32,
             common_norm: scale * (1.5 * largest).min(8.0 * typical),
-        }
+        })
     }
 
     /// What the row's values are multiplied by; `None` where float32 can't.

@@ -194,7 +194,7 @@ impl<'a> HeadSearch<'a> {
             _ => Vec::new(),
         };
         search.encode_centroids(&repeated, threads)?;
-        let sample = Sample::new(points, frame, coder, labels);
+        let sample = Sample::new(points, frame, coder, labels)?;
         // The most levels first: where those are bad, the others cost much
         // to try.
         let mut best = (f64::INFINITY, 1);

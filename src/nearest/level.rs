@@ -4,6 +4,7 @@
 use super::code_kernels::Terms;
 use super::codes::{Buffers, Coder, RowCodes};
 use super::frame::Frame;
+use crate::error::Result;
 use crate::points::Points;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
@@ -127,7 +128,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Self {
+    pub fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Result<Self> {
         let rows = points.rows();
         let groups = rows.min(SAMPLE).div_ceil(GROUP);
         let mut sample = Sample {
@@ -142,13 +143,13 @@ impl Sample {
             sample.labels.extend_from_slice(&labels[range.clone()]);
             sample
                 .values
-                .extend_from_slice(points.block(range, &mut scratch));
+                .extend_from_slice(points.block(range, &mut scratch)?);
         }
         let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
         sample
             .codes
             .set(&sample.values, frame, coder, &mut scales, &mut buffers);
-        sample
+        Ok(sample)
     }
 
     /// The mean over rows that have a code.

@@ -104,16 +104,16 @@ pub(crate) struct Nearest<'a> {
 
 impl<'a> Nearest<'a> {
     /// `points` must have passed [`Points::check`].
-    pub fn new(points: &'a Points<'a>, metric: Metric) -> Self {
+    pub fn new(points: &'a Points<'a>, metric: Metric) -> Result<Self> {
         Self::with_setting(points, metric, Setting::from_environment())
     }
 
-    fn with_setting(points: &'a Points<'a>, metric: Metric, setting: Setting) -> Self {
-        Nearest {
+    fn with_setting(points: &'a Points<'a>, metric: Metric, setting: Setting) -> Result<Self> {
+        Ok(Nearest {
             points,
             metric,
             setting,
-            frame: Frame::new(points, metric),
+            frame: Frame::new(points, metric)?,
             memory_limit: memory::budget(None),
             calls: 0,
             searches: 1,
@@ -121,7 +121,7 @@ impl<'a> Nearest<'a> {
             bounds: None,
             changed: 1.0,
             sorted: None,
-        }
+        })
     }
 
     /// Bytes that copies of the rows in other forms may take.
@@ -236,7 +236,7 @@ impl<'a> Nearest<'a> {
                 for (number, labels) in blocks {
                     let within = number * TASK_ROWS;
                     let first = task * task_rows + within;
-                    let block = points.block(first..first + labels.len(), &mut scratch.block);
+                    let block = points.block(first..first + labels.len(), &mut scratch.block)?;
                     let hints: &mut Vec<u32> = &mut scratch.hints;
                     hints.clear();
                     hints.extend_from_slice(labels);
@@ -281,6 +281,7 @@ impl<'a> Nearest<'a> {
                         },
                     );
                 }
+                Ok(())
             },
         )?;
         let changed = changed.iter().sum();
@@ -313,7 +314,7 @@ impl<'a> Nearest<'a> {
             |scratch, (task, (labels, mut distances))| {
                 let first = task * TASK_ROWS;
                 let rows = first..first + labels.len() / count;
-                let block = points.block(rows, &mut scratch.block);
+                let block = points.block(rows, &mut scratch.block)?;
                 let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(distance, j)) in ranked.iter().enumerate() {
                         labels[i * count + slot] = j;
@@ -341,6 +342,7 @@ impl<'a> Nearest<'a> {
                         }
                     }
                 }
+                Ok(())
             },
         )
     }
@@ -359,11 +361,12 @@ impl<'a> Nearest<'a> {
             .enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, (labels, distances))| {
             let first = task * TASK_ROWS;
-            let block = self.points.block(first..first + labels.len(), scratch);
+            let block = self.points.block(first..first + labels.len(), scratch)?;
             let rows = block.chunks_exact(centroids.dims);
             for ((values, &label), distance) in rows.zip(labels).zip(distances) {
                 *distance = Row::new(values, self.metric).distance(centroids.row(label as usize));
             }
+            Ok(())
         })
     }
 

@@ -209,6 +209,7 @@ fn every_engine_finds_the_labels_of_brute_force() {
         let run = |setting: Setting, distances: Option<&mut [f64]>| {
             let mut labels = vec![UNASSIGNED; points.rows()];
             let changed = Nearest::with_setting(points, metric, setting)
+                .unwrap()
                 .assign(centroids, &threads, &mut labels, distances)
                 .unwrap();
             assert_eq!(changed, labels.len(), "{name}");
@@ -234,6 +235,7 @@ fn every_engine_finds_the_nearest_few_of_brute_force() {
                 let mut labels = vec![UNASSIGNED; points.rows() * count];
                 let mut distances = vec![0.0; labels.len()];
                 Nearest::with_setting(points, metric, setting)
+                    .unwrap()
                     .top(
                         centroids,
                         &threads,
@@ -264,6 +266,7 @@ fn threads_change_nothing() {
         let mut distances = vec![0.0; 5000];
         let centroids = Centroids::new(centroids.as_slice().unwrap(), 20);
         Nearest::new(&points, Metric::Euclidean)
+            .unwrap()
             .assign(centroids, &threads, &mut labels, Some(&mut distances))
             .unwrap();
         (labels, distances)
@@ -286,7 +289,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
     let threads = Threads::exactly(2, None).unwrap();
     for metric in [Metric::Euclidean, Metric::Cosine] {
         for setting in settings() {
-            let mut nearest = Nearest::with_setting(&points, metric, setting);
+            let mut nearest = Nearest::with_setting(&points, metric, setting).unwrap();
             let mut labels = vec![UNASSIGNED; n];
             let mut centroids = some_rows(&rows, k);
             let mut bounded = 0;
@@ -313,6 +316,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                 bounded += usize::from(nearest.bounds.is_some());
                 let mut expected = vec![UNASSIGNED; n];
                 Nearest::with_setting(&points, metric, REFERENCE)
+                    .unwrap()
                     .assign(now, &threads, &mut expected, None)
                     .unwrap();
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");

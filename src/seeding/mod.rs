@@ -86,7 +86,7 @@ pub(crate) fn copy_rows(points: &Points<'_>, metric: Metric, rows: &[usize]) -> 
     let mut centroids = try_vec(0.0f32, rows.len() * points.cols(), "centroids")?;
     let mut scratch = Vec::new();
     for (centroid, &row) in centroids.chunks_exact_mut(points.cols()).zip(rows) {
-        centroid.copy_from_slice(points.row(row, &mut scratch));
+        centroid.copy_from_slice(points.row(row, &mut scratch)?);
         metric.normalize(centroid);
     }
     Ok(centroids)

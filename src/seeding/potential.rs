@@ -75,12 +75,13 @@ impl<'a> Potential<'a> {
             |(scratch, out), (block, (least, sums))| {
                 out.resize(few.len() * least.len(), 0.0);
                 let first = block * BLOCK;
-                self.distances.write(first, &few, scratch, out);
+                self.distances.write(first, &few, scratch, out)?;
                 weigh(self.weights, first, out, least.len());
                 for (sum, out) in sums.iter_mut().zip(out.chunks_exact_mut(least.len())) {
                     lower(out, least);
                     *sum = sum_lanes(out);
                 }
+                Ok(())
             },
         )?;
         let mut totals = vec![0.0; rows.len()];
@@ -106,13 +107,14 @@ impl<'a> Potential<'a> {
             |(scratch, out), (block, (least, sum))| {
                 let first = block * BLOCK;
                 out.resize(least.len(), 0.0);
-                distances.write(first, &few, scratch, out);
+                distances.write(first, &few, scratch, out)?;
                 weigh(weights, first, out, least.len());
                 match is_first {
                     true => least.copy_from_slice(out),
                     false => lower(least, out),
                 }
                 *sum = sum_lanes(least);
+                Ok(())
             },
         )
     }

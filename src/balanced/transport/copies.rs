@@ -4,7 +4,7 @@
 //! Prices cannot tell them apart, and moving them one at a time takes a search
 //! each. So one of the equal rows in a cluster stands for all of them there.
 
-use crate::allocate::try_vec;
+use crate::allocate::{push, try_vec};
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::points::Points;
@@ -32,11 +32,12 @@ impl Copies {
             Vec::new,
             |scratch, (task, order)| {
                 let first = task * TASK_ROWS;
-                let block = points.block(first..first + order.len(), scratch);
+                let block = points.block(first..first + order.len(), scratch)?;
                 let values = block.chunks_exact(points.cols());
                 for ((entry, values), row) in order.iter_mut().zip(values).zip(first as u32..) {
                     *entry = (fingerprint(values), row);
                 }
+                Ok(())
             },
         )?;
         sort(&mut order, threads, "row fingerprints")?;
@@ -44,7 +45,7 @@ impl Copies {
         for alike in order.chunk_by(|a, b| a.0 == b.0) {
             if alike.len() >= FEW {
                 let alike = alike.iter().map(|&(_, row)| row).collect();
-                push_groups(points, alike, &mut groups);
+                push_groups(points, alike, &mut groups)?;
             }
         }
         Ok(Copies { groups })
@@ -52,17 +53,22 @@ impl Copies {
 }
 
 /// Splits rows of one fingerprint into groups of equals.
-fn push_groups(points: &Points<'_>, mut rows: Vec<u32>, groups: &mut Vec<Vec<u32>>) {
+fn push_groups(points: &Points<'_>, mut rows: Vec<u32>, groups: &mut Vec<Vec<u32>>) -> Result<()> {
     let mut scratch = Vec::new();
     while rows.len() >= FEW {
-        let first = points.row(rows[0] as usize, &mut scratch).to_vec();
-        let is_equal = |&row: &u32| points.row(row as usize, &mut scratch) == first;
-        let (equal, others) = rows.into_iter().partition(is_equal);
+        let first = points.row(rows[0] as usize, &mut scratch)?.to_vec();
+        let (mut equal, mut others) = (Vec::new(), Vec::new());
+        for row in rows {
+            let is_equal = points.row(row as usize, &mut scratch)? == first;
+            let side = if is_equal { &mut equal } else { &mut others };
+            push(side, row, "equal rows")?;
+        }
         rows = others;
-        if Vec::len(&equal) >= FEW {
-            groups.push(equal);
+        if equal.len() >= FEW {
+            push(groups, equal, "equal rows")?;
         }
     }
+    Ok(())
 }
 
 /// Equal for equal rows.
@@ -209,7 +215,7 @@ mod tests {
     fn rows_of_one_fingerprint_may_differ() {
         let data = Array2::from_shape_fn((20, 2), |(row, _)| (row % 2) as f32);
         let mut groups = Vec::new();
-        push_groups(&Points::from(data.view()), (0..20).collect(), &mut groups);
+        push_groups(&Points::from(data.view()), (0..20).collect(), &mut groups).unwrap();
         let every = |first: u32| (first..20).step_by(2).collect::<Vec<_>>();
         assert_eq!(groups, [every(0), every(1)]);
     }

@@ -76,12 +76,12 @@ impl Transport<'_> {
     }
 
     /// Lets a row of `from` look at all clusters.
-    pub(super) fn explore(&mut self, from: usize, row: u32, distance: f64) {
+    pub(super) fn explore(&mut self, from: usize, row: u32, distance: f64) -> Result<()> {
         self.looked += 1;
         self.looks[from] += 1;
-        let mut costs = Vec::with_capacity(self.hub());
+        let mut costs = Vec::new();
         self.costs
-            .of_row(row as usize, &mut self.scratch, &mut costs);
+            .of_row(row as usize, &mut self.scratch, &mut costs)?;
         let here = self.own[row as usize] + self.prices[from];
         let start = self.search.distances[from];
         for (to, &cost) in costs.iter().enumerate() {
@@ -93,6 +93,7 @@ impl Transport<'_> {
         self.candidates.set_beyond(row as usize, f64::INFINITY);
         let (known, beyond) = cheapest(&costs, &self.prices[..self.hub()], REMEMBERED);
         self.explored.push((row, known, beyond));
+        Ok(())
     }
 
     /// Whether so many rows have looked at all clusters that others should get

@@ -253,15 +253,17 @@ impl<'a> Transport<'a> {
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut excess = self.excess();
         while !excess.is_settled() {
-            let (ends, length) = self.find_paths(&mut excess);
+            let (ends, length) = self.find_paths(&mut excess)?;
             let has_path = !ends.is_empty();
             if !self.explored.is_empty() {
                 self.note_prices();
             }
             self.raise_prices(length);
             self.refresh_explored();
-            let moved = ends.iter().map(|&end| self.move_along(end, &mut excess));
-            let moved = moved.sum();
+            let mut moved = 0;
+            for end in ends {
+                moved += self.move_along(end, &mut excess)?;
+            }
             excess.learn(self.search.done.len(), moved);
             if self.is_stale() && !self.survey(threads)? {
                 self.refill(threads)?;
@@ -310,7 +312,7 @@ impl<'a> Transport<'a> {
     /// Moves units along the path to `end`: one, or as many as the rows on it
     /// stand for; none where a path before has used up a part of this one.
     /// Returns how many.
-    fn move_along(&mut self, end: usize, excess: &mut Excess) -> usize {
+    fn move_along(&mut self, end: usize, excess: &mut Excess) -> Result<usize> {
         let mut path = Vec::new();
         let mut node = end;
         while let Some((from, row)) = self.search.steps[node] {
@@ -325,23 +327,23 @@ impl<'a> Transport<'a> {
         });
         let units = room.fold(excess.room(node, end), usize::min);
         if units == 0 {
-            return 0;
+            return Ok(0);
         }
         excess.shift(node, end, units);
         for (from, row, to) in path {
             if row != NO_ROW {
-                self.move_rows(row, from, to, units);
+                self.move_rows(row, from, to, units)?;
             } else if to == self.hub() {
                 self.flows[from] += units;
             } else {
                 self.flows[to] -= units;
             }
         }
-        units
+        Ok(units)
     }
 
     /// Moves `units` of the rows that `row` stands for.
-    fn move_rows(&mut self, row: u32, from: usize, to: usize, units: usize) {
+    fn move_rows(&mut self, row: u32, from: usize, to: usize, units: usize) -> Result<()> {
         self.sizes[from] -= units;
         self.sizes[to] += units;
         let (is_empty, entered) = self.stacks.shift(row, from as u32, to as u32, units);
@@ -351,7 +353,7 @@ impl<'a> Transport<'a> {
             (self.labels[row as usize], self.own[row as usize]) = (UNASSIGNED, 0.0);
         }
         let Some(entered) = entered else {
-            return;
+            return Ok(());
         };
         if entered != row {
             self.candidates.copy(row, entered);
@@ -362,9 +364,9 @@ impl<'a> Transport<'a> {
         }
         self.members[to].push(entered);
         self.labels[entered as usize] = to as u32;
-        self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch);
+        self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch)?;
         self.add_exits(entered, &[]);
-        self.join_survey(entered);
+        self.join_survey(entered)
     }
 
     /// Adds what a row knows to the exits of its cluster, but the targets in

@@ -4,12 +4,13 @@ use super::excess::Excess;
 use super::exits::Exits;
 use super::search::Reached;
 use super::{NO_ROW, Transport, known_costs};
+use crate::error::Result;
 
 impl Transport<'_> {
     /// Searches from nodes with an excess for those with a lack, until enough
     /// are found or too many rows have to look at all clusters. Returns the
     /// found and how far the search came.
-    pub(super) fn find_paths(&mut self, excess: &mut Excess) -> (Vec<usize>, f64) {
+    pub(super) fn find_paths(&mut self, excess: &mut Excess) -> Result<(Vec<usize>, f64)> {
         self.search.clear();
         let (sources, enough) = excess.sources();
         for node in sources {
@@ -26,9 +27,9 @@ impl Transport<'_> {
             let at = node as usize;
             if let Some(row) = explore {
                 if self.is_stale() {
-                    return (ends, distance);
+                    return Ok((ends, distance));
                 }
-                self.explore(at, row, distance);
+                self.explore(at, row, distance)?;
                 self.relax_unexplored(at);
                 continue;
             }
@@ -39,13 +40,13 @@ impl Transport<'_> {
             if excess.lacks(at) {
                 ends.push(at);
                 if ends.len() == enough {
-                    return (ends, distance);
+                    return Ok((ends, distance));
                 }
             }
             if at == self.hub() {
                 self.relax_hub();
             } else {
-                self.relax_cluster(at);
+                self.relax_cluster(at)?;
             }
         }
     }
@@ -62,7 +63,7 @@ impl Transport<'_> {
         }
     }
 
-    fn relax_cluster(&mut self, from: usize) {
+    fn relax_cluster(&mut self, from: usize) -> Result<()> {
         let (hub, distance) = (self.hub(), self.search.distances[from]);
         if self.flows[from] < self.window.high {
             let cost = (self.prices[hub] - self.prices[from]).max(0.0);
@@ -77,6 +78,7 @@ impl Transport<'_> {
         }
         self.relax_known(from);
         self.relax_unexplored(from);
+        Ok(())
     }
 
     /// Reaches the clusters that rows of `from` know.

@@ -8,6 +8,7 @@
 
 use super::Transport;
 use super::exits::{Exit, KEPT_AGAIN};
+use crate::allocate::with_capacity;
 use crate::balanced::candidates::Costs;
 use crate::error::Result;
 use crate::threads::Threads;
@@ -74,9 +75,10 @@ impl Transport<'_> {
             || (Vec::new(), Vec::new()),
             |(scratch, of_row), (&j, survey)| {
                 for &row in &members[j] {
-                    costs.of_row(row as usize, scratch, of_row);
+                    costs.of_row(row as usize, scratch, of_row)?;
                     survey.add(row, own[row as usize], of_row);
                 }
+                Ok(())
             },
         )?;
         for (&j, survey) in due.iter().zip(found) {
@@ -90,7 +92,7 @@ impl Transport<'_> {
     }
 
     /// Reaches all clusters that rows of `from` make nearer.
-    pub(super) fn relax_surveyed(&mut self, from: usize) {
+    pub(super) fn relax_surveyed(&mut self, from: usize) -> Result<()> {
         let survey = self.surveys[from].as_mut().expect("surveyed");
         let (start, price) = (self.search.distances[from], self.prices[from]);
         let there = |cost: f64, to_price: f64| start + (cost + (to_price - price)).max(0.0);
@@ -107,11 +109,12 @@ impl Transport<'_> {
             if !is_here(survey.rows[at]) {
                 let exit = survey.more.entry(to).or_insert_with(Exit::used_up);
                 if !exit.tidy(|_, row| is_here(row)) {
-                    let rows = self.members[from].iter().map(|&row| {
-                        let cost = self.costs.of(row as usize, at, &mut self.scratch);
-                        (cost - self.own[row as usize], row)
-                    });
-                    *exit = Exit::cheapest_of(rows.collect(), KEPT_AGAIN);
+                    let mut rows = with_capacity(self.members[from].len(), "moves")?;
+                    for &row in &self.members[from] {
+                        let cost = self.costs.of(row as usize, at, &mut self.scratch)?;
+                        rows.push((cost - self.own[row as usize], row));
+                    }
+                    *exit = Exit::cheapest_of(rows, KEPT_AGAIN);
                 }
                 let first = exit.cheapest().unwrap_or((f64::INFINITY, u32::MAX));
                 (survey.least[at], survey.rows[at]) = first;
@@ -120,15 +123,17 @@ impl Transport<'_> {
             let step = Some((from as u32, survey.rows[at]));
             self.search.reach(at, there, step);
         }
+        Ok(())
     }
 
     /// Tells the survey of its cluster, if there is one, of a row that came.
-    pub(super) fn join_survey(&mut self, row: u32) {
+    pub(super) fn join_survey(&mut self, row: u32) -> Result<()> {
         let cluster = self.labels[row as usize] as usize;
         if let Some(survey) = &mut self.surveys[cluster] {
             let (scratch, of_row) = (&mut self.scratch, &mut self.of_row);
-            self.costs.of_row(row as usize, scratch, of_row);
+            self.costs.of_row(row as usize, scratch, of_row)?;
             survey.add(row, self.own[row as usize], of_row);
         }
+        Ok(())
     }
 }

@@ -79,7 +79,7 @@ fn split_sample<const D: usize>(points: &Points<'_>, levels: u32) -> Result<Vec<
     let mut rng = Rng::new(0);
     let mut scratch = Vec::new();
     for row in &mut sample {
-        let values = points.row(rng.below(points.rows()), &mut scratch);
+        let values = points.row(rng.below(points.rows()), &mut scratch)?;
         row.copy_from_slice(values);
     }
     let mut splits = try_vec(Split::default(), (1 << levels) - 1, "tree")?;
@@ -141,7 +141,7 @@ fn find_leaves<const D: usize>(
         Vec::new,
         |scratch, (task, leaves)| {
             let first = task * TASK_ROWS;
-            let block = points.block(first..first + leaves.len(), scratch);
+            let block = points.block(first..first + leaves.len(), scratch)?;
             // Several rows at a time: each waits for the memory of its split.
             let rows = block.as_chunks::<D>().0.chunks(LANES);
             for (rows, leaves) in rows.zip(leaves.chunks_mut(LANES)) {
@@ -157,6 +157,7 @@ fn find_leaves<const D: usize>(
                     *leaf = (at - splits.len()) as u32;
                 }
             }
+            Ok(())
         },
     )?;
     Ok(leaves)
@@ -206,7 +207,7 @@ impl<const D: usize> Tree<D> {
             let rows = leaf(i);
             let blocks = first..first + rows.len().div_ceil(LANES);
             first = blocks.end;
-            boxes.push(tree.fill_leaf(points, rows, blocks, scratch));
+            boxes.push(tree.fill_leaf(points, rows, blocks, scratch)?);
         }
         tree.nodes = in_preorder(boxes, height);
         Ok(tree)
@@ -218,7 +219,7 @@ impl<const D: usize> Tree<D> {
         rows: &[u32],
         blocks: Range<usize>,
         scratch: &mut Vec<f32>,
-    ) -> Cell<D> {
+    ) -> Result<Cell<D>> {
         let mut low = [[f32::INFINITY; LANES]; D];
         let mut high = [[f32::NEG_INFINITY; LANES]; D];
         let mut sum = [[0.0f64; LANES]; D];
@@ -232,7 +233,7 @@ impl<const D: usize> Tree<D> {
             labels[rows.len()..].fill(REPEATED);
             for lane in 0..LANES {
                 let row = rows.get(lane).unwrap_or(&rows[0]);
-                let values = points.row(*row as usize, scratch);
+                let values = points.row(*row as usize, scratch)?;
                 for (column, &value) in block.iter_mut().zip(values) {
                     column[lane] = value;
                 }
@@ -253,13 +254,13 @@ impl<const D: usize> Tree<D> {
                 }
             }
         }
-        Cell {
+        Ok(Cell {
             low: low.map(|lanes| lanes.into_iter().fold(f32::INFINITY, f32::min)),
             high: high.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)),
             sum: sum.map(|lanes| lanes.iter().sum()),
             rows: rows.len(),
             blocks,
-        }
+        })
     }
 }
 
