@@ -9,9 +9,12 @@ use ndarray::Array2;
 pub(crate) struct Fit {
     /// n_clusters × dimensions.
     pub centroids: Array2<f32>,
-    /// The cluster of every training point.
+    /// The cluster of every training point; empty where they are not known.
     pub labels: Vec<u32>,
-    /// The final objective: see [`crate::Iteration::inertia`].
+    /// Training points in each cluster; empty where they are not known.
+    pub counts: Vec<usize>,
+    /// The final objective: see [`crate::Iteration::inertia`]. Infinite where
+    /// it is not known.
     pub inertia: f64,
     pub n_iter: usize,
     /// The row that is each cluster's medoid.
@@ -30,10 +33,16 @@ impl Fit {
     /// that stayed empty.
     pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Self {
         let dims = centroids.len() / n_clusters;
+        let mut counts = vec![0; n_clusters];
+        for &label in &labels {
+            counts[label as usize] += 1;
+        }
+        let empty = counts.iter().filter(|&&count| count == 0).count();
         let mut fit = Fit {
             centroids: Array2::from_shape_vec((n_clusters, dims), centroids)
                 .expect("n_clusters x dims values"),
             labels,
+            counts,
             inertia: 0.0,
             n_iter: 0,
             medoids: None,
@@ -42,8 +51,6 @@ impl Fit {
             info: None,
             warnings: Vec::new(),
         };
-        let sizes = fit.cluster_sizes();
-        let empty = sizes.iter().filter(|&&size| size == 0).count();
         if empty > 0 {
             fit.warnings.push(format!(
                 "{empty} of {n_clusters} clusters are empty: the data has fewer distinct points than clusters; use fewer clusters"
@@ -83,13 +90,5 @@ impl Fit {
             }
         }
         Ok(())
-    }
-
-    pub fn cluster_sizes(&self) -> Vec<usize> {
-        let mut sizes = vec![0; self.centroids.nrows()];
-        for &label in &self.labels {
-            sizes[label as usize] += 1;
-        }
-        sizes
     }
 }

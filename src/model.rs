@@ -34,7 +34,14 @@ pub struct RunOptions<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeans {
     config: Config,
-    trained: Option<Arc<Fit>>,
+    trained: Option<Trained>,
+}
+
+/// What training used, whatever is set later, and what it found.
+#[derive(Debug, Clone, PartialEq)]
+struct Trained {
+    config: Config,
+    fit: Arc<Fit>,
 }
 
 /// Settings.
@@ -196,7 +203,10 @@ impl KMeans {
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
         }
-        self.trained = Some(Arc::new(fit));
+        self.trained = Some(Trained {
+            config: config.clone(),
+            fit: Arc::new(fit),
+        });
         Ok(())
     }
 
@@ -252,7 +262,7 @@ impl KMeans {
         options: RunOptions<'_>,
     ) -> Result<()> {
         let per_point = self.check_k(k)?;
-        let fit = self.trained()?;
+        let Trained { config, fit } = self.trained()?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
         let (n_clusters, dims) = fit.centroids.dim();
@@ -261,7 +271,7 @@ impl KMeans {
         points.check(&threads)?;
         let values = fit.centroid_values();
         let centroids = Centroids::new(values, dims);
-        let mut nearest = Nearest::new(points, self.config.metric)?;
+        let mut nearest = Nearest::new(points, config.metric)?;
         if per_point == 1 {
             labels.fill(UNASSIGNED);
             nearest.assign(centroids, &threads, labels, distances)?;
@@ -286,7 +296,7 @@ impl KMeans {
         distances: Option<&mut [f64]>,
         options: RunOptions<'_>,
     ) -> Result<()> {
-        let fit = self.trained()?;
+        let Trained { config, fit } = self.trained()?;
         let prices = fit.prices.as_deref().ok_or_else(|| {
             invalid(
                 "balanced assignment needs a model trained with with_balanced(true); \
@@ -299,11 +309,11 @@ impl KMeans {
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
-        let mut nearest = Nearest::new(points, self.config.metric)?;
+        let mut nearest = Nearest::new(points, config.metric)?;
         let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);
-        balanced::predict(&mut nearest, &self.config, model, &threads, labels)?;
+        balanced::predict(&mut nearest, config, model, &threads, labels)?;
         match distances {
             Some(distances) => {
                 let centroids = Centroids::new(centroids, points.cols());
@@ -321,14 +331,27 @@ impl KMeans {
         Ok(k.min(self.config.n_clusters))
     }
 
-    fn trained(&self) -> Result<&Fit> {
-        self.trained.as_deref().ok_or(KMeansError::NotTrained)
+    fn trained(&self) -> Result<&Trained> {
+        self.trained.as_ref().ok_or(KMeansError::NotTrained)
     }
 
-    /// The training points of each cluster.
+    fn fit_of_training(&self) -> Option<&Fit> {
+        Some(&self.trained.as_ref()?.fit)
+    }
+
+    /// The training points of each cluster; an error where the model doesn't
+    /// know its [`labels`](KMeans::labels).
     pub fn clusters(&self) -> Result<Clusters> {
+        let fit = &self.trained()?.fit;
+        if fit.labels.is_empty() {
+            return Err(invalid(
+                "the model has no labels: it was saved without them, or made of centroids; \
+                 predict the points again"
+                    .into(),
+            ));
+        }
         let threads = Threads::exactly(1, None)?;
-        Clusters::from_labels(&self.trained()?.labels, 1, self.config.n_clusters, &threads)
+        Clusters::from_labels(&fit.labels, 1, self.config.n_clusters, &threads)
     }
 }
 
@@ -368,24 +391,27 @@ impl KMeans {
 
     /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
     pub fn centroids(&self) -> Option<&Array2<f32>> {
-        Some(&self.trained.as_ref()?.centroids)
+        Some(&self.fit_of_training()?.centroids)
     }
 
     /// The row of the training data that is each cluster's medoid.
     pub fn medoid_indices(&self) -> Option<&[usize]> {
-        self.trained.as_ref()?.medoids.as_deref()
+        self.fit_of_training()?.medoids.as_deref()
     }
 
-    /// The cluster of every training point.
+    /// The cluster of every training point; `None` also in a model that was
+    /// saved without labels or made of centroids.
     pub fn labels(&self) -> Option<&[u32]> {
-        Some(&self.trained.as_ref()?.labels)
+        known(&self.fit_of_training()?.labels)
     }
 
     /// The objective that was reached: the sum over all training points of
     /// the squared Euclidean distance, of 1 − cosine, or with medoids of the
-    /// (non-squared) distance to the medoid.
+    /// (non-squared) distance to the medoid. `None` also in a model that was
+    /// made of centroids.
     pub fn inertia(&self) -> Option<f64> {
-        Some(self.trained.as_ref()?.inertia)
+        let inertia = self.fit_of_training()?.inertia;
+        inertia.is_finite().then_some(inertia)
     }
 
     /// By what fraction of the inertia at most the balanced assignment is
@@ -393,29 +419,36 @@ impl KMeans {
     /// final centroids: proved by linear programming duality, and 0 up to
     /// rounding. `None` unless the model is balanced.
     pub fn balance_gap(&self) -> Option<f64> {
-        self.trained.as_ref()?.balance_gap
+        self.fit_of_training()?.balance_gap
     }
 
     /// Iterations that ran.
     pub fn n_iter(&self) -> Option<usize> {
-        Some(self.trained.as_ref()?.n_iter)
+        Some(self.fit_of_training()?.n_iter)
     }
 
-    /// Points in each cluster.
-    pub fn cluster_sizes(&self) -> Option<Vec<usize>> {
-        Some(self.trained.as_ref()?.cluster_sizes())
+    /// Training points in each cluster; `None` also in a model that was made of
+    /// centroids.
+    pub fn cluster_sizes(&self) -> Option<&[usize]> {
+        known(&self.fit_of_training()?.counts)
     }
 
     /// How the result was found, where there is more than one way: with
     /// medoids, whether all distances were compared or a sample of them.
     pub fn info(&self) -> Option<&str> {
-        self.trained.as_ref()?.info.as_deref()
+        self.fit_of_training()?.info.as_deref()
     }
 
     /// What is usable but perhaps not what was expected of the result.
     pub fn warnings(&self) -> &[String] {
-        self.trained.as_ref().map_or(&[], |fit| &fit.warnings)
+        self.fit_of_training().map_or(&[], |fit| &fit.warnings)
     }
+}
+
+/// A trained model knows either all values or none, and there is no model of
+/// none.
+fn known<T>(values: &[T]) -> Option<&[T]> {
+    (!values.is_empty()).then_some(values)
 }
 
 /// Where nobody listens, messages go to standard output.

@@ -1,6 +1,6 @@
 //! K-means: the documented behaviour and independent references.
 
-use kentro::{KMeans, KMeansError};
+use kentro::{KMeans, KMeansError, Points, RunOptions};
 use ndarray::{Array2, array};
 
 fn blobs(rows: usize, dims: usize, centres: usize) -> Array2<f32> {
@@ -67,4 +67,28 @@ fn documented_errors() {
         text(kmeans.assign(Array2::zeros((1, 5)).view(), 1)),
         "Dimension mismatch: expected 2, got 5"
     );
+}
+
+#[test]
+fn predictions_use_what_training_used() {
+    let data = blobs(300, 5, 3);
+    let points = Points::from(data.view());
+    let mut kmeans = KMeans::new(4).with_euclidean(true).with_balanced(true);
+    kmeans.train(data.view(), None).unwrap();
+    let predict = |kmeans: &KMeans| {
+        let (mut labels, mut distances) = (vec![0; 300], vec![0.0; 300]);
+        let run = RunOptions::default;
+        let mut balanced = labels.clone();
+        kmeans
+            .predict(&points, &mut labels, Some(&mut distances), run())
+            .unwrap();
+        kmeans
+            .predict_balanced(&points, &mut balanced, None, run())
+            .unwrap();
+        (labels, distances, balanced)
+    };
+    let before = predict(&kmeans);
+    let kmeans = kmeans.with_euclidean(false).with_balanced(false);
+    assert!(!kmeans.is_euclidean());
+    assert_eq!(predict(&kmeans), before);
 }

@@ -241,7 +241,8 @@ fn every_row_a_cluster_and_all_rows_one() {
         for init in [Init::Auto, Init::KMeansParallel, Init::Random] {
             for k in [1, 2, 39, 40] {
                 let model = KMeans::new(k).with_quality(quality).with_init(init.clone());
-                let sizes = fit(&data, model, 1).cluster_sizes().unwrap();
+                let model = fit(&data, model, 1);
+                let sizes = model.cluster_sizes().unwrap();
                 assert!(sizes.iter().all(|&size| size > 0));
             }
         }

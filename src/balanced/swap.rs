@@ -160,7 +160,7 @@ mod tests {
         assert!(swapped.inertia < 0.95 * inertia_of_one);
         assert!(swapped.inertia < 1.005 * best_of_many);
         assert!(swapped.balance_gap.unwrap() <= 1e-9);
-        let sizes = swapped.cluster_sizes();
+        let sizes = swapped.counts;
         assert!(sizes.iter().all(|&size| size == 37 || size == 38));
     }
 }

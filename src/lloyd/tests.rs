@@ -123,11 +123,7 @@ fn plain_lloyd(data: &Array2<f32>, config: &Config) -> (Array2<f64>, Vec<f64>) {
 }
 
 fn check_sizes(fit: &Fit) {
-    assert!(
-        fit.cluster_sizes().iter().all(|&size| size > 0),
-        "{:?}",
-        fit.cluster_sizes()
-    );
+    assert!(fit.counts.iter().all(|&size| size > 0), "{:?}", fit.counts);
     assert!(fit.warnings.is_empty());
 }
 
@@ -304,7 +300,7 @@ fn fewer_distinct_rows_than_clusters_end_with_a_warning() {
         };
         let data = Array2::from_shape_fn((90, 2), |(i, t)| corners[i % 3][t] * scale(i));
         let fit = fit(&data, &config(metric, 25, first_rows(&data, 7)));
-        let sizes = fit.cluster_sizes();
+        let sizes = fit.counts;
         assert_eq!(
             sizes.iter().filter(|&&size| size == 30).count(),
             3,
