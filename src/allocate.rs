@@ -9,10 +9,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 
 fn refused<T>(len: usize, purpose: &'static str) -> KMeansError {
-    KMeansError::OutOfMemory {
-        bytes: len.saturating_mul(size_of::<T>()),
-        purpose,
-    }
+    KMeansError::out_of_memory(len.saturating_mul(size_of::<T>()), purpose)
 }
 
 /// Makes room for exactly `additional` more values.
@@ -144,7 +141,7 @@ mod tests {
             resize(&mut vec![1u64], most, 0, "numbers").unwrap_err(),
             reserve(&mut vec![1u64], most, "numbers").unwrap_err(),
         ] {
-            let KMeansError::OutOfMemory { bytes, purpose } = error else {
+            let KMeansError::OutOfMemory { bytes, purpose, .. } = error else {
                 panic!("{error}");
             };
             assert!(bytes >= most / 16 && purpose == "numbers");

@@ -39,9 +39,17 @@ pub enum KMeansError {
         value: f32,
     },
 
-    /// Memory for the named purpose could not be had.
-    #[error("Out of memory: {bytes} bytes for {purpose}")]
-    OutOfMemory { bytes: usize, purpose: &'static str },
+    /// Memory for the named purpose could not be had. `available`: what there
+    /// was, where the system tells.
+    #[error(
+        "Out of memory: {bytes} bytes for {purpose}{}; with_memory_limit bounds what a call may use",
+        available_text(*.available)
+    )]
+    OutOfMemory {
+        bytes: usize,
+        purpose: &'static str,
+        available: Option<u64>,
+    },
 
     /// The observer asked to stop; the model is as it was before the call.
     #[error("Cancelled by the progress callback; the model is unchanged")]
@@ -50,6 +58,21 @@ pub enum KMeansError {
     /// The operating system refused to start threads.
     #[error("Cannot start {count} threads ({reason}); pass a smaller num_threads")]
     Threads { count: usize, reason: String },
+}
+
+impl KMeansError {
+    /// That `bytes` could not be had, with what there is.
+    pub(crate) fn out_of_memory(bytes: usize, purpose: &'static str) -> Self {
+        KMeansError::OutOfMemory {
+            bytes,
+            purpose,
+            available: crate::memory::available(),
+        }
+    }
+}
+
+fn available_text(available: Option<u64>) -> String {
+    available.map_or(String::new(), |bytes| format!(", {bytes} are available"))
 }
 
 pub(crate) type Result<T> = std::result::Result<T, KMeansError>;

@@ -1,29 +1,225 @@
-//! How much memory training may use beside the data, and large pieces of it.
+//! How much memory a call may use beside the data, and large pieces of it.
 
 use crate::error::{KMeansError, Result};
 use memmap2::MmapMut;
+use std::fs::File;
+use std::io::Read;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The limit where none is set, and where the machine's memory is unknown.
+/// The limit where none is set and the machine has plenty.
 const DEFAULT_LIMIT: u64 = 2_000_000_000;
 
-/// Bytes that may be used: `limit`, by default the smaller of 2 GB and a
-/// quarter of the machine's memory.
-pub(crate) fn budget(limit: Option<u64>) -> u64 {
-    limit.unwrap_or_else(|| match machine_memory() {
-        Some(bytes) => DEFAULT_LIMIT.min(bytes / 4),
-        None => DEFAULT_LIMIT,
-    })
+/// The memory of one call of the library. All that take part share it.
+///
+/// What must be had is reserved first, whatever the limit; what only saves
+/// time gets the rest, or is done without. So the most that is used at a time
+/// is the limit, or what must be had if that is more: [`floor`].
+pub(crate) struct Budget {
+    explicit: Option<u64>,
+    limit: u64,
+    used: AtomicU64,
 }
 
-/// Bytes of memory that this machine has, where the system tells.
-fn machine_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
+impl Budget {
+    /// `limit` bytes for all. By default what saves time may take the smaller of
+    /// 2 GB and a quarter of what this process may have, beside what must be had.
+    pub fn new(limit: Option<u64>) -> Self {
+        let default = || match total() {
+            Some(bytes) => DEFAULT_LIMIT.min(bytes / 4),
+            None => DEFAULT_LIMIT,
+        };
+        Budget {
+            explicit: limit,
+            limit: limit.unwrap_or_else(default),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    /// The limit where it decides what comes out: the one that the caller set,
+    /// or the same on every machine.
+    pub fn portable(&self) -> u64 {
+        self.explicit.unwrap_or(DEFAULT_LIMIT)
+    }
+
+    /// Bytes that are still free.
+    pub fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
+    /// Counts bytes that must be had, even beyond the limit.
+    pub fn reserve(&self, bytes: u64) -> Reserved<'_> {
+        match self.explicit {
+            Some(_) => self.count(bytes),
+            None => self.count(0),
+        }
+    }
+
+    /// Counts bytes for what can be done without; `None` if they exceed the
+    /// limit.
+    pub fn try_reserve(&self, bytes: u64) -> Option<Reserved<'_>> {
+        (bytes <= self.room()).then(|| self.count(bytes))
+    }
+
+    fn count(&self, bytes: u64) -> Reserved<'_> {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Reserved {
+            budget: self,
+            bytes,
+        }
+    }
+}
+
+/// Bytes that training must have beside the data, whatever the limit: the state
+/// of every row (`per_row`), centroids with their sums and copies in other
+/// forms, sums of parts of the rows, and each thread's buffers.
+pub(crate) fn floor(
+    rows: usize,
+    per_row: u64,
+    (clusters, dims): (usize, usize),
+    threads: usize,
+) -> u64 {
+    let (rows, values) = (rows as u64, clusters as u64 * dims as u64);
+    rows * per_row + 64 * values + (16 << 20) + threads as u64 * (8 << 20)
+}
+
+/// Bytes of a budget, returned when dropped.
+pub(crate) struct Reserved<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl Reserved<'_> {
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that this process may have in all, where the system tells: what the
+/// machine has, or less by its control group or the limit of its address space.
+fn total() -> Option<u64> {
+    let machine = meminfo("MemTotal:");
+    let limits = [
+        machine,
+        control_group(|group| group.limit()),
+        address_space(),
+    ];
+    limits.into_iter().flatten().min()
+}
+
+/// Bytes that this process can still get, where the system tells.
+pub(crate) fn available() -> Option<u64> {
+    let swap = meminfo("SwapFree:").unwrap_or(0);
+    let machine = meminfo("MemAvailable:").map(|bytes| bytes.saturating_add(swap));
+    let space = address_space().map(|limit| {
+        let used = number("/proc/self/status", "VmSize:");
+        limit.saturating_sub(used.map_or(0, |kib| kib.saturating_mul(1024)))
+    });
+    let limits = [machine, control_group(|group| group.left()), space];
+    limits.into_iter().flatten().min()
+}
+
+fn meminfo(name: &str) -> Option<u64> {
+    number("/proc/meminfo", name)?.checked_mul(1024)
+}
+
+/// The soft limit of the address space, where there is one.
+fn address_space() -> Option<u64> {
+    number("/proc/self/limits", "Max address space")
+}
+
+/// The number after a name at the beginning of a line.
+fn number(path: &str, name: &str) -> Option<u64> {
+    let mut buffer = [0; 8192];
+    let mut lines = read(path, &mut buffer)?.lines();
+    let values = lines.find_map(|line| line.strip_prefix(name))?;
+    values.split_whitespace().next()?.parse().ok()
+}
+
+/// A control group of this process, by version of the interface.
+struct Group<'g> {
+    root: &'g str,
+    path: &'g str,
+    is_version_2: bool,
+}
+
+impl Group<'_> {
+    fn limit(&self) -> Option<u64> {
+        // Without a limit there is a word.
+        self.number(["memory.limit_in_bytes", "memory.max"], "")
+    }
+
+    /// What its processes may still take, where there is a limit. Cached files
+    /// make room.
+    fn left(&self) -> Option<u64> {
+        let used = self.number(["memory.usage_in_bytes", "memory.current"], "")?;
+        let cached = |name: [&str; 2]| {
+            let name = name[usize::from(self.is_version_2)];
+            self.number(["memory.stat"; 2], name).unwrap_or(0)
+        };
+        let cached = cached(["total_active_file ", "active_file "])
+            + cached(["total_inactive_file ", "inactive_file "]);
+        Some(self.limit()?.saturating_sub(used.saturating_sub(cached)))
+    }
+
+    fn number(&self, file: [&str; 2], name: &str) -> Option<u64> {
+        let (root, path) = (self.root, self.path);
+        let file = file[usize::from(self.is_version_2)];
+        number(&format!("{root}{path}/{file}"), name)
+    }
+}
+
+/// The least that holds for a control group of this process or one above it.
+fn control_group(of: impl Fn(&Group<'_>) -> Option<u64>) -> Option<u64> {
+    let mut buffer = [0; 8192];
+    let text = read("/proc/self/cgroup", &mut buffer)?;
+    let mut least: Option<u64> = None;
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, mut path) = (fields.next()?, fields.next()?);
+        let is_version_2 = controllers.is_empty();
+        if !is_version_2 && !controllers.split(',').any(|name| name == "memory") {
+            continue;
+        }
+        let root = match is_version_2 {
+            true => "/sys/fs/cgroup",
+            false => "/sys/fs/cgroup/memory",
+        };
+        loop {
+            path = path.trim_end_matches('/');
+            let group = Group {
+                root,
+                path,
+                is_version_2,
+            };
+            least = least.into_iter().chain(of(&group)).min();
+            match path.rfind('/') {
+                Some(parent) => path = &path[..parent],
+                None => break,
+            }
+        }
+    }
+    least
+}
+
+/// The beginning of a small file. Takes no memory: this is asked when there is
+/// none.
+fn read<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b str> {
+    let mut file = File::open(path).ok()?;
+    let mut len = 0;
+    while len < buffer.len() {
+        match file.read(&mut buffer[len..]).ok()? {
+            0 => break,
+            count => len += count,
+        }
+    }
+    str::from_utf8(&buffer[..len]).ok()
 }
 
 /// A large array of float32 zeros, fresh from the system: nothing is written
@@ -37,9 +233,13 @@ pub(crate) struct Zeros {
 impl Zeros {
     pub fn new(len: usize, purpose: &'static str) -> Result<Self> {
         let bytes = len.saturating_mul(size_of::<f32>());
+        // The system may promise more than it has, and end who takes it.
+        if available().is_some_and(|available| bytes as u64 > available) {
+            return Err(KMeansError::out_of_memory(bytes, purpose));
+        }
         // Nothing can't be mapped.
         let map = MmapMut::map_anon(bytes.max(1))
-            .map_err(|_| KMeansError::OutOfMemory { bytes, purpose })?;
+            .map_err(|_| KMeansError::out_of_memory(bytes, purpose))?;
         // Only the speed depends on it.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
@@ -67,8 +267,37 @@ mod tests {
 
     #[test]
     fn a_limit_is_obeyed_and_the_default_is_bounded() {
-        assert_eq!(budget(Some(123)), 123);
-        assert!((1..=DEFAULT_LIMIT).contains(&budget(None)));
+        let budget = Budget::new(Some(123));
+        assert_eq!((budget.room(), budget.portable()), (123, 123));
+        let default = Budget::new(None);
+        assert!((1..=DEFAULT_LIMIT).contains(&default.room()));
+        assert_eq!(default.portable(), DEFAULT_LIMIT);
+        let room = default.room();
+        let _must = default.reserve(10 * DEFAULT_LIMIT);
+        assert_eq!(default.room(), room);
+    }
+
+    #[test]
+    fn what_is_reserved_is_returned() {
+        let budget = Budget::new(Some(100));
+        let must = budget.reserve(60);
+        assert!(budget.try_reserve(41).is_none());
+        let may = budget.try_reserve(40).unwrap();
+        assert_eq!((must.bytes(), may.bytes(), budget.room()), (60, 40, 0));
+        let beyond = budget.reserve(1000);
+        drop((must, may));
+        assert_eq!(budget.room(), 0);
+        drop(beyond);
+        assert_eq!(budget.room(), 100);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_system_tells_what_there_is() {
+        let (total, available) = (total().unwrap(), available().unwrap());
+        assert!(1 << 20 < available && available <= total.saturating_mul(1024));
+        let machine = meminfo("MemTotal:").unwrap();
+        assert!(total <= machine);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::nearest::{Centroids, Shared, UNASSIGNED};
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
-use crate::{balanced, memory, train};
+use crate::{balanced, train};
 use ndarray::{Array2, ArrayView2};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -127,10 +127,13 @@ impl KMeans {
         self
     }
 
-    /// Bytes that training may use beside the data; default: the smaller of
-    /// 2 GB and a quarter of the machine's memory. Less memory means slower,
-    /// not different, results; except that K-medoids falls back to a sampled
-    /// search and says so.
+    /// Bytes that training may use beside the data, or as many as it must have:
+    /// about 48 a row, 64 for each value of the centroids, 16 MiB, and 8 MiB a
+    /// thread (64 a row with K-medoids, 256 if balanced). By default what only
+    /// saves time may take the smaller of 2 GB and a quarter of the machine's
+    /// memory. Less memory means slower, not different, results; except that
+    /// K-medoids falls back to a sampled search and says so; by default it does
+    /// where all distances exceed 2 GB.
     pub fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.config.memory_limit = Some(bytes);
         self
@@ -196,8 +199,9 @@ impl KMeans {
         points.check(&threads)?;
 
         let start = Instant::now();
-        let mut nearest = Nearest::new(points, config.metric)?
-            .with_memory_limit(memory::budget(config.memory_limit))
+        let shared = Shared::new(points, config.metric, config.memory_limit)?;
+        let mut nearest = shared
+            .nearest(points)
             .with_searches(train::searches(config));
         let fit = train::fit(&mut nearest, config, &threads, start)?;
         for warning in &fit.warnings {
@@ -229,10 +233,7 @@ impl KMeans {
         let len = points
             .rows()
             .checked_mul(per_point)
-            .ok_or(KMeansError::OutOfMemory {
-                bytes: usize::MAX,
-                purpose: "labels",
-            })?;
+            .ok_or_else(|| KMeansError::out_of_memory(usize::MAX, "labels"))?;
         let mut labels = try_vec(UNASSIGNED, len, "labels")?;
         self.predict_top(points, k, &mut labels, None, options)?;
         let threads = Threads::exactly(1, None)?;
@@ -271,7 +272,8 @@ impl KMeans {
         points.check(&threads)?;
         let values = fit.centroid_values();
         let centroids = Centroids::new(values, dims);
-        let mut nearest = Nearest::new(points, config.metric)?;
+        let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
+        let mut nearest = shared.nearest(points);
         if per_point == 1 {
             labels.fill(UNASSIGNED);
             nearest.assign(centroids, &threads, labels, distances)?;
@@ -309,7 +311,8 @@ impl KMeans {
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options.num_threads, work, options.observer)?;
         points.check(&threads)?;
-        let mut nearest = Nearest::new(points, config.metric)?;
+        let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
+        let mut nearest = shared.nearest(points);
         let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);

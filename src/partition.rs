@@ -191,7 +191,7 @@ impl Partition {
         if pass.distances as f64 > SORTED_LIMIT * all {
             self.labels(nearest);
             self.method.note(&self.labels);
-            *nearest.sorted_mut() = None;
+            nearest.drop_sorted();
         }
         Ok(pass.changed)
     }

@@ -8,7 +8,7 @@ use crate::fit::Fit;
 use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
-use crate::{balanced, lloyd, medoids, seeding};
+use crate::{balanced, lloyd, medoids, memory, seeding};
 use std::time::Instant;
 
 /// Runs that end within this fraction of each other have found the same, maybe
@@ -23,6 +23,10 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     let bounded = config.balanced && config.max_balance_diff < nearest.points().rows();
+    let (points, per_row) = (nearest.points(), bytes_per_row(config, bounded));
+    let shape = (config.n_clusters, points.cols());
+    let least = memory::floor(points.rows(), per_row, shape, threads.count());
+    let _reserved = nearest.budget().reserve(least);
     let mut fit = match config.use_medoids && !bounded {
         true => medoids::fit(nearest, config, threads, start)?,
         false => best_run(nearest, config, bounded, threads, start)?,
@@ -33,6 +37,15 @@ pub(crate) fn fit(
         fit.balance_gap = Some(0.0);
     }
     Ok(fit)
+}
+
+/// Bytes that the state of a row takes, at most.
+fn bytes_per_row(config: &Config, bounded: bool) -> u64 {
+    match (bounded, config.use_medoids) {
+        (true, _) => 256,
+        (false, true) => 64,
+        (false, false) => 48,
+    }
 }
 
 /// The best of `n_init` runs, each from seeds of its own.

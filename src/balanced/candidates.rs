@@ -4,9 +4,8 @@
 use crate::allocate::try_vec;
 use crate::config::Config;
 use crate::error::Result;
-use crate::memory;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row};
+use crate::nearest::{Centroids, Nearest, Row, Shared};
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -24,8 +23,7 @@ pub(super) struct Costs<'a> {
     pub metric: Metric,
     pub centroids: Centroids<'a>,
     pub root: bool,
-    /// Bytes that searches may take.
-    pub memory_limit: u64,
+    pub shared: &'a Shared,
 }
 
 impl<'a> Costs<'a> {
@@ -36,7 +34,7 @@ impl<'a> Costs<'a> {
             metric: nearest.metric(),
             centroids: Centroids::new(centroids, points.cols()),
             root: config.use_medoids && nearest.metric() == Metric::Euclidean,
-            memory_limit: memory::budget(config.memory_limit),
+            shared: nearest.shared(),
         }
     }
 
@@ -233,8 +231,7 @@ impl Candidates {
         if costs.root {
             found.rank_all(&costs, prices, threads)?;
         } else {
-            let mut nearest =
-                Nearest::new(&points, costs.metric)?.with_memory_limit(costs.memory_limit);
+            let mut nearest = costs.shared.nearest(&points);
             found.fill(&mut nearest, &costs, prices, threads)?;
         }
         Ok(found)

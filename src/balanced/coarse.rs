@@ -65,7 +65,7 @@ fn balance_part(
     let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
     let window = Window::near(low, width.max(1), drawn.len(), prices.len());
     let windows = vec![window; prices.len()];
-    let mut nearest = Nearest::new(&points, costs.metric)?.with_memory_limit(costs.memory_limit);
+    let mut nearest = costs.shared.nearest(&points);
     let mut part = Choice::new(drawn.len(), prices.len())?;
     let target = (&windows[..], window);
     part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;

@@ -34,7 +34,6 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::memory;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
@@ -175,14 +174,13 @@ impl<'c> Model<'c> {
         threads: &Threads<'_>,
         start: Instant,
     ) -> Result<Vec<u32>> {
-        let (points, metric) = (nearest.points(), nearest.metric());
+        let points = nearest.points();
         let rows = points.rows();
         let mut partition = Partition::unsorted(nearest, &self.centroids)?;
         let drawn = sample::draw(points, self.config)?;
         let sampled = points.select(&drawn);
-        let limit = memory::budget(self.config.memory_limit);
-        let mut sample_nearest = Nearest::new(&sampled, metric)?
-            .with_memory_limit(limit)
+        let mut sample_nearest = nearest
+            .child(&sampled)
             .with_searches(self.config.iterations);
         let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
         let mut last_inertia = f64::INFINITY;

@@ -114,6 +114,7 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
 mod tests {
     use super::*;
     use crate::metric::Metric;
+    use crate::nearest::Shared;
     use crate::points::Points;
     use ndarray::Array2;
 
@@ -136,7 +137,8 @@ mod tests {
     fn swaps_from_one_start_do_as_well_as_twenty_starts() {
         let data = blobs();
         let points = Points::from(data.view());
-        let mut nearest = Nearest::new(&points, Metric::Euclidean).unwrap();
+        let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
+        let mut nearest = shared.nearest(&points);
         let threads = Threads::exactly(2, None).unwrap();
         let config = Config {
             balanced: true,

@@ -5,7 +5,7 @@ use crate::allocate::try_vec;
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, Shared, UNASSIGNED};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -23,6 +23,7 @@ pub(super) struct Swap {
 pub(super) struct Swaps<'a> {
     points: &'a Points<'a>,
     metric: Metric,
+    shared: &'a Shared,
     centroids: Centroids<'a>,
     clusters: Clusters,
     /// Of every row, to its centroid.
@@ -44,6 +45,7 @@ impl<'a> Swaps<'a> {
         Ok(Swaps {
             points,
             metric: nearest.metric(),
+            shared: nearest.shared(),
             centroids,
             clusters: Clusters::from_pairs(members, centroids.len(), threads)?,
             distances,
@@ -133,7 +135,7 @@ impl<'a> Swaps<'a> {
         let points = self.points.select(&rows);
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
-        let mut nearest = Nearest::new(&points, self.metric)?;
+        let mut nearest = self.shared.nearest(&points);
         nearest.assign(others, threads, &mut labels, Some(&mut distances))?;
 
         let mut losses = rows
@@ -159,7 +161,7 @@ impl<'a> Swaps<'a> {
         let points = Points::from(view);
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
-        Nearest::new(&points, self.metric)?.top(
+        self.shared.nearest(&points).top(
             self.centroids,
             threads,
             2,

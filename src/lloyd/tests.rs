@@ -3,7 +3,7 @@
 use crate::config::{Config, Init};
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Nearest, Row};
+use crate::nearest::{Row, Shared};
 use crate::partition::Partition;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -44,7 +44,8 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
 
 fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let points = Points::from(data.view());
-    let mut nearest = Nearest::new(&points, config.metric).unwrap();
+    let shared = Shared::new(&points, config.metric, None).unwrap();
+    let mut nearest = shared.nearest(&points);
     let mut rng = Rng::new(config.seed);
     let centroids = seeding::draw(&mut nearest, config, &mut rng, threads).unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
@@ -203,7 +204,8 @@ fn moving_rows_about_leaves_no_drift() {
     data.row_mut(8).fill(-3e-20);
     let points = Points::from(data.view());
     let threads = Threads::exactly(1, None).unwrap();
-    let mut nearest = Nearest::new(&points, Metric::Euclidean).unwrap();
+    let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
+    let mut nearest = shared.nearest(&points);
     let centroids: Vec<f32> = first_rows(&data, 6).into_iter().collect();
     let mut partition = Partition::new(&mut nearest, &centroids, &threads).unwrap();
     partition

@@ -18,7 +18,6 @@ use crate::allocate::try_vec;
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::memory;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::rng::Rng;
 use crate::threads::{Event, Iteration, Threads};
@@ -43,7 +42,7 @@ pub(crate) fn fit(
         _ => Vec::new(),
     };
     let scaled = Scaled::new(points, config.metric, threads)?;
-    let budget = memory::budget(config.memory_limit);
+    let budget = nearest.budget().portable();
     let whole = Sample::whole(rows, budget);
     let is_whole = whole.is_some();
     let sample = whole.unwrap_or_else(|| {

@@ -10,6 +10,7 @@ use super::frame::Frame;
 use super::{Centroids, inverse_norm};
 use crate::allocate::try_vec;
 use crate::error::Result;
+use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use std::ops::Range;
 
@@ -24,10 +25,11 @@ pub(super) const STEPS: f64 = 4096.0;
 const FAR: f64 = 8.0;
 
 /// Of all rows.
-pub(super) struct Bounds {
+pub(super) struct Bounds<'m> {
     groups: Groups,
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
+    _reserved: Reserved<'m>,
 }
 
 /// The groups and what became of them.
@@ -46,14 +48,21 @@ pub(super) struct RowBounds<'b> {
     values: &'b mut [u16],
 }
 
-impl Bounds {
-    /// Bounds that rule nothing out; `None` if more than `limit` bytes would
-    /// be needed.
-    pub fn new(rows: usize, centroids: Centroids<'_>, limit: u64) -> Result<Option<Self>> {
+impl<'m> Bounds<'m> {
+    /// Bounds that rule nothing out; `None` if they would take more than `most`
+    /// bytes, or than the budget has.
+    pub fn new(
+        rows: usize,
+        centroids: Centroids<'_>,
+        most: u64,
+        budget: &'m Budget,
+    ) -> Result<Option<Self>> {
         let groups = centroids.len().div_ceil(GROUP);
-        if (groups * rows * size_of::<u16>()) as u64 > limit {
+        let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;
+        let reserved = (bytes <= most).then(|| budget.try_reserve(bytes));
+        let Some(_reserved) = reserved.flatten() else {
             return Ok(None);
-        }
+        };
         let mut order: Vec<u32> = (0..centroids.len() as u32).collect();
         sort_by_place(&mut order, centroids);
         let mut copy = try_vec(0.0f32, centroids.values.len(), "centroids")?;
@@ -65,6 +74,7 @@ impl Bounds {
                 moved: vec![0.0; groups],
             },
             values: try_vec(0, groups * rows, "distance bounds")?,
+            _reserved,
         }))
     }
 

@@ -349,22 +349,23 @@ pub(super) fn small(points: &Points<'_>) -> u64 {
 }
 
 impl RowCodes {
-    /// Codes of all points. `None` if they would take more than three quarters of
-    /// a byte for each value of the data and [`small`], or more than `limit`.
+    /// Bytes that the codes of all points take. `None` if that is more than three
+    /// quarters of a byte for each value of the data and [`small`].
+    pub fn bytes_for(points: &Points<'_>, metric: Metric, coder: &Coder) -> Option<u64> {
+        let per_row = coder.bytes_per_row(metric);
+        let bytes = points.rows() as u64 * per_row as u64;
+        let much = 4 * per_row > 3 * points.cols() && bytes > small(points);
+        (!much).then_some(bytes)
+    }
+
+    /// Codes of all points.
     pub fn of_points(
         points: &Points<'_>,
         frame: &Frame,
         coder: &Coder,
-        limit: u64,
         threads: &Threads<'_>,
-    ) -> Result<Option<Self>> {
-        let (rows, dims) = (points.rows(), points.cols());
-        let per_row = coder.bytes_per_row(frame.metric);
-        let bytes = rows as u64 * per_row as u64;
-        let much = 4 * per_row > 3 * dims && bytes > small(points);
-        if much || bytes > limit {
-            return Ok(None);
-        }
+    ) -> Result<Self> {
+        let rows = points.rows();
         const PURPOSE: &str = "8-bit codes";
         let (head, levels) = (coder.head, coder.levels());
         let cosine = frame.metric == Metric::Cosine;
@@ -402,13 +403,7 @@ impl RowCodes {
                 Ok(())
             },
         )?;
-        Ok(Some(all))
-    }
-
-    pub fn bytes(&self) -> u64 {
-        let numbers = self.bases.len() + self.inverse_norms.len();
-        let (sides, rests) = (size_of_val(&*self.sides), size_of_val(&*self.rests));
-        (self.codes.len() + sides + rests + numbers * size_of::<f64>()) as u64
+        Ok(all)
     }
 
     /// Makes these the codes of the rows in `values`.

@@ -5,14 +5,15 @@ use super::engine::{Engine, Setting};
 use super::head::{HeadSearch, Query, Source};
 use super::level::cost;
 use crate::error::Result;
+use crate::memory::{Budget, Reserved};
 use crate::points::Points;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(super) struct EightBit {
+pub(super) struct EightBit<'a> {
     setting: Setting,
     plain: Coder,
-    principal: Principal,
+    principal: Principal<'a>,
     /// Principal codes are not worth another try.
     hopeless: AtomicBool,
 }
@@ -22,14 +23,14 @@ pub(super) struct EightBit {
 const HOPELESS: f64 = 4.0;
 
 /// The rows in 8 bits, made when they first pay.
-enum Principal {
+enum Principal<'a> {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(Box<(Coder, RowCodes)>),
+    Made(Box<(Coder, RowCodes, Reserved<'a>)>),
 }
 
-impl EightBit {
+impl<'a> EightBit<'a> {
     pub fn new(points: &Points<'_>, setting: Setting) -> Self {
         EightBit {
             setting,
@@ -65,14 +66,14 @@ impl EightBit {
         saved * surely.max(1.0) >= price
     }
 
-    /// Makes the codes of all rows in at most `limit` bytes, unless that was
-    /// tried before. If the query is the `only` one, a sample must promise that
+    /// Makes the codes of all rows if the budget has room for them, unless that
+    /// was tried before. If the query is the `only` one, a sample must promise that
     /// they pay.
     pub fn ready(
         &mut self,
         query: Query<'_, '_>,
         only: bool,
-        limit: u64,
+        budget: &'a Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
         if !matches!(self.principal, Principal::Untried) {
@@ -87,8 +88,10 @@ impl EightBit {
         if only && !forced && !self.promises(&coder, query, threads)? {
             return Ok(());
         }
-        if let Some(codes) = RowCodes::of_points(points, frame, &coder, limit, threads)? {
-            self.principal = Principal::Made(Box::new((coder, codes)));
+        let bytes = RowCodes::bytes_for(points, frame.metric, &coder);
+        if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
+            let codes = RowCodes::of_points(points, frame, &coder, threads)?;
+            self.principal = Principal::Made(Box::new((coder, codes, reserved)));
         }
         Ok(())
     }
@@ -107,13 +110,13 @@ impl EightBit {
 
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
     /// a byte for each value of the data, or [`small`].
-    pub fn room_for_bounds(&self, points: &Points<'_>, limit: u64) -> u64 {
+    pub fn room_for_bounds(&self, points: &Points<'_>) -> u64 {
         let codes = match &self.principal {
-            Principal::Made(made) => made.1.bytes(),
+            Principal::Made(made) => made.2.bytes(),
             Principal::Untried | Principal::Refused => 0,
         };
         let most = small(points).max(points.rows() as u64 * points.cols() as u64);
-        most.min(limit).saturating_sub(codes)
+        most.saturating_sub(codes)
     }
 
     /// A search by the kind of codes that makes it fastest; `None` if float32
@@ -131,7 +134,7 @@ impl EightBit {
         if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)
             && (forced(Engine::Head) || !self.hopeless.load(Ordering::Relaxed))
         {
-            let (coder, codes) = &**made;
+            let (coder, codes, _) = &**made;
             let (found, cost) = search(coder, Source::Kept(codes))?;
             let hopeless = cost > HOPELESS * least;
             self.hopeless.store(hopeless, Ordering::Relaxed);

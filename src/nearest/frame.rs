@@ -7,6 +7,7 @@
 
 use super::exact::{dot, squared_distance};
 use super::{Centroids, Row, inverse_norm};
+use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::points::Points;
@@ -44,28 +45,28 @@ pub(super) struct Frame {
 
 impl Frame {
     pub fn new(points: &Points<'_>, metric: Metric) -> Result<Self> {
+        const PURPOSE: &str = "the centre of the data";
         let (rows, dims) = (points.rows(), points.cols());
         let count = rows.min(SAMPLE);
         let sample = |i: usize| (i as u128 * rows as u128 / count as u128) as usize;
         let mut scratch = Vec::new();
-        let mut mean = vec![0.0f64; dims];
+        let mut mean = try_vec(0.0f64, dims, PURPOSE)?;
         for i in 0..count {
             let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
             for (mean, &value) in mean.iter_mut().zip(row.values) {
                 *mean += f64::from(value) * row.inverse_norm / count as f64;
             }
         }
-        let centre: Vec<f32> = mean.iter().map(|&m| m as f32).collect();
-        let mut unit = vec![0.0f32; dims];
-        let mut norms: Vec<f64> = (0..count)
-            .map(|i| {
-                let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
-                for (unit, &value) in unit.iter_mut().zip(row.values) {
-                    *unit = (f64::from(value) * row.inverse_norm) as f32;
-                }
-                Ok(squared_distance(&unit, &centre).sqrt())
-            })
-            .collect::<Result<_>>()?;
+        let centre = collect(mean.iter().map(|&m| m as f32), PURPOSE)?;
+        let mut unit = try_vec(0.0f32, dims, PURPOSE)?;
+        let mut norms = try_vec(0.0f64, count, PURPOSE)?;
+        for (i, norm) in norms.iter_mut().enumerate() {
+            let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
+            for (unit, &value) in unit.iter_mut().zip(row.values) {
+                *unit = (f64::from(value) * row.inverse_norm) as f32;
+            }
+            *norm = squared_distance(&unit, &centre).sqrt();
+        }
         norms.sort_unstable_by(f64::total_cmp);
         let largest = norms.last().copied().unwrap_or(0.0);
         let median = norms.get(count / 2).copied().unwrap_or(0.0);
@@ -79,7 +80,7 @@ impl Frame {
         Ok(Frame {
             metric,
             dims,
-            scaled_centre: centre.iter().map(|&m| m * scale as f32).collect(),
+            scaled_centre: collect(centre.iter().map(|&m| m * scale as f32), PURPOSE)?,
             centre,
             scale: scale as f32,
             common_norm: scale * (1.5 * largest).min(8.0 * typical),

@@ -70,23 +70,23 @@ pub(crate) struct Pass {
     pub distances: usize,
 }
 
-/// What the sorted points take, and their nodes, roughly.
-pub(super) fn bytes(points: &Points<'_>) -> u64 {
-    points.rows() as u64 * (4 * points.cols() as u64 + 16)
+/// What the sorted points take, and their nodes, roughly; `None` if trees are of
+/// no use for them.
+pub(super) fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
+    let (rows, dims) = (points.rows(), points.cols());
+    let clusters = MIN_CENTROIDS..=i32::MAX as usize;
+    let useful = rows >= MIN_ROWS && clusters.contains(&n_clusters) && dims <= MAX_DIMS;
+    useful.then_some(rows as u64 * (5 * dims as u64 + 20))
 }
 
-/// The points, sorted; unless they are too few, too wide, or too many for the
-/// memory at hand.
-pub(crate) fn sort(
+/// The points, sorted, where [`bytes`] tells that it is of use; unless they are
+/// too many for the memory at hand.
+pub(super) fn sort(
     points: &Points<'_>,
     n_clusters: usize,
     isa: Isa,
     threads: &Threads<'_>,
 ) -> Result<Option<Box<dyn SortedRows>>> {
-    let clusters = MIN_CENTROIDS..=i32::MAX as usize;
-    if points.rows() < MIN_ROWS || !clusters.contains(&n_clusters) || points.cols() > MAX_DIMS {
-        return Ok(None);
-    }
     let sorted = match points.cols() {
         1 => Forest::<1>::boxed(points, n_clusters, isa, threads),
         2 => Forest::<2>::boxed(points, n_clusters, isa, threads),

@@ -52,7 +52,7 @@ mod x86;
 
 use crate::allocate::try_vec;
 use crate::error::Result;
-use crate::memory;
+use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -82,52 +82,83 @@ const SETTLED: f64 = 0.15;
 /// A label that stands for "not assigned yet".
 pub(crate) const UNASSIGNED: u32 = u32::MAX;
 
+/// What all searches of one call share: how they compute, in which coordinates,
+/// and the memory that they may take.
+pub(crate) struct Shared {
+    setting: Setting,
+    frame: Frame,
+    budget: Budget,
+}
+
+impl Shared {
+    /// For searches over `points`, which must have passed [`Points::check`], and
+    /// over others of that kind.
+    pub fn new(points: &Points<'_>, metric: Metric, memory_limit: Option<u64>) -> Result<Self> {
+        let setting = Setting::from_environment();
+        Self::with_setting(points, metric, memory_limit, setting)
+    }
+
+    fn with_setting(
+        points: &Points<'_>,
+        metric: Metric,
+        memory_limit: Option<u64>,
+        setting: Setting,
+    ) -> Result<Self> {
+        Ok(Shared {
+            setting,
+            frame: Frame::new(points, metric)?,
+            budget: Budget::new(memory_limit),
+        })
+    }
+
+    pub fn nearest<'a>(&'a self, points: &'a Points<'a>) -> Nearest<'a> {
+        Nearest {
+            points,
+            shared: self,
+            calls: 0,
+            searches: 1,
+            eight_bit: EightBit::new(points, self.setting),
+            bounds: None,
+            changed: 1.0,
+            sorted: None,
+        }
+    }
+}
+
 /// Searches over the same rows again and again. Keeps between calls what the
 /// engines can reuse.
 pub(crate) struct Nearest<'a> {
     points: &'a Points<'a>,
-    metric: Metric,
-    setting: Setting,
-    frame: Frame,
-    memory_limit: u64,
+    shared: &'a Shared,
     /// Searches so far, and how many are expected.
     calls: usize,
     searches: usize,
-    eight_bit: EightBit,
+    eight_bit: EightBit<'a>,
     /// What the searches before rule out for the next.
-    bounds: Option<Bounds>,
+    bounds: Option<Bounds<'a>>,
     /// The fraction of labels that the last search changed.
     changed: f64,
     /// The rows sorted in space, if that pays.
-    sorted: Option<Box<dyn SortedRows>>,
+    sorted: Option<(Box<dyn SortedRows>, Reserved<'a>)>,
 }
 
 impl<'a> Nearest<'a> {
-    /// `points` must have passed [`Points::check`].
-    pub fn new(points: &'a Points<'a>, metric: Metric) -> Result<Self> {
-        Self::with_setting(points, metric, Setting::from_environment())
+    /// Searches over other rows of the same space: they share settings,
+    /// coordinates and memory.
+    pub fn child<'b>(&self, points: &'b Points<'b>) -> Nearest<'b>
+    where
+        'a: 'b,
+    {
+        self.shared.nearest(points)
     }
 
-    fn with_setting(points: &'a Points<'a>, metric: Metric, setting: Setting) -> Result<Self> {
-        Ok(Nearest {
-            points,
-            metric,
-            setting,
-            frame: Frame::new(points, metric)?,
-            memory_limit: memory::budget(None),
-            calls: 0,
-            searches: 1,
-            eight_bit: EightBit::new(points, setting),
-            bounds: None,
-            changed: 1.0,
-            sorted: None,
-        })
+    pub fn shared(&self) -> &'a Shared {
+        self.shared
     }
 
-    /// Bytes that copies of the rows in other forms may take.
-    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
-        self.memory_limit = bytes;
-        self
+    /// The memory of the call.
+    pub fn budget(&self) -> &'a Budget {
+        &self.shared.budget
     }
 
     /// How many searches are likely to come, at most.
@@ -147,28 +178,37 @@ impl<'a> Nearest<'a> {
     }
 
     pub fn metric(&self) -> Metric {
-        self.metric
+        self.shared.frame.metric
     }
 
     /// Sorts the rows for many searches among few dimensions, where that pays.
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
-        let free = self.setting.engine.is_none() && self.metric == Metric::Euclidean;
-        let fits = kd::bytes(self.points) <= self.memory_limit;
-        if self.sorted.is_none() && free && fits {
-            self.sorted = kd::sort(self.points, n_clusters, self.setting.isa, threads)?;
+        let free = self.shared.setting.engine.is_none() && self.metric() == Metric::Euclidean;
+        if self.sorted.is_none()
+            && free
+            && let Some(bytes) = kd::bytes(self.points, n_clusters)
+            && let Some(reserved) = self.budget().try_reserve(bytes)
+        {
+            let sorted = kd::sort(self.points, n_clusters, self.shared.setting.isa, threads)?;
+            self.sorted = sorted.map(|sorted| (sorted, reserved));
         }
-        if let Some(sorted) = &mut self.sorted {
+        if let Some((sorted, _)) = &mut self.sorted {
             sorted.reset();
         }
         Ok(())
     }
 
     pub fn sorted(&self) -> Option<&dyn SortedRows> {
-        self.sorted.as_deref()
+        self.sorted.as_ref().map(|(sorted, _)| &**sorted)
     }
 
-    pub fn sorted_mut(&mut self) -> &mut Option<Box<dyn SortedRows>> {
-        &mut self.sorted
+    pub fn sorted_mut(&mut self) -> Option<&mut (dyn SortedRows + 'static)> {
+        self.sorted.as_mut().map(|(sorted, _)| &mut **sorted)
+    }
+
+    /// Gives the sorted rows up: other engines are faster.
+    pub fn drop_sorted(&mut self) {
+        self.sorted = None;
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical
@@ -216,7 +256,7 @@ impl<'a> Nearest<'a> {
         let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
         let used = match &mut bounds {
             Some(bounds) if search.can_bound() => {
-                bounds.follow(&self.frame, centroids);
+                bounds.follow(&self.shared.frame, centroids);
                 Some(bounds.split())
             }
             _ => None,
@@ -247,8 +287,12 @@ impl<'a> Nearest<'a> {
                             distances[within + i] = distance();
                         }
                     };
-                    let row =
-                        |i| Row::new(&block[i * centroids.dims..][..centroids.dims], self.metric);
+                    let row = |i| {
+                        Row::new(
+                            &block[i * centroids.dims..][..centroids.dims],
+                            self.metric(),
+                        )
+                    };
                     let mut found_row = |i: usize, label: u32| {
                         found(i, label, &|| row(i).distance(centroids.row(label as usize)));
                     };
@@ -304,7 +348,7 @@ impl<'a> Nearest<'a> {
         labels.fill(UNASSIGNED);
         let engine = self.choose_engine(centroids, labels, count, threads)?;
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;
-        let (points, metric) = (self.points, self.metric);
+        let (points, metric) = (self.points, self.metric());
         let rows = labels.len() / count;
         let chunk = TASK_ROWS * count;
         let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS));
@@ -364,7 +408,7 @@ impl<'a> Nearest<'a> {
             let block = self.points.block(first..first + labels.len(), scratch)?;
             let rows = block.chunks_exact(centroids.dims);
             for ((values, &label), distance) in rows.zip(labels).zip(distances) {
-                *distance = Row::new(values, self.metric).distance(centroids.row(label as usize));
+                *distance = Row::new(values, self.metric()).distance(centroids.row(label as usize));
             }
             Ok(())
         })
@@ -382,7 +426,7 @@ impl<'a> Nearest<'a> {
             self.eight_bit
                 .pays(self.points, centroids.len(), self.calls, self.searches);
         let (dims, clusters) = (centroids.dims, centroids.len());
-        let engine = self.setting.choose(dims, clusters, principal);
+        let engine = self.shared.setting.choose(dims, clusters, principal);
         self.calls += 1;
         let engine = match engine {
             Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
@@ -391,33 +435,35 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Head {
             let query = Query {
                 points: self.points,
-                frame: &self.frame,
+                frame: &self.shared.frame,
                 centroids,
                 labels,
                 order: None,
                 count,
-                kernels: self.setting.kernels(),
+                kernels: self.shared.setting.kernels(),
             };
             let only = self.searches == 1;
-            self.eight_bit
-                .ready(query, only, self.memory_limit, threads)?;
+            let budget = self.budget();
+            self.eight_bit.ready(query, only, budget, threads)?;
         }
         Ok(engine)
     }
 
     /// What earlier searches among as many centroids tell the next, if there
     /// is memory for it; from when few rows change, for then it tells much.
-    fn take_bounds(&mut self, engine: Engine, centroids: Centroids<'_>) -> Result<Option<Bounds>> {
+    fn take_bounds(
+        &mut self,
+        engine: Engine,
+        centroids: Centroids<'_>,
+    ) -> Result<Option<Bounds<'a>>> {
         let kept = self.bounds.take();
         let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
         let pays = self.changed < SETTLED && matches!(engine, Engine::Head | Engine::Plain);
         if kept.is_some() || !pays || centroids.bias.is_some() {
             return Ok(kept);
         }
-        let room = self
-            .eight_bit
-            .room_for_bounds(self.points, self.memory_limit);
-        Bounds::new(self.points.rows(), centroids, room)
+        let most = self.eight_bit.room_for_bounds(self.points);
+        Bounds::new(self.points.rows(), centroids, most, self.budget())
     }
 
     /// Readies an engine for the `count` nearest of these centroids.
@@ -433,11 +479,11 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Reference {
             return Ok(Search::Reference);
         }
-        let kernels = self.setting.kernels();
+        let (frame, kernels) = (&self.shared.frame, self.shared.setting.kernels());
         if matches!(engine, Engine::Head | Engine::Plain) {
             let query = Query {
                 points: self.points,
-                frame: &self.frame,
+                frame,
                 centroids,
                 labels,
                 order,
@@ -449,10 +495,10 @@ impl<'a> Nearest<'a> {
             }
         }
         let direct = match engine {
-            Engine::Direct if count == 1 => Direct::new(&self.frame, self.setting.isa, centroids)?,
+            Engine::Direct if count == 1 => Direct::new(frame, self.shared.setting.isa, centroids)?,
             _ => None,
         };
-        let search = TileSearch::new(&self.frame, centroids, kernels, count == 1, direct)?;
+        let search = TileSearch::new(frame, centroids, kernels, count == 1, direct)?;
         Ok(Search::Tile(Box::new(search)))
     }
 }

@@ -208,8 +208,9 @@ fn every_engine_finds_the_labels_of_brute_force() {
     for_each_case(|name, points, metric, centroids| {
         let run = |setting: Setting, distances: Option<&mut [f64]>| {
             let mut labels = vec![UNASSIGNED; points.rows()];
-            let changed = Nearest::with_setting(points, metric, setting)
-                .unwrap()
+            let shared = Shared::with_setting(points, metric, None, setting).unwrap();
+            let changed = shared
+                .nearest(points)
                 .assign(centroids, &threads, &mut labels, distances)
                 .unwrap();
             assert_eq!(changed, labels.len(), "{name}");
@@ -234,8 +235,9 @@ fn every_engine_finds_the_nearest_few_of_brute_force() {
             let run = |setting: Setting| {
                 let mut labels = vec![UNASSIGNED; points.rows() * count];
                 let mut distances = vec![0.0; labels.len()];
-                Nearest::with_setting(points, metric, setting)
-                    .unwrap()
+                let shared = Shared::with_setting(points, metric, None, setting).unwrap();
+                shared
+                    .nearest(points)
                     .top(
                         centroids,
                         &threads,
@@ -265,8 +267,9 @@ fn threads_change_nothing() {
         let mut labels = vec![UNASSIGNED; 5000];
         let mut distances = vec![0.0; 5000];
         let centroids = Centroids::new(centroids.as_slice().unwrap(), 20);
-        Nearest::new(&points, Metric::Euclidean)
-            .unwrap()
+        let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
+        shared
+            .nearest(&points)
             .assign(centroids, &threads, &mut labels, Some(&mut distances))
             .unwrap();
         (labels, distances)
@@ -289,7 +292,8 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
     let threads = Threads::exactly(2, None).unwrap();
     for metric in [Metric::Euclidean, Metric::Cosine] {
         for setting in settings() {
-            let mut nearest = Nearest::with_setting(&points, metric, setting).unwrap();
+            let shared = Shared::with_setting(&points, metric, None, setting).unwrap();
+            let mut nearest = shared.nearest(&points);
             let mut labels = vec![UNASSIGNED; n];
             let mut centroids = some_rows(&rows, k);
             let mut bounded = 0;
@@ -315,8 +319,9 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                 nearest.assign(now, &threads, &mut labels, None).unwrap();
                 bounded += usize::from(nearest.bounds.is_some());
                 let mut expected = vec![UNASSIGNED; n];
-                Nearest::with_setting(&points, metric, REFERENCE)
-                    .unwrap()
+                let reference = Shared::with_setting(&points, metric, None, REFERENCE).unwrap();
+                reference
+                    .nearest(&points)
                     .assign(now, &threads, &mut expected, None)
                     .unwrap();
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
