@@ -22,18 +22,14 @@ static void fail(const char *what, const char *why)
     exit(1);
 }
 
-/* Ends the program where a call on the model failed. */
-static void check(kentro_status status, const kentro_kmeans *kmeans)
-{
-    if (status != KENTRO_STATUS_OK)
-        fail(kentro_status_message(status), kentro_kmeans_error(kmeans));
-}
+/* What the last call had to say. */
+static kentro_error *error;
 
-/* The same for calls that have no model to keep the details. */
-static void check_plain(kentro_status status)
+/* Ends the program where a call failed. */
+static void check(kentro_status status)
 {
     if (status != KENTRO_STATUS_OK)
-        fail("kentro", kentro_status_message(status));
+        fail(kentro_status_message(status), kentro_error_message(error));
 }
 
 /* Each line is the 64 pixels of a digit, then the digit. */
@@ -90,14 +86,14 @@ static void cluster(const char *name, kentro_kmeans *kmeans, const digits *data)
     size_t sizes[N_CLUSTERS], n_medoids, n_iter, pure = 0, j;
     double inertia;
 
-    check(kentro_kmeans_train_f32(kmeans, data->pixels, data->rows, PIXELS, KENTRO_ALL_THREADS),
-          kmeans);
-    check(kentro_kmeans_inertia(kmeans, &inertia), kmeans);
-    check(kentro_kmeans_n_iter(kmeans, &n_iter), kmeans);
-    check(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids), kmeans);
-    check(kentro_kmeans_clusters(kmeans, &clusters), kmeans);
+    check(kentro_kmeans_train_f32(kmeans, data->pixels, data->rows, PIXELS, KENTRO_ALL_THREADS,
+                                  error));
+    check(kentro_kmeans_inertia(kmeans, &inertia, error));
+    check(kentro_kmeans_n_iter(kmeans, &n_iter, error));
+    check(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids, error));
+    check(kentro_kmeans_clusters(kmeans, &clusters, error));
     for (j = 0; j < N_CLUSTERS; j++) {
-        check_plain(kentro_clusters_members(clusters, j, &members, &sizes[j]));
+        check(kentro_clusters_members(clusters, j, &members, &sizes[j], error));
         pure += most_frequent(members, sizes[j], data->digits);
     }
     kentro_clusters_free(clusters);
@@ -120,23 +116,27 @@ static void cluster(const char *name, kentro_kmeans *kmeans, const digits *data)
 static kentro_kmeans *new_kmeans(int32_t euclidean)
 {
     kentro_kmeans *kmeans;
-    check_plain(kentro_kmeans_new(N_CLUSTERS, &kmeans));
-    check(kentro_kmeans_set_euclidean(kmeans, euclidean), kmeans);
+    check(kentro_kmeans_new(N_CLUSTERS, &kmeans, error));
+    check(kentro_kmeans_set_euclidean(kmeans, euclidean, error));
     return kmeans;
 }
 
 int main(int argc, char **argv)
 {
     digits data = read_digits(argc > 1 ? argv[1] : "examples/data/digits.csv");
-    kentro_kmeans *balanced = new_kmeans(1), *medoids = new_kmeans(1);
-    check(kentro_kmeans_set_balanced(balanced, 1), balanced);
-    check(kentro_kmeans_set_use_medoids(medoids, 1), medoids);
+    kentro_kmeans *balanced, *medoids;
+    error = kentro_error_new();
+    balanced = new_kmeans(1);
+    medoids = new_kmeans(1);
+    check(kentro_kmeans_set_balanced(balanced, 1, error));
+    check(kentro_kmeans_set_use_medoids(medoids, 1, error));
 
     printf("%zu handwritten digits, %d pixels each, %d clusters\n\n", data.rows, PIXELS, N_CLUSTERS);
     cluster("cosine", new_kmeans(0), &data);
     cluster("euclidean", new_kmeans(1), &data);
     cluster("balanced", balanced, &data);
     cluster("medoids", medoids, &data);
+    kentro_error_free(error);
     free(data.pixels);
     free(data.digits);
     return 0;

@@ -1,11 +1,11 @@
 /* Kentro: K-means, balanced K-means and K-medoids.
  *
- * Every function returns a kentro_status, but for those that return text or a
- * version, and *_free. Handles come from *_new (or an out argument) and go by
- * *_free, which takes NULL. Outputs come last and are written only on success.
- * A handle must be live, and data and outputs as large as described; a NULL
- * where none is allowed is an error. const handles may be shared between
- * threads. docs/c.md tells more.
+ * Every function that can fail returns a kentro_status and takes, as its last
+ * argument, a kentro_error that keeps what it has to say; NULL is fine. Handles
+ * come from *_new (or an out argument) and go by *_free, which takes NULL.
+ * Outputs are written only on success. A handle must be live, and data and
+ * outputs as large as described; a NULL where none is allowed is an error.
+ * const handles may be shared between threads. docs/c.md tells more.
  *
  * Generated from src/ffi by cbindgen; do not edit. */
 
@@ -148,6 +148,12 @@
 typedef struct kentro_clusters kentro_clusters;
 
 /**
+ * What a call had to say when it failed. Made once and passed to any number
+ * of calls, one at a time; each leaves its own outcome there, success too.
+ */
+typedef struct kentro_error kentro_error;
+
+/**
  * A clustering model. May be shared between threads. While a call trains it
  * or sets it up, it can be read, as it was before that call, but other calls
  * that would change it get `KENTRO_STATUS_BUSY`.
@@ -281,9 +287,48 @@ uint32_t kentro_version_number(void);
 
 /**
  * A short text for a status: static, never NULL, never to be freed. What
- * went wrong in detail is told by `kentro_kmeans_error`.
+ * went wrong in detail is kept by the `kentro_error` of the call.
  */
 const char *kentro_status_message(int32_t status);
+
+/**
+ * Makes an object that can be passed as the `error` of calls, which keeps
+ * what they have to say. To be freed by `kentro_error_free`. NULL if there is
+ * no memory; that may be passed all the same.
+ */
+kentro_error *kentro_error_new(void);
+
+/**
+ * The status that the last call with this object returned; 0 if there was
+ * none. `KENTRO_STATUS_NULL_POINTER` if `error` is NULL.
+ */
+kentro_status kentro_error_status(const kentro_error *error);
+
+/**
+ * What went wrong in the last call with this object, such as "Invalid data:
+ * row 17, column 3 is NaN; ...": which parameter, which value, what to do. ""
+ * after a success, or if `error` is NULL.
+ *
+ * Valid until the next call with this object, or until it is freed.
+ */
+const char *kentro_error_message(const kentro_error *error);
+
+/**
+ * The row, counted from 0, that was to blame for the failure of the last call
+ * with this object, in what its text names; -1 where it was no single row.
+ */
+int64_t kentro_error_row(const kentro_error *error);
+
+/**
+ * The column, counted from 0, that was to blame in that row; -1 where it was
+ * no single column.
+ */
+int64_t kentro_error_column(const kentro_error *error);
+
+/**
+ * Frees an error; NULL is fine.
+ */
+void kentro_error_free(kentro_error *error);
 
 /**
  * Makes a view of `rows` x `cols` numbers of type `dtype` (one of
@@ -305,7 +350,8 @@ kentro_status kentro_points_new(const void *data,
                                 ptrdiff_t row_stride_bytes,
                                 ptrdiff_t col_stride_bytes,
                                 int32_t dtype,
-                                kentro_points **out_points);
+                                kentro_points **out_points,
+                                kentro_error *error);
 
 /**
  * `kentro_points_new` for float32 rows without gaps: row i, column j is
@@ -314,7 +360,8 @@ kentro_status kentro_points_new(const void *data,
 kentro_status kentro_points_new_f32(const float *data,
                                     size_t rows,
                                     size_t cols,
-                                    kentro_points **out_points);
+                                    kentro_points **out_points,
+                                    kentro_error *error);
 
 /**
  * Frees a view, not the memory it is a view of; NULL is fine.
@@ -328,7 +375,9 @@ void kentro_points_free(kentro_points *points);
  * `KENTRO_STATUS_INVALID_N_CLUSTERS` if `n_clusters` is 0. To be freed by
  * `kentro_kmeans_free`.
  */
-kentro_status kentro_kmeans_new(size_t n_clusters, kentro_kmeans **out_kmeans);
+kentro_status kentro_kmeans_new(size_t n_clusters,
+                                kentro_kmeans **out_kmeans,
+                                kentro_error *error);
 
 /**
  * Makes an independent copy with the same settings, callbacks and user data.
@@ -336,7 +385,8 @@ kentro_status kentro_kmeans_new(size_t n_clusters, kentro_kmeans **out_kmeans);
  * by `kentro_kmeans_free`; the two may be freed in any order.
  */
 kentro_status kentro_kmeans_clone(const kentro_kmeans *kmeans,
-                                  kentro_kmeans **out_kmeans);
+                                  kentro_kmeans **out_kmeans,
+                                  kentro_error *error);
 
 /**
  * Frees a model and everything lent from it; NULL is fine.
@@ -344,71 +394,73 @@ kentro_status kentro_kmeans_clone(const kentro_kmeans *kmeans,
 void kentro_kmeans_free(kentro_kmeans *kmeans);
 
 /**
- * The detail of the last call on this handle that failed, such as "Invalid
- * data: row 17, column 3 is NaN; ..."; "" if none did.
- *
- * Valid until the next call on the handle that fails, or until it is freed.
- * Threads that share a handle and want texts of their own clone it.
- */
-const char *kentro_kmeans_error(const kentro_kmeans *kmeans);
-
-/**
  * Iterations at most, at least 1; default 25.
  */
 kentro_status kentro_kmeans_set_iterations(kentro_kmeans *kmeans,
-                                           size_t iterations);
+                                           size_t iterations,
+                                           kentro_error *error);
 
 /**
  * 1: Euclidean distance; 0, the default: cosine similarity.
  */
 kentro_status kentro_kmeans_set_euclidean(kentro_kmeans *kmeans,
-                                          int32_t euclidean);
+                                          int32_t euclidean,
+                                          kentro_error *error);
 
 /**
  * 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
  * says; default 0.
  */
 kentro_status kentro_kmeans_set_balanced(kentro_kmeans *kmeans,
-                                         int32_t balanced);
+                                         int32_t balanced,
+                                         kentro_error *error);
 
 /**
  * The largest difference of cluster sizes when balanced, at least 1;
  * default 16.
  */
 kentro_status kentro_kmeans_set_max_balance_diff(kentro_kmeans *kmeans,
-                                                 size_t max_balance_diff);
+                                                 size_t max_balance_diff,
+                                                 kentro_error *error);
 
 /**
  * 1: a line an iteration goes to the log callback or, without one, to
  * standard output; default 0.
  */
 kentro_status kentro_kmeans_set_verbose(kentro_kmeans *kmeans,
-                                        int32_t verbose);
+                                        int32_t verbose,
+                                        kentro_error *error);
 
 /**
  * 1: K-medoids, whose centres are rows of the data; default 0.
  */
 kentro_status kentro_kmeans_set_use_medoids(kentro_kmeans *kmeans,
-                                            int32_t use_medoids);
+                                            int32_t use_medoids,
+                                            kentro_error *error);
 
 /**
  * The seed of every random choice; default 0. The same seed, data and
  * settings give the same result at any number of threads.
  */
-kentro_status kentro_kmeans_set_seed(kentro_kmeans *kmeans, uint64_t seed);
+kentro_status kentro_kmeans_set_seed(kentro_kmeans *kmeans,
+                                     uint64_t seed,
+                                     kentro_error *error);
 
 /**
  * Stops when an iteration lowers the inertia by less than this fraction; at
  * least 0; default 0: only when no assignment changes.
  */
 kentro_status kentro_kmeans_set_tolerance(kentro_kmeans *kmeans,
-                                          double tolerance);
+                                          double tolerance,
+                                          kentro_error *error);
 
 /**
  * Where the first centroids come from, one of `KENTRO_INIT_*`; default
  * `KENTRO_INIT_AUTO`.
  */
-kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans, int32_t init);
+kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans,
+                                     int32_t init,
+                                     kentro_error *error);
 
 /**
  * Starts from these centroids, `rows` (the number of clusters) x `cols`,
@@ -417,12 +469,15 @@ kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans, int32_t init);
 kentro_status kentro_kmeans_set_init_centroids(kentro_kmeans *kmeans,
                                                const float *centroids,
                                                size_t rows,
-                                               size_t cols);
+                                               size_t cols,
+                                               kentro_error *error);
 
 /**
  * Runs from this many starts and keeps the best, at least 1; default 1.
  */
-kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans, size_t n_init);
+kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans,
+                                       size_t n_init,
+                                       kentro_error *error);
 
 /**
  * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
@@ -430,62 +485,72 @@ kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans, size_t n_init);
  * are not balanced.
  */
 kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
-                                        int32_t quality);
+                                        int32_t quality,
+                                        kentro_error *error);
 
 /**
  * Bytes that training may use beside the data; default: the smaller of 2 GB
  * and a quarter of the machine's memory.
  */
 kentro_status kentro_kmeans_set_memory_limit(kentro_kmeans *kmeans,
-                                             uint64_t bytes);
+                                             uint64_t bytes,
+                                             kentro_error *error);
 
 /**
  * The number of clusters.
  */
 kentro_status kentro_kmeans_n_clusters(const kentro_kmeans *kmeans,
-                                       size_t *out);
+                                       size_t *out,
+                                       kentro_error *error);
 
 /**
  * Iterations at most.
  */
 kentro_status kentro_kmeans_iterations(const kentro_kmeans *kmeans,
-                                       size_t *out);
+                                       size_t *out,
+                                       kentro_error *error);
 
 /**
  * The largest difference of cluster sizes when balanced.
  */
 kentro_status kentro_kmeans_max_balance_diff(const kentro_kmeans *kmeans,
-                                             size_t *out);
+                                             size_t *out,
+                                             kentro_error *error);
 
 /**
  * 1 if the distance is Euclidean, 0 if it is cosine.
  */
 kentro_status kentro_kmeans_is_euclidean(const kentro_kmeans *kmeans,
-                                         int32_t *out);
+                                         int32_t *out,
+                                         kentro_error *error);
 
 /**
  * 1 if cluster sizes are balanced, else 0.
  */
 kentro_status kentro_kmeans_is_balanced(const kentro_kmeans *kmeans,
-                                        int32_t *out);
+                                        int32_t *out,
+                                        kentro_error *error);
 
 /**
  * 1 if the centres are medoids, else 0.
  */
 kentro_status kentro_kmeans_is_use_medoids(const kentro_kmeans *kmeans,
-                                           int32_t *out);
+                                           int32_t *out,
+                                           kentro_error *error);
 
 /**
  * 1 if the model is verbose, else 0.
  */
 kentro_status kentro_kmeans_is_verbose(const kentro_kmeans *kmeans,
-                                       int32_t *out);
+                                       int32_t *out,
+                                       kentro_error *error);
 
 /**
  * 1 if the model is trained, else 0.
  */
 kentro_status kentro_kmeans_is_trained(const kentro_kmeans *kmeans,
-                                       int32_t *out);
+                                       int32_t *out,
+                                       kentro_error *error);
 
 /**
  * Sets the function that is told of every finished iteration of training and
@@ -498,7 +563,8 @@ kentro_status kentro_kmeans_is_trained(const kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_set_progress(kentro_kmeans *kmeans,
                                          kentro_progress_fn progress,
-                                         void *user_data);
+                                         void *user_data,
+                                         kentro_error *error);
 
 /**
  * Sets the function that is asked, at least every 0.02 s or so while Kentro
@@ -507,7 +573,8 @@ kentro_status kentro_kmeans_set_progress(kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_set_poll(kentro_kmeans *kmeans,
                                      kentro_poll_fn poll,
-                                     void *user_data);
+                                     void *user_data,
+                                     kentro_error *error);
 
 /**
  * Sets the function that gets verbose lines and warnings; NULL removes it.
@@ -516,7 +583,8 @@ kentro_status kentro_kmeans_set_poll(kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_set_log(kentro_kmeans *kmeans,
                                     kentro_log_fn log,
-                                    void *user_data);
+                                    void *user_data,
+                                    kentro_error *error);
 
 /**
  * Clusters the rows of `points`. A model trains once; after an error it is as
@@ -528,7 +596,8 @@ kentro_status kentro_kmeans_set_log(kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
                                   const kentro_points *points,
-                                  size_t num_threads);
+                                  size_t num_threads,
+                                  kentro_error *error);
 
 /**
  * `kentro_kmeans_train` for float32 rows without gaps: see
@@ -538,7 +607,8 @@ kentro_status kentro_kmeans_train_f32(kentro_kmeans *kmeans,
                                       const float *data,
                                       size_t rows,
                                       size_t cols,
-                                      size_t num_threads);
+                                      size_t num_threads,
+                                      kentro_error *error);
 
 /**
  * Assigns every row of `points` to its `k` nearest clusters (at least 1; more
@@ -549,7 +619,8 @@ kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
                                    const kentro_points *points,
                                    size_t k,
                                    size_t num_threads,
-                                   kentro_clusters **out_clusters);
+                                   kentro_clusters **out_clusters,
+                                   kentro_error *error);
 
 /**
  * `kentro_kmeans_assign` for float32 rows without gaps: see
@@ -561,7 +632,8 @@ kentro_status kentro_kmeans_assign_f32(const kentro_kmeans *kmeans,
                                        size_t cols,
                                        size_t k,
                                        size_t num_threads,
-                                       kentro_clusters **out_clusters);
+                                       kentro_clusters **out_clusters,
+                                       kentro_error *error);
 
 /**
  * Writes the `k` nearest clusters of every row, nearest first, to
@@ -577,7 +649,8 @@ kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
                                     size_t k,
                                     size_t num_threads,
                                     uint32_t *out_labels,
-                                    double *out_distances);
+                                    double *out_distances,
+                                    kentro_error *error);
 
 /**
  * `kentro_kmeans_predict` for float32 rows without gaps: see
@@ -590,7 +663,8 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         size_t k,
                                         size_t num_threads,
                                         uint32_t *out_labels,
-                                        double *out_distances);
+                                        double *out_distances,
+                                        kentro_error *error);
 
 /**
  * Writes a cluster of every row to `out_labels` and, unless it is NULL, its
@@ -605,14 +679,16 @@ kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              const kentro_points *points,
                                              size_t num_threads,
                                              uint32_t *out_labels,
-                                             double *out_distances);
+                                             double *out_distances,
+                                             kentro_error *error);
 
 /**
  * Lends the cluster of every training point.
  */
 kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
                                    const uint32_t **out,
-                                   size_t *out_len);
+                                   size_t *out_len,
+                                   kentro_error *error);
 
 /**
  * Lends the row of the training data that is each cluster's medoid; NULL and
@@ -620,7 +696,8 @@ kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
                                            const size_t **out,
-                                           size_t *out_len);
+                                           size_t *out_len,
+                                           kentro_error *error);
 
 /**
  * Lends the centroids, n_clusters x dimensions, row-major: means, unit
@@ -629,21 +706,25 @@ kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
 kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
                                       const float **out,
                                       size_t *out_rows,
-                                      size_t *out_cols);
+                                      size_t *out_cols,
+                                      kentro_error *error);
 
 /**
  * Makes the lists of training points by cluster. To be freed by
  * `kentro_clusters_free`.
  */
 kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
-                                     kentro_clusters **out_clusters);
+                                     kentro_clusters **out_clusters,
+                                     kentro_error *error);
 
 /**
  * The objective that was reached: the sum over all training points of the
  * squared Euclidean distance, of 1 - cosine, or with medoids of the
  * (non-squared) distance to the medoid.
  */
-kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans, double *out);
+kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans,
+                                    double *out,
+                                    kentro_error *error);
 
 /**
  * By what fraction of the inertia at most a balanced assignment is dearer than
@@ -651,12 +732,15 @@ kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans, double *out);
  * proved, and 0 up to rounding. NaN if the model is not balanced.
  */
 kentro_status kentro_kmeans_balance_gap(const kentro_kmeans *kmeans,
-                                        double *out);
+                                        double *out,
+                                        kentro_error *error);
 
 /**
  * Iterations that ran.
  */
-kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans, size_t *out);
+kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans,
+                                   size_t *out,
+                                   kentro_error *error);
 
 /**
  * Lends a line on how the result was found, where there is more than one way:
@@ -664,13 +748,15 @@ kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans, size_t *out);
  * where there is nothing to say.
  */
 kentro_status kentro_kmeans_info(const kentro_kmeans *kmeans,
-                                 const char **out);
+                                 const char **out,
+                                 kentro_error *error);
 
 /**
  * The number of warnings that training left; 0 before.
  */
 kentro_status kentro_kmeans_n_warnings(const kentro_kmeans *kmeans,
-                                       size_t *out);
+                                       size_t *out,
+                                       kentro_error *error);
 
 /**
  * Lends a warning that training left, such as that there are fewer distinct
@@ -678,13 +764,15 @@ kentro_status kentro_kmeans_n_warnings(const kentro_kmeans *kmeans,
  */
 kentro_status kentro_kmeans_warning(const kentro_kmeans *kmeans,
                                     size_t index,
-                                    const char **out);
+                                    const char **out,
+                                    kentro_error *error);
 
 /**
  * The number of clusters.
  */
 kentro_status kentro_clusters_n_clusters(const kentro_clusters *clusters,
-                                         size_t *out);
+                                         size_t *out,
+                                         kentro_error *error);
 
 /**
  * Lends the points of one cluster until the handle is freed.
@@ -694,7 +782,8 @@ kentro_status kentro_clusters_n_clusters(const kentro_clusters *clusters,
 kentro_status kentro_clusters_members(const kentro_clusters *clusters,
                                       size_t cluster,
                                       const size_t **out,
-                                      size_t *out_len);
+                                      size_t *out_len,
+                                      kentro_error *error);
 
 /**
  * Lends n_clusters + 1 offsets: the points of cluster j are those from
@@ -702,14 +791,16 @@ kentro_status kentro_clusters_members(const kentro_clusters *clusters,
  */
 kentro_status kentro_clusters_offsets(const kentro_clusters *clusters,
                                       const size_t **out,
-                                      size_t *out_len);
+                                      size_t *out_len,
+                                      kentro_error *error);
 
 /**
  * Lends the points of all clusters, one cluster after the other.
  */
 kentro_status kentro_clusters_all_members(const kentro_clusters *clusters,
                                           const size_t **out,
-                                          size_t *out_len);
+                                          size_t *out_len,
+                                          kentro_error *error);
 
 /**
  * Frees the lists; NULL is fine.

@@ -38,14 +38,22 @@ namespace kentro {
 /// the remedy.
 class Error : public std::runtime_error {
 public:
-    Error(kentro_status status, const std::string& text)
-        : std::runtime_error(text), status_(status) {}
+    Error(kentro_status status, const std::string& text, std::int64_t row = -1,
+          std::int64_t column = -1)
+        : std::runtime_error(text), status_(status), row_(row), column_(column) {}
 
     /// One of the KENTRO_STATUS_* constants.
     kentro_status status() const noexcept { return status_; }
 
+    /// The row and the column, from 0, that are to blame in what the text
+    /// names; -1 where it is no single one.
+    std::int64_t row() const noexcept { return row_; }
+    std::int64_t column() const noexcept { return column_; }
+
 private:
     kentro_status status_;
+    std::int64_t row_;
+    std::int64_t column_;
 };
 
 /// The version of the library that is loaded, such as "0.3.0".
@@ -115,8 +123,25 @@ struct Deleter {
     }
 };
 
+/// What this thread's last call had to say.
+inline kentro_error* error() noexcept {
+    thread_local const std::unique_ptr<kentro_error, Deleter<kentro_error_free>> error(
+        kentro_error_new());
+    return error.get();
+}
+
+/// Throws unless a call with `error()` went well.
 inline void check(kentro_status status) {
-    if (status != KENTRO_STATUS_OK) throw Error(status, kentro_status_message(status));
+    if (status == KENTRO_STATUS_OK) return;
+    const char* text = kentro_error_message(error());
+    throw Error(status, *text ? text : kentro_status_message(status), kentro_error_row(error()),
+                kentro_error_column(error()));
+}
+
+/// Calls a function of kentro.h that can fail.
+template <class Function, class... Arguments>
+void call(Function function, Arguments... arguments) {
+    check(function(arguments..., error()));
 }
 
 /// The KENTRO_DTYPE_* constant of a C++ number type.
@@ -172,8 +197,8 @@ public:
            std::ptrdiff_t col_stride_bytes, std::int32_t dtype)
         : rows_(rows), cols_(cols) {
         kentro_points* points = nullptr;
-        detail::check(kentro_points_new(data, rows, cols, row_stride_bytes, col_stride_bytes, dtype,
-                                        &points));
+        detail::call(kentro_points_new, data, rows, cols, row_stride_bytes, col_stride_bytes, dtype,
+                     &points);
         handle_.reset(points);
     }
 
@@ -217,9 +242,9 @@ public:
     explicit Clusters(kentro_clusters* handle) : handle_(handle) {
         const std::size_t* values = nullptr;
         std::size_t size = 0;
-        detail::check(kentro_clusters_offsets(handle, &values, &size));
+        detail::call(kentro_clusters_offsets, handle, &values, &size);
         offsets_ = {values, size};
-        detail::check(kentro_clusters_all_members(handle, &values, &size));
+        detail::call(kentro_clusters_all_members, handle, &values, &size);
         members_ = {values, size};
     }
 
@@ -374,12 +399,12 @@ public:
     explicit KMeans(Count n_clusters) {
         check_version();
         kentro_kmeans* kmeans = nullptr;
-        detail::check(kentro_kmeans_new(n_clusters, &kmeans));
+        detail::call(kentro_kmeans_new, n_clusters, &kmeans);
         handle_.reset(kmeans);
         // Registered even without callbacks of the user's: they stop the run
         // when a log callback has thrown.
-        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, nullptr));
-        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, nullptr));
+        detail::call(kentro_kmeans_set_progress, handle(), detail::on_progress, nullptr);
+        detail::call(kentro_kmeans_set_poll, handle(), detail::on_poll, nullptr);
     }
 
     /// A copy. What was trained and the callbacks are shared, not copied.
@@ -391,26 +416,26 @@ public:
     /// Iterations at most, at least 1; default 25. Training stops earlier when
     /// no assignment changes.
     KMeans with_iterations(Count iterations) && {
-        return set(kentro_kmeans_set_iterations(handle(), iterations));
+        return set(kentro_kmeans_set_iterations, iterations);
     }
     KMeans with_iterations(Count iterations) const& { return clone().with_iterations(iterations); }
 
     /// Euclidean distance; default false: cosine similarity.
     KMeans with_euclidean(bool euclidean) && {
-        return set(kentro_kmeans_set_euclidean(handle(), euclidean));
+        return set(kentro_kmeans_set_euclidean, euclidean);
     }
     KMeans with_euclidean(bool euclidean) const& { return clone().with_euclidean(euclidean); }
 
     /// Bounds the difference of cluster sizes; default false.
     KMeans with_balanced(bool balanced) && {
-        return set(kentro_kmeans_set_balanced(handle(), balanced));
+        return set(kentro_kmeans_set_balanced, balanced);
     }
     KMeans with_balanced(bool balanced) const& { return clone().with_balanced(balanced); }
 
     /// The largest difference of cluster sizes when balanced, at least 1;
     /// default 16.
     KMeans with_max_balance_diff(Count max_balance_diff) && {
-        return set(kentro_kmeans_set_max_balance_diff(handle(), max_balance_diff));
+        return set(kentro_kmeans_set_max_balance_diff, max_balance_diff);
     }
     KMeans with_max_balance_diff(Count max_balance_diff) const& {
         return clone().with_max_balance_diff(max_balance_diff);
@@ -419,57 +444,57 @@ public:
     /// A line an iteration, to the log callback or else to standard output;
     /// default false.
     KMeans with_verbose(bool verbose) && {
-        return set(kentro_kmeans_set_verbose(handle(), verbose));
+        return set(kentro_kmeans_set_verbose, verbose);
     }
     KMeans with_verbose(bool verbose) const& { return clone().with_verbose(verbose); }
 
     /// Centres are data points (K-medoids); default false.
     KMeans with_use_medoids(bool use_medoids) && {
-        return set(kentro_kmeans_set_use_medoids(handle(), use_medoids));
+        return set(kentro_kmeans_set_use_medoids, use_medoids);
     }
     KMeans with_use_medoids(bool use_medoids) const& {
         return clone().with_use_medoids(use_medoids);
     }
 
     /// Seed of every random choice; default 0.
-    KMeans with_seed(std::uint64_t seed) && { return set(kentro_kmeans_set_seed(handle(), seed)); }
+    KMeans with_seed(std::uint64_t seed) && { return set(kentro_kmeans_set_seed, seed); }
     KMeans with_seed(std::uint64_t seed) const& { return clone().with_seed(seed); }
 
     /// Stops when an iteration lowers the inertia by less than this fraction,
     /// at least 0; default 0: only when no assignment changes.
     KMeans with_tolerance(double tolerance) && {
-        return set(kentro_kmeans_set_tolerance(handle(), tolerance));
+        return set(kentro_kmeans_set_tolerance, tolerance);
     }
     KMeans with_tolerance(double tolerance) const& { return clone().with_tolerance(tolerance); }
 
     /// Where the first centroids come from; default Init::automatic.
     KMeans with_init(Init init) && {
-        return set(kentro_kmeans_set_init(handle(), static_cast<std::int32_t>(init)));
+        return set(kentro_kmeans_set_init, static_cast<std::int32_t>(init));
     }
     KMeans with_init(Init init) const& { return clone().with_init(init); }
 
     /// The first centroids themselves (n_clusters × dimensions); copied.
     KMeans with_init(MatrixView centroids) && {
-        return set(kentro_kmeans_set_init_centroids(handle(), centroids.data(), centroids.rows(),
-                                                    centroids.cols()));
+        return set(kentro_kmeans_set_init_centroids, centroids.data(), centroids.rows(),
+                                                    centroids.cols());
     }
     KMeans with_init(MatrixView centroids) const& { return clone().with_init(centroids); }
 
     /// Runs from this many starts and keeps the best, at least 1; default 1.
-    KMeans with_n_init(Count n_init) && { return set(kentro_kmeans_set_n_init(handle(), n_init)); }
+    KMeans with_n_init(Count n_init) && { return set(kentro_kmeans_set_n_init, n_init); }
     KMeans with_n_init(Count n_init) const& { return clone().with_n_init(n_init); }
 
     /// How much time to spend for a lower inertia; default Quality::standard.
     /// Without effect on K-medoids that are not balanced.
     KMeans with_quality(Quality quality) && {
-        return set(kentro_kmeans_set_quality(handle(), static_cast<std::int32_t>(quality)));
+        return set(kentro_kmeans_set_quality, static_cast<std::int32_t>(quality));
     }
     KMeans with_quality(Quality quality) const& { return clone().with_quality(quality); }
 
     /// Bytes that training may use beside the data; default: the smaller of
     /// 2 GB and a quarter of the machine's memory.
     KMeans with_memory_limit(std::uint64_t bytes) && {
-        return set(kentro_kmeans_set_memory_limit(handle(), bytes));
+        return set(kentro_kmeans_set_memory_limit, bytes);
     }
     KMeans with_memory_limit(std::uint64_t bytes) const& {
         return clone().with_memory_limit(bytes);
@@ -486,7 +511,7 @@ public:
     /// Called after every iteration; false cancels (KENTRO_STATUS_CANCELLED).
     KMeans with_progress(ProgressCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(handle_, kentro_kmeans_set_progress(handle(), detail::on_progress, shared.get()));
+        detail::call(kentro_kmeans_set_progress, handle(), detail::on_progress, shared.get());
         progress_ = std::move(shared);
         return std::move(*this);
     }
@@ -497,7 +522,7 @@ public:
     /// Called every 0.02 s or so while the library computes; false cancels.
     KMeans with_poll(PollCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(handle_, kentro_kmeans_set_poll(handle(), detail::on_poll, shared.get()));
+        detail::call(kentro_kmeans_set_poll, handle(), detail::on_poll, shared.get());
         poll_ = std::move(shared);
         return std::move(*this);
     }
@@ -508,8 +533,8 @@ public:
     /// Gets verbose lines and warnings.
     KMeans with_log(LogCallback callback) && {
         auto shared = detail::share(std::move(callback));
-        check(handle_,
-              kentro_kmeans_set_log(handle(), shared ? detail::on_log : nullptr, shared.get()));
+        detail::call(kentro_kmeans_set_log, handle(), shared ? detail::on_log : nullptr,
+                     shared.get());
         log_ = std::move(shared);
         return std::move(*this);
     }
@@ -534,9 +559,9 @@ public:
         std::optional<KMeans> before;
         if (log_) before = clone();
         const kentro_status status =
-            kentro_kmeans_train(handle(), points.handle(), threads(num_threads));
+            kentro_kmeans_train(handle(), points.handle(), threads(num_threads), detail::error());
         try {
-            finish(handle_, status);
+            finish(status);
         } catch (...) {
             if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
             throw;
@@ -547,10 +572,9 @@ public:
     /// there are means all), and returns the members of each cluster.
     Clusters assign(const Points& points, Count k,
                     std::optional<Count> num_threads = std::nullopt) const {
-        const Handle own = clone_handle();
         kentro_clusters* clusters = nullptr;
-        finish(own, kentro_kmeans_assign(own.get(), points.handle(), k, threads(num_threads),
-                                         &clusters));
+        finish(kentro_kmeans_assign(handle(), points.handle(), k, threads(num_threads), &clusters,
+                                    detail::error()));
         return Clusters(clusters);
     }
 
@@ -569,9 +593,8 @@ public:
     void predict_into(const Points& points, Count k, std::uint32_t* labels,
                       double* distances = nullptr,
                       std::optional<Count> num_threads = std::nullopt) const {
-        const Handle own = clone_handle();
-        finish(own, kentro_kmeans_predict(own.get(), points.handle(), k, threads(num_threads),
-                                          labels, distances));
+        finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads), labels,
+                                     distances, detail::error()));
     }
 
     /// A cluster of every point by the prices that a balanced model has learnt,
@@ -581,9 +604,8 @@ public:
     predict_balanced(const Points& points,
                      std::optional<Count> num_threads = std::nullopt) const {
         std::vector<std::uint32_t> labels(points.rows());
-        const Handle own = clone_handle();
-        finish(own, kentro_kmeans_predict_balanced(own.get(), points.handle(),
-                                                   threads(num_threads), labels.data(), nullptr));
+        finish(kentro_kmeans_predict_balanced(handle(), points.handle(), threads(num_threads),
+                                              labels.data(), nullptr, detail::error()));
         return labels;
     }
 
@@ -609,7 +631,7 @@ public:
     /// The training points of each cluster.
     Clusters clusters() const {
         kentro_clusters* clusters = nullptr;
-        detail::check(kentro_kmeans_clusters(handle(), &clusters));
+        detail::call(kentro_kmeans_clusters, handle(), &clusters);
         return Clusters(clusters);
     }
 
@@ -617,7 +639,7 @@ public:
     View<std::uint32_t> labels() const& {
         const std::uint32_t* values = nullptr;
         std::size_t size = 0;
-        detail::check(kentro_kmeans_labels(handle(), &values, &size));
+        detail::call(kentro_kmeans_labels, handle(), &values, &size);
         return {values, size};
     }
     View<std::uint32_t> labels() const&& = delete;
@@ -627,7 +649,7 @@ public:
         const float* values = nullptr;
         std::size_t rows = 0;
         std::size_t cols = 0;
-        detail::check(kentro_kmeans_centroids(handle(), &values, &rows, &cols));
+        detail::call(kentro_kmeans_centroids, handle(), &values, &rows, &cols);
         return {values, rows, cols};
     }
     MatrixView centroids() const&& = delete;
@@ -637,7 +659,7 @@ public:
     View<std::size_t> medoid_indices() const& {
         const std::size_t* values = nullptr;
         std::size_t size = 0;
-        detail::check(kentro_kmeans_medoid_indices(handle(), &values, &size));
+        detail::call(kentro_kmeans_medoid_indices, handle(), &values, &size);
         return {values, size};
     }
     View<std::size_t> medoid_indices() const&& = delete;
@@ -663,7 +685,7 @@ public:
         std::vector<std::string> warnings(get(kentro_kmeans_n_warnings));
         for (std::size_t i = 0; i < warnings.size(); ++i) {
             const char* text = nullptr;
-            detail::check(kentro_kmeans_warning(handle(), i, &text));
+            detail::call(kentro_kmeans_warning, handle(), i, &text);
             warnings[i] = text;
         }
         return warnings;
@@ -695,35 +717,30 @@ private:
         return num_threads ? std::size_t{*num_threads} : KENTRO_ALL_THREADS;
     }
 
-    /// The text of an error belongs to a handle. Const functions, which may
-    /// run on many threads, read it from a handle of their own.
     Handle clone_handle() const {
         kentro_kmeans* kmeans = nullptr;
-        detail::check(kentro_kmeans_clone(handle(), &kmeans));
+        detail::call(kentro_kmeans_clone, handle(), &kmeans);
         return Handle(kmeans);
     }
 
-    static void check(const Handle& handle, kentro_status status) {
-        if (status != KENTRO_STATUS_OK) throw Error(status, kentro_kmeans_error(handle.get()));
-    }
-
     /// Ends a call that ran callbacks.
-    static void finish(const Handle& handle, kentro_status status) {
+    static void finish(kentro_status status) {
         if (auto exception = std::exchange(detail::thrown(), nullptr))
             std::rethrow_exception(exception);
-        check(handle, status);
+        detail::check(status);
     }
 
-    /// Ends a `with_*` function.
-    KMeans set(kentro_status status) {
-        check(handle_, status);
+    /// What a `with_*` function does.
+    template <class Setter, class... Values>
+    KMeans set(Setter setter, Values... values) {
+        detail::call(setter, handle(), values...);
         return std::move(*this);
     }
 
     template <class Value>
-    Value get(kentro_status (*getter)(const kentro_kmeans*, Value*)) const {
+    Value get(kentro_status (*getter)(const kentro_kmeans*, Value*, kentro_error*)) const {
         Value value{};
-        detail::check(getter(handle(), &value));
+        detail::call(getter, handle(), &value);
         return value;
     }
 

@@ -6,6 +6,7 @@
 
 use crate::error::{KMeansError, Result};
 use std::collections::{BinaryHeap, HashMap};
+use std::fmt::{self, Write};
 use std::hash::Hash;
 
 fn refused<T>(len: usize, purpose: &'static str) -> KMeansError {
@@ -126,6 +127,23 @@ pub(crate) fn copy<T: Copy>(values: &[T], purpose: &'static str) -> Result<Vec<T
     let mut vec = with_capacity(values.len(), purpose)?;
     vec.extend_from_slice(values);
     Ok(vec)
+}
+
+/// `value` as text; "" where memory for it cannot be had.
+pub(crate) fn text(value: impl fmt::Display) -> String {
+    struct Growing(String);
+    impl Write for Growing {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            self.0.try_reserve(piece.len()).map_err(|_| fmt::Error)?;
+            self.0.push_str(piece);
+            Ok(())
+        }
+    }
+    let mut growing = Growing(String::new());
+    match write!(growing, "{value}") {
+        Ok(()) => growing.0,
+        Err(fmt::Error) => String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
+use crate::owned::TryArc;
 use crate::threads::{Event, Iteration, Threads};
 use ndarray::Array2;
 
@@ -49,7 +50,8 @@ pub(crate) struct Config {
     pub verbose: bool,
     pub seed: u64,
     pub tolerance: f64,
-    pub init: Init,
+    /// `None`: [`Init::Auto`].
+    pub init: Option<TryArc<Init>>,
     pub n_init: usize,
     pub quality: Quality,
     /// Bytes that training may use beside the data; `None`: a default.
@@ -68,7 +70,7 @@ impl Config {
             verbose: false,
             seed: 0,
             tolerance: 0.0,
-            init: Init::Auto,
+            init: None,
             n_init: 1,
             quality: Quality::Default,
             memory_limit: None,
@@ -93,21 +95,28 @@ impl Config {
                 self.tolerance
             )));
         }
-        if let Init::Centroids(centroids) = &self.init {
-            if centroids.nrows() != self.n_clusters {
-                return Err(invalid(format!(
-                    "init has {} rows, but there are {} clusters; give one row for each",
-                    centroids.nrows(),
-                    self.n_clusters
-                )));
-            }
+        if let Init::Centroids(centroids) = self.init() {
+            self.check_init_rows(centroids.nrows())?;
             for ((row, column), &value) in centroids.indexed_iter() {
                 if !value.is_finite() {
-                    return Err(invalid(format!(
-                        "init at row {row}, column {column} is {value}; every value must be finite"
-                    )));
+                    return Err(KMeansError::InitNotFinite { row, column, value });
                 }
             }
+        }
+        Ok(())
+    }
+
+    pub fn init(&self) -> &Init {
+        self.init.as_deref().unwrap_or(&Init::Auto)
+    }
+
+    /// Checks the number of given first centroids.
+    pub fn check_init_rows(&self, rows: usize) -> Result<()> {
+        if rows != self.n_clusters {
+            return Err(invalid(format!(
+                "init has {rows} rows, but there are {} clusters; give one row for each",
+                self.n_clusters
+            )));
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+use std::fmt;
 use thiserror::Error;
 
 /// Everything that can go wrong. The texts name the parameter, its value and
@@ -39,11 +40,19 @@ pub enum KMeansError {
         value: f32,
     },
 
+    /// A value of the first centroids is NaN or infinite.
+    #[error("init at row {row}, column {column} is {value}; every value must be finite")]
+    InitNotFinite {
+        row: usize,
+        column: usize,
+        value: f32,
+    },
+
     /// Memory for the named purpose could not be had. `available`: what there
     /// was, where the system tells.
     #[error(
-        "Out of memory: {bytes} bytes for {purpose}{}; with_memory_limit bounds what a call may use",
-        available_text(*.available)
+        "Out of memory: {bytes} bytes for {purpose}{}; memory_limit bounds what a call may use",
+        Available(*.available)
     )]
     OutOfMemory {
         bytes: usize,
@@ -52,7 +61,7 @@ pub enum KMeansError {
     },
 
     /// The observer asked to stop; the model is as it was before the call.
-    #[error("Cancelled by the progress callback; the model is unchanged")]
+    #[error("Cancelled; the model is unchanged")]
     Cancelled,
 
     /// The operating system refused to start threads.
@@ -69,10 +78,37 @@ impl KMeansError {
             available: crate::memory::available(),
         }
     }
+
+    /// The row that is to blame, of the points or of what else the text names.
+    pub fn row(&self) -> Option<usize> {
+        match *self {
+            KMeansError::NotFinite { row, .. } | KMeansError::InitNotFinite { row, .. } => {
+                Some(row)
+            }
+            _ => None,
+        }
+    }
+
+    /// The column of the value in that row that is to blame.
+    pub fn column(&self) -> Option<usize> {
+        match *self {
+            KMeansError::NotFinite { column, .. } | KMeansError::InitNotFinite { column, .. } => {
+                Some(column)
+            }
+            _ => None,
+        }
+    }
 }
 
-fn available_text(available: Option<u64>) -> String {
-    available.map_or(String::new(), |bytes| format!(", {bytes} are available"))
+struct Available(Option<u64>);
+
+impl fmt::Display for Available {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(bytes) => write!(f, ", {bytes} are available"),
+            None => Ok(()),
+        }
+    }
 }
 
 pub(crate) type Result<T> = std::result::Result<T, KMeansError>;

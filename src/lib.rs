@@ -20,7 +20,7 @@
 //! Nothing is global: no thread pool, no state, no environment is shared
 //! between two models.
 
-#![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels) and `ffi`
+#![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels), `owned` and `ffi`
 
 mod allocate;
 mod balanced;
@@ -37,6 +37,7 @@ mod memory;
 mod metric;
 mod model;
 mod nearest;
+mod owned;
 mod partition;
 mod points;
 mod rng;

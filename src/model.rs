@@ -7,13 +7,14 @@ use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Shared, UNASSIGNED};
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{Event, Observer, Threads};
 use crate::{balanced, train};
 use ndarray::{Array2, ArrayView2};
+use std::alloc::{Layout, handle_alloc_error};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// How one call runs.
@@ -41,7 +42,7 @@ pub struct KMeans {
 #[derive(Debug, Clone, PartialEq)]
 struct Trained {
     config: Config,
-    fit: Arc<Fit>,
+    fit: TryArc<Fit>,
 }
 
 /// Settings.
@@ -110,8 +111,20 @@ impl KMeans {
 
     /// Where the first centroids come from; default [`Init::Auto`].
     pub fn with_init(mut self, init: Init) -> Self {
-        self.config.init = init;
+        // As `Box` does where the memory is refused.
+        let refused = |_| handle_alloc_error(Layout::new::<Init>());
+        self.set_init(init).unwrap_or_else(refused);
         self
+    }
+
+    pub(crate) fn check_init_rows(&self, rows: usize) -> Result<()> {
+        self.config.check_init_rows(rows)
+    }
+
+    /// [`with_init`](KMeans::with_init) where memory may be refused.
+    pub(crate) fn set_init(&mut self, init: Init) -> Result<()> {
+        self.config.init = Some(TryArc::new(init, "init")?);
+        Ok(())
     }
 
     /// Runs from this many starts and keeps the best, at least 1; default 1.
@@ -188,7 +201,7 @@ impl KMeans {
                 config.n_clusters,
             ));
         }
-        if let Init::Centroids(centroids) = &config.init
+        if let Init::Centroids(centroids) = config.init()
             && centroids.ncols() != points.cols()
         {
             return Err(KMeansError::DimensionMismatch {
@@ -209,7 +222,7 @@ impl KMeans {
         }
         self.trained = Some(Trained {
             config: config.clone(),
-            fit: Arc::new(fit),
+            fit: TryArc::new(fit, "the model")?,
         });
         Ok(())
     }

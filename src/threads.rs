@@ -84,7 +84,7 @@ impl<'o> Threads<'o> {
     ) -> Result<Self> {
         if num_threads == Some(0) {
             return Err(KMeansError::InvalidParameter(
-                "num_threads must be positive, got 0; leave it out to use all cores".into(),
+                "num_threads must be positive, got 0; by default all cores are used".into(),
             ));
         }
         let available = std::thread::available_parallelism().map_or(1, |n| n.get());

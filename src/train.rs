@@ -58,7 +58,7 @@ fn best_run(
 ) -> Result<Fit> {
     let mut rng = Rng::new(config.seed);
     let effort = effort(config);
-    let given = matches!(config.init, Init::Centroids(_));
+    let given = matches!(config.init(), Init::Centroids(_));
     let runs = match given && effort.is_none() {
         true => 1, // all runs would be the same
         false => config.n_init,
@@ -115,7 +115,7 @@ pub(crate) fn searches(config: &Config) -> usize {
 
 /// What a run does against local minima before it iterates.
 fn effort(config: &Config) -> Option<Effort> {
-    let given = matches!(config.init, Init::Centroids(_));
+    let given = matches!(config.init(), Init::Centroids(_));
     match config.quality {
         Quality::Fast => None,
         // Who gives centroids wants to start there. And a round is as much

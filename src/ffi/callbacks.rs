@@ -1,7 +1,9 @@
 //! What the caller wants to be told while a call runs.
 
-use super::handle::{KMeansHandle, c_string};
+use super::error::ErrorHandle;
+use super::handle::KMeansHandle;
 use super::status::StatusCode;
+use super::text::Line;
 use crate::model::print_message;
 use crate::threads::Event;
 use libc::{c_char, c_void};
@@ -120,9 +122,10 @@ impl Callbacks {
                 function,
                 user_data,
             }) => {
-                let text = c_string(text);
+                let mut line = Line::new();
+                line.set(text);
                 // SAFETY: the caller gave both together, to be called so.
-                unsafe { function(level, text.as_ptr(), user_data) };
+                unsafe { function(level, line.as_ptr(), user_data) };
             }
             None if level == KENTRO_LOG_INFO => print_message(text),
             None => {}
@@ -142,10 +145,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_progress(
     kmeans: *mut KMeansHandle,
     progress: ProgressFn,
     user_data: *mut c_void,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: the handle is live, as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             handle.change(|state| {
                 state.callbacks.progress = Callback::new(progress, user_data);
                 Ok(())
@@ -162,10 +166,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_poll(
     kmeans: *mut KMeansHandle,
     poll: PollFn,
     user_data: *mut c_void,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: the handle is live, as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             handle.change(|state| {
                 state.callbacks.poll = Callback::new(poll, user_data);
                 Ok(())
@@ -182,10 +187,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_log(
     kmeans: *mut KMeansHandle,
     log: LogFn,
     user_data: *mut c_void,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: the handle is live, as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             handle.change(|state| {
                 state.callbacks.log = Callback::new(log, user_data);
                 Ok(())

@@ -1,10 +1,12 @@
 //! Which points belong to which cluster, in compressed rows.
 
-use super::guard::guard;
+use super::error::ErrorHandle;
+use super::guard::{catch, guard};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{borrow, require};
 use crate::allocate::try_vec;
 use crate::clusters::Clusters;
+use crate::owned::boxed;
 
 /// A list of point indices for each cluster, ascending. Never changes, so that
 /// it may be shared between threads; independent of the model it came from.
@@ -20,10 +22,9 @@ impl ClustersHandle {
         for (to, &from) in members.iter_mut().zip(&clusters.members) {
             *to = from as usize;
         }
-        Ok(Box::into_raw(Box::new(ClustersHandle {
-            offsets: clusters.offsets,
-            members,
-        })))
+        let offsets = clusters.offsets;
+        let handle = ClustersHandle { offsets, members };
+        Ok(Box::into_raw(boxed(handle, "clusters")?))
     }
 
     fn n_clusters(&self) -> usize {
@@ -34,24 +35,25 @@ impl ClustersHandle {
 /// Lends a slice of what is behind `clusters`.
 ///
 /// # Safety
-/// `clusters` is NULL or a live handle; the outputs are NULL or can be written.
+/// `clusters` and `error` are NULL or live; the outputs are NULL or can be written.
 unsafe fn lend(
     clusters: *const ClustersHandle,
     out: *mut *const usize,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
     read: impl FnOnce(&ClustersHandle) -> Outcome<&[usize]>,
 ) -> StatusCode {
-    guard(|| {
-        // SAFETY: as the caller promises.
-        unsafe {
+    // SAFETY: as the caller promises.
+    unsafe {
+        guard(error, || {
             let slice = read(borrow(clusters, "clusters")?)?;
             require(out, "out")?;
             require(out_len, "out_len")?;
             out.write(slice.as_ptr());
             out_len.write(slice.len());
-        }
-        Ok(())
-    })
+            Ok(())
+        })
+    }
 }
 
 /// The number of clusters.
@@ -59,16 +61,17 @@ unsafe fn lend(
 pub unsafe extern "C" fn kentro_clusters_n_clusters(
     clusters: *const ClustersHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
-    guard(|| {
-        // SAFETY: as the caller promises.
-        unsafe {
+    // SAFETY: as the caller promises.
+    unsafe {
+        guard(error, || {
             let n_clusters = borrow(clusters, "clusters")?.n_clusters();
             require(out, "out")?;
             out.write(n_clusters);
-        }
-        Ok(())
-    })
+            Ok(())
+        })
+    }
 }
 
 /// Lends the points of one cluster until the handle is freed.
@@ -80,12 +83,13 @@ pub unsafe extern "C" fn kentro_clusters_members(
     cluster: usize,
     out: *mut *const usize,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(clusters, out, out_len, |clusters| {
+        lend(clusters, out, out_len, error, |clusters| {
             if cluster >= clusters.n_clusters() {
-                let text = format!("there is no cluster {cluster}");
+                let text = format_args!("there is no cluster {cluster}");
                 return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
             }
             Ok(&clusters.members[clusters.offsets[cluster]..clusters.offsets[cluster + 1]])
@@ -100,9 +104,14 @@ pub unsafe extern "C" fn kentro_clusters_offsets(
     clusters: *const ClustersHandle,
     out: *mut *const usize,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { lend(clusters, out, out_len, |clusters| Ok(&clusters.offsets)) }
+    unsafe {
+        lend(clusters, out, out_len, error, |clusters| {
+            Ok(&clusters.offsets)
+        })
+    }
 }
 
 /// Lends the points of all clusters, one cluster after the other.
@@ -111,15 +120,20 @@ pub unsafe extern "C" fn kentro_clusters_all_members(
     clusters: *const ClustersHandle,
     out: *mut *const usize,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { lend(clusters, out, out_len, |clusters| Ok(&clusters.members)) }
+    unsafe {
+        lend(clusters, out, out_len, error, |clusters| {
+            Ok(&clusters.members)
+        })
+    }
 }
 
 /// Frees the lists; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_free(clusters: *mut ClustersHandle) {
-    guard(|| {
+    let _ = catch(|| {
         if !clusters.is_null() {
             // SAFETY: the handle came from `Box::into_raw` and is not used again.
             drop(unsafe { Box::from_raw(clusters) });

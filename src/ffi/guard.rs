@@ -1,19 +1,24 @@
 //! Keeps panics inside: a panic becomes `KENTRO_STATUS_INTERNAL` and prints
 //! nothing.
 
-use super::status::{Failure, KENTRO_STATUS_OK, Outcome, StatusCode};
+use super::error::ErrorHandle;
+use super::status::{Failure, KENTRO_STATUS_INTERNAL, KENTRO_STATUS_OK, Outcome, StatusCode};
 use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::OnceLock;
 use std::thread;
 
-/// Runs the body of a function of the C ABI that has no handle to keep the
-/// detail of a failure.
-pub(super) fn guard(body: impl FnOnce() -> Outcome) -> StatusCode {
-    match catch(body) {
-        Ok(()) => KENTRO_STATUS_OK,
-        Err(failure) => failure.status,
+/// Runs the body of a function of the C ABI and keeps its outcome in `error`.
+///
+/// # Safety
+/// `error` is NULL or a live error that nobody else uses meanwhile.
+pub(super) unsafe fn guard(error: *mut ErrorHandle, body: impl FnOnce() -> Outcome) -> StatusCode {
+    let failure = catch(body).err();
+    // SAFETY: as the caller promises.
+    if let Some(error) = unsafe { error.as_mut() } {
+        error.set(failure.as_ref());
     }
+    failure.map_or(KENTRO_STATUS_OK, |failure| failure.status())
 }
 
 /// Runs `body`; a panic becomes a failure. What `body` changes must be whole
@@ -24,7 +29,7 @@ pub(super) fn catch<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         // Dropping a payload may panic again.
         std::mem::forget(payload);
-        Err(Failure::internal())
+        Err(Failure::from(KENTRO_STATUS_INTERNAL))
     })
 }
 
@@ -59,36 +64,50 @@ fn is_inside() -> bool {
     DEPTH.get() > 0 || is_worker()
 }
 
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
+
 /// Any panic elsewhere still goes to the hook that was there before.
 fn install_quiet_hook() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !is_inside() {
+    static PREVIOUS: OnceLock<Hook> = OnceLock::new();
+    let mut is_new = false;
+    PREVIOUS.get_or_init(|| {
+        is_new = true;
+        panic::take_hook()
+    });
+    if is_new {
+        // It captures nothing, so that its box takes no memory.
+        panic::set_hook(Box::new(|info| {
+            if !is_inside()
+                && let Some(previous) = PREVIOUS.get()
+            {
                 previous(info);
             }
         }));
-    });
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::status::KENTRO_STATUS_INTERNAL;
     use super::*;
     use crate::threads::Threads;
     use std::process::Command;
+    use std::ptr;
+
+    fn status(body: impl FnOnce() -> Outcome) -> StatusCode {
+        // SAFETY: there is no error to be written to.
+        unsafe { guard(ptr::null_mut(), body) }
+    }
 
     #[test]
     fn a_panic_becomes_a_status() {
-        assert_eq!(guard(|| panic!("on purpose")), KENTRO_STATUS_INTERNAL);
-        assert_eq!(guard(|| Ok(())), KENTRO_STATUS_OK);
+        assert_eq!(status(|| panic!("on purpose")), KENTRO_STATUS_INTERNAL);
+        assert_eq!(status(|| Ok(())), KENTRO_STATUS_OK);
         assert!(!is_inside());
     }
 
     #[test]
     fn a_panic_on_a_worker_becomes_a_status() {
-        let status = guard(|| {
+        let status = status(|| {
             let threads = Threads::exactly(2, None)?;
             threads.run(0..10, || (), |(), _| -> () { panic!("on purpose") })?;
             Ok(())

@@ -1,27 +1,26 @@
 //! The model behind a `kentro_kmeans`.
 
 use super::callbacks::Callbacks;
+use super::error::ErrorHandle;
 use super::guard::{catch, guard};
 use super::status::{
-    Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_N_CLUSTERS, KENTRO_STATUS_NULL_POINTER,
-    KENTRO_STATUS_OK, Outcome, StatusCode, message,
+    Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_N_CLUSTERS, Outcome, StatusCode,
 };
+use super::text::Text;
 use super::{borrow, require};
+use crate::allocate;
 use crate::model::KMeans;
-use libc::c_char;
-use std::ffi::{CStr, CString};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use crate::owned::{TryArc, boxed};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 
 /// A clustering model. May be shared between threads. While a call trains it
 /// or sets it up, it can be read, as it was before that call, but other calls
 /// that would change it get `KENTRO_STATUS_BUSY`.
 pub struct KMeansHandle {
     /// Locked only to copy the pointer out or to put the next one in.
-    state: RwLock<Arc<State>>,
+    state: RwLock<TryArc<State>>,
     /// Locked while a call prepares the next state; callbacks run under it.
     changing: Mutex<()>,
-    /// The detail of the last failed call.
-    error: Mutex<CString>,
 }
 
 /// What training left behind is shared by clones and never moves, so that it
@@ -30,41 +29,56 @@ pub struct KMeansHandle {
 pub(super) struct State {
     pub model: KMeans,
     pub callbacks: Callbacks,
-    pub warnings: Arc<[CString]>,
-    pub info: Arc<CStr>,
+    /// There once the model is trained.
+    pub texts: Option<TryArc<Texts>>,
+}
+
+/// What training had to say.
+pub(super) struct Texts {
+    pub warnings: Vec<Text>,
+    pub info: Text,
+}
+
+impl Texts {
+    pub fn of(model: &KMeans) -> Outcome<Self> {
+        const PURPOSE: &str = "warnings";
+        let mut warnings = allocate::with_capacity(model.warnings().len(), PURPOSE)?;
+        for text in model.warnings() {
+            warnings.push(Text::new(text, PURPOSE)?);
+        }
+        let info = Text::new(model.info().unwrap_or_default(), PURPOSE)?;
+        Ok(Texts { warnings, info })
+    }
 }
 
 impl KMeansHandle {
-    fn new(state: Arc<State>) -> Box<Self> {
-        Box::new(KMeansHandle {
+    /// A handle for C to keep.
+    fn new(state: TryArc<State>) -> Outcome<*mut Self> {
+        let handle = KMeansHandle {
             state: RwLock::new(state),
             changing: Mutex::new(()),
-            error: Mutex::new(CString::default()),
-        })
+        };
+        Ok(Box::into_raw(boxed(handle, "a model")?))
     }
 
     /// Runs the body of a function on the handle behind `pointer` and keeps
-    /// the detail of a failure there.
+    /// its outcome in `error`.
     ///
     /// # Safety
-    /// `pointer` is NULL or a live handle.
-    pub unsafe fn call(pointer: *const Self, body: impl FnOnce(&Self) -> Outcome) -> StatusCode {
+    /// `pointer` is NULL or a live handle; `error` is NULL or a live error that
+    /// nobody else uses meanwhile.
+    pub unsafe fn call(
+        pointer: *const Self,
+        error: *mut ErrorHandle,
+        body: impl FnOnce(&Self) -> Outcome,
+    ) -> StatusCode {
         // SAFETY: as the caller promises.
-        let Some(handle) = (unsafe { pointer.as_ref() }) else {
-            return KENTRO_STATUS_NULL_POINTER;
-        };
-        match catch(|| body(handle)) {
-            Ok(()) => KENTRO_STATUS_OK,
-            Err(failure) => {
-                *handle.error() = c_string(&failure.detail);
-                failure.status
-            }
-        }
+        unsafe { guard(error, || body(borrow(pointer, "kmeans")?)) }
     }
 
-    pub fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> TryArc<State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&state)
+        TryArc::clone(&state)
     }
 
     /// Replaces the state by what `change` makes of a copy; not if it fails.
@@ -82,19 +96,10 @@ impl KMeansHandle {
         };
         let mut next = State::clone(&self.state());
         change(&mut next)?;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let next = TryArc::new(next, "a model")?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
-
-    fn error(&self) -> MutexGuard<'_, CString> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// `text` up to its first NUL.
-pub(super) fn c_string(text: &str) -> CString {
-    let text = text.split('\0').next().unwrap_or_default();
-    CString::new(text).unwrap_or_default()
 }
 
 /// Makes a model of `n_clusters` clusters with default settings: cosine,
@@ -106,23 +111,25 @@ pub(super) fn c_string(text: &str) -> CString {
 pub unsafe extern "C" fn kentro_kmeans_new(
     n_clusters: usize,
     out_kmeans: *mut *mut KMeansHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
-    guard(|| {
+    let make = || {
         require(out_kmeans, "out_kmeans")?;
         if n_clusters == 0 {
-            let text = message(KENTRO_STATUS_INVALID_N_CLUSTERS).to_string_lossy();
-            return Err(Failure::new(KENTRO_STATUS_INVALID_N_CLUSTERS, text));
+            return Err(Failure::from(KENTRO_STATUS_INVALID_N_CLUSTERS));
         }
-        let handle = KMeansHandle::new(Arc::new(State {
+        let state = State {
             model: KMeans::new(n_clusters),
             callbacks: Callbacks::default(),
-            warnings: Arc::new([]),
-            info: c"".into(),
-        }));
+            texts: None,
+        };
+        let handle = KMeansHandle::new(TryArc::new(state, "a model")?)?;
         // SAFETY: `out_kmeans` can be written, as the caller promises.
-        unsafe { out_kmeans.write(Box::into_raw(handle)) };
+        unsafe { out_kmeans.write(handle) };
         Ok(())
-    })
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, make) }
 }
 
 /// Makes an independent copy with the same settings, callbacks and user data.
@@ -132,13 +139,13 @@ pub unsafe extern "C" fn kentro_kmeans_new(
 pub unsafe extern "C" fn kentro_kmeans_clone(
     kmeans: *const KMeansHandle,
     out_kmeans: *mut *mut KMeansHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: the handle is live and the output can be written, as promised.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out_kmeans, "out_kmeans")?;
-            let copy = KMeansHandle::new(handle.state());
-            out_kmeans.write(Box::into_raw(copy));
+            out_kmeans.write(KMeansHandle::new(handle.state())?);
             Ok(())
         })
     }
@@ -147,25 +154,11 @@ pub unsafe extern "C" fn kentro_kmeans_clone(
 /// Frees a model and everything lent from it; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_free(kmeans: *mut KMeansHandle) {
-    guard(|| {
+    let _ = catch(|| {
         if !kmeans.is_null() {
             // SAFETY: the handle came from `Box::into_raw` and is not used again.
             drop(unsafe { Box::from_raw(kmeans) });
         }
         Ok(())
     });
-}
-
-/// The detail of the last call on this handle that failed, such as "Invalid
-/// data: row 17, column 3 is NaN; ..."; "" if none did.
-///
-/// Valid until the next call on the handle that fails, or until it is freed.
-/// Threads that share a handle and want texts of their own clone it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kentro_kmeans_error(kmeans: *const KMeansHandle) -> *const c_char {
-    // SAFETY: the handle is live, as the caller promises.
-    match unsafe { borrow(kmeans, "kmeans") } {
-        Ok(handle) => handle.error().as_ptr(),
-        Err(_) => message(KENTRO_STATUS_NULL_POINTER).as_ptr(),
-    }
 }

@@ -2,12 +2,15 @@
 //! is generated from here by cbindgen (`tests/header.rs`), so the doc comments
 //! of public items speak to C programmers. `docs/c.md` has the conventions.
 //!
-//! One file an object. Every function runs inside [`guard::catch`], checks
-//! every pointer for NULL, and writes its outputs last.
+//! One file an object. Every function that can fail runs inside
+//! [`guard::guard`], which keeps what it says in the caller's
+//! [`error::ErrorHandle`]; it checks every pointer for NULL, and writes its
+//! outputs last.
 //!
 //! # Safety
 //! What every exported function asks of its caller: a handle is NULL or live,
-//! data and outputs are NULL or have the described size.
+//! data and outputs are NULL or have the described size, and nobody else uses
+//! `error` meanwhile.
 
 #![allow(unsafe_code)]
 
@@ -15,6 +18,8 @@
 mod version;
 
 mod status;
+
+mod error;
 
 mod points;
 
@@ -32,6 +37,8 @@ mod clusters;
 
 mod guard;
 
+mod text;
+
 use status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome};
 
 // Handles are promised to be fit for sharing between threads.
@@ -46,18 +53,18 @@ const _: () = {
 ///
 /// # Safety
 /// `pointer` is NULL or points to a live `T` for as long as `'a`.
-unsafe fn borrow<'a, T>(pointer: *const T, argument: &str) -> Outcome<&'a T> {
+unsafe fn borrow<'a, T>(pointer: *const T, argument: &'static str) -> Outcome<&'a T> {
     // SAFETY: as the caller promises.
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
 }
 
 /// Checks that memory can be what it should be: neither NULL nor misaligned.
-fn require<T>(pointer: *const T, argument: &str) -> Outcome {
+fn require<T>(pointer: *const T, argument: &'static str) -> Outcome {
     if pointer.is_null() {
         return Err(Failure::null(argument));
     }
     if !pointer.is_aligned() {
-        let text = format!("{argument} is not aligned to its type");
+        let text = format_args!("{argument} is not aligned to its type");
         return Err(Failure::new(KENTRO_STATUS_INVALID_DATA, text));
     }
     Ok(())
@@ -67,7 +74,11 @@ fn require<T>(pointer: *const T, argument: &str) -> Outcome {
 ///
 /// # Safety
 /// `pointer` is NULL or points to `len` values that live for `'a`.
-unsafe fn borrow_slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> Outcome<&'a [T]> {
+unsafe fn borrow_slice<'a, T>(
+    pointer: *const T,
+    len: usize,
+    argument: &'static str,
+) -> Outcome<&'a [T]> {
     if len == 0 {
         return Ok(&[]);
     }
@@ -84,7 +95,7 @@ unsafe fn borrow_slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> 
 unsafe fn borrow_slice_mut<'a, T>(
     pointer: *mut T,
     len: usize,
-    argument: &str,
+    argument: &'static str,
 ) -> Outcome<&'a mut [T]> {
     if len == 0 {
         return Ok(&mut []);

@@ -1,17 +1,27 @@
 //! The caller's rows, whatever their number type and layout.
 
-use super::guard::guard;
+use super::error::ErrorHandle;
+use super::guard::{catch, guard};
 use super::require;
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
+use crate::owned::boxed;
 use crate::points::{Element, Points, Swapped};
 use half::{bf16, f16};
 use libc::c_void;
 use ndarray::{ArrayView2, Axis, ShapeBuilder};
+use std::fmt;
 
 /// A view of rows that stay the caller's: their memory must outlive the view
 /// and not change while a call uses it. May be shared between threads.
 pub struct PointsHandle {
     pub(super) points: Points<'static>,
+}
+
+impl PointsHandle {
+    /// A handle for C to keep.
+    fn new(points: Points<'static>) -> Outcome<*mut Self> {
+        Ok(Box::into_raw(boxed(PointsHandle { points }, "a view")?))
+    }
 }
 
 /// IEEE 754 binary32, `float`.
@@ -65,8 +75,9 @@ pub unsafe extern "C" fn kentro_points_new(
     col_stride_bytes: isize,
     dtype: i32,
     out_points: *mut *mut PointsHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
-    guard(|| {
+    let make = || {
         require(out_points, "out_points")?;
         let layout = Layout {
             data,
@@ -77,10 +88,12 @@ pub unsafe extern "C" fn kentro_points_new(
         // `out_points` be written.
         unsafe {
             let points = layout.points(dtype)?;
-            out_points.write(Box::into_raw(Box::new(PointsHandle { points })));
+            out_points.write(PointsHandle::new(points)?);
         }
         Ok(())
-    })
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, make) }
 }
 
 /// `kentro_points_new` for float32 rows without gaps: row i, column j is
@@ -91,23 +104,26 @@ pub unsafe extern "C" fn kentro_points_new_f32(
     rows: usize,
     cols: usize,
     out_points: *mut *mut PointsHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
-    guard(|| {
+    let make = || {
         require(out_points, "out_points")?;
         // SAFETY: the caller describes memory that can be read, and lets
         // `out_points` be written.
         unsafe {
             let points = row_major(data, rows, cols)?;
-            out_points.write(Box::into_raw(Box::new(PointsHandle { points })));
+            out_points.write(PointsHandle::new(points)?);
         }
         Ok(())
-    })
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, make) }
 }
 
 /// Frees a view, not the memory it is a view of; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_free(points: *mut PointsHandle) {
-    guard(|| {
+    let _ = catch(|| {
         if !points.is_null() {
             // SAFETY: the view came from `Box::into_raw` and is not used again.
             drop(unsafe { Box::from_raw(points) });
@@ -167,7 +183,9 @@ impl Layout {
                 KENTRO_DTYPE_U32 => self.view::<u32>(),
                 KENTRO_DTYPE_I64 => self.view::<i64>(),
                 KENTRO_DTYPE_U64 => self.view::<u64>(),
-                _ if dtype & SWAPPED == 0 => Err(invalid("unknown dtype")),
+                _ if dtype & SWAPPED == 0 => Err(invalid(format_args!(
+                    "dtype is {dtype}, none of KENTRO_DTYPE_*"
+                ))),
                 _ => match dtype & !SWAPPED {
                     KENTRO_DTYPE_F32 => self.view::<Swapped<f32>>(),
                     KENTRO_DTYPE_F64 => self.view::<Swapped<f64>>(),
@@ -179,7 +197,9 @@ impl Layout {
                     KENTRO_DTYPE_U32 => self.view::<Swapped<u32>>(),
                     KENTRO_DTYPE_I64 => self.view::<Swapped<i64>>(),
                     KENTRO_DTYPE_U64 => self.view::<Swapped<u64>>(),
-                    _ => Err(invalid("no such dtype in swapped byte order")),
+                    other => Err(invalid(format_args!(
+                        "dtype {other} cannot be KENTRO_DTYPE_SWAPPED"
+                    ))),
                 },
             }
         }
@@ -189,7 +209,12 @@ impl Layout {
     /// The described memory holds values of type `T` and can be read for `'a`.
     unsafe fn view<'a, T: Element>(&self) -> Outcome<Points<'a>> {
         let size = size_of::<T>();
-        let overflow = || invalid("the size of the data overflows");
+        let overflow = || {
+            invalid(format_args!(
+                "{} x {} values with these strides overflow",
+                self.shape[0], self.shape[1]
+            ))
+        };
         let values = self.shape[0].checked_mul(self.shape[1]);
         let bytes = values.and_then(|values| values.checked_mul(size));
         if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
@@ -211,7 +236,9 @@ impl Layout {
         for ((&len, &stride), positive) in axes.filter(|((len, _), _)| **len > 1) {
             let step = stride.unsigned_abs();
             if !step.is_multiple_of(size) {
-                return Err(invalid("a stride is no multiple of the size of a number"));
+                return Err(invalid(format_args!(
+                    "a stride is {stride} bytes, no multiple of the {size} of a number"
+                )));
             }
             *positive = step / size;
             let reach = (len - 1).checked_mul(step).ok_or_else(overflow)?;
@@ -237,9 +264,9 @@ impl Layout {
     }
 }
 
-fn invalid(detail: &str) -> Failure {
+fn invalid(detail: impl fmt::Display) -> Failure {
     Failure::new(
         KENTRO_STATUS_INVALID_DATA,
-        format!("Invalid data: {detail}"),
+        format_args!("Invalid data: {detail}"),
     )
 }

@@ -2,9 +2,11 @@
 //! trains once, so nothing invalidates it earlier.
 
 use super::clusters::ClustersHandle;
+use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, State};
 use super::require;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use super::text::Text;
 use crate::error::KMeansError;
 use libc::c_char;
 use std::ptr;
@@ -17,15 +19,16 @@ fn trained<T>(result: Option<T>) -> Outcome<T> {
 /// Writes a result of a model to `out`.
 ///
 /// # Safety
-/// `kmeans` is NULL or a live handle; `out` is NULL or can be written.
+/// `kmeans` and `error` are NULL or live; `out` is NULL or can be written.
 unsafe fn get<T>(
     kmeans: *const KMeansHandle,
     out: *mut T,
+    error: *mut ErrorHandle,
     read: impl FnOnce(&State) -> Outcome<T>,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out, "out")?;
             out.write(read(&handle.state())?);
             Ok(())
@@ -36,16 +39,17 @@ unsafe fn get<T>(
 /// Lends a slice of a model to `out` and `out_len`.
 ///
 /// # Safety
-/// `kmeans` is NULL or a live handle; the outputs are NULL or can be written.
+/// `kmeans` and `error` are NULL or live; the outputs are NULL or can be written.
 unsafe fn lend<T>(
     kmeans: *const KMeansHandle,
     out: *mut *const T,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
     read: impl FnOnce(&State) -> Outcome<Option<&[T]>>,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out, "out")?;
             require(out_len, "out_len")?;
             let state = handle.state();
@@ -64,10 +68,11 @@ pub unsafe extern "C" fn kentro_kmeans_labels(
     kmeans: *const KMeansHandle,
     out: *mut *const u32,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(kmeans, out, out_len, |state| {
+        lend(kmeans, out, out_len, error, |state| {
             Ok(Some(trained(state.model.labels())?))
         })
     }
@@ -80,10 +85,11 @@ pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
     kmeans: *const KMeansHandle,
     out: *mut *const usize,
     out_len: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(kmeans, out, out_len, |state| {
+        lend(kmeans, out, out_len, error, |state| {
             trained(state.model.labels())?;
             Ok(state.model.medoid_indices())
         })
@@ -98,10 +104,11 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
     out: *mut *const f32,
     out_rows: *mut usize,
     out_cols: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out, "out")?;
             require(out_rows, "out_rows")?;
             require(out_cols, "out_cols")?;
@@ -122,10 +129,11 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
 pub unsafe extern "C" fn kentro_kmeans_clusters(
     kmeans: *const KMeansHandle,
     out_clusters: *mut *mut ClustersHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        get(kmeans, out_clusters, |state| {
+        get(kmeans, out_clusters, error, |state| {
             ClustersHandle::new(state.model.clusters()?)
         })
     }
@@ -138,9 +146,10 @@ pub unsafe extern "C" fn kentro_kmeans_clusters(
 pub unsafe extern "C" fn kentro_kmeans_inertia(
     kmeans: *const KMeansHandle,
     out: *mut f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |state| trained(state.model.inertia())) }
+    unsafe { get(kmeans, out, error, |state| trained(state.model.inertia())) }
 }
 
 /// By what fraction of the inertia at most a balanced assignment is dearer than
@@ -150,10 +159,11 @@ pub unsafe extern "C" fn kentro_kmeans_inertia(
 pub unsafe extern "C" fn kentro_kmeans_balance_gap(
     kmeans: *const KMeansHandle,
     out: *mut f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        get(kmeans, out, |state| {
+        get(kmeans, out, error, |state| {
             trained(state.model.labels())?;
             Ok(state.model.balance_gap().unwrap_or(f64::NAN))
         })
@@ -165,9 +175,10 @@ pub unsafe extern "C" fn kentro_kmeans_balance_gap(
 pub unsafe extern "C" fn kentro_kmeans_n_iter(
     kmeans: *const KMeansHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |state| trained(state.model.n_iter())) }
+    unsafe { get(kmeans, out, error, |state| trained(state.model.n_iter())) }
 }
 
 /// Lends a line on how the result was found, where there is more than one way:
@@ -177,14 +188,18 @@ pub unsafe extern "C" fn kentro_kmeans_n_iter(
 pub unsafe extern "C" fn kentro_kmeans_info(
     kmeans: *const KMeansHandle,
     out: *mut *const c_char,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        get(kmeans, out, |state| {
-            trained(state.model.labels())?;
-            Ok(state.info.as_ptr())
+        get(kmeans, out, error, |state| {
+            Ok(trained(state.texts.as_ref())?.info.as_ptr())
         })
     }
+}
+
+fn warnings(state: &State) -> &[Text] {
+    state.texts.as_ref().map_or(&[], |texts| &texts.warnings)
 }
 
 /// The number of warnings that training left; 0 before.
@@ -192,9 +207,10 @@ pub unsafe extern "C" fn kentro_kmeans_info(
 pub unsafe extern "C" fn kentro_kmeans_n_warnings(
     kmeans: *const KMeansHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |state| Ok(state.warnings.len())) }
+    unsafe { get(kmeans, out, error, |state| Ok(warnings(state).len())) }
 }
 
 /// Lends a warning that training left, such as that there are fewer distinct
@@ -204,18 +220,20 @@ pub unsafe extern "C" fn kentro_kmeans_warning(
     kmeans: *const KMeansHandle,
     index: usize,
     out: *mut *const c_char,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        get(kmeans, out, |state| match state.warnings.get(index) {
-            Some(text) => Ok(text.as_ptr()),
-            None => Err(Failure::new(
-                KENTRO_STATUS_INVALID_PARAMETER,
-                format!(
+        get(kmeans, out, error, |state| {
+            let warnings = warnings(state);
+            let text = warnings.get(index).ok_or_else(|| {
+                let text = format_args!(
                     "index is {index}, but there are {} warnings",
-                    state.warnings.len()
-                ),
-            )),
+                    warnings.len()
+                );
+                Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text)
+            })?;
+            Ok(text.as_ptr())
         })
     }
 }

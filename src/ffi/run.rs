@@ -1,12 +1,14 @@
 //! Training and assignment.
 
 use super::clusters::ClustersHandle;
-use super::handle::{KMeansHandle, c_string};
+use super::error::ErrorHandle;
+use super::handle::{KMeansHandle, Texts};
 use super::points::{PointsHandle, row_major};
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
 use super::{borrow, borrow_slice_mut, require};
 use crate::error::Result;
 use crate::model::{KMeans, RunOptions};
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{Event, Observer};
 
@@ -27,10 +29,11 @@ pub unsafe extern "C" fn kentro_kmeans_train(
     kmeans: *mut KMeansHandle,
     points: *const PointsHandle,
     num_threads: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             train(handle, &borrow(points, "points")?.points, num_threads)
         })
     }
@@ -45,10 +48,11 @@ pub unsafe extern "C" fn kentro_kmeans_train_f32(
     rows: usize,
     cols: usize,
     num_threads: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             train(handle, &row_major(data, rows, cols)?, num_threads)
         })
     }
@@ -60,9 +64,7 @@ fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outc
         let mut observer = |event: Event<'_>| callbacks.tell(event);
         let options = options(num_threads, &mut observer);
         state.model.fit(points, options)?;
-        let warnings = state.model.warnings().iter();
-        state.warnings = warnings.map(|text| c_string(text)).collect();
-        state.info = c_string(state.model.info().unwrap_or_default()).into();
+        state.texts = Some(TryArc::new(Texts::of(&state.model)?, "warnings")?);
         Ok(())
     })
 }
@@ -77,10 +79,11 @@ pub unsafe extern "C" fn kentro_kmeans_assign(
     k: usize,
     num_threads: usize,
     out_clusters: *mut *mut ClustersHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out_clusters, "out_clusters")?;
             let points = &borrow(points, "points")?.points;
             out_clusters.write(assign(handle, points, k, num_threads)?);
@@ -100,10 +103,11 @@ pub unsafe extern "C" fn kentro_kmeans_assign_f32(
     k: usize,
     num_threads: usize,
     out_clusters: *mut *mut ClustersHandle,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out_clusters, "out_clusters")?;
             let points = row_major(data, rows, cols)?;
             out_clusters.write(assign(handle, &points, k, num_threads)?);
@@ -139,10 +143,11 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
     num_threads: usize,
     out_labels: *mut u32,
     out_distances: *mut f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
             let outputs = (out_labels, out_distances);
             predict(
@@ -171,10 +176,11 @@ pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     num_threads: usize,
     out_labels: *mut u32,
     out_distances: *mut f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             let points = &row_major(data, rows, cols)?;
             let outputs = (out_labels, out_distances);
             predict(
@@ -205,10 +211,11 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
     num_threads: usize,
     out_labels: *mut u32,
     out_distances: *mut f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
             let outputs = (out_labels, out_distances);
             predict(

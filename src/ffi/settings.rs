@@ -1,11 +1,14 @@
 //! Setting a model up, and reading its settings back.
 
+use super::error::ErrorHandle;
 use super::handle::KMeansHandle;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{borrow_slice, require};
+use crate::allocate;
 use crate::config::{Init, Quality};
 use crate::model::KMeans;
-use ndarray::ArrayView2;
+use ndarray::Array2;
+use std::fmt;
 
 /// First centroids: greedy k-means++ for few clusters, a cheaper sample for many.
 pub const KENTRO_INIT_AUTO: i32 = 0;
@@ -26,14 +29,15 @@ pub const KENTRO_QUALITY_BEST: i32 = 2;
 /// Sets a model up; it stays as it was if the new settings are not valid.
 ///
 /// # Safety
-/// `kmeans` is NULL or a live handle.
+/// `kmeans` and `error` are NULL or live.
 unsafe fn set(
     kmeans: *mut KMeansHandle,
+    error: *mut ErrorHandle,
     with: impl FnOnce(KMeans) -> Outcome<KMeans>,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             handle.change(|state| {
                 state.model = with(state.model.clone())?;
                 Ok(state.model.validate()?)
@@ -45,15 +49,16 @@ unsafe fn set(
 /// Writes a setting of a model to `out`.
 ///
 /// # Safety
-/// `kmeans` is NULL or a live handle; `out` is NULL or can be written.
+/// `kmeans` and `error` are NULL or live; `out` is NULL or can be written.
 unsafe fn get<T>(
     kmeans: *const KMeansHandle,
     out: *mut T,
+    error: *mut ErrorHandle,
     read: impl FnOnce(&KMeans) -> T,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        KMeansHandle::call(kmeans, |handle| {
+        KMeansHandle::call(kmeans, error, |handle| {
             require(out, "out")?;
             out.write(read(&handle.state().model));
             Ok(())
@@ -65,11 +70,11 @@ fn flag(value: i32, name: &str) -> Outcome<bool> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(invalid(format!("{name} must be 0 or 1, got {value}"))),
+        _ => Err(invalid(format_args!("{name} must be 0 or 1, got {value}"))),
     }
 }
 
-fn invalid(detail: String) -> Failure {
+fn invalid(detail: impl fmt::Display) -> Failure {
     Failure::new(KENTRO_STATUS_INVALID_PARAMETER, detail)
 }
 
@@ -78,9 +83,10 @@ fn invalid(detail: String) -> Failure {
 pub unsafe extern "C" fn kentro_kmeans_set_iterations(
     kmeans: *mut KMeansHandle,
     iterations: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, |model| Ok(model.with_iterations(iterations))) }
+    unsafe { set(kmeans, error, |model| Ok(model.with_iterations(iterations))) }
 }
 
 /// 1: Euclidean distance; 0, the default: cosine similarity.
@@ -88,10 +94,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_iterations(
 pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
     kmeans: *mut KMeansHandle,
     euclidean: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_euclidean(flag(euclidean, "euclidean")?));
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
@@ -100,10 +107,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
 pub unsafe extern "C" fn kentro_kmeans_set_balanced(
     kmeans: *mut KMeansHandle,
     balanced: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_balanced(flag(balanced, "balanced")?));
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// The largest difference of cluster sizes when balanced, at least 1;
@@ -112,10 +120,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_balanced(
 pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
     kmeans: *mut KMeansHandle,
     max_balance_diff: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_max_balance_diff(max_balance_diff));
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// 1: a line an iteration goes to the log callback or, without one, to
@@ -124,10 +133,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
 pub unsafe extern "C" fn kentro_kmeans_set_verbose(
     kmeans: *mut KMeansHandle,
     verbose: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_verbose(flag(verbose, "verbose")?));
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// 1: K-medoids, whose centres are rows of the data; default 0.
@@ -135,10 +145,11 @@ pub unsafe extern "C" fn kentro_kmeans_set_verbose(
 pub unsafe extern "C" fn kentro_kmeans_set_use_medoids(
     kmeans: *mut KMeansHandle,
     use_medoids: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_use_medoids(flag(use_medoids, "use_medoids")?));
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// The seed of every random choice; default 0. The same seed, data and
@@ -147,9 +158,10 @@ pub unsafe extern "C" fn kentro_kmeans_set_use_medoids(
 pub unsafe extern "C" fn kentro_kmeans_set_seed(
     kmeans: *mut KMeansHandle,
     seed: u64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, |model| Ok(model.with_seed(seed))) }
+    unsafe { set(kmeans, error, |model| Ok(model.with_seed(seed))) }
 }
 
 /// Stops when an iteration lowers the inertia by less than this fraction; at
@@ -158,9 +170,10 @@ pub unsafe extern "C" fn kentro_kmeans_set_seed(
 pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
     kmeans: *mut KMeansHandle,
     tolerance: f64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, |model| Ok(model.with_tolerance(tolerance))) }
+    unsafe { set(kmeans, error, |model| Ok(model.with_tolerance(tolerance))) }
 }
 
 /// Where the first centroids come from, one of `KENTRO_INIT_*`; default
@@ -169,6 +182,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
 pub unsafe extern "C" fn kentro_kmeans_set_init(
     kmeans: *mut KMeansHandle,
     init: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| {
         Ok(model.with_init(match init {
@@ -177,14 +191,14 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
             KENTRO_INIT_KMEANS_PARALLEL => Init::KMeansParallel,
             KENTRO_INIT_RANDOM => Init::Random,
             _ => {
-                return Err(invalid(format!(
+                return Err(invalid(format_args!(
                     "init must be one of KENTRO_INIT_*, got {init}"
                 )));
             }
         }))
     };
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// Starts from these centroids, `rows` (the number of clusters) x `cols`,
@@ -195,25 +209,24 @@ pub unsafe extern "C" fn kentro_kmeans_set_init_centroids(
     centroids: *const f32,
     rows: usize,
     cols: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
-    let with = |model: KMeans| {
-        let overflow = || invalid(format!("init of {rows} x {cols} values is too large"));
+    let with = |mut model: KMeans| {
+        model.check_init_rows(rows)?; // before anything is read: it may be a mistake
+        let overflow = || invalid(format_args!("init of {rows} x {cols} values is too large"));
         let len = rows
             .checked_mul(cols)
             .filter(|&len| len <= isize::MAX as usize / size_of::<f32>())
             .ok_or_else(overflow)?;
         // SAFETY: as the caller promises.
         let values = unsafe { borrow_slice(centroids, len, "centroids") }?;
-        if rows != model.n_clusters() {
-            // Before anything is copied: `rows` may be a mistake.
-            let empty = ndarray::Array2::zeros((rows, 0));
-            model.clone().with_init(Init::Centroids(empty)).validate()?;
-        }
-        let view = ArrayView2::from_shape((rows, cols), values).map_err(|_| overflow())?;
-        Ok(model.with_init(Init::Centroids(view.to_owned())))
+        let copy = allocate::copy(values, "init")?;
+        let array = Array2::from_shape_vec((rows, cols), copy).map_err(|_| overflow())?;
+        model.set_init(Init::Centroids(array))?;
+        Ok(model)
     };
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// Runs from this many starts and keeps the best, at least 1; default 1.
@@ -221,9 +234,10 @@ pub unsafe extern "C" fn kentro_kmeans_set_init_centroids(
 pub unsafe extern "C" fn kentro_kmeans_set_n_init(
     kmeans: *mut KMeansHandle,
     n_init: usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, |model| Ok(model.with_n_init(n_init))) }
+    unsafe { set(kmeans, error, |model| Ok(model.with_n_init(n_init))) }
 }
 
 /// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
@@ -233,6 +247,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_n_init(
 pub unsafe extern "C" fn kentro_kmeans_set_quality(
     kmeans: *mut KMeansHandle,
     quality: i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| {
         Ok(model.with_quality(match quality {
@@ -240,13 +255,14 @@ pub unsafe extern "C" fn kentro_kmeans_set_quality(
             KENTRO_QUALITY_DEFAULT => Quality::Default,
             KENTRO_QUALITY_BEST => Quality::Best,
             _ => {
-                let text = format!("quality must be one of KENTRO_QUALITY_*, got {quality}");
-                return Err(invalid(text));
+                return Err(invalid(format_args!(
+                    "quality must be one of KENTRO_QUALITY_*, got {quality}"
+                )));
             }
         }))
     };
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, with) }
+    unsafe { set(kmeans, error, with) }
 }
 
 /// Bytes that training may use beside the data; default: the smaller of 2 GB
@@ -255,9 +271,10 @@ pub unsafe extern "C" fn kentro_kmeans_set_quality(
 pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
     kmeans: *mut KMeansHandle,
     bytes: u64,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { set(kmeans, |model| Ok(model.with_memory_limit(bytes))) }
+    unsafe { set(kmeans, error, |model| Ok(model.with_memory_limit(bytes))) }
 }
 
 /// The number of clusters.
@@ -265,9 +282,10 @@ pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
 pub unsafe extern "C" fn kentro_kmeans_n_clusters(
     kmeans: *const KMeansHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, KMeans::n_clusters) }
+    unsafe { get(kmeans, out, error, KMeans::n_clusters) }
 }
 
 /// Iterations at most.
@@ -275,9 +293,10 @@ pub unsafe extern "C" fn kentro_kmeans_n_clusters(
 pub unsafe extern "C" fn kentro_kmeans_iterations(
     kmeans: *const KMeansHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, KMeans::iterations) }
+    unsafe { get(kmeans, out, error, KMeans::iterations) }
 }
 
 /// The largest difference of cluster sizes when balanced.
@@ -285,9 +304,10 @@ pub unsafe extern "C" fn kentro_kmeans_iterations(
 pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
     kmeans: *const KMeansHandle,
     out: *mut usize,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, KMeans::max_balance_diff) }
+    unsafe { get(kmeans, out, error, KMeans::max_balance_diff) }
 }
 
 /// 1 if the distance is Euclidean, 0 if it is cosine.
@@ -295,9 +315,10 @@ pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
 pub unsafe extern "C" fn kentro_kmeans_is_euclidean(
     kmeans: *const KMeansHandle,
     out: *mut i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |model| model.is_euclidean().into()) }
+    unsafe { get(kmeans, out, error, |model| model.is_euclidean().into()) }
 }
 
 /// 1 if cluster sizes are balanced, else 0.
@@ -305,9 +326,10 @@ pub unsafe extern "C" fn kentro_kmeans_is_euclidean(
 pub unsafe extern "C" fn kentro_kmeans_is_balanced(
     kmeans: *const KMeansHandle,
     out: *mut i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |model| model.is_balanced().into()) }
+    unsafe { get(kmeans, out, error, |model| model.is_balanced().into()) }
 }
 
 /// 1 if the centres are medoids, else 0.
@@ -315,9 +337,10 @@ pub unsafe extern "C" fn kentro_kmeans_is_balanced(
 pub unsafe extern "C" fn kentro_kmeans_is_use_medoids(
     kmeans: *const KMeansHandle,
     out: *mut i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |model| model.is_use_medoids().into()) }
+    unsafe { get(kmeans, out, error, |model| model.is_use_medoids().into()) }
 }
 
 /// 1 if the model is verbose, else 0.
@@ -325,9 +348,10 @@ pub unsafe extern "C" fn kentro_kmeans_is_use_medoids(
 pub unsafe extern "C" fn kentro_kmeans_is_verbose(
     kmeans: *const KMeansHandle,
     out: *mut i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |model| model.is_verbose().into()) }
+    unsafe { get(kmeans, out, error, |model| model.is_verbose().into()) }
 }
 
 /// 1 if the model is trained, else 0.
@@ -335,7 +359,8 @@ pub unsafe extern "C" fn kentro_kmeans_is_verbose(
 pub unsafe extern "C" fn kentro_kmeans_is_trained(
     kmeans: *const KMeansHandle,
     out: *mut i32,
+    error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, |model| model.is_trained().into()) }
+    unsafe { get(kmeans, out, error, |model| model.is_trained().into()) }
 }

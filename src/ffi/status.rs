@@ -1,8 +1,10 @@
 //! What every function returns.
 
+use crate::allocate;
 use crate::error::KMeansError;
 use libc::c_char;
 use std::ffi::CStr;
+use std::fmt;
 
 /// What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
 pub type StatusCode = i32;
@@ -40,7 +42,7 @@ pub const KENTRO_STATUS_INTERNAL: StatusCode = 13;
 pub const KENTRO_STATUS_BUSY: StatusCode = 14;
 
 /// A short text for a status: static, never NULL, never to be freed. What
-/// went wrong in detail is told by `kentro_kmeans_error`.
+/// went wrong in detail is kept by the `kentro_error` of the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn kentro_status_message(status: i32) -> *const c_char {
     message(status).as_ptr()
@@ -69,46 +71,85 @@ pub(super) fn message(status: StatusCode) -> &'static CStr {
     }
 }
 
-/// Why a call failed: a status and, for the handle, the detail.
+/// Why a call failed; as text, what to tell the caller.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub status: StatusCode,
-    pub detail: String,
+pub(super) enum Failure {
+    Core(KMeansError),
+    /// The text is "" where the one of the status must do.
+    Own {
+        status: StatusCode,
+        text: String,
+    },
 }
 
 impl Failure {
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Failure {
-            status,
-            detail: detail.into(),
+    pub fn new(status: StatusCode, text: impl fmt::Display) -> Self {
+        let text = allocate::text(text);
+        Failure::Own { status, text }
+    }
+
+    pub fn null(argument: &'static str) -> Self {
+        Failure::new(
+            KENTRO_STATUS_NULL_POINTER,
+            format_args!("{argument} is NULL"),
+        )
+    }
+
+    pub fn core(&self) -> Option<&KMeansError> {
+        match self {
+            Failure::Core(error) => Some(error),
+            Failure::Own { .. } => None,
         }
     }
 
-    pub fn null(argument: &str) -> Self {
-        Failure::new(KENTRO_STATUS_NULL_POINTER, format!("{argument} is NULL"))
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Failure::Own { status, .. } => *status,
+            Failure::Core(error) => match error {
+                KMeansError::InvalidParameter(_) | KMeansError::InitNotFinite { .. } => {
+                    KENTRO_STATUS_INVALID_PARAMETER
+                }
+                KMeansError::AlreadyTrained => KENTRO_STATUS_ALREADY_TRAINED,
+                KMeansError::NotTrained => KENTRO_STATUS_NOT_TRAINED,
+                KMeansError::InsufficientPoints(..) => KENTRO_STATUS_INSUFFICIENT_POINTS,
+                KMeansError::DimensionMismatch { .. } => KENTRO_STATUS_DIMENSION_MISMATCH,
+                KMeansError::InvalidData(_) => KENTRO_STATUS_INVALID_DATA,
+                KMeansError::NotFinite { .. } => KENTRO_STATUS_NOT_FINITE,
+                KMeansError::OutOfMemory { .. } => KENTRO_STATUS_OUT_OF_MEMORY,
+                KMeansError::Cancelled => KENTRO_STATUS_CANCELLED,
+                KMeansError::Threads { .. } => KENTRO_STATUS_THREADS,
+            },
+        }
     }
+}
 
-    pub fn internal() -> Self {
-        let text = message(KENTRO_STATUS_INTERNAL).to_string_lossy();
-        Failure::new(KENTRO_STATUS_INTERNAL, text)
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Memory for the text could not be had.
+            Failure::Core(KMeansError::InvalidParameter(text) | KMeansError::InvalidData(text))
+            | Failure::Own { text, .. }
+                if text.is_empty() =>
+            {
+                f.write_str(message(self.status()).to_str().unwrap_or_default())
+            }
+            Failure::Core(error) => error.fmt(f),
+            Failure::Own { text, .. } => f.write_str(text),
+        }
     }
 }
 
 impl From<KMeansError> for Failure {
     fn from(error: KMeansError) -> Self {
-        let status = match error {
-            KMeansError::InvalidParameter(_) => KENTRO_STATUS_INVALID_PARAMETER,
-            KMeansError::AlreadyTrained => KENTRO_STATUS_ALREADY_TRAINED,
-            KMeansError::NotTrained => KENTRO_STATUS_NOT_TRAINED,
-            KMeansError::InsufficientPoints(..) => KENTRO_STATUS_INSUFFICIENT_POINTS,
-            KMeansError::DimensionMismatch { .. } => KENTRO_STATUS_DIMENSION_MISMATCH,
-            KMeansError::InvalidData(_) => KENTRO_STATUS_INVALID_DATA,
-            KMeansError::NotFinite { .. } => KENTRO_STATUS_NOT_FINITE,
-            KMeansError::OutOfMemory { .. } => KENTRO_STATUS_OUT_OF_MEMORY,
-            KMeansError::Cancelled => KENTRO_STATUS_CANCELLED,
-            KMeansError::Threads { .. } => KENTRO_STATUS_THREADS,
-        };
-        Failure::new(status, error.to_string())
+        Failure::Core(error)
+    }
+}
+
+/// A failure of which its status says everything.
+impl From<StatusCode> for Failure {
+    fn from(status: StatusCode) -> Self {
+        let text = String::new();
+        Failure::Own { status, text }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::{Config, Init};
 use crate::fit::Fit;
 use crate::metric::Metric;
 use crate::nearest::{Row, Shared};
+use crate::owned::TryArc;
 use crate::partition::Partition;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -37,7 +38,7 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
     Config {
         metric,
         iterations,
-        init: Init::Centroids(init.clone()),
+        init: Some(TryArc::new(Init::Centroids(init.clone()), "init").unwrap()),
         ..Config::new(init.nrows())
     }
 }
@@ -79,7 +80,7 @@ fn assign(data: &Array2<f32>, centroids: &Array2<f64>, metric: Metric) -> (Vec<u
 /// The centroids that float64 Lloyd reaches, as float32 values, and the
 /// inertia before every update.
 fn plain_lloyd(data: &Array2<f32>, config: &Config) -> (Array2<f64>, Vec<f64>) {
-    let Init::Centroids(init) = &config.init else {
+    let Init::Centroids(init) = config.init() else {
         unreachable!()
     };
     let mut centroids = init.mapv(f64::from);

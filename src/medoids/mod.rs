@@ -37,7 +37,7 @@ pub(crate) fn fit(
     let points = nearest.points();
     let rows = points.rows();
     let mut rng = Rng::new(config.seed);
-    let given = match &config.init {
+    let given = match config.init() {
         Init::Centroids(centroids) => start::rows_near(points, config.metric, centroids, threads)?,
         _ => Vec::new(),
     };
@@ -63,7 +63,7 @@ pub(crate) fn fit(
     };
     let mut best: Option<Search> = None;
     for _ in 0..starts(config) {
-        let named = match config.init {
+        let named = match config.init() {
             Init::Centroids(_) if is_whole => given.clone(),
             Init::Centroids(_) => (0..given.len()).collect(),
             Init::Random => rng.distinct(config.n_clusters, sample.points),
@@ -107,7 +107,7 @@ fn describe(sample: &Sample, rows: usize, is_whole: bool) -> String {
 
 /// Runs worth making: given medoids lead to the same end every time.
 fn starts(config: &Config) -> usize {
-    match config.init {
+    match config.init() {
         Init::Centroids(_) => 1,
         _ => config.n_init,
     }

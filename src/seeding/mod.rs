@@ -36,7 +36,7 @@ pub(crate) fn draw(
 ) -> Result<Vec<f32>> {
     let (points, metric) = (nearest.points(), nearest.metric());
     let count = config.n_clusters;
-    let mut picked = match &config.init {
+    let mut picked = match config.init() {
         Init::Centroids(given) => {
             let mut centroids = given.iter().copied().collect::<Vec<f32>>();
             for centroid in centroids.chunks_exact_mut(points.cols()) {

@@ -73,7 +73,7 @@ static float *noise(void)
 static void check_untrained(const kentro_kmeans *kmeans)
 {
     int32_t trained = -1;
-    OK(kentro_kmeans_is_trained(kmeans, &trained));
+    OK(kentro_kmeans_is_trained(kmeans, &trained, test_error));
     CHECK(trained == 0);
 }
 
@@ -83,11 +83,11 @@ static void progress_is_told_of_every_iteration(void)
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     record seen = new_record(kmeans);
     size_t n_iter = 0;
-    OK(kentro_kmeans_set_iterations(kmeans, 10));
-    OK(kentro_kmeans_set_progress(kmeans, progress, &seen));
-    OK(kentro_kmeans_set_poll(kmeans, poll_, &seen));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS));
-    OK(kentro_kmeans_n_iter(kmeans, &n_iter));
+    OK(kentro_kmeans_set_iterations(kmeans, 10, test_error));
+    OK(kentro_kmeans_set_progress(kmeans, progress, &seen, test_error));
+    OK(kentro_kmeans_set_poll(kmeans, poll_, &seen, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, test_error));
+    OK(kentro_kmeans_n_iter(kmeans, &n_iter, test_error));
     CHECK(seen.iterations == n_iter && n_iter == 10);
     CHECK(!seen.wrong_thread && !seen.out_of_order && seen.last_inertia > 0);
     kentro_kmeans_free(kmeans);
@@ -103,15 +103,15 @@ static void progress_cancels_and_the_model_stays_usable(void)
         kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
         record seen = new_record(kmeans);
         seen.cancel_iteration = 2;
-        OK(kentro_kmeans_set_progress(kmeans, progress, &seen));
+        OK(kentro_kmeans_set_progress(kmeans, progress, &seen, test_error));
         STATUS(KENTRO_STATUS_CANCELLED,
-               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i]));
+               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], test_error));
         CHECK(seen.iterations == 2 && !seen.wrong_thread);
-        CHECK(strstr(kentro_kmeans_error(kmeans), "Cancelled") != NULL);
+        CHECK(strstr(kentro_error_message(test_error), "Cancelled") != NULL);
         check_untrained(kmeans);
-        OK(kentro_kmeans_set_progress(kmeans, NULL, NULL));
-        OK(kentro_kmeans_set_iterations(kmeans, 2));
-        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i]));
+        OK(kentro_kmeans_set_progress(kmeans, NULL, NULL, test_error));
+        OK(kentro_kmeans_set_iterations(kmeans, 2, test_error));
+        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], test_error));
         CHECK(seen.iterations == 2);
         kentro_kmeans_free(kmeans);
     }
@@ -127,10 +127,10 @@ static void poll_cancels(void)
         kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
         record seen = new_record(kmeans);
         seen.cancel_poll = 1;
-        OK(kentro_kmeans_set_iterations(kmeans, 100000));
-        OK(kentro_kmeans_set_poll(kmeans, poll_, &seen));
+        OK(kentro_kmeans_set_iterations(kmeans, 100000, test_error));
+        OK(kentro_kmeans_set_poll(kmeans, poll_, &seen, test_error));
         STATUS(KENTRO_STATUS_CANCELLED,
-               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i]));
+               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], test_error));
         CHECK(seen.polls == 1 && !seen.wrong_thread);
         check_untrained(kmeans);
         kentro_kmeans_free(kmeans);
@@ -143,10 +143,10 @@ static void log_gets_a_line_an_iteration(void)
     float *data = noise();
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     record seen = new_record(kmeans);
-    OK(kentro_kmeans_set_verbose(kmeans, 1));
-    OK(kentro_kmeans_set_iterations(kmeans, 3));
-    OK(kentro_kmeans_set_log(kmeans, log_, &seen));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
+    OK(kentro_kmeans_set_verbose(kmeans, 1, test_error));
+    OK(kentro_kmeans_set_iterations(kmeans, 3, test_error));
+    OK(kentro_kmeans_set_log(kmeans, log_, &seen, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
     CHECK(seen.infos >= 3 && seen.warnings == 0 && !seen.wrong_thread);
     CHECK(strstr(seen.text, "iteration 1: inertia ") == seen.text);
     CHECK(strchr(seen.text, '\n') == NULL);
@@ -159,8 +159,8 @@ static void log_gets_warnings(void)
     const float data[] = {1, 2, 1, 2, 1, 2};
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     record seen = new_record(kmeans);
-    OK(kentro_kmeans_set_log(kmeans, log_, &seen));
-    OK(kentro_kmeans_train_f32(kmeans, data, 3, 2, 1));
+    OK(kentro_kmeans_set_log(kmeans, log_, &seen, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, 3, 2, 1, test_error));
     CHECK(seen.warnings == 1 && seen.infos == 0);
     CHECK(strstr(seen.text, "1 of 2 clusters are empty") != NULL);
     kentro_kmeans_free(kmeans);
@@ -178,7 +178,7 @@ static void capture_stdout(kentro_kmeans *kmeans, char *text, size_t size)
         fprintf(stderr, "cannot redirect standard output\n");
         exit(2);
     }
-    OK(kentro_kmeans_train_f32(kmeans, data, 100, 2, 1));
+    OK(kentro_kmeans_train_f32(kmeans, data, 100, 2, 1, test_error));
     fflush(stdout);
     dup2(saved, 1);
     close(saved);
@@ -194,10 +194,10 @@ static void verbose_lines_go_to_standard_output_without_a_log(void)
     char text[4096];
     kentro_kmeans *loud = new_kmeans(2, 1), *quiet = new_kmeans(2, 1), *logged = NULL;
     record seen = new_record(NULL);
-    OK(kentro_kmeans_set_verbose(loud, 1));
-    OK(kentro_kmeans_clone(loud, &logged));
-    OK(kentro_kmeans_set_progress(loud, progress, &seen)); /* makes no difference */
-    OK(kentro_kmeans_set_log(logged, log_, &seen));
+    OK(kentro_kmeans_set_verbose(loud, 1, test_error));
+    OK(kentro_kmeans_clone(loud, &logged, test_error));
+    OK(kentro_kmeans_set_progress(loud, progress, &seen, test_error)); /* makes no difference */
+    OK(kentro_kmeans_set_log(logged, log_, &seen, test_error));
     capture_stdout(loud, text, sizeof text);
     CHECK(strstr(text, "iteration 1: inertia ") != NULL);
     CHECK(seen.infos == 0);
@@ -219,15 +219,15 @@ static int32_t meddle(size_t iteration, double inertia, size_t changed, double s
     kentro_kmeans *copy = NULL;
     (void)iteration, (void)inertia, (void)changed, (void)seconds;
     /* Reading is fine; the model is as before the call. */
-    OK(kentro_kmeans_n_clusters(to->kmeans, &n_clusters));
+    OK(kentro_kmeans_n_clusters(to->kmeans, &n_clusters, test_error));
     CHECK(n_clusters == 2);
     check_untrained(to->kmeans);
-    OK(kentro_kmeans_clone(to->kmeans, &copy));
+    OK(kentro_kmeans_clone(to->kmeans, &copy, test_error));
     kentro_kmeans_free(copy);
     /* Changing is not. */
-    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_set_seed(to->kmeans, 1));
-    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_set_progress(to->kmeans, NULL, NULL));
-    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_train_f32(to->kmeans, data, 2, 1, 1));
+    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_set_seed(to->kmeans, 1, test_error));
+    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_set_progress(to->kmeans, NULL, NULL, test_error));
+    STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_train_f32(to->kmeans, data, 2, 1, 1, test_error));
     to->iterations++;
     return 0;
 }
@@ -237,10 +237,10 @@ static void callbacks_may_read_their_handle_only(void)
     const float data[] = {0, 1, 10, 11};
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     record seen = new_record(kmeans);
-    OK(kentro_kmeans_set_progress(kmeans, meddle, &seen));
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1));
+    OK(kentro_kmeans_set_progress(kmeans, meddle, &seen, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, test_error));
     CHECK(seen.iterations > 0);
-    OK(kentro_kmeans_set_seed(kmeans, 1));
+    OK(kentro_kmeans_set_seed(kmeans, 1, test_error));
     kentro_kmeans_free(kmeans);
 }
 
@@ -250,7 +250,7 @@ static int32_t train_another(size_t iteration, double inertia, size_t changed, d
     const float data[] = {0, 1, 10, 11};
     kentro_kmeans *other = new_kmeans(2, 1);
     (void)iteration, (void)inertia, (void)changed, (void)seconds;
-    OK(kentro_kmeans_train_f32(other, data, 4, 1, 1));
+    OK(kentro_kmeans_train_f32(other, data, 4, 1, 1, test_error));
     kentro_kmeans_free(other);
     ++*(int *)user_data;
     return 0;
@@ -261,8 +261,8 @@ static void callbacks_may_use_other_handles(void)
     const float data[] = {0, 1, 10, 11};
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     int calls = 0;
-    OK(kentro_kmeans_set_progress(kmeans, train_another, &calls));
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1));
+    OK(kentro_kmeans_set_progress(kmeans, train_another, &calls, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, test_error));
     CHECK(calls > 0);
     kentro_kmeans_free(kmeans);
 }
@@ -272,12 +272,12 @@ static void clones_copy_callbacks(void)
     const float data[] = {0, 1, 10, 11};
     kentro_kmeans *kmeans = new_kmeans(2, 1), *copy = NULL;
     record seen = new_record(kmeans);
-    OK(kentro_kmeans_set_progress(kmeans, progress, &seen));
-    OK(kentro_kmeans_clone(kmeans, &copy));
-    OK(kentro_kmeans_set_progress(kmeans, NULL, NULL));
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1));
+    OK(kentro_kmeans_set_progress(kmeans, progress, &seen, test_error));
+    OK(kentro_kmeans_clone(kmeans, &copy, test_error));
+    OK(kentro_kmeans_set_progress(kmeans, NULL, NULL, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, test_error));
     CHECK(seen.iterations == 0);
-    OK(kentro_kmeans_train_f32(copy, data, 4, 1, 1));
+    OK(kentro_kmeans_train_f32(copy, data, 4, 1, 1, test_error));
     CHECK(seen.iterations > 0);
     kentro_kmeans_free(kmeans);
     kentro_kmeans_free(copy);

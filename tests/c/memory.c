@@ -12,7 +12,7 @@ static const size_t rows = 100u << 20; /* of one number, all at the same place *
 static kentro_points *new_points(void)
 {
     kentro_points *points = NULL;
-    OK(kentro_points_new(&number, rows, 1, 0, 1, KENTRO_DTYPE_U8, &points));
+    OK(kentro_points_new(&number, rows, 1, 0, 1, KENTRO_DTYPE_U8, &points, test_error));
     return points;
 }
 
@@ -24,11 +24,11 @@ static void training_is_an_error_and_not_the_end(void)
         for (medoids = 0; medoids <= 1; medoids++) {
             kentro_points *points = new_points();
             kentro_kmeans *kmeans = new_kmeans(2, 1);
-            OK(kentro_kmeans_set_balanced(kmeans, balanced));
-            OK(kentro_kmeans_set_use_medoids(kmeans, medoids));
-            STATUS(KENTRO_STATUS_OUT_OF_MEMORY, kentro_kmeans_train(kmeans, points, 1));
-            CHECK(strstr(kentro_kmeans_error(kmeans), "Out of memory: ") != NULL);
-            OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1));
+            OK(kentro_kmeans_set_balanced(kmeans, balanced, test_error));
+            OK(kentro_kmeans_set_use_medoids(kmeans, medoids, test_error));
+            STATUS(KENTRO_STATUS_OUT_OF_MEMORY, kentro_kmeans_train(kmeans, points, 1, test_error));
+            CHECK(strstr(kentro_error_message(test_error), "Out of memory: ") != NULL);
+            OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1, test_error));
             kentro_points_free(points);
             kentro_kmeans_free(kmeans);
         }
@@ -40,9 +40,9 @@ static void assigning_is_an_error_and_not_the_end(void)
     kentro_points *points = new_points();
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     kentro_clusters *clusters = NULL;
-    OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1));
+    OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1, test_error));
     STATUS(KENTRO_STATUS_OUT_OF_MEMORY,
-           kentro_kmeans_assign(kmeans, points, 1, 1, &clusters));
+           kentro_kmeans_assign(kmeans, points, 1, 1, &clusters, test_error));
     CHECK(clusters == NULL);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);

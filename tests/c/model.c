@@ -29,7 +29,7 @@ static uint32_t nearest(const kentro_kmeans *kmeans, const float *row, double *o
     size_t rows = 0, cols = 0, i;
     uint32_t best = 0;
     *out_distance = INFINITY;
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     for (i = 0; i < rows; i++) {
         double distance = squared_distance(row, centroids + i * cols, cols);
         if (distance < *out_distance) {
@@ -44,7 +44,7 @@ static kentro_kmeans *trained(const float *data, size_t rows, size_t cols,
                               size_t n_clusters, int32_t euclidean)
 {
     kentro_kmeans *kmeans = new_kmeans(n_clusters, euclidean);
-    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1));
+    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1, test_error));
     return kmeans;
 }
 
@@ -54,13 +54,13 @@ static void check_partition(const kentro_clusters *clusters, size_t n, size_t n_
     const size_t *offsets = NULL, *all = NULL, *members = NULL;
     size_t offsets_len = 0, all_len = 0, len = 0, found = 0, i, j;
     unsigned char *seen = allocate(n, 1);
-    OK(kentro_clusters_n_clusters(clusters, &found));
-    OK(kentro_clusters_offsets(clusters, &offsets, &offsets_len));
-    OK(kentro_clusters_all_members(clusters, &all, &all_len));
+    OK(kentro_clusters_n_clusters(clusters, &found, test_error));
+    OK(kentro_clusters_offsets(clusters, &offsets, &offsets_len, test_error));
+    OK(kentro_clusters_all_members(clusters, &all, &all_len, test_error));
     CHECK(found == n_clusters && offsets_len == n_clusters + 1 && all_len == n);
     CHECK(offsets[0] == 0 && offsets[n_clusters] == n);
     for (j = 0; j < n_clusters; j++) {
-        OK(kentro_clusters_members(clusters, j, &members, &len));
+        OK(kentro_clusters_members(clusters, j, &members, &len, test_error));
         CHECK(members == all + offsets[j] && len == offsets[j + 1] - offsets[j]);
         for (i = 0; i < len; i++) {
             CHECK(i == 0 || members[i - 1] < members[i]);
@@ -75,12 +75,12 @@ static int same_clusters(const kentro_clusters *a, const kentro_clusters *b)
 {
     const size_t *x = NULL, *y = NULL;
     size_t m = 0, n = 0;
-    OK(kentro_clusters_offsets(a, &x, &m));
-    OK(kentro_clusters_offsets(b, &y, &n));
+    OK(kentro_clusters_offsets(a, &x, &m, test_error));
+    OK(kentro_clusters_offsets(b, &y, &n, test_error));
     if (m != n || memcmp(x, y, m * sizeof *x) != 0)
         return 0;
-    OK(kentro_clusters_all_members(a, &x, &m));
-    OK(kentro_clusters_all_members(b, &y, &n));
+    OK(kentro_clusters_all_members(a, &x, &m, test_error));
+    OK(kentro_clusters_all_members(b, &y, &n, test_error));
     return m == n && memcmp(x, y, m * sizeof *x) == 0;
 }
 
@@ -93,18 +93,18 @@ static void finds_separate_blobs(void)
     size_t len = 0, i, n_iter = 0;
     double inertia = 0, sum = 0, distance;
 
-    OK(kentro_kmeans_labels(kmeans, &labels, &len));
+    OK(kentro_kmeans_labels(kmeans, &labels, &len, test_error));
     CHECK(len == ROWS);
     for (i = 0; i < ROWS; i++) {
         CHECK(labels[i] == labels[i % CLUSTERS]);
         CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
         sum += distance;
     }
-    OK(kentro_kmeans_inertia(kmeans, &inertia));
+    OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
     CHECK(fabs(inertia - sum) <= 1e-9 * sum);
-    OK(kentro_kmeans_n_iter(kmeans, &n_iter));
+    OK(kentro_kmeans_n_iter(kmeans, &n_iter, test_error));
     CHECK(n_iter >= 1 && n_iter < 25); /* stops when nothing changes */
-    OK(kentro_kmeans_clusters(kmeans, &clusters));
+    OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     check_partition(clusters, ROWS, CLUSTERS);
     kentro_clusters_free(clusters);
     kentro_kmeans_free(kmeans);
@@ -118,8 +118,8 @@ static void assigning_the_training_data_gives_its_partition(void)
     for (euclidean = 0; euclidean <= 1; euclidean++) {
         kentro_kmeans *kmeans = trained(data, ROWS, COLS, 7, euclidean);
         kentro_clusters *clusters = NULL, *assigned = NULL;
-        OK(kentro_kmeans_clusters(kmeans, &clusters));
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, &assigned));
+        OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, &assigned, test_error));
         check_partition(assigned, ROWS, 7);
         CHECK(same_clusters(clusters, assigned));
         kentro_clusters_free(clusters);
@@ -139,11 +139,11 @@ static void assigns_to_several_clusters(void)
     for (i = 0; i < 4; i++) {
         kentro_clusters *clusters = NULL;
         size_t per_point = ks[i] < CLUSTERS ? ks[i] : CLUSTERS;
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, &clusters));
-        OK(kentro_clusters_all_members(clusters, &members, &len));
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, &clusters, test_error));
+        OK(kentro_clusters_all_members(clusters, &members, &len, test_error));
         CHECK(len == ROWS * per_point);
         for (j = 0; per_point == CLUSTERS && j < CLUSTERS; j++) {
-            OK(kentro_clusters_members(clusters, j, &members, &len));
+            OK(kentro_clusters_members(clusters, j, &members, &len, test_error));
             CHECK(len == ROWS && members[0] == 0 && members[ROWS - 1] == ROWS - 1);
         }
         kentro_clusters_free(clusters);
@@ -157,9 +157,9 @@ static void assigns_no_points(void)
     float *data = blobs(ROWS, COLS, CLUSTERS);
     kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
     kentro_clusters *clusters = NULL;
-    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, &clusters));
+    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, &clusters, test_error));
     check_partition(clusters, 0, CLUSTERS);
-    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL));
+    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL, test_error));
     kentro_clusters_free(clusters);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -175,14 +175,14 @@ static void predicts_into_the_callers_buffers(void)
     size_t i, j;
 
     labels[ROWS] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, labels, NULL));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, labels, NULL, test_error));
     CHECK(labels[ROWS] == 77);
     for (i = 0; i < ROWS; i++)
         CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
 
     labels[ROWS * K] = 77;
     distances[ROWS * K] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, labels, distances));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, labels, distances, test_error));
     CHECK(labels[ROWS * K] == 77 && distances[ROWS * K] == 77);
     for (i = 0; i < ROWS; i++) {
         CHECK(labels[i * K] == nearest(kmeans, data + i * COLS, &distance));
@@ -192,7 +192,7 @@ static void predicts_into_the_callers_buffers(void)
     }
 
     labels[ROWS * 9] = 77; /* more than there are means all */
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, labels, distances));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, labels, distances, test_error));
     CHECK(labels[ROWS * 9] == 77);
     kentro_kmeans_free(kmeans);
     free(labels);
@@ -209,13 +209,13 @@ static void starts_from_given_centroids(void)
     size_t rows = 0, cols = 0;
     uint32_t label = 9;
     double distance = 9;
-    OK(kentro_kmeans_set_init_centroids(kmeans, start, 2, 1));
-    OK(kentro_kmeans_set_iterations(kmeans, 1));
-    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_kmeans_set_init_centroids(kmeans, start, 2, 1, test_error));
+    OK(kentro_kmeans_set_iterations(kmeans, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     CHECK(rows == 2 && cols == 1 && centroids[0] == 2 && centroids[1] == 0);
     /* Half way between two centroids: the lowest index. */
-    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, &label, &distance));
+    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, &label, &distance, test_error));
     CHECK(label == 0 && distance == 1);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -232,10 +232,10 @@ static void cosine_ignores_the_length_of_rows(void)
         scaled[i] = data[i] * (float)(1 << (i / COLS % 10));
     plain = trained(data, ROWS, COLS, CLUSTERS, 0);
     longer = trained(scaled, ROWS, COLS, CLUSTERS, 0);
-    OK(kentro_kmeans_labels(plain, &a, &rows));
-    OK(kentro_kmeans_labels(longer, &b, &rows));
+    OK(kentro_kmeans_labels(plain, &a, &rows, test_error));
+    OK(kentro_kmeans_labels(longer, &b, &rows, test_error));
     CHECK(memcmp(a, b, rows * sizeof *a) == 0);
-    OK(kentro_kmeans_centroids(longer, &centroids, &rows, &cols));
+    OK(kentro_kmeans_centroids(longer, &centroids, &rows, &cols, test_error));
     for (i = 0; i < rows; i++)
         CHECK(fabs(dot(centroids + i * cols, centroids + i * cols, cols) - 1) < 1e-6);
     kentro_kmeans_free(plain);
@@ -254,11 +254,11 @@ static void zero_rows_go_to_the_lowest_cluster_with_cosine(void)
     size_t rows = 0, cols = 0, i;
     uint32_t label = 9;
     double distance = 9;
-    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, &label, &distance));
+    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, &label, &distance, test_error));
     CHECK(label == 0 && distance == 1);
-    OK(kentro_kmeans_labels(kmeans, &labels, &rows));
+    OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));
     CHECK(labels[0] == 0 && labels[5] == 0 && labels[1] == labels[2] && labels[3] == labels[4]);
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     for (i = 0; i < rows; i++)
         CHECK(centroids[2 * i] + centroids[2 * i + 1] == 1);
     kentro_kmeans_free(kmeans);
@@ -277,9 +277,9 @@ static void huge_values_and_offsets_are_exact(void)
         for (i = 0; i < ROWS * COLS; i++)
             moved[i] = data[i] * scales[kind] + offsets[kind];
         kmeans = trained(moved, ROWS, COLS, 8, 1);
-        OK(kentro_kmeans_inertia(kmeans, &inertia));
+        OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
         CHECK(isfinite(inertia) && inertia >= 0);
-        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, labels, NULL));
+        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, labels, NULL, test_error));
         for (i = 0; i < ROWS; i++)
             CHECK(labels[i] == nearest(kmeans, moved + i * COLS, &distance));
         kentro_kmeans_free(kmeans);
@@ -298,17 +298,17 @@ static void identical_points_leave_empty_clusters_and_a_warning(void)
         kentro_clusters *clusters = NULL;
         const char *text = NULL;
         size_t count = 0;
-        OK(kentro_kmeans_clusters(kmeans, &clusters));
+        OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
         check_partition(clusters, 4, 3);
-        OK(kentro_kmeans_n_warnings(kmeans, &count));
+        OK(kentro_kmeans_n_warnings(kmeans, &count, test_error));
         CHECK(count == 1);
-        OK(kentro_kmeans_warning(kmeans, 0, &text));
-        STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_warning(kmeans, 1, &text));
+        OK(kentro_kmeans_warning(kmeans, 0, &text, test_error));
+        STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_warning(kmeans, 1, &text, test_error));
         /* What is lent stays where it is while the handle lives. */
-        OK(kentro_kmeans_set_seed(kmeans, 5));
+        OK(kentro_kmeans_set_seed(kmeans, 5, test_error));
         CHECK(text != NULL && strstr(text, "2 of 3 clusters are empty") != NULL);
-        OK(kentro_kmeans_clone(kmeans, &copy));
-        OK(kentro_kmeans_warning(copy, 0, &text));
+        OK(kentro_kmeans_clone(kmeans, &copy, test_error));
+        OK(kentro_kmeans_warning(copy, 0, &text, test_error));
         kentro_kmeans_free(kmeans);
         CHECK(strstr(text, "2 of 3 clusters are empty") != NULL);
         kentro_kmeans_free(copy);
@@ -324,10 +324,10 @@ static void as_many_clusters_as_points(void)
     kentro_clusters *clusters = NULL;
     const size_t *offsets = NULL;
     size_t len = 0, j;
-    OK(kentro_kmeans_inertia(kmeans, &inertia));
+    OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
     CHECK(inertia == 0);
-    OK(kentro_kmeans_clusters(kmeans, &clusters));
-    OK(kentro_clusters_offsets(clusters, &offsets, &len));
+    OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
+    OK(kentro_clusters_offsets(clusters, &offsets, &len, test_error));
     for (j = 0; j < len; j++)
         CHECK(offsets[j] == j);
     kentro_clusters_free(clusters);
@@ -345,21 +345,21 @@ static void results_are_lent_until_the_handle_is_freed(void)
     size_t len = 0, rows = 0, cols = 0;
     float first;
     int32_t is_trained = 0;
-    OK(kentro_kmeans_labels(kmeans, &labels, &len));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_kmeans_labels(kmeans, &labels, &len, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     first = centroids[0];
-    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &len));
+    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &len, test_error));
     CHECK(medoids == NULL && len == 0); /* none without medoids */
 
     /* Setting up keeps the training, and so does a clone that outlives it. */
-    OK(kentro_kmeans_set_iterations(kmeans, 7));
-    OK(kentro_kmeans_labels(kmeans, &again, &len));
+    OK(kentro_kmeans_set_iterations(kmeans, 7, test_error));
+    OK(kentro_kmeans_labels(kmeans, &again, &len, test_error));
     CHECK(again == labels && centroids[0] == first);
-    OK(kentro_kmeans_clone(kmeans, &copy));
-    OK(kentro_kmeans_labels(copy, &again, &len));
+    OK(kentro_kmeans_clone(kmeans, &copy, test_error));
+    OK(kentro_kmeans_labels(copy, &again, &len, test_error));
     kentro_kmeans_free(kmeans);
     CHECK(again[0] == again[CLUSTERS] && len == ROWS);
-    OK(kentro_kmeans_is_trained(copy, &is_trained));
+    OK(kentro_kmeans_is_trained(copy, &is_trained, test_error));
     CHECK(is_trained == 1);
     kentro_kmeans_free(copy);
     free(data);
@@ -371,15 +371,15 @@ static void clones_are_independent(void)
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1), *copy = NULL;
     size_t iterations = 0;
     int32_t flag = -1;
-    OK(kentro_kmeans_set_iterations(kmeans, 3));
-    OK(kentro_kmeans_clone(kmeans, &copy));
-    OK(kentro_kmeans_set_iterations(copy, 9));
-    OK(kentro_kmeans_iterations(kmeans, &iterations));
+    OK(kentro_kmeans_set_iterations(kmeans, 3, test_error));
+    OK(kentro_kmeans_clone(kmeans, &copy, test_error));
+    OK(kentro_kmeans_set_iterations(copy, 9, test_error));
+    OK(kentro_kmeans_iterations(kmeans, &iterations, test_error));
     CHECK(iterations == 3);
-    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1));
-    OK(kentro_kmeans_is_trained(kmeans, &flag));
+    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1, test_error));
+    OK(kentro_kmeans_is_trained(kmeans, &flag, test_error));
     CHECK(flag == 0);
-    OK(kentro_kmeans_is_euclidean(copy, &flag));
+    OK(kentro_kmeans_is_euclidean(copy, &flag, test_error));
     CHECK(flag == 1);
     kentro_kmeans_free(kmeans);
     kentro_kmeans_free(copy);
@@ -393,13 +393,13 @@ static void every_setting_is_accepted(void)
     for (init = KENTRO_INIT_AUTO; init <= KENTRO_INIT_RANDOM; init++)
         for (quality = KENTRO_QUALITY_FAST; quality <= KENTRO_QUALITY_BEST; quality++) {
             kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
-            OK(kentro_kmeans_set_init(kmeans, init));
-            OK(kentro_kmeans_set_quality(kmeans, quality));
-            OK(kentro_kmeans_set_n_init(kmeans, 3));
-            OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX));
-            OK(kentro_kmeans_set_tolerance(kmeans, 1e-4));
-            OK(kentro_kmeans_set_memory_limit(kmeans, 1 << 20));
-            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1));
+            OK(kentro_kmeans_set_init(kmeans, init, test_error));
+            OK(kentro_kmeans_set_quality(kmeans, quality, test_error));
+            OK(kentro_kmeans_set_n_init(kmeans, 3, test_error));
+            OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX, test_error));
+            OK(kentro_kmeans_set_tolerance(kmeans, 1e-4, test_error));
+            OK(kentro_kmeans_set_memory_limit(kmeans, 1 << 20, test_error));
+            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, test_error));
             kentro_kmeans_free(kmeans);
         }
     free(data);
@@ -416,18 +416,18 @@ static void balanced_sizes_keep_their_bound(void)
         const size_t *members = NULL;
         size_t least = SIZE_MAX, most = 0;
         double gap = -1;
-        OK(kentro_kmeans_set_balanced(kmeans, 1));
-        OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind]));
-        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
-        OK(kentro_kmeans_clusters(kmeans, &clusters));
+        OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
+        OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind], test_error));
+        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+        OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
         check_partition(clusters, ROWS, 7);
         for (j = 0; j < 7; j++) {
-            OK(kentro_clusters_members(clusters, j, &members, &len));
+            OK(kentro_clusters_members(clusters, j, &members, &len, test_error));
             least = len < least ? len : least;
             most = len > most ? len : most;
         }
         CHECK(most - least <= bounds[kind]);
-        OK(kentro_kmeans_balance_gap(kmeans, &gap));
+        OK(kentro_kmeans_balance_gap(kmeans, &gap, test_error));
         CHECK(gap >= 0 && gap <= 1e-6);
         kentro_clusters_free(clusters);
         kentro_kmeans_free(kmeans);
@@ -448,14 +448,14 @@ static void balanced_models_predict_by_their_prices(void)
     size_t sizes[2] = {0, 0}, rows = 0, cols = 0, i;
     for (i = 0; i < ROWS; i++)
         line[i] = i < 700 ? (float)i / 700 : 2 + (float)(i - 700) / 200;
-    OK(kentro_kmeans_set_balanced(kmeans, 1));
-    OK(kentro_kmeans_set_max_balance_diff(kmeans, 10));
-    OK(kentro_points_new_f32(line, ROWS, 1, &points));
+    OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
+    OK(kentro_kmeans_set_max_balance_diff(kmeans, 10, test_error));
+    OK(kentro_points_new_f32(line, ROWS, 1, &points, test_error));
     STATUS(KENTRO_STATUS_NOT_TRAINED,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
-    OK(kentro_kmeans_train(kmeans, points, 1));
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, labels, distances));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, labels, distances, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     for (i = 0; i < ROWS; i++) {
         double distance = squared_distance(line + i, centroids + labels[i], 1);
         CHECK(fabs(distances[i] - distance) <= 1e-9 * (1 + distance));
@@ -466,8 +466,8 @@ static void balanced_models_predict_by_their_prices(void)
 
     kmeans = trained(line, ROWS, 1, 2, 1);
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL));
-    OK(kentro_kmeans_balance_gap(kmeans, distances));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL, test_error));
+    OK(kentro_kmeans_balance_gap(kmeans, distances, test_error));
     CHECK(isnan(distances[0]));
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -482,17 +482,17 @@ static void outputs_need_not_be_initialised(void)
     kentro_points *points = NULL;
     uint32_t clean[ROWS], dirty[ROWS];
     memset(clean, 0xff, sizeof clean);
-    OK(kentro_kmeans_set_balanced(kmeans, 1));
-    OK(kentro_kmeans_set_iterations(kmeans, 2));
-    OK(kentro_points_new_f32(data, ROWS, WIDE, &points));
-    OK(kentro_kmeans_train(kmeans, points, 1));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, clean, NULL));
+    OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
+    OK(kentro_kmeans_set_iterations(kmeans, 2, test_error));
+    OK(kentro_points_new_f32(data, ROWS, WIDE, &points, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, clean, NULL, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, dirty, NULL));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, dirty, NULL, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, clean, NULL));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, clean, NULL, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, dirty, NULL));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, dirty, NULL, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -526,13 +526,13 @@ static void medoids_are_rows_and_none_can_be_bettered(void)
     size_t n_medoids = 0, rows = 0, cols = 0, i, j;
     const char *info = "";
     double inertia = 0, least;
-    OK(kentro_kmeans_set_use_medoids(kmeans, 1));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2));
-    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
-    OK(kentro_kmeans_labels(kmeans, &labels, &rows));
-    OK(kentro_kmeans_inertia(kmeans, &inertia));
-    OK(kentro_kmeans_info(kmeans, &info));
+    OK(kentro_kmeans_set_use_medoids(kmeans, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
+    OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));
+    OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
+    OK(kentro_kmeans_info(kmeans, &info, test_error));
     CHECK(strlen(info) > 0);
     CHECK(n_medoids == CLUSTERS);
     least = loss(data, medoids);

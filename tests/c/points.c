@@ -16,9 +16,9 @@ static void copy_result(const kentro_kmeans *kmeans, result *out)
     const uint32_t *labels = NULL;
     const float *centroids = NULL;
     size_t len = 0, rows = 0, cols = 0;
-    OK(kentro_kmeans_labels(kmeans, &labels, &len));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
-    OK(kentro_kmeans_inertia(kmeans, &out->inertia));
+    OK(kentro_kmeans_labels(kmeans, &labels, &len, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
+    OK(kentro_kmeans_inertia(kmeans, &out->inertia, test_error));
     CHECK(len == ROWS && rows == CLUSTERS && cols == COLS);
     if (len == ROWS && rows * cols == CLUSTERS * COLS) {
         memcpy(out->labels, labels, sizeof out->labels);
@@ -38,7 +38,7 @@ static result train_f32(const float *data)
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     result found;
     memset(&found, 0, sizeof found);
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, test_error));
     copy_result(kmeans, &found);
     kentro_kmeans_free(kmeans);
     return found;
@@ -135,11 +135,11 @@ static void compare(int32_t dtype, const layout *layout)
     expected = train_f32(copy);
     memset(&found, 0, sizeof found);
     OK(kentro_points_new(memory + layout->start * size, ROWS, COLS, layout->row * size,
-                         layout->column * size, dtype, &points));
-    OK(kentro_kmeans_train(kmeans, points, 1));
+                         layout->column * size, dtype, &points, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
     copy_result(kmeans, &found);
     CHECK(same(&expected, &found));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, labels, NULL));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, labels, NULL, test_error));
     CHECK(memcmp(labels, expected.labels, sizeof labels) == 0);
     if (!test_ok)
         printf("  with dtype 0x%x, %s\n", (unsigned)dtype, layout->name);
@@ -176,8 +176,8 @@ static void doubles_are_rounded(void)
     }
     expected = train_f32(copy);
     memset(&found, 0, sizeof found);
-    OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points));
-    OK(kentro_kmeans_train(kmeans, points, 1));
+    OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
     copy_result(kmeans, &found);
     CHECK(same(&expected, &found));
     kentro_points_free(points);
@@ -185,9 +185,9 @@ static void doubles_are_rounded(void)
 
     data[COLS + 2] = 1e300; /* finite, but not as a float32 */
     kmeans = new_kmeans(CLUSTERS, 1);
-    OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points));
-    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train(kmeans, points, 1));
-    CHECK(strstr(kentro_kmeans_error(kmeans), "row 1, column 2") != NULL);
+    OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points, test_error));
+    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train(kmeans, points, 1, test_error));
+    CHECK(strstr(kentro_error_message(test_error), "row 1, column 2") != NULL);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
 }
@@ -200,9 +200,9 @@ static void strides_may_be_zero(void)
     kentro_kmeans *kmeans = new_kmeans(1, 1);
     const float *centroids = NULL;
     size_t rows = 0, cols = 0;
-    OK(kentro_points_new(row, 1000, 3, 0, 4, KENTRO_DTYPE_F32, &points));
-    OK(kentro_kmeans_train(kmeans, points, 1));
-    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols));
+    OK(kentro_points_new(row, 1000, 3, 0, 4, KENTRO_DTYPE_F32, &points, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     CHECK(rows == 1 && cols == 3 && memcmp(centroids, row, sizeof row) == 0);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -220,7 +220,11 @@ static void unknown_types_are_errors(void)
     kentro_points *points = NULL;
     size_t i;
     for (i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-        INVALID(kentro_points_new(data, 2, 2, 16, 8, unknown[i], &points));
+        INVALID(kentro_points_new(data, 2, 2, 16, 8, unknown[i], &points, test_error));
+    DETAIL("Invalid data: dtype is 513, none of KENTRO_DTYPE_*");
+    INVALID(kentro_points_new(data, 2, 2, 16, 8, KENTRO_DTYPE_SWAPPED | KENTRO_DTYPE_U8, &points,
+                              test_error));
+    DETAIL("Invalid data: dtype 6 cannot be KENTRO_DTYPE_SWAPPED");
     CHECK(points == NULL);
 }
 
@@ -229,21 +233,22 @@ static void misaligned_memory_is_an_error(void)
     const double data[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     const char *bytes = (const char *)data;
     kentro_points *points = NULL;
-    INVALID(kentro_points_new(bytes + 1, 2, 2, 8, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(bytes + 4, 2, 2, 16, 8, KENTRO_DTYPE_F64, &points));
-    INVALID(kentro_points_new(bytes + 1, 2, 2, 4, 2, KENTRO_DTYPE_BF16, &points));
-    INVALID(kentro_points_new(bytes, 2, 2, 7, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(bytes, 2, 2, 8, 3, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(bytes, 2, 2, -2, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new_f32((const float *)(const void *)(bytes + 2), 2, 2, &points));
+    INVALID(kentro_points_new(bytes + 1, 2, 2, 8, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(bytes + 4, 2, 2, 16, 8, KENTRO_DTYPE_F64, &points, test_error));
+    INVALID(kentro_points_new(bytes + 1, 2, 2, 4, 2, KENTRO_DTYPE_BF16, &points, test_error));
+    INVALID(kentro_points_new(bytes, 2, 2, 7, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(bytes, 2, 2, 8, 3, KENTRO_DTYPE_F32, &points, test_error));
+    DETAIL("Invalid data: a stride is 3 bytes, no multiple of the 4 of a number");
+    INVALID(kentro_points_new(bytes, 2, 2, -2, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new_f32((const float *)(const void *)(bytes + 2), 2, 2, &points, test_error));
     CHECK(points == NULL);
     {
         kentro_kmeans *kmeans = new_kmeans(1, 1);
-        INVALID(kentro_kmeans_train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1));
-        DETAIL(kmeans, "Invalid data: data is not aligned to its number type");
+        INVALID(kentro_kmeans_train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1, test_error));
+        DETAIL("Invalid data: data is not aligned to its number type");
         kentro_kmeans_free(kmeans);
     }
-    OK(kentro_points_new(bytes + 1, 2, 2, 3, 1, KENTRO_DTYPE_I8, &points));
+    OK(kentro_points_new(bytes + 1, 2, 2, 3, 1, KENTRO_DTYPE_I8, &points, test_error));
     kentro_points_free(points);
 }
 
@@ -252,9 +257,9 @@ static void strides_of_single_rows_and_columns_do_not_matter(void)
 {
     const float data[] = {1, 2, 3, 4};
     kentro_points *points = NULL;
-    OK(kentro_points_new(data, 1, 4, 5, 4, KENTRO_DTYPE_F32, &points));
+    OK(kentro_points_new(data, 1, 4, 5, 4, KENTRO_DTYPE_F32, &points, test_error));
     kentro_points_free(points);
-    OK(kentro_points_new(data, 4, 1, 4, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points));
+    OK(kentro_points_new(data, 4, 1, 4, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points, test_error));
     kentro_points_free(points);
 }
 
@@ -264,18 +269,19 @@ static void sizes_that_overflow_are_errors(void)
     const size_t half = SIZE_MAX / 2 + 1;
     kentro_points *points = NULL;
     kentro_kmeans *kmeans = new_kmeans(1, 1);
-    INVALID(kentro_points_new_f32(data, SIZE_MAX, 2, &points));
-    INVALID(kentro_points_new_f32(data, SIZE_MAX, SIZE_MAX, &points));
-    INVALID(kentro_points_new_f32(data, half, 2, &points));
-    INVALID(kentro_points_new_f32(data, half / 4, 1, &points));
-    INVALID(kentro_points_new_f32(data, 1, SIZE_MAX, &points));
-    INVALID(kentro_points_new(data, 3, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(data, 5, 1, PTRDIFF_MAX / 2 + 1, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MIN, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(data, 3, 2, PTRDIFF_MIN, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_points_new(data, SIZE_MAX / 8, 1, -8, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_kmeans_train_f32(kmeans, data, SIZE_MAX / 4, 4, 1));
+    INVALID(kentro_points_new_f32(data, SIZE_MAX, 2, &points, test_error));
+    CHECK(strstr(kentro_error_message(test_error), " x 2 values with these strides overflow"));
+    INVALID(kentro_points_new_f32(data, SIZE_MAX, SIZE_MAX, &points, test_error));
+    INVALID(kentro_points_new_f32(data, half, 2, &points, test_error));
+    INVALID(kentro_points_new_f32(data, half / 4, 1, &points, test_error));
+    INVALID(kentro_points_new_f32(data, 1, SIZE_MAX, &points, test_error));
+    INVALID(kentro_points_new(data, 3, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(data, 5, 1, PTRDIFF_MAX / 2 + 1, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MAX - 3, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MIN, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(data, 3, 2, PTRDIFF_MIN, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_points_new(data, SIZE_MAX / 8, 1, -8, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_kmeans_train_f32(kmeans, data, SIZE_MAX / 4, 4, 1, test_error));
     CHECK(points == NULL);
     kentro_kmeans_free(kmeans);
 }
@@ -285,9 +291,9 @@ static void more_rows_than_labels_can_count_are_an_error(void)
     const float data[] = {1, 2};
     kentro_points *points = NULL;
     kentro_kmeans *kmeans = new_kmeans(2, 1);
-    OK(kentro_points_new(data, UINT32_MAX, 2, 0, 4, KENTRO_DTYPE_F32, &points));
-    INVALID(kentro_kmeans_train(kmeans, points, 1));
-    CHECK(strstr(kentro_kmeans_error(kmeans), "4294967295 rows exceed the limit") != NULL);
+    OK(kentro_points_new(data, UINT32_MAX, 2, 0, 4, KENTRO_DTYPE_F32, &points, test_error));
+    INVALID(kentro_kmeans_train(kmeans, points, 1, test_error));
+    CHECK(strstr(kentro_error_message(test_error), "4294967295 rows exceed the limit") != NULL);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
 }
@@ -295,11 +301,11 @@ static void more_rows_than_labels_can_count_are_an_error(void)
 static void no_values_need_no_memory(void)
 {
     kentro_points *points = NULL;
-    OK(kentro_points_new_f32(NULL, 0, 3, &points));
+    OK(kentro_points_new_f32(NULL, 0, 3, &points, test_error));
     kentro_points_free(points);
-    OK(kentro_points_new_f32(NULL, 3, 0, &points));
+    OK(kentro_points_new_f32(NULL, 3, 0, &points, test_error));
     kentro_points_free(points);
-    OK(kentro_points_new(NULL, 0, 0, -1, 1, KENTRO_DTYPE_U64, &points));
+    OK(kentro_points_new(NULL, 0, 0, -1, 1, KENTRO_DTYPE_U64, &points, test_error));
     kentro_points_free(points);
 }
 

@@ -13,6 +13,9 @@
 
 static int test_passed, test_failed, test_ok;
 
+/* For calls on the main thread. */
+static kentro_error *test_error;
+
 #define CHECK(condition) \
     do { \
         if (!(condition)) { \
@@ -34,12 +37,12 @@ static int test_passed, test_failed, test_ok;
 
 #define OK(call) STATUS(KENTRO_STATUS_OK, call)
 
-/* Checks the detail of the last error of a handle. */
-#define DETAIL(kmeans, text) \
+/* Checks what the last call with `test_error` had to say. */
+#define DETAIL(text) \
     do { \
-        if (strcmp(kentro_kmeans_error(kmeans), text) != 0) { \
+        if (strcmp(kentro_error_message(test_error), text) != 0) { \
             printf("  %s:%d: the error is: %s\n", __FILE__, __LINE__, \
-                   kentro_kmeans_error(kmeans)); \
+                   kentro_error_message(test_error)); \
             test_ok = 0; \
         } \
     } while (0)
@@ -47,7 +50,9 @@ static int test_passed, test_failed, test_ok;
 #define RUN(test) \
     do { \
         test_ok = 1; \
+        test_error = kentro_error_new(); \
         test(); \
+        kentro_error_free(test_error); \
         printf("%s %s\n", test_ok ? "ok" : "FAIL", #test); \
         fflush(stdout); \
         *(test_ok ? &test_passed : &test_failed) += 1; \
@@ -93,8 +98,8 @@ static inline float *blobs(size_t rows, size_t cols, size_t corners)
 static inline kentro_kmeans *new_kmeans(size_t n_clusters, int32_t euclidean)
 {
     kentro_kmeans *kmeans = NULL;
-    if (kentro_kmeans_new(n_clusters, &kmeans) != KENTRO_STATUS_OK
-        || kentro_kmeans_set_euclidean(kmeans, euclidean) != KENTRO_STATUS_OK) {
+    if (kentro_kmeans_new(n_clusters, &kmeans, NULL) != KENTRO_STATUS_OK
+        || kentro_kmeans_set_euclidean(kmeans, euclidean, NULL) != KENTRO_STATUS_OK) {
         fprintf(stderr, "cannot make a model\n");
         exit(2);
     }

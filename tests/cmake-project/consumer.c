@@ -7,15 +7,17 @@ int main(void) {
     const uint32_t *labels = NULL;
     size_t count = 0;
     kentro_kmeans *kmeans = NULL;
-    if (kentro_kmeans_new(2, &kmeans) != KENTRO_STATUS_OK ||
-        kentro_kmeans_set_euclidean(kmeans, 1) != KENTRO_STATUS_OK ||
-        kentro_kmeans_train_f32(kmeans, data, 4, 2, KENTRO_ALL_THREADS) != KENTRO_STATUS_OK ||
-        kentro_kmeans_labels(kmeans, &labels, &count) != KENTRO_STATUS_OK) {
-        fprintf(stderr, "%s\n", kentro_kmeans_error(kmeans));
+    kentro_error *error = kentro_error_new();
+    if (kentro_kmeans_new(2, &kmeans, error) != KENTRO_STATUS_OK ||
+        kentro_kmeans_set_euclidean(kmeans, 1, error) != KENTRO_STATUS_OK ||
+        kentro_kmeans_train_f32(kmeans, data, 4, 2, KENTRO_ALL_THREADS, error) != KENTRO_STATUS_OK ||
+        kentro_kmeans_labels(kmeans, &labels, &count, error) != KENTRO_STATUS_OK) {
+        fprintf(stderr, "%s\n", kentro_error_message(error));
         return 1;
     }
     const int apart = count == 4 && labels[0] == labels[2] && labels[1] == labels[3] && labels[0] != labels[1];
     printf("Kentro %s: %s\n", kentro_version(), apart ? "two clusters" : "wrong labels");
     kentro_kmeans_free(kmeans);
+    kentro_error_free(error);
     return 0;
 }

@@ -91,9 +91,13 @@ void unusable_data() {
     check(error.status() == KENTRO_STATUS_NOT_FINITE);
     check(std::string(error.what()).find("row 8, column 1 is NaN") != std::string::npos,
           error.what());
+    check(error.row() == 8 && error.column() == 1);
     check_error([&] { three.fit({data.data(), 20, 0}); }, KENTRO_STATUS_INVALID_DATA,
                 "Invalid data: the shape is 20 x 0; every point needs at least one column");
-    error_of([&] { three.fit(points, 0); });
+    const auto no_threads = error_of([&] { three.fit(points, 0); });
+    check(no_threads.row() == -1 && no_threads.column() == -1);
+    check_error([&] { kentro::Points(data.data(), 20, 2, 2, 1, 99); }, KENTRO_STATUS_INVALID_DATA,
+                "Invalid data: dtype is 99, none of KENTRO_DTYPE_*");
 
     const float start[] = {1, 2, 3};
     auto with_start = kentro::KMeans(1).with_init(kentro::MatrixView(start, 1, 3));

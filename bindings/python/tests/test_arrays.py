@@ -235,8 +235,9 @@ def test_the_first_value_that_is_not_finite_is_named(bad, dtype, euclidean):
     data[1711, 5] = bad
     data[1712, 0] = bad
     kmeans = KMeans(3).with_euclidean(euclidean)
-    with pytest.raises(ValueError, match="row 1711, column 5"):
+    with pytest.raises(ValueError, match="row 1711, column 5") as caught:
         kmeans.train(data)
+    assert (caught.value.row, caught.value.column) == (1711, 5)
     assert not kmeans.is_trained
     kmeans.train(data[:1000])
     with pytest.raises(ValueError, match="row 1711, column 5"):

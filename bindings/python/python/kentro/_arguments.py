@@ -53,5 +53,5 @@ def threads(num_threads: int | None) -> int:
         return SIZE_MAX
     number = integer(num_threads, "num_threads", highest=None)
     if number == 0:
-        raise KMeansError("num_threads must be positive, got 0; leave it out to use all cores")
+        raise KMeansError("num_threads must be positive, got 0; by default all cores are used")
     return min(number, SIZE_MAX)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import KMeansError, check
+from ._errors import KMeansError, call
 from ._library import ffi, lib
 
 _DTYPES = {
@@ -43,7 +43,7 @@ class Points:
             array = array.copy()
         points = ffi.new("kentro_points **")
         base = ffi.cast("void *", array.ctypes.data)
-        check(lib.kentro_points_new(base, *array.shape, *array.strides, code, points))
+        call(lib.kentro_points_new, base, *array.shape, *array.strides, code, points)
         self.array = array
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
 
@@ -118,8 +118,8 @@ def lists(clusters: Any) -> list[list[int]]:
     """The members of each cluster of a native `kentro_clusters **`, which is freed."""
     handle = ffi.gc(clusters[0], lib.kentro_clusters_free)
     pointer, length = ffi.new("const size_t **"), ffi.new("size_t *")
-    check(lib.kentro_clusters_offsets(handle, pointer, length))
+    call(lib.kentro_clusters_offsets, handle, pointer, length)
     offsets = from_native(pointer[0], length[0], np.uintp).tolist()
-    check(lib.kentro_clusters_all_members(handle, pointer, length))
+    call(lib.kentro_clusters_all_members, handle, pointer, length)
     members = from_native(pointer[0], length[0], np.uintp)
     return [members[start:end].tolist() for start, end in zip(offsets, offsets[1:])]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import threading
+from typing import Any, Callable, NoReturn
 
 from ._library import ffi, lib
 
@@ -13,6 +14,11 @@ class KMeansError(ValueError):
     The text names what is wrong and how to put it right. The model is as it
     was before the call.
     """
+
+    row: int | None = None
+    """The row that is to blame, counted from 0, if it is a single one."""
+    column: int | None = None
+    """The column of the value in that row that is to blame, likewise."""
 
 
 class Cancelled(RuntimeError):
@@ -32,14 +38,38 @@ _EXCEPTIONS = {
 }
 
 
-def fail(status: int, text: str = "") -> NoReturn:
-    """Raise the exception of a status, with the status' own text by default."""
-    text = text or ffi.string(lib.kentro_status_message(status)).decode()
-    raise _EXCEPTIONS.get(status, KMeansError)(text)
+class _Thread(threading.local):
+    """What the last call of each thread had to say."""
+
+    def __init__(self) -> None:
+        self.error = ffi.gc(lib.kentro_error_new(), lib.kentro_error_free)
 
 
-def check(status: int, handle: Any = None) -> None:
-    """Raise unless `status` is OK; the detail comes from the model `handle`."""
+_thread = _Thread()
+
+
+def fail(status: int) -> NoReturn:
+    """Raise the exception of a status, with the text of that status."""
+    raise _EXCEPTIONS.get(status, KMeansError)(_status_text(status))
+
+
+def call(function: Callable[..., int], *arguments: Any) -> None:
+    """Call a native function that can fail, and raise what it says then."""
+    error = _thread.error
+    status = function(*arguments, error)
     if status != lib.KENTRO_STATUS_OK:
-        text = ffi.string(lib.kentro_kmeans_error(handle)).decode() if handle else ""
-        fail(status, text)
+        raise _exception(status, error)
+
+
+def _exception(status: int, error: Any) -> Exception:
+    text = ffi.string(lib.kentro_error_message(error)).decode()
+    exception = _EXCEPTIONS.get(status, KMeansError)(text or _status_text(status))
+    row, column = lib.kentro_error_row(error), lib.kentro_error_column(error)
+    if isinstance(exception, KMeansError):
+        exception.row = row if row >= 0 else None
+        exception.column = column if column >= 0 else None
+    return exception
+
+
+def _status_text(status: int) -> str:
+    return ffi.string(lib.kentro_status_message(status)).decode()

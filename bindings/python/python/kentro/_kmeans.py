@@ -9,9 +9,9 @@ import numpy as np
 
 from ._arguments import flag, integer, real, threads
 from ._arrays import Points, from_native, label_buffer, lists, matrix
-from ._errors import KMeansError, KMeansWarning, check, fail
+from ._errors import KMeansError, KMeansWarning, call, fail
 from ._library import ffi, lib
-from ._run import Progress, call
+from ._run import Progress, run
 
 _INITS = {
     "auto": lib.KENTRO_INIT_AUTO,
@@ -54,7 +54,7 @@ class KMeans:
     def __init__(self, n_clusters: int) -> None:
         """A model of `n_clusters` clusters, at least 1."""
         model = ffi.new("kentro_kmeans **")
-        check(lib.kentro_kmeans_new(integer(n_clusters, "n_clusters"), model))
+        call(lib.kentro_kmeans_new, integer(n_clusters, "n_clusters"), model)
         self._handle = _owned(model)
         self._progress: Callable[[Progress], Any] | None = None
 
@@ -154,7 +154,7 @@ class KMeans:
 
         def members(handle: Any) -> list[list[int]]:
             clusters = ffi.new("kentro_clusters **")
-            check(lib.kentro_kmeans_clusters(handle, clusters), handle)
+            call(lib.kentro_kmeans_clusters, handle, clusters)
             return lists(clusters)
 
         return self._train(points, count, members)
@@ -204,7 +204,7 @@ class KMeans:
         points = Points(data)
         handle = self._clone()
         clusters = ffi.new("kentro_clusters **")
-        call(handle, None, lib.kentro_kmeans_assign, points.handle, nearest, count, clusters)
+        run(handle, None, lib.kentro_kmeans_assign, points.handle, nearest, count, clusters)
         return lists(clusters)
 
     def predict(
@@ -237,7 +237,7 @@ class KMeans:
             function, arguments = lib.kentro_kmeans_predict_balanced, (count,)
         else:
             function, arguments = lib.kentro_kmeans_predict, (nearest, count)
-        call(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
+        run(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
         return labels
 
     # Settings and results; results are None until the model is trained
@@ -289,7 +289,7 @@ class KMeans:
             return None
         pointer = ffi.new("const float **")
         rows, cols = ffi.new("size_t *"), ffi.new("size_t *")
-        check(lib.kentro_kmeans_centroids(self._handle, pointer, rows, cols), self._handle)
+        call(lib.kentro_kmeans_centroids, self._handle, pointer, rows, cols)
         return from_native(pointer[0], (rows[0], cols[0]), np.float32).copy()
 
     @property
@@ -298,7 +298,7 @@ class KMeans:
         if not (self.is_trained and self.is_use_medoids):
             return None
         pointer, length = ffi.new("const size_t **"), ffi.new("size_t *")
-        check(lib.kentro_kmeans_medoid_indices(self._handle, pointer, length), self._handle)
+        call(lib.kentro_kmeans_medoid_indices, self._handle, pointer, length)
         return from_native(pointer[0], length[0], np.uintp).tolist()
 
     @property
@@ -316,7 +316,7 @@ class KMeans:
         if not self.is_trained:
             return None
         value = ffi.new("double *")
-        check(lib.kentro_kmeans_inertia(self._handle, value), self._handle)
+        call(lib.kentro_kmeans_inertia, self._handle, value)
         return value[0]
 
     @property
@@ -328,7 +328,7 @@ class KMeans:
         if not (self.is_trained and self.is_balanced):
             return None
         value = ffi.new("double *")
-        check(lib.kentro_kmeans_balance_gap(self._handle, value), self._handle)
+        call(lib.kentro_kmeans_balance_gap, self._handle, value)
         return None if np.isnan(value[0]) else value[0]
 
     @property
@@ -337,7 +337,7 @@ class KMeans:
         if not self.is_trained:
             return None
         text = ffi.new("const char **")
-        check(lib.kentro_kmeans_info(self._handle, text), self._handle)
+        call(lib.kentro_kmeans_info, self._handle, text)
         return ffi.string(text[0]).decode() or None
 
     @property
@@ -379,12 +379,12 @@ class KMeans:
 
     def _with(self, setter: Callable[..., int], *values: Any) -> KMeans:
         new = self.__copy__()
-        check(setter(new._handle, *values), new._handle)
+        call(setter, new._handle, *values)
         return new
 
     def _clone(self) -> Any:
         model = ffi.new("kentro_kmeans **")
-        check(lib.kentro_kmeans_clone(self._handle, model))
+        call(lib.kentro_kmeans_clone, self._handle, model)
         return _owned(model)
 
     def _require_trained(self) -> None:
@@ -403,7 +403,7 @@ class KMeans:
         Whatever goes wrong before leaves the model as it was.
         """
         untrained, handle = self._handle, self._clone()
-        messages = call(handle, self._progress, lib.kentro_kmeans_train, points.handle, count)
+        messages = run(handle, self._progress, lib.kentro_kmeans_train, points.handle, count)
         for message in messages:
             warnings.warn(message, KMeansWarning, stacklevel=3)
         result = read(handle)
@@ -437,18 +437,18 @@ def _choice(value: str, name: str, choices: dict) -> int:
 
 def _size(getter: Callable[..., int], handle: Any) -> int:
     value = ffi.new("size_t *")
-    check(getter(handle, value), handle)
+    call(getter, handle, value)
     return value[0]
 
 
 def _bool(getter: Callable[..., int], handle: Any) -> bool:
     value = ffi.new("int32_t *")
-    check(getter(handle, value), handle)
+    call(getter, handle, value)
     return bool(value[0])
 
 
 def _labels(handle: Any) -> np.ndarray:
     """A view that is valid for as long as `handle` lives."""
     pointer, length = ffi.new("const uint32_t **"), ffi.new("size_t *")
-    check(lib.kentro_kmeans_labels(handle, pointer, length), handle)
+    call(lib.kentro_kmeans_labels, handle, pointer, length)
     return from_native(pointer[0], length[0], np.uint32)

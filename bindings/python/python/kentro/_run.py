@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from ._errors import check
+from ._errors import KMeansError, call
 from ._library import ffi, lib
 
 
@@ -37,7 +37,7 @@ class _Run:
         self.error: BaseException | None = None
 
 
-def call(
+def run(
     handle: Any,
     progress: Callable[[Progress], Any] | None,
     function: Callable[..., int],
@@ -47,23 +47,27 @@ def call(
 
     The handle belongs to this call alone.
     """
-    run = _Run(progress)
-    user_data = ffi.new_handle(run)
-    check(lib.kentro_kmeans_set_log(handle, _on_log, user_data))
-    check(lib.kentro_kmeans_set_progress(handle, _on_progress, user_data))
+    state = _Run(progress)
+    user_data = ffi.new_handle(state)
+    call(lib.kentro_kmeans_set_log, handle, _on_log, user_data)
+    call(lib.kentro_kmeans_set_progress, handle, _on_progress, user_data)
     if threading.current_thread() is threading.main_thread():  # the one that gets signals
-        check(lib.kentro_kmeans_set_poll(handle, _on_poll, user_data))
-    status = function(handle, *arguments)
-    lib.kentro_kmeans_set_log(handle, ffi.NULL, ffi.NULL)
-    lib.kentro_kmeans_set_progress(handle, ffi.NULL, ffi.NULL)
-    lib.kentro_kmeans_set_poll(handle, ffi.NULL, ffi.NULL)
-    if run.error is not None:
+        call(lib.kentro_kmeans_set_poll, handle, _on_poll, user_data)
+    try:
+        call(function, handle, *arguments)
+    except (KMeansError, RuntimeError, MemoryError):
+        if state.error is None:
+            raise
+    finally:
+        call(lib.kentro_kmeans_set_log, handle, ffi.NULL, ffi.NULL)
+        call(lib.kentro_kmeans_set_progress, handle, ffi.NULL, ffi.NULL)
+        call(lib.kentro_kmeans_set_poll, handle, ffi.NULL, ffi.NULL)
+    if state.error is not None:
         try:
-            raise run.error
+            raise state.error
         finally:
-            run.error = None  # it refers to this frame, which refers to `run`
-    check(status, handle)
-    return run.warnings
+            state.error = None  # it refers to this frame, which refers to `state`
+    return state.warnings
 
 
 def _keep_error(_type: Any, error: BaseException, traceback: Any) -> None:
