@@ -20,8 +20,9 @@ use std::time::Instant;
 /// How one call runs.
 #[derive(Default)]
 pub struct RunOptions<'a> {
-    /// Threads to use, from 1; `None` for all cores. More than the machine
-    /// grants this process is capped. Has no influence on the result.
+    /// Threads to use, from 1; more than the machine grants this process is
+    /// capped. `None` for all cores, or as many threads as can be started. Has
+    /// no influence on the result.
     pub num_threads: Option<usize>,
     /// Told of every iteration; may cancel. See [`Event`].
     pub observer: Option<&'a mut Observer<'a>>,

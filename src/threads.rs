@@ -65,8 +65,7 @@ pub type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 
 /// The threads and the observer of one call of the library.
 pub(crate) struct Threads<'o> {
-    pool: Option<rayon::ThreadPool>,
-    workers: Vec<JoinHandle<()>>,
+    pool: Option<Pool>,
     count: usize,
     stop: AtomicBool,
     observer: RefCell<Option<&'o mut Observer<'o>>>,
@@ -74,9 +73,10 @@ pub(crate) struct Threads<'o> {
 }
 
 impl<'o> Threads<'o> {
-    /// `num_threads`: `None` for all cores, else at least 1; more than the
-    /// machine grants this process is capped. `work` is a rough count of
-    /// multiply-adds: small jobs stay on the caller's thread.
+    /// `num_threads`: `None` for all cores, or as many as can be started; else
+    /// at least 1, and more than the machine grants this process is capped.
+    /// `work` is a rough count of multiply-adds: small jobs stay on the caller's
+    /// thread.
     pub fn new(
         num_threads: Option<usize>,
         work: f64,
@@ -89,25 +89,29 @@ impl<'o> Threads<'o> {
         }
         let available = std::thread::available_parallelism().map_or(1, |n| n.get());
         let count = num_threads.unwrap_or(available).min(available);
-        let small = work < SMALL_WORK;
-        Self::exactly(if small { 1 } else { count }, observer)
+        if work < SMALL_WORK {
+            return Self::exactly(1, observer);
+        }
+        let pool = match num_threads {
+            Some(_) => Pool::of(count, start_thread)?,
+            None => Pool::of_most(count, start_thread),
+        };
+        Ok(Self::with_pool(pool, observer))
     }
 
     /// `count` threads, whatever the machine has.
     pub fn exactly(count: usize, observer: Option<&'o mut Observer<'o>>) -> Result<Self> {
-        let mut workers = Vec::new();
-        let pool = match count > 1 {
-            true => Some(start_pool(count, &mut workers)?),
-            false => None,
-        };
-        Ok(Threads {
+        Ok(Self::with_pool(Pool::of(count, start_thread)?, observer))
+    }
+
+    fn with_pool(pool: Option<Pool>, observer: Option<&'o mut Observer<'o>>) -> Self {
+        Threads {
+            count: pool.as_ref().map_or(1, |pool| pool.workers.len()),
             pool,
-            workers,
-            count,
             stop: AtomicBool::new(false),
             observer: RefCell::new(observer),
             last_poll: RefCell::new(Instant::now()),
-        })
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -142,12 +146,23 @@ impl<'o> Threads<'o> {
         state: impl Fn() -> S + Sync,
         work: impl Fn(&mut S, T) -> R + Sync,
     ) -> Result<()> {
-        match &self.pool {
+        self.run_long(tasks, state, |state, task, _| work(state, task))
+    }
+
+    /// The same for long tasks: their work calls its third argument now and
+    /// then, and ends with the error that it may return.
+    pub fn run_long<T: Send, S, R: Outcome>(
+        &self,
+        tasks: impl ExactSizeIterator<Item = T> + Send,
+        state: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, T, Poll<'_>) -> R + Sync,
+    ) -> Result<()> {
+        match self.pool.as_ref().and_then(|pool| pool.threads.as_ref()) {
             Some(pool) if tasks.len() > 1 => self.run_parallel(pool, tasks, state, work),
             _ => {
                 let mut state = state();
                 for task in tasks {
-                    work(&mut state, task).into_result()?;
+                    work(&mut state, task, &|| self.poll()).into_result()?;
                     self.poll()?;
                 }
                 Ok(())
@@ -160,7 +175,7 @@ impl<'o> Threads<'o> {
         pool: &rayon::ThreadPool,
         tasks: impl ExactSizeIterator<Item = T> + Send,
         state: impl Fn() -> S + Sync,
-        work: impl Fn(&mut S, T) -> R + Sync,
+        work: impl Fn(&mut S, T, Poll<'_>) -> R + Sync,
     ) -> Result<()> {
         let workers = self.count.min(tasks.len());
         let queue = Mutex::new(tasks);
@@ -176,11 +191,15 @@ impl<'o> Threads<'o> {
                 scope.spawn(move |_| {
                     let _done = running.done_when_dropped(); // also by a panic
                     let mut state = state();
+                    let poll = || match going() {
+                        true => Ok(()),
+                        false => Err(KMeansError::Cancelled),
+                    };
                     while going()
                         && let Some(task) = next()
                     {
-                        if let Err(error) = work(&mut state, task).into_result() {
-                            *lock(failure) = Some(error);
+                        if let Err(error) = work(&mut state, task, &poll).into_result() {
+                            lock(failure).get_or_insert(error);
                         }
                     }
                 });
@@ -238,6 +257,9 @@ impl<'o> Threads<'o> {
         }
     }
 }
+
+/// What long work calls now and then: an error when it should end.
+pub(crate) type Poll<'p> = &'p dyn Fn() -> Result<()>;
 
 /// What work on a task comes to: nothing, or a `Result`.
 pub(crate) trait Outcome {
@@ -301,32 +323,88 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// rayon leaves the threads of a dropped pool to end some time later; here no
-/// thread may outlive the call, so they are started by hand and joined.
-fn start_pool(count: usize, workers: &mut Vec<JoinHandle<()>>) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(count)
-        .spawn_handler(|thread| {
-            let name = format!("kentro-{}", thread.index());
-            let builder = std::thread::Builder::new().name(name);
-            workers.push(builder.spawn(move || thread.run())?);
-            Ok(())
-        })
-        .build()
-        .map_err(|error| KMeansError::Threads {
+/// The threads of a call. rayon leaves those of a dropped pool to end some time
+/// later; here no thread may outlive the call, so they are started by hand and
+/// joined.
+struct Pool {
+    /// There until all are to end.
+    threads: Option<rayon::ThreadPool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// `count` threads, each started by `start`; none for one, which is the
+    /// caller's.
+    fn of(
+        count: usize,
+        start: impl FnMut(rayon::ThreadBuilder) -> Started,
+    ) -> Result<Option<Self>> {
+        if count <= 1 {
+            return Ok(None);
+        }
+        let pool = Self::start(count, start);
+        pool.map(Some).map_err(|(_, error)| KMeansError::Threads {
             count,
             reason: error.to_string(),
         })
+    }
+
+    /// `count` threads, or as many as can be started.
+    fn of_most(
+        mut count: usize,
+        mut start: impl FnMut(rayon::ThreadBuilder) -> Started,
+    ) -> Option<Self> {
+        while count > 1 {
+            match Self::start(count, &mut start) {
+                Ok(pool) => return Some(pool),
+                Err((started, _)) => count = started.min(count - 1),
+            }
+        }
+        None
+    }
+
+    /// An error comes with the number of threads that did start, and have ended.
+    fn start(
+        count: usize,
+        mut start: impl FnMut(rayon::ThreadBuilder) -> Started,
+    ) -> std::result::Result<Self, (usize, rayon::ThreadPoolBuildError)> {
+        let mut pool = Pool {
+            threads: None,
+            workers: Vec::new(),
+        };
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .spawn_handler(|thread| {
+                pool.workers.push(start(thread)?);
+                Ok(())
+            })
+            .build();
+        match threads {
+            Ok(threads) => pool.threads = Some(threads),
+            Err(error) => return Err((pool.workers.len(), error)),
+        }
+        Ok(pool)
+    }
 }
 
-impl Drop for Threads<'_> {
+impl Drop for Pool {
     fn drop(&mut self) {
-        drop(self.pool.take());
+        drop(self.threads.take());
         for worker in self.workers.drain(..) {
             // A worker's panic has reached the caller through the pool.
             let _ = worker.join();
         }
     }
+}
+
+/// A thread, if the system has one.
+type Started = std::io::Result<JoinHandle<()>>;
+
+fn start_thread(thread: rayon::ThreadBuilder) -> Started {
+    let name = format!("kentro-{}", thread.index());
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(move || thread.run())
 }
 
 /// Below this many multiply-adds in a call, starting threads costs more than
@@ -336,6 +414,8 @@ const SMALL_WORK: f64 = 4e6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
 
     fn sum_on(count: usize) -> u64 {
         let threads = Threads::exactly(count, None).unwrap();
@@ -402,6 +482,42 @@ mod tests {
     }
 
     #[test]
+    fn a_long_task_can_be_cancelled() {
+        let mut observer = |_: Event<'_>| ControlFlow::Break(());
+        for count in [1, 2] {
+            let threads = Threads::exactly(count, Some(&mut observer)).unwrap();
+            let start = Instant::now();
+            let work = |(): &mut (), (), poll: Poll<'_>| {
+                for _ in 0..100_000 {
+                    std::thread::sleep(Duration::from_millis(1));
+                    poll()?;
+                }
+                Ok(())
+            };
+            let result = threads.run_long([(); 3].into_iter(), || (), work);
+            assert_eq!(result, Err(KMeansError::Cancelled));
+            assert!(start.elapsed() < Duration::from_secs(5));
+        }
+    }
+
+    #[test]
+    fn what_fails_ends_long_tasks_too_and_its_error_is_returned() {
+        let threads = Threads::exactly(2, None).unwrap();
+        let work = |(): &mut (), task, poll: Poll<'_>| {
+            for _ in 0..100_000 {
+                std::thread::sleep(Duration::from_millis(1));
+                poll()?;
+                if task == 1 {
+                    return Err(KMeansError::NotTrained);
+                }
+            }
+            Ok(())
+        };
+        let result = threads.run_long([0, 1].into_iter(), || (), work);
+        assert_eq!(result, Err(KMeansError::NotTrained));
+    }
+
+    #[test]
     fn work_that_fails_ends_the_loop_with_its_error() {
         for count in [1, 2] {
             let threads = Threads::exactly(count, None).unwrap();
@@ -417,6 +533,53 @@ mod tests {
             // It is the loop that failed, not the call.
             assert_eq!(threads.run(0..3, || (), |(), _| ()), Ok(()));
         }
+    }
+
+    /// Starts threads as long as there are fewer than `most`; counts those that
+    /// run.
+    fn start_up_to(
+        most: usize,
+        running: &Arc<AtomicUsize>,
+    ) -> impl FnMut(rayon::ThreadBuilder) -> Started {
+        let running = Arc::clone(running);
+        move |thread| {
+            if running.load(Ordering::Relaxed) >= most {
+                return Err(std::io::ErrorKind::WouldBlock.into());
+            }
+            running.fetch_add(1, Ordering::Relaxed);
+            let running = Arc::clone(&running);
+            std::thread::Builder::new().spawn(move || {
+                thread.run();
+                std::thread::sleep(Duration::from_millis(20));
+                running.fetch_sub(1, Ordering::Relaxed);
+            })
+        }
+    }
+
+    #[test]
+    fn where_threads_cannot_be_started_fewer_do_and_none_is_left_behind() {
+        let running = Arc::new(AtomicUsize::new(0));
+        for (most, expected) in [(8, 4), (3, 3), (2, 2), (1, 1), (0, 1)] {
+            let pool = Pool::of_most(4, start_up_to(most, &running));
+            let threads = Threads::with_pool(pool, None);
+            assert_eq!(threads.count(), expected);
+            let sum = AtomicUsize::new(0);
+            let add = |(): &mut (), i| {
+                sum.fetch_add(i, Ordering::Relaxed);
+            };
+            threads.run(0..100, || (), add).unwrap();
+            assert_eq!(sum.into_inner(), 4950);
+            drop(threads);
+            assert_eq!(running.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn a_number_of_threads_that_cannot_be_had_is_an_error() {
+        let running = Arc::new(AtomicUsize::new(0));
+        let error = Pool::of(4, start_up_to(3, &running)).err();
+        assert!(matches!(error, Some(KMeansError::Threads { count: 4, .. })));
+        assert_eq!(running.load(Ordering::Relaxed), 0);
     }
 
     #[test]
