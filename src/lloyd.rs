@@ -1,14 +1,17 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
-use crate::allocate::try_vec;
+mod empty_clusters;
+mod row_set;
+#[cfg(test)]
+mod tests;
+
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest, Row};
+use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::threads::{Iteration, Threads};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use empty_clusters::rows_for_empty_clusters;
 use std::time::Instant;
 
 /// Iterates from the given centroids until no assignment changes, the
@@ -102,77 +105,6 @@ fn fill_empty_clusters(
     Ok((partition.into_labels(nearest), inertia))
 }
 
-/// A row for every empty cluster, as (row, cluster): those that lie farthest
-/// from their centroids, equals by index, out of clusters of more than one.
-/// Each would be nearer to a centroid in its own place than to any other;
-/// there may be too few such rows.
-fn rows_for_empty_clusters(
-    nearest: &Nearest<'_>,
-    centroids: &[f32],
-    labels: &[u32],
-    threads: &Threads<'_>,
-) -> Result<Vec<(u32, u32)>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
-    let centroids = Centroids::new(centroids, points.cols());
-    let mut sizes = try_vec(0usize, centroids.len(), "cluster sizes")?;
-    for &label in labels {
-        sizes[label as usize] += 1;
-    }
-    if !sizes.contains(&0) {
-        return Ok(Vec::new());
-    }
-    let mut distances = try_vec(0.0f64, labels.len(), "distances")?;
-    nearest.distances(centroids, threads, labels, &mut distances)?;
-    let mut farthest: Vec<(u64, Reverse<u32>)> = Vec::new();
-    let mut empty: Vec<u32> = (0..sizes.len() as u32)
-        .filter(|&j| sizes[j as usize] == 0)
-        .collect();
-    empty.reverse();
-    farthest.extend(
-        (0u32..)
-            .zip(&distances)
-            .filter(|&(_, &distance)| distance > 0.0)
-            .map(|(row, distance)| (distance.to_bits(), Reverse(row))),
-    );
-    let mut farthest = BinaryHeap::from(farthest);
-
-    let mut moves: Vec<(u32, u32)> = Vec::new();
-    let mut seen = HashSet::new();
-    let mut places: Vec<Vec<f32>> = Vec::new();
-    let mut scratch = Vec::new();
-    let mut other = Vec::new();
-    while let Some(&cluster) = empty.last()
-        && let Some((_, Reverse(row))) = farthest.pop()
-    {
-        let label = labels[row as usize] as usize;
-        let values = points.row(row as usize, &mut scratch)?;
-        let bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
-        if sizes[label] <= 1 || !seen.insert(bits) {
-            continue;
-        }
-        let mut place = values.to_vec();
-        metric.normalize(&mut place);
-        let distance = Row::new(values, metric).distance(&place);
-        let mut distinct = distance < distances[row as usize];
-        for (there, &(taken, _)) in places.iter().zip(&moves) {
-            let taken = Row::new(points.row(taken as usize, &mut other)?, metric);
-            distinct = distinct
-                && distance < Row::new(values, metric).distance(there)
-                && taken.distance(there) < taken.distance(&place);
-            if !distinct {
-                break;
-            }
-        }
-        if distinct {
-            sizes[label] -= 1;
-            empty.pop();
-            moves.push((row, cluster));
-            places.push(place);
-        }
-    }
-    Ok(moves)
-}
-
 /// A row as a centroid.
 fn copy_row(nearest: &Nearest<'_>, row: u32, centroid: &mut [f32]) -> Result<()> {
     let mut scratch = Vec::new();
@@ -180,6 +112,3 @@ fn copy_row(nearest: &Nearest<'_>, row: u32, centroid: &mut [f32]) -> Result<()>
     nearest.metric().normalize(centroid);
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;
