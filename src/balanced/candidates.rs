@@ -1,7 +1,8 @@
 //! What it costs to put a row into a cluster, and the few cheapest clusters
 //! of every row.
 
-use crate::allocate::try_vec;
+use super::data_changed;
+use crate::allocate::extend;
 use crate::config::Config;
 use crate::error::Result;
 use crate::metric::Metric;
@@ -46,11 +47,8 @@ impl<'a> Costs<'a> {
     pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) -> Result<()> {
         let row = Row::new(self.points.row(row, scratch)?, self.metric);
         costs.clear();
-        crate::allocate::extend(
-            costs,
-            (0..self.clusters()).map(|j| self.cost(&row, j)),
-            "costs of a row",
-        )
+        let all = (0..self.clusters()).map(|j| self.cost(&row, j));
+        extend(costs, all, "costs of a row")
     }
 
     /// The cost of one row in one cluster.
@@ -88,13 +86,13 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub fn new(rows: usize, clusters: usize) -> Result<Self> {
+    pub fn new(rows: usize, clusters: usize, threads: &Threads<'_>) -> Result<Self> {
         let width = WIDTH.min(clusters);
         Ok(Candidates {
             width,
-            clusters: try_vec(0, rows * width, "candidate clusters")?,
-            costs: try_vec(0.0, rows * width, "candidate costs")?,
-            beyond: try_vec(f64::INFINITY, rows, "candidate bounds")?,
+            clusters: threads.try_vec(0, rows * width, "candidate clusters")?,
+            costs: threads.try_vec(0.0, rows * width, "candidate costs")?,
+            beyond: threads.try_vec(f64::INFINITY, rows, "candidate bounds")?,
         })
     }
 
@@ -145,12 +143,14 @@ impl Candidates {
                         (false, false) => last,
                     };
                     for (value, &cluster) in values.iter_mut().zip(clusters) {
+                        let price = prices.get(cluster as usize).ok_or_else(data_changed)?;
                         *value = match costs.root {
                             true => value.sqrt(),
-                            false => *value - prices[cluster as usize],
+                            false => *value - price,
                         };
                     }
                 }
+                Ok(())
             },
         )
     }
@@ -189,10 +189,14 @@ impl Candidates {
                             second = value;
                         }
                     }
+                    if best.1 == u32::MAX {
+                        return Err(data_changed()); // no cost is a number
+                    }
                     *label = best.1;
                     *cost = best.2;
                     *margin = (second - best.0).max(0.0);
                 }
+                Ok(())
             },
         )
     }
@@ -207,12 +211,20 @@ impl Candidates {
 
     /// Rows that may have a cheaper cluster than `labels` says, beyond their
     /// candidates; ascending.
-    pub fn doubtful(&self, prices: &[f64], labels: &[u32], own: &[f64]) -> Vec<u32> {
-        let is_doubtful = |&row: &u32| {
-            let row = row as usize;
-            own[row] + prices[labels[row] as usize] > self.beyond[row]
-        };
-        (0..labels.len() as u32).filter(is_doubtful).collect()
+    pub fn doubtful(
+        &self,
+        prices: &[f64],
+        labels: &[u32],
+        own: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<Vec<u32>> {
+        let is_doubtful = |&row: &usize| own[row] + prices[labels[row] as usize] > self.beyond[row];
+        let mut found = Vec::new();
+        threads.in_steps(labels.len(), |rows| {
+            let rows = rows.filter(is_doubtful).map(|row| row as u32);
+            extend(&mut found, rows, "rows to look at")
+        })?;
+        Ok(found)
     }
 
     /// The candidates of some rows under `prices`.
@@ -227,7 +239,7 @@ impl Candidates {
             points: &points,
             ..*costs
         };
-        let mut found = Candidates::new(rows.len(), costs.clusters())?;
+        let mut found = Candidates::new(rows.len(), costs.clusters(), threads)?;
         if costs.root {
             found.rank_all(&costs, prices, threads)?;
         } else {
@@ -248,15 +260,17 @@ impl Candidates {
             .enumerate();
         threads.run(
             tasks,
-            || (Vec::new(), Vec::new()),
-            |(scratch, of_row), (task, ((clusters, values), beyond))| {
+            || (Vec::new(), Vec::new(), Vec::new()),
+            |(scratch, of_row, ranked), (task, ((clusters, values), beyond))| {
                 let rows = clusters
                     .chunks_exact_mut(width)
                     .zip(values.chunks_exact_mut(width))
                     .zip(beyond);
                 for (i, ((clusters, values), beyond)) in rows.enumerate() {
                     costs.of_row(task * TASK_ROWS + i, scratch, of_row)?;
-                    *beyond = keep_cheapest(of_row, prices, clusters, values);
+                    ranked.clear();
+                    extend(ranked, 0..of_row.len() as u32, "clusters of a row")?;
+                    *beyond = keep_cheapest(of_row, prices, ranked, (clusters, values));
                 }
                 Ok(())
             },
@@ -265,23 +279,42 @@ impl Candidates {
 
     /// Makes a cluster, with these costs, a candidate of all rows to which it
     /// is cheaper than their dearest candidate; mends the bounds of others.
-    pub fn offer(&mut self, cluster: u32, costs: &[f64], prices: &[f64]) {
+    pub fn offer(
+        &mut self,
+        cluster: u32,
+        costs: &[f64],
+        prices: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let priced = |j: u32, cost: f64| cost + prices[j as usize];
-        let rows = self.clusters.chunks_exact_mut(self.width);
-        let rows = rows.zip(self.costs.chunks_exact_mut(self.width));
-        for (((clusters, values), beyond), &cost) in rows.zip(&mut self.beyond).zip(costs) {
-            let value = priced(cluster, cost);
-            if value >= *beyond || clusters.contains(&cluster) {
-                continue;
-            }
-            let dearest = (0..clusters.len())
-                .map(|slot| (priced(clusters[slot], values[slot]), slot))
-                .fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a });
-            *beyond = beyond.min(value.max(dearest.0));
-            if value < dearest.0 {
-                (clusters[dearest.1], values[dearest.1]) = (cluster, cost);
-            }
-        }
+        let width = self.width;
+        let tasks = self
+            .clusters
+            .chunks_mut(TASK_ROWS * width)
+            .zip(self.costs.chunks_mut(TASK_ROWS * width))
+            .zip(self.beyond.chunks_mut(TASK_ROWS))
+            .zip(costs.chunks(TASK_ROWS));
+        threads.run(
+            tasks,
+            || (),
+            |(), (((clusters, values), beyond), costs)| {
+                let rows = clusters.chunks_exact_mut(width);
+                let rows = rows.zip(values.chunks_exact_mut(width));
+                for (((clusters, values), beyond), &cost) in rows.zip(beyond).zip(costs) {
+                    let value = priced(cluster, cost);
+                    if value >= *beyond || clusters.contains(&cluster) {
+                        continue;
+                    }
+                    let dearest = (0..clusters.len())
+                        .map(|slot| (priced(clusters[slot], values[slot]), slot))
+                        .fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a });
+                    *beyond = beyond.min(value.max(dearest.0));
+                    if value < dearest.0 {
+                        (clusters[dearest.1], values[dearest.1]) = (cluster, cost);
+                    }
+                }
+            },
+        )
     }
 
     /// Takes over what `found` has for a row; its bound is to hold with `rise`
@@ -310,11 +343,16 @@ impl Candidates {
 }
 
 /// Writes the cheapest clusters under `prices`, in order, and their costs;
-/// returns what all others cost at least, price included.
-fn keep_cheapest(costs: &[f64], prices: &[f64], clusters: &mut [u32], values: &mut [f64]) -> f64 {
+/// returns what all others cost at least, price included. `ranked` names all
+/// clusters, and is left in any state.
+fn keep_cheapest(
+    costs: &[f64],
+    prices: &[f64],
+    ranked: &mut Vec<u32>,
+    (clusters, values): (&mut [u32], &mut [f64]),
+) -> f64 {
     let priced = |j: u32| costs[j as usize] + prices[j as usize];
     let order = |&a: &u32, &b: &u32| priced(a).total_cmp(&priced(b)).then(a.cmp(&b));
-    let mut ranked: Vec<u32> = (0..costs.len() as u32).collect();
     let mut beyond = f64::INFINITY;
     if clusters.len() < ranked.len() {
         ranked.select_nth_unstable_by(clusters.len() - 1, order);
@@ -322,7 +360,7 @@ fn keep_cheapest(costs: &[f64], prices: &[f64], clusters: &mut [u32], values: &m
         beyond = priced(ranked[clusters.len() - 1]);
     }
     ranked.sort_unstable_by(order);
-    for ((slot, value), cluster) in clusters.iter_mut().zip(values).zip(ranked) {
+    for ((slot, value), &mut cluster) in clusters.iter_mut().zip(values).zip(ranked) {
         *slot = cluster;
         *value = costs[cluster as usize];
     }

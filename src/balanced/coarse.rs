@@ -9,8 +9,10 @@ use super::candidates::Costs;
 use super::prices::Choice;
 use super::transport::{Copies, Transport};
 use super::window::{self, Window};
+use crate::allocate::{collect, extend, try_vec, with_capacity};
 use crate::error::Result;
 use crate::nearest::Nearest;
+use crate::sort::sort;
 use crate::threads::Threads;
 
 /// One row in so many is taken, where that leaves so many for each cluster.
@@ -39,7 +41,8 @@ impl Choice {
         if !has_part || left < (rows / FEW).max(2 * self.tied) {
             return Ok(());
         }
-        balance_part(costs, &draw(self, prices), window, prices, threads)?;
+        let drawn = draw(self, prices, threads)?;
+        balance_part(costs, &drawn, window, prices, threads)?;
         self.balance(nearest, costs, windows, prices, threads)?;
         let still_left = window::violation(windows, &self.sizes);
         if still_left > left / 2 {
@@ -64,34 +67,40 @@ fn balance_part(
     };
     let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
     let window = Window::near(low, width.max(1), drawn.len(), prices.len());
-    let windows = vec![window; prices.len()];
+    let windows = try_vec(window, prices.len(), "windows")?;
     let mut nearest = costs.shared.nearest(&points);
-    let mut part = Choice::new(drawn.len(), prices.len())?;
+    let mut part = Choice::new(drawn.len(), prices.len(), threads)?;
     let target = (&windows[..], window);
     part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;
     let copies = Copies::find(&points, threads)?;
-    let mut transport = Transport::new(costs, &mut part, &copies, prices, window);
+    let mut transport = Transport::new(costs, &mut part, &copies, (prices, window), threads)?;
     transport.solve(threads)?;
-    prices.copy_from_slice(&transport.end());
+    prices.copy_from_slice(&transport.end(threads)?);
     Ok(())
 }
 
 /// An even part of the rows of each cluster, of those with the same next one,
 /// and of those near and far from its border; ascending.
-fn draw(choice: &Choice, prices: &[f64]) -> Vec<u32> {
-    let rows = 0..choice.labels.len() as u32;
-    let mut order: Vec<(u32, u32, f32, u32)> = rows
-        .map(|row| {
-            let label = choice.labels[row as usize];
-            let next = choice.next(row as usize, prices);
+fn draw(choice: &Choice, prices: &[f64], threads: &Threads<'_>) -> Result<Vec<u32>> {
+    let purpose = "rows in order";
+    let mut order = with_capacity(choice.labels.len(), purpose)?;
+    threads.in_steps(choice.labels.len(), |rows| {
+        let rows = rows.map(|row| {
+            let next = choice.next(row, prices);
             let (margin, next, _) = next.unwrap_or((f64::INFINITY, u32::MAX, 0.0));
-            (label, next, margin as f32, row)
-        })
-        .collect();
-    // Margins aren't negative, so their bits are in order.
-    order.sort_unstable_by_key(|&(label, next, margin, row)| (label, next, margin.to_bits(), row));
+            // Margins aren't negative, so their bits are in order.
+            (
+                choice.labels[row],
+                next,
+                (margin as f32).to_bits(),
+                row as u32,
+            )
+        });
+        extend(&mut order, rows, purpose)
+    })?;
+    sort(&mut order, threads, purpose)?;
     let chosen = order.iter().skip(FRACTION / 2).step_by(FRACTION);
-    let mut chosen: Vec<u32> = chosen.map(|&(.., row)| row).collect();
-    chosen.sort_unstable();
-    chosen
+    let mut chosen = collect(chosen.map(|&(.., row)| row), purpose)?;
+    sort(&mut chosen, threads, purpose)?;
+    Ok(chosen)
 }

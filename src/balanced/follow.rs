@@ -5,10 +5,12 @@
 //! under the old price far too many would come.
 
 use super::candidates::Costs;
-use super::prices::{Choice, push_least};
+use super::least::Least;
+use super::prices::Choice;
+use crate::allocate::collect;
 use crate::error::Result;
+use crate::threads::Threads;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 /// Rows on the border of each cluster that tell how it moved.
 const ROWS: usize = 32;
@@ -17,25 +19,36 @@ impl Choice {
     /// Raises each price by what the rows on the border of its cluster, inside
     /// and outside, pay less than before on average. `costs` are those of the
     /// centroids after they moved. O(n + k·d).
-    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) -> Result<()> {
-        let mut borders = vec![BinaryHeap::new(); prices.len()];
-        for (row, (&label, &cost)) in (0u32..).zip(self.labels.iter().zip(&self.costs)) {
-            let Some((margin, next, there)) = self.next(row as usize, prices) else {
-                continue;
-            };
-            for (j, cost) in [(label, cost), (next, there)] {
-                let row = Border { margin, row, cost };
-                push_least(&mut borders[j as usize], row, ROWS);
+    pub fn follow(
+        &self,
+        costs: &Costs<'_>,
+        prices: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let mut borders = collect(prices.iter().map(|_| Least::new(ROWS)), "border rows")?;
+        threads.in_steps(self.labels.len(), |rows| {
+            for row in rows {
+                let Some((margin, next, there)) = self.next(row, prices) else {
+                    continue;
+                };
+                let (label, here) = (self.labels[row], self.costs[row]);
+                let row = row as u32;
+                for (j, cost) in [(label, here), (next, there)] {
+                    borders[j as usize].show(Border { margin, row, cost })?;
+                }
             }
-        }
+            Ok(())
+        })?;
         let mut scratch = Vec::new();
         for (j, border) in borders.into_iter().enumerate() {
-            let rows = border.into_sorted_vec();
+            let mut rows = border.into_values();
+            rows.sort_unstable();
             let mut nearer = 0.0;
             for &Border { row, cost, .. } in &rows {
                 nearer += cost - costs.of(row as usize, j, &mut scratch)?;
             }
             prices[j] += nearer / rows.len().max(1) as f64;
+            threads.poll()?;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod candidates;
 mod certificate;
 mod coarse;
 mod follow;
+mod least;
 mod medoid;
 mod penalty;
 mod prices;
@@ -29,14 +30,14 @@ mod swap;
 mod transport;
 mod window;
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, try_vec};
 use crate::clusters::Clusters;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest};
 use crate::partition::Partition;
-use crate::threads::{Iteration, Threads};
+use crate::threads::{Event, Iteration, Threads};
 use crate::update::update_centroids;
 use candidates::Costs;
 pub(crate) use penalty::relax;
@@ -73,15 +74,37 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
-    let goal = f64::INFINITY;
-    let fit = fit_below(goal, nearest, config, centroids, threads, start)?;
-    Ok(fit.expect("any inertia is below infinity"))
+    let until = Until {
+        goal: f64::INFINITY,
+        iterations: config.iterations,
+        verbose: config.verbose,
+    };
+    let fit = fit_until(until, nearest, config, centroids, threads, start)?;
+    // Any inertia is below infinity, but not what is no number.
+    fit.ok_or_else(data_changed)
 }
 
-/// The same, but gives up, with `None`, once the inertia can come below `goal`
-/// only if iterations gain more than the last one did.
-fn fit_below(
+/// When a run ends, and whether it speaks of its iterations.
+#[derive(Clone, Copy)]
+struct Until {
     goal: f64,
+    iterations: usize,
+    verbose: bool,
+}
+
+/// Costs that no fixed data has.
+fn data_changed() -> KMeansError {
+    KMeansError::InvalidData(
+        "it changed while it was being clustered; let nothing write to it until the call \
+         returns, or pass a copy"
+            .into(),
+    )
+}
+
+/// [`fit`], but gives up, with `None`, once the inertia can come below the goal
+/// only if iterations gain more than the last one did.
+fn fit_until(
+    until: Until,
     nearest: &mut Nearest<'_>,
     config: &Config,
     centroids: Vec<f32>,
@@ -91,23 +114,23 @@ fn fit_below(
     let rows = nearest.points().rows();
     nearest.expect_bias();
     let copies = Copies::find(nearest.points(), threads)?;
-    let mut model = Model::start(rows, copies, centroids, config);
+    let mut model = Model::start(rows, copies, centroids, (config, until))?;
     let labels = match config.use_medoids {
         true => None,
         false => Some(model.approximate(nearest, threads, start)?),
     };
-    let mut choice = Choice::new(rows, config.n_clusters)?;
+    let mut choice = Choice::new(rows, config.n_clusters, threads)?;
     choice.labels = labels.unwrap_or(choice.labels);
     let mut last_inertia = f64::INFINITY;
-    while model.n_iter < config.iterations {
+    while model.n_iter < until.iterations {
         model.n_iter += 1;
         model.float_window(rows);
         let changed = model.assign(nearest, &mut choice, threads)?;
         let inertia: f64 = choice.costs.iter().sum();
         model.report(threads, start, changed, inertia)?;
         let gain = last_inertia - inertia;
-        let left = (config.iterations - model.n_iter) as f64;
-        if inertia - left * gain.max(0.0) > goal {
+        let left = (until.iterations - model.n_iter) as f64;
+        if inertia - left * gain.max(0.0) > until.goal {
             return Ok(None);
         }
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
@@ -130,13 +153,14 @@ pub(crate) fn predict(
     labels: &mut [u32],
 ) -> Result<()> {
     let costs = Costs::new(nearest, centroids, config);
-    let mut values = try_vec(0.0, labels.len(), "costs")?;
+    let mut values = threads.try_vec(0.0, labels.len(), "costs")?;
     certificate::cheapest(nearest, &costs, threads, prices, (labels, &mut values))
 }
 
 /// What one iteration hands to the next.
 struct Model<'c> {
     config: &'c Config,
+    until: Until,
     copies: Copies,
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
@@ -149,21 +173,27 @@ struct Model<'c> {
 }
 
 impl<'c> Model<'c> {
-    fn start(rows: usize, copies: Copies, centroids: Vec<f32>, config: &'c Config) -> Self {
+    fn start(
+        rows: usize,
+        copies: Copies,
+        centroids: Vec<f32>,
+        (config, until): (&'c Config, Until),
+    ) -> Result<Self> {
         let clusters = config.n_clusters;
         let width = config.max_balance_diff;
         let low = (rows / clusters).saturating_sub(width / 2);
-        Model {
+        Ok(Model {
             config,
+            until,
             copies,
             centroids,
-            medoids: vec![None; clusters],
-            prices: vec![0.0; clusters],
+            medoids: try_vec(None, clusters, "medoids")?,
+            prices: try_vec(0.0, clusters, "prices")?,
             window: Window::near(low, width, rows, clusters),
             step: width.div_ceil(4),
             rising: false,
             n_iter: 0,
-        }
+        })
     }
 
     /// Iterations whose sizes are about right, as long as they pay. Returns
@@ -177,12 +207,12 @@ impl<'c> Model<'c> {
         let points = nearest.points();
         let rows = points.rows();
         let mut partition = Partition::unsorted(nearest, &self.centroids)?;
-        let drawn = sample::draw(points, self.config)?;
+        let drawn = sample::draw(points, self.config, threads)?;
         let sampled = points.select(&drawn);
         let mut sample_nearest = nearest
             .child(&sampled)
             .with_searches(self.config.iterations);
-        let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters)?;
+        let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters, threads)?;
         let mut last_inertia = f64::INFINITY;
         let mut stalled = false;
         loop {
@@ -192,14 +222,14 @@ impl<'c> Model<'c> {
             let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
             let prices = &mut self.prices;
             sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
-            if stalled || self.n_iter == self.config.iterations {
+            if stalled || self.n_iter == self.until.iterations {
                 // Good prices for an exact assignment.
                 break;
             }
             let centroids = Centroids::new(&self.centroids, points.cols()).with_bias(prices);
             let changed = partition.assign_unsorted(nearest, centroids, threads, false)?;
             let sizes = &partition.totals().counts;
-            let windows = vec![self.window; sizes.len()];
+            let windows = try_vec(self.window, sizes.len(), "windows")?;
             if window::violation(&windows, sizes) > rows / TOO_MANY {
                 break;
             }
@@ -210,7 +240,7 @@ impl<'c> Model<'c> {
             partition.totals().write_centroids(&mut self.centroids);
             if sample::is_much_work(points, self.config) {
                 let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
-                sample.follow(&costs, &mut self.prices)?;
+                sample.follow(&costs, &mut self.prices, threads)?;
             }
             let gain = last_inertia - inertia;
             stalled = changed == 0 || gain < STALLED * last_inertia;
@@ -232,7 +262,10 @@ impl<'c> Model<'c> {
             changed,
             seconds: start.elapsed().as_secs_f64(),
         };
-        self.config.report(threads, iteration)
+        match self.until.verbose {
+            true => self.config.report(threads, iteration),
+            false => threads.tell(Event::Iteration(&iteration)),
+        }
     }
 
     /// Moves the window to where the prices pull.
@@ -262,11 +295,11 @@ impl<'c> Model<'c> {
         choice: &mut Choice,
         threads: &Threads<'_>,
     ) -> Result<usize> {
-        let mut previous = try_vec(UNASSIGNED, choice.labels.len(), "labels")?;
-        previous.copy_from_slice(&choice.labels);
+        let previous = copy(&choice.labels, "labels")?;
+        threads.poll()?;
         let mut transport = self.transport(nearest, choice, threads)?;
         transport.solve(threads)?;
-        self.prices = transport.end();
+        self.prices = transport.end(threads)?;
         let pairs = choice.labels.iter().zip(&previous);
         Ok(pairs.filter(|(new, old)| new != old).count())
     }
@@ -279,16 +312,11 @@ impl<'c> Model<'c> {
         threads: &Threads<'_>,
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config);
-        let windows = vec![self.window; self.prices.len()];
+        let windows = try_vec(self.window, self.prices.len(), "windows")?;
         let target = (&windows[..], self.window);
         choice.balance_by_part(nearest, &costs, target, &mut self.prices, threads)?;
-        Ok(Transport::new(
-            costs,
-            choice,
-            &self.copies,
-            &self.prices,
-            self.window,
-        ))
+        let dual = (&self.prices[..], self.window);
+        Transport::new(costs, choice, &self.copies, dual, threads)
     }
 
     /// Moves the centroids to their rows, and the prices with them.
@@ -308,7 +336,7 @@ impl<'c> Model<'c> {
             update_centroids(points, metric, &clusters, threads, centroids)?;
         }
         let costs = Costs::new(nearest, &self.centroids, self.config);
-        choice.follow(&costs, &mut self.prices)
+        choice.follow(&costs, &mut self.prices, threads)
     }
 
     /// The final assignment and the proof that it is the best.
@@ -335,8 +363,12 @@ impl<'c> Model<'c> {
             }
         }
         let medoids = self.medoids.iter().flatten().map(|&row| row as usize);
+        let medoids = match self.config.use_medoids {
+            true => Some(collect(medoids, "medoids")?),
+            false => None,
+        };
         Ok(Fit {
-            medoids: self.config.use_medoids.then(|| medoids.collect()),
+            medoids,
             inertia: choice.costs.iter().sum(),
             n_iter: self.n_iter,
             prices: Some(self.prices),

@@ -2,6 +2,7 @@
 //! de Maeyer, Sieranoja & Fränti, 2023, *Balanced k-means revisited*). It finds
 //! which clusters should give and which take while centroids still move.
 
+use crate::allocate::try_vec;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::{Centroids, Nearest};
@@ -30,7 +31,7 @@ pub(crate) fn relax(
     let (rows, cols) = (nearest.points().rows(), nearest.points().cols());
     let mean_size = rows as f64 / config.n_clusters as f64;
     let mut partition = Partition::unsorted(nearest, &centroids)?;
-    let mut prices = vec![0.0; config.n_clusters];
+    let mut prices = try_vec(0.0, config.n_clusters, "prices")?;
     let mut unit = 0.0;
     for t in 0..ITERATIONS {
         let priced = Centroids::new(&centroids, cols).with_bias(&prices);

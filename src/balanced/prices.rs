@@ -7,12 +7,12 @@
 //! [`super::transport`].
 
 use super::candidates::{Candidates, Costs};
+use super::least::Least;
 use super::window::{self, Window};
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::error::Result;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
-use std::collections::BinaryHeap;
 
 /// Sweeps at most. They end when they no longer help.
 const MAX_SWEEPS: usize = 40;
@@ -45,13 +45,13 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub fn new(rows: usize, clusters: usize) -> Result<Self> {
+    pub fn new(rows: usize, clusters: usize, threads: &Threads<'_>) -> Result<Self> {
         Ok(Choice {
-            candidates: Candidates::new(rows, clusters)?,
-            labels: try_vec(UNASSIGNED, rows, "labels")?,
-            costs: try_vec(0.0, rows, "costs")?,
-            margins: try_vec(0.0, rows, "margins")?,
-            sizes: vec![0; clusters],
+            candidates: Candidates::new(rows, clusters, threads)?,
+            labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
+            costs: threads.try_vec(0.0, rows, "costs")?,
+            margins: threads.try_vec(0.0, rows, "margins")?,
+            sizes: try_vec(0, clusters, "cluster sizes")?,
             tied: 0,
         })
     }
@@ -61,10 +61,12 @@ impl Choice {
         let candidates = &self.candidates;
         candidates.choose(prices, threads, labels, costs, &mut self.margins)?;
         self.sizes.fill(0);
-        for &label in self.labels.iter() {
-            self.sizes[label as usize] += 1;
-        }
-        Ok(())
+        threads.in_steps(self.labels.len(), |rows| {
+            for &label in &self.labels[rows] {
+                self.sizes[label as usize] += 1;
+            }
+            Ok(())
+        })
     }
 
     /// The candidate that is next after a row's cluster: by how much it is
@@ -81,16 +83,15 @@ impl Choice {
     /// By how much less nearly every row pays than beyond its candidates: a low
     /// quantile of about a thousand rows. Fewer rows than a cluster has then
     /// come to one whose price falls by as much, unforeseen.
-    fn reach(&self, prices: &[f64]) -> f64 {
+    fn reach(&self, prices: &[f64]) -> Result<f64> {
         let rows = (0..self.labels.len()).step_by(self.labels.len() / 1024 + 1);
-        let mut slacks: Vec<f64> = rows
-            .map(|row| {
-                let here = self.costs[row] + prices[self.labels[row] as usize];
-                (self.candidates.beyond(row) - here).max(0.0)
-            })
-            .collect();
+        let slacks = rows.map(|row| {
+            let here = self.costs[row] + prices[self.labels[row] as usize];
+            (self.candidates.beyond(row) - here).max(0.0)
+        });
+        let mut slacks = collect(slacks, "slacks")?;
         let few = slacks.len() / 16;
-        *slacks.select_nth_unstable_by(few, f64::total_cmp).1
+        Ok(*slacks.select_nth_unstable_by(few, f64::total_cmp).1)
     }
 
     /// Brings `prices` to where most sizes are within their windows. Every row
@@ -112,13 +113,14 @@ impl Choice {
         let mut least = usize::MAX;
         let mut attracted = false;
         for _ in 0..MAX_ROUNDS {
-            let before = prices.to_vec();
-            centre(windows, self.labels.len(), prices);
+            let before = copy(prices, "prices")?;
+            centre(windows, self.labels.len(), prices)?;
             sweep(windows, only_raise, threads, prices, self)?;
             let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
             let fall = falls.fold(f64::NEG_INFINITY, f64::max);
             self.candidates.prices_fell(fall);
-            let doubtful = self.candidates.doubtful(prices, &self.labels, &self.costs);
+            let (labels, own) = (&self.labels, &self.costs);
+            let doubtful = self.candidates.doubtful(prices, labels, own, threads)?;
             // Costs that came with huge prices have lost digits.
             let is_coarse = greatest(&before) > COARSE * greatest(prices);
             if !costs.root && (is_coarse || doubtful.len() > self.labels.len() / 2) {
@@ -167,24 +169,32 @@ impl Choice {
     ) -> Result<bool> {
         let lacks = windows.iter().zip(&self.sizes);
         let lacks = lacks.map(|(window, &size)| window.low.saturating_sub(size));
-        let mut lonely: Vec<(usize, usize)> = lacks.enumerate().collect();
         let few = LONELY.max(self.labels.len() / prices.len() / LONELY_PART);
-        lonely.retain(|&(_, lack)| lack > few);
+        let lonely = lacks.enumerate().filter(|&(_, lack)| lack > few);
+        let mut lonely = collect(lonely, "clusters that lack rows")?;
         lonely.sort_unstable_by_key(|&(j, lack)| (std::cmp::Reverse(lack), j));
         lonely.truncate(MAX_LONELY);
         let mut of_cluster = match lonely.is_empty() {
             true => Vec::new(),
-            false => try_vec(0.0, self.labels.len(), "costs")?,
+            false => threads.try_vec(0.0, self.labels.len(), "costs")?,
         };
         for &(j, lack) in &lonely {
             costs.of_cluster(j, threads, &mut of_cluster)?;
-            let rows = of_cluster.iter().zip(&self.labels).zip(&self.costs);
-            let others = rows.filter(|&((_, &label), _)| label as usize != j);
-            let falls = others.map(|((cost, &label), own)| {
-                (cost - own + (prices[j] - prices[label as usize])).max(0.0)
-            });
-            prices[j] -= threshold(&mut falls.collect::<Vec<f64>>(), lack);
-            self.candidates.offer(j as u32, &of_cluster, prices);
+            // And the next, to which a price may fall half way.
+            let mut falls = Least::new(lack + 1);
+            threads.in_steps(self.labels.len(), |rows| {
+                for row in rows {
+                    let label = self.labels[row] as usize;
+                    if label != j {
+                        let dearer = of_cluster[row] - self.costs[row];
+                        falls.show(Fall((dearer + (prices[j] - prices[label])).max(0.0)))?;
+                    }
+                }
+                Ok(())
+            })?;
+            prices[j] -= threshold(&mut values(falls)?, lack);
+            self.candidates
+                .offer(j as u32, &of_cluster, prices, threads)?;
             self.update(prices, threads)?;
         }
         Ok(!lonely.is_empty())
@@ -194,8 +204,8 @@ impl Choice {
 /// Adds the same to all prices, which moves no row, so that about as many
 /// clusters are to be full as there are rows for: the best step of the dual in
 /// this direction.
-fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) {
-    let mut dearest: Vec<usize> = (0..prices.len()).collect();
+fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) -> Result<()> {
+    let mut dearest = collect(0..prices.len(), "clusters by price")?;
     dearest.sort_unstable_by(|&a, &b| prices[b].total_cmp(&prices[a]).then(a.cmp(&b)));
     let least: usize = windows.iter().map(|window| window.low).sum();
     let mut spare = rows.saturating_sub(least);
@@ -206,13 +216,13 @@ fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) {
         fits
     });
     let level = part_full.map_or(0.0, |j| prices[j]);
-    let mut sizes: Vec<f64> = prices.iter().map(|price| price.abs()).collect();
+    let mut sizes = collect(prices.iter().map(|price| price.abs()), "prices")?;
     let middle = sizes.len() / 2;
     let (_, &mut common, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
-    if level.abs() > COARSE * common {
-        return;
+    if level.abs() <= COARSE * common {
+        prices.iter_mut().for_each(|price| *price -= level);
     }
-    prices.iter_mut().for_each(|price| *price -= level);
+    Ok(())
 }
 
 fn greatest(prices: &[f64]) -> f64 {
@@ -229,15 +239,15 @@ fn sweep(
 ) -> Result<()> {
     // A cluster that few rows know must not fall until these make do: others
     // would come before, and the next round's candidates tell which.
-    let reach = choice.reach(prices);
-    let floors: Vec<f64> = prices.iter().map(|price| price - reach).collect();
+    let reach = choice.reach(prices)?;
+    let floors = collect(prices.iter().map(|price| price - reach), "prices")?;
     let mut least = usize::MAX;
     for _ in 0..MAX_SWEEPS {
-        let raised = raise(windows, prices, choice);
+        let raised = raise(windows, threads, prices, choice)?;
         if raised {
             choice.update(prices, threads)?;
         }
-        let lowered = !only_raise && lower(windows, &floors, prices, choice);
+        let lowered = !only_raise && lower(windows, &floors, threads, prices, choice)?;
         if lowered {
             choice.update(prices, threads)?;
         }
@@ -274,19 +284,32 @@ fn surplus(window: Window, size: usize, price: f64) -> (usize, usize) {
     (above_low, size.saturating_sub(window.high))
 }
 
-fn raise(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
+fn raise(
+    windows: &[Window],
+    threads: &Threads<'_>,
+    prices: &mut [f64],
+    choice: &Choice,
+) -> Result<bool> {
     let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
-    let is_asked: Vec<bool> = clusters
-        .map(|((&size, &price), window)| size > window.high || (price < 0.0 && size >= window.low))
-        .collect();
-    let mut margins: Vec<Vec<f64>> = vec![Vec::new(); prices.len()];
-    for (&label, &margin) in choice.labels.iter().zip(choice.margins.iter()) {
-        if is_asked[label as usize] {
-            margins[label as usize].push(margin);
-        }
+    let is_asked = clusters
+        .map(|((&size, &price), window)| size > window.high || (price < 0.0 && size >= window.low));
+    let is_asked = collect(is_asked, "clusters that rise")?;
+    let mut margins = with_capacity(prices.len(), "margins")?;
+    for (&asked, &size) in is_asked.iter().zip(&choice.sizes) {
+        margins.push(with_capacity(if asked { size } else { 0 }, "margins")?);
     }
+    threads.in_steps(choice.labels.len(), |rows| {
+        for row in rows {
+            let label = choice.labels[row] as usize;
+            if is_asked[label] {
+                push(&mut margins[label], choice.margins[row], "margins")?;
+            }
+        }
+        Ok(())
+    })?;
     let mut changed = false;
     for (j, margins) in margins.iter_mut().enumerate().filter(|(j, _)| is_asked[*j]) {
+        threads.poll()?;
         let old = prices[j];
         let (above_low, above_high) = surplus(windows[j], choice.sizes[j], old);
         prices[j] = if (above_low, above_high) == (0, 0) {
@@ -300,7 +323,7 @@ fn raise(windows: &[Window], prices: &mut [f64], choice: &Choice) -> bool {
         };
         changed |= prices[j] != old;
     }
-    changed
+    Ok(changed)
 }
 
 /// Rows that must join a cluster before its price may stay above 0, and
@@ -313,35 +336,44 @@ fn shortage(window: Window, size: usize, price: f64) -> (usize, usize) {
     (below_high, window.low.saturating_sub(size))
 }
 
-fn lower(windows: &[Window], floors: &[f64], prices: &mut [f64], choice: &Choice) -> bool {
+fn lower(
+    windows: &[Window],
+    floors: &[f64],
+    threads: &Threads<'_>,
+    prices: &mut [f64],
+    choice: &Choice,
+) -> Result<bool> {
     let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
-    let wanted: Vec<usize> = clusters
-        .map(|((&size, &price), &window)| {
-            let (below_high, below_low) = shortage(window, size, price);
-            let relax = price > 0.0 && size == window.high;
-            below_high.max(below_low).max(usize::from(relax))
-        })
-        .collect();
+    let wanted = clusters.map(|((&size, &price), &window)| {
+        let (below_high, below_low) = shortage(window, size, price);
+        let relax = price > 0.0 && size == window.high;
+        below_high.max(below_low).max(usize::from(relax))
+    });
+    let wanted = collect(wanted, "clusters that fall")?;
     // Of each such cluster, the rows that are the next to join.
-    let mut nearest: Vec<BinaryHeap<Fall>> = vec![BinaryHeap::new(); prices.len()];
-    for (row, (&label, &cost)) in choice.labels.iter().zip(choice.costs.iter()).enumerate() {
-        let here = cost + prices[label as usize];
-        for (cluster, cost) in choice.candidates.of_row(row) {
-            let j = cluster as usize;
-            if wanted[j] == 0 || cluster == label {
-                continue;
+    let nearest = wanted.iter().map(|&wanted| Least::new(wanted + 1));
+    let mut nearest = collect(nearest, "rows that join")?;
+    threads.in_steps(choice.labels.len(), |rows| {
+        for row in rows {
+            let label = choice.labels[row];
+            let here = choice.costs[row] + prices[label as usize];
+            for (cluster, cost) in choice.candidates.of_row(row) {
+                let j = cluster as usize;
+                if wanted[j] > 0 && cluster != label {
+                    nearest[j].show(Fall((cost + prices[j] - here).max(0.0)))?;
+                }
             }
-            let fall = Fall((cost + prices[j] - here).max(0.0));
-            push_least(&mut nearest[j], fall, wanted[j] + 1);
         }
-    }
+        Ok(())
+    })?;
     let mut changed = false;
-    for (j, heap) in nearest
+    for (j, nearest) in nearest
         .into_iter()
         .enumerate()
         .filter(|(j, _)| wanted[*j] > 0)
     {
-        let mut falls: Vec<f64> = heap.into_iter().map(|fall| fall.0).collect();
+        threads.poll()?;
+        let mut falls = values(nearest)?;
         let old = prices[j];
         let (below_high, below_low) = shortage(windows[j], choice.sizes[j], old);
         prices[j] = if (below_high, below_low) == (0, 0) {
@@ -356,7 +388,7 @@ fn lower(windows: &[Window], floors: &[f64], prices: &mut [f64], choice: &Choice
         prices[j] = prices[j].max(floors[j].min(old));
         changed |= prices[j] != old;
     }
-    changed
+    Ok(changed)
 }
 
 /// A price that could be lower by `slack` before a row moves. One much higher
@@ -384,18 +416,13 @@ fn threshold(values: &mut [f64], count: usize) -> f64 {
     }
 }
 
-/// Keeps the least `count` of what is pushed.
-pub(super) fn push_least<T: Ord>(heap: &mut BinaryHeap<T>, value: T, count: usize) {
-    if heap.len() < count {
-        heap.push(value);
-    } else if let Some(mut greatest) = heap.peek_mut()
-        && value < *greatest
-    {
-        *greatest = value;
-    }
+/// The falls that were found, in any order.
+fn values(falls: Least<Fall>) -> Result<Vec<f64>> {
+    let falls = falls.into_values();
+    collect(falls.iter().map(|fall| fall.0), "least values")
 }
 
-/// What a price must fall by for a row to join; the greatest is on top.
+/// What a price must fall by for a row to join.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Fall(f64);
 

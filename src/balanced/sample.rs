@@ -8,7 +8,7 @@
 use super::candidates::Costs;
 use super::prices::Choice;
 use super::window::Window;
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -35,7 +35,11 @@ pub(super) fn is_much_work(points: &Points<'_>, config: &Config) -> bool {
 }
 
 /// The rows of a sample, ascending.
-pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
+pub(super) fn draw(
+    points: &Points<'_>,
+    config: &Config,
+    threads: &Threads<'_>,
+) -> Result<Vec<u32>> {
     let (rows, clusters) = (points.rows(), config.n_clusters);
     let most = match is_much_work(points, config) {
         true => (rows / LARGEST_FRACTION).max(LEAST_PER_CLUSTER * clusters),
@@ -47,12 +51,15 @@ pub(super) fn draw(points: &Points<'_>, config: &Config) -> Result<Vec<u32>> {
     let mut rng = Rng::new(config.seed);
     // Selection sampling (Fan, Muller & Rezucha, 1962).
     let mut taken = 0;
-    for row in 0..rows {
-        if rng.below(rows - row) < count - taken {
-            drawn[taken] = row as u32;
-            taken += 1;
+    threads.in_steps(rows, |part| {
+        for row in part {
+            if rng.below(rows - row) < count - taken {
+                drawn[taken] = row as u32;
+                taken += 1;
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok(drawn)
 }
 
@@ -65,11 +72,16 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub fn new(sampled: usize, rows: usize, clusters: usize) -> Result<Self> {
+    pub fn new(
+        sampled: usize,
+        rows: usize,
+        clusters: usize,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         Ok(Sample {
-            choice: Choice::new(sampled, clusters)?,
+            choice: Choice::new(sampled, clusters, threads)?,
             fraction: sampled as f64 / rows as f64,
-            excess: vec![0.0; clusters],
+            excess: try_vec(0.0, clusters, "cluster sizes")?,
         })
     }
 
@@ -94,14 +106,19 @@ impl Sample {
                 .ceil()
                 .max(1.0) as usize,
         };
-        let windows: Vec<Window> = self.excess.iter().map(of_sample).collect();
+        let windows = collect(self.excess.iter().map(of_sample), "windows")?;
         self.choice
             .balance(nearest, costs, &windows, prices, threads)
     }
 
     /// Lets prices follow centroids that have moved: see [`Choice::follow`].
-    pub fn follow(&self, costs: &Costs<'_>, prices: &mut [f64]) -> Result<()> {
-        self.choice.follow(costs, prices)
+    pub fn follow(
+        &self,
+        costs: &Costs<'_>,
+        prices: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        self.choice.follow(costs, prices, threads)
     }
 
     /// Learns from the sizes that all rows have under the prices found.

@@ -5,7 +5,8 @@
 //! Prices tell where: a cluster that must draw rows from afar has a low one, a
 //! cluster that many rows want to join a high one.
 
-use super::{fit, fit_below};
+use super::{Until, fit, fit_until};
+use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
@@ -46,18 +47,18 @@ pub(crate) fn random_swap(
     if config.n_clusters < 2 {
         return Ok(best);
     }
-    let short = Config {
-        iterations: config.iterations.min(TRIAL),
-        verbose: false,
-        ..config.clone()
-    };
     let mut batch = (config.n_clusters / BATCH).max(1);
     let mut failures = 0;
     let mut found = false;
     for _ in 0..TRIALS {
         let goal = (1.0 - PAYS) * best.inertia;
         let centroids = swapped(nearest, &best, batch, rng)?;
-        let trial = fit_below(goal, nearest, &short, centroids, threads, start)?;
+        let until = Until {
+            goal,
+            iterations: config.iterations.min(TRIAL),
+            verbose: false,
+        };
+        let trial = fit_until(until, nearest, config, centroids, threads, start)?;
         if let Some(trial) = trial.filter(|trial| trial.inertia < goal) {
             if config.verbose {
                 let (from, to) = (best.inertia, trial.inertia);
@@ -77,7 +78,7 @@ pub(crate) fn random_swap(
         }
     }
     if found {
-        let centroids = best.centroid_values().to_vec();
+        let centroids = copy(best.centroid_values(), "centroids")?;
         let settled = fit(nearest, config, centroids, threads, start)?;
         if settled.inertia < best.inertia {
             best = settled;
@@ -91,7 +92,7 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
     let (points, metric) = (nearest.points(), nearest.metric());
     let prices = best.prices.as_ref().expect("prices of balanced clusters");
     let price_of_row = |row: usize| prices[best.labels[row] as usize];
-    let mut centroids = best.centroid_values().to_vec();
+    let mut centroids = copy(best.centroid_values(), "centroids")?;
     for _ in 0..count {
         let mut removed = rng.below(prices.len());
         let mut row = rng.below(points.rows());

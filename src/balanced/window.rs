@@ -54,14 +54,14 @@ pub(super) fn search(
     threads: &Threads<'_>,
 ) -> Result<(Window, Vec<f64>)> {
     let width = transport.window().width();
-    let mut best = transport.solution()?;
+    let mut best = transport.solution(threads)?;
     // The best position is between these, where they are known.
     let (mut below, mut above) = (None, None);
     let mut step = 1;
     let mut last = None;
     loop {
         let low = transport.window().low;
-        let slope: f64 = transport.prices().iter().sum();
+        let slope: f64 = transport.prices()?.iter().sum();
         if slope == 0.0 {
             break;
         }
@@ -82,13 +82,13 @@ pub(super) fn search(
         transport.move_window(Window {
             low: next,
             high: next + width,
-        });
+        })?;
         transport.solve(threads)?;
         if transport.total() < best.total {
-            best = transport.solution()?;
+            best = transport.solution(threads)?;
         }
     }
-    Ok(transport.into_best(best))
+    transport.into_best(best, threads)
 }
 
 /// How many steps on from the second position the slope would be 0 if it were

@@ -4,7 +4,7 @@
 //! Prices cannot tell them apart, and moving them one at a time takes a search
 //! each. So one of the equal rows in a cluster stands for all of them there.
 
-use crate::allocate::{push, try_vec};
+use crate::allocate::{collect, copy, push, set, try_vec};
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::points::Points;
@@ -26,7 +26,7 @@ impl Copies {
     /// All groups of at least [`FEW`] rows. One pass over the data.
     pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
         let rows = points.rows();
-        let mut order = try_vec((0, 0), rows, "row fingerprints")?;
+        let mut order = threads.try_vec((0, 0), rows, "row fingerprints")?;
         threads.run(
             order.chunks_mut(TASK_ROWS).enumerate(),
             Vec::new,
@@ -44,8 +44,8 @@ impl Copies {
         let mut groups = Vec::new();
         for alike in order.chunk_by(|a, b| a.0 == b.0) {
             if alike.len() >= FEW {
-                let alike = alike.iter().map(|&(_, row)| row).collect();
-                push_groups(points, alike, &mut groups)?;
+                let alike = collect(alike.iter().map(|&(_, row)| row), "equal rows")?;
+                push_groups(points, alike, &mut groups, threads)?;
             }
         }
         Ok(Copies { groups })
@@ -53,16 +53,24 @@ impl Copies {
 }
 
 /// Splits rows of one fingerprint into groups of equals.
-fn push_groups(points: &Points<'_>, mut rows: Vec<u32>, groups: &mut Vec<Vec<u32>>) -> Result<()> {
+fn push_groups(
+    points: &Points<'_>,
+    mut rows: Vec<u32>,
+    groups: &mut Vec<Vec<u32>>,
+    threads: &Threads<'_>,
+) -> Result<()> {
     let mut scratch = Vec::new();
     while rows.len() >= FEW {
-        let first = points.row(rows[0] as usize, &mut scratch)?.to_vec();
+        let first = copy(points.row(rows[0] as usize, &mut scratch)?, "a row")?;
         let (mut equal, mut others) = (Vec::new(), Vec::new());
-        for row in rows {
-            let is_equal = points.row(row as usize, &mut scratch)? == first;
-            let side = if is_equal { &mut equal } else { &mut others };
-            push(side, row, "equal rows")?;
-        }
+        threads.in_steps(rows.len(), |part| {
+            for &row in &rows[part] {
+                let is_equal = points.row(row as usize, &mut scratch)? == first;
+                let kind = if is_equal { &mut equal } else { &mut others };
+                push(kind, row, "equal rows")?;
+            }
+            Ok(())
+        })?;
         rows = others;
         if equal.len() >= FEW {
             push(groups, equal, "equal rows")?;
@@ -96,25 +104,33 @@ pub(super) struct Stacks<'a> {
 
 impl<'a> Stacks<'a> {
     /// Takes rows beneath out of their cluster and makes them cost nothing.
-    pub fn pile(copies: &'a Copies, labels: &mut [u32], own: &mut [f64]) -> Self {
+    pub fn pile(
+        copies: &'a Copies,
+        labels: &mut [u32],
+        own: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let groups = copies.groups.len();
         let mut stacks = Stacks {
             copies,
             tops: HashMap::new(),
-            places: vec![Vec::new(); groups],
-            beneath: vec![Vec::new(); groups],
+            places: try_vec(Vec::new(), groups, "equal rows")?,
+            beneath: try_vec(Vec::new(), groups, "equal rows")?,
         };
         for (group, rows) in (0u32..).zip(&copies.groups) {
-            for &row in rows {
-                let label = &mut labels[row as usize];
-                stacks.beneath[group as usize].push(row);
-                if stacks.put(group, *label, 1) != Some(row) {
-                    *label = UNASSIGNED;
-                    own[row as usize] = 0.0;
+            threads.in_steps(rows.len(), |part| {
+                for &row in &rows[part] {
+                    let label = &mut labels[row as usize];
+                    push(&mut stacks.beneath[group as usize], row, "equal rows")?;
+                    if stacks.put(group, *label, 1)? != Some(row) {
+                        *label = UNASSIGNED;
+                        own[row as usize] = 0.0;
+                    }
                 }
-            }
+                Ok(())
+            })?;
         }
-        stacks
+        Ok(stacks)
     }
 
     /// How many rows `row` stands for.
@@ -132,36 +148,43 @@ impl<'a> Stacks<'a> {
     /// Moves `units` of what `row` stands for. Returns whether none is left
     /// where it was, and the row that is to enter the other cluster, unless
     /// one is there that stands for these as well.
-    pub fn shift(&mut self, row: u32, from: u32, to: u32, units: usize) -> (bool, Option<u32>) {
+    pub fn shift(
+        &mut self,
+        row: u32,
+        from: u32,
+        to: u32,
+        units: usize,
+    ) -> Result<(bool, Option<u32>)> {
         let Some((group, height)) = self.top(row) else {
-            return (true, Some(row));
+            return Ok((true, Some(row)));
         };
         let is_empty = height == units;
         if is_empty {
             self.tops.remove(&row);
             self.places[group as usize].retain(|&(cluster, _)| cluster != from);
-            self.beneath[group as usize].push(row);
+            push(&mut self.beneath[group as usize], row, "equal rows")?;
         } else {
-            self.tops.insert(row, (group, height - units));
+            let left = (group, height - units);
+            set(&mut self.tops, row, left, "equal rows")?;
         }
-        (is_empty, self.put(group, to, units))
+        Ok((is_empty, self.put(group, to, units)?))
     }
 
     /// Puts rows from beneath into a cluster. Returns their top if it is new.
-    fn put(&mut self, group: u32, cluster: u32, units: usize) -> Option<u32> {
+    fn put(&mut self, group: u32, cluster: u32, units: usize) -> Result<Option<u32>> {
         let places = &mut self.places[group as usize];
         let found = places.iter().find(|&&(place, _)| place == cluster);
         if let Some(&(_, top)) = found {
             self.tops
                 .entry(top)
                 .and_modify(|(_, height)| *height += units);
-            return None;
+            return Ok(None);
         }
         let top = self.beneath[group as usize].pop();
         let top = top.expect("a row that is not a top is beneath");
-        places.push((cluster, top));
-        self.tops.insert(top, (group, units));
-        Some(top)
+        push(places, (cluster, top), "equal rows")?;
+        set(&mut self.tops, top, (group, units), "equal rows")?;
+        Ok(Some(top))
     }
 
     /// The tops, each with the number of rows beneath it.
@@ -171,20 +194,22 @@ impl<'a> Stacks<'a> {
     }
 
     /// Gives every row of a stack the cluster and the cost of its top.
-    pub fn spread(&self, labels: &mut [u32], own: &mut [f64]) {
+    pub fn spread(&self, labels: &mut [u32], own: &mut [f64], threads: &Threads<'_>) -> Result<()> {
         for (rows, places) in self.copies.groups.iter().zip(&self.places) {
-            let mut places = places.clone();
+            threads.poll()?;
+            let mut places = copy(places, "equal rows")?;
             places.sort_unstable();
             let each = places.iter().flat_map(|&(cluster, top)| {
                 let place = (cluster, own[top as usize]);
                 std::iter::repeat_n(place, self.tops[&top].1)
             });
-            let each: Vec<(u32, f64)> = each.collect();
+            let each = collect(each, "equal rows")?;
             for (&row, (cluster, cost)) in rows.iter().zip(each) {
                 labels[row as usize] = cluster;
                 own[row as usize] = cost;
             }
         }
+        Ok(())
     }
 }
 
@@ -215,7 +240,8 @@ mod tests {
     fn rows_of_one_fingerprint_may_differ() {
         let data = Array2::from_shape_fn((20, 2), |(row, _)| (row % 2) as f32);
         let mut groups = Vec::new();
-        push_groups(&Points::from(data.view()), (0..20).collect(), &mut groups).unwrap();
+        let points = Points::from(data.view());
+        push_groups(&points, (0..20).collect(), &mut groups, &threads()).unwrap();
         let every = |first: u32| (first..20).step_by(2).collect::<Vec<_>>();
         assert_eq!(groups, [every(0), every(1)]);
     }
@@ -226,23 +252,23 @@ mod tests {
             groups: vec![(0..10).collect()],
         };
         let (mut labels, mut own) = (vec![3; 11], vec![2.0; 11]);
-        let mut stacks = Stacks::pile(&copies, &mut labels, &mut own);
+        let mut stacks = Stacks::pile(&copies, &mut labels, &mut own, &threads()).unwrap();
         let (top, _) = stacks.tops().next().unwrap();
         assert_eq!((stacks.height(top), stacks.height(10)), (10, 1));
         assert_eq!(own.iter().sum::<f64>(), 4.0);
 
-        let (is_empty, entered) = stacks.shift(top, 3, 5, 4);
+        let (is_empty, entered) = stacks.shift(top, 3, 5, 4).unwrap();
         let other = entered.unwrap();
         assert!(!is_empty && other != top);
         own[other as usize] = 7.0;
         assert_eq!((stacks.height(top), stacks.height(other)), (6, 4));
-        assert_eq!(stacks.shift(top, 3, 5, 1), (false, None));
-        stacks.spread(&mut labels, &mut own);
+        assert_eq!(stacks.shift(top, 3, 5, 1), Ok((false, None)));
+        stacks.spread(&mut labels, &mut own, &threads()).unwrap();
         assert_eq!(labels, [3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 3]);
         assert_eq!(own.iter().sum::<f64>(), 6.0 * 2.0 + 5.0 * 7.0);
 
-        assert_eq!(stacks.shift(other, 5, 3, 5), (true, None));
+        assert_eq!(stacks.shift(other, 5, 3, 5), Ok((true, None)));
         assert_eq!(stacks.height(top), 10);
-        assert_eq!(stacks.shift(10, 3, 5, 1), (true, Some(10)));
+        assert_eq!(stacks.shift(10, 3, 5, 1), Ok((true, Some(10))));
     }
 }

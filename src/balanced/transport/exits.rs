@@ -5,6 +5,9 @@
 //! prices change, and only joining and leaving rows matter. Rows that have
 //! left are dropped when they come up.
 
+use crate::allocate::{collect, copy, insert, push};
+use crate::error::Result;
+
 /// Rows kept for each target when the exits are built; for one whose rows were
 /// used up; and for unexplored moves, whose rows are used up fast.
 const KEPT: usize = 3;
@@ -15,7 +18,6 @@ const KEPT_UNEXPLORED: usize = 64;
 const LONGEST: usize = 256;
 
 /// The rows that could go to one target.
-#[derive(Clone)]
 pub(super) struct Exit {
     /// (cost of the move before prices, row), cheapest last.
     rows: Vec<(f64, u32)>,
@@ -36,45 +38,48 @@ pub(super) struct Exits {
 
 impl Exits {
     /// Out of all moves (target, cost, row); no unexplored ones.
-    pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Self {
+    pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Result<Self> {
         moves.sort_unstable_by_key(|&(target, _, row)| (target, row));
         let mut exits = Exits::default();
         for moves in moves.chunk_by(|a, b| a.0 == b.0) {
-            let rows = moves.iter().map(|&(_, cost, row)| (cost, row)).collect();
-            let exit = Exit::cheapest_of(rows, KEPT);
-            exits.targets.push(moves[0].0);
-            exits.least.push(exit.least());
-            exits.known.push(exit);
+            let rows = moves.iter().map(|&(_, cost, row)| (cost, row));
+            let exit = Exit::cheapest_of(collect(rows, "ways out")?, KEPT)?;
+            push(&mut exits.targets, moves[0].0, "ways out")?;
+            push(&mut exits.least, exit.least(), "ways out")?;
+            push(&mut exits.known, exit, "ways out")?;
         }
-        exits
+        Ok(exits)
     }
 
     /// Replaces the unexplored moves by the cheapest of all, (cost, row).
-    pub fn set_unexplored(&mut self, rows: Vec<(f64, u32)>) {
-        self.unexplored = Exit::cheapest_of(rows, KEPT_UNEXPLORED);
+    pub fn set_unexplored(&mut self, rows: Vec<(f64, u32)>) -> Result<()> {
+        self.unexplored = Exit::cheapest_of(rows, KEPT_UNEXPLORED)?;
+        Ok(())
     }
 
     /// Replaces the moves to a known cluster by the cheapest of all, (cost, row).
-    pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) {
-        self.known[at] = Exit::cheapest_of(rows, KEPT_AGAIN);
+    pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) -> Result<()> {
+        self.known[at] = Exit::cheapest_of(rows, KEPT_AGAIN)?;
         self.least[at] = self.known[at].least();
+        Ok(())
     }
 
     /// Adds a move of a row that joined the cluster.
-    pub fn insert(&mut self, target: u32, cost: f64, row: u32) {
+    pub fn insert(&mut self, target: u32, cost: f64, row: u32) -> Result<()> {
         let at = self.targets.partition_point(|&other| other < target);
         if self.targets.get(at) != Some(&target) {
-            self.targets.insert(at, target);
-            self.least.insert(at, f64::INFINITY);
-            self.known.insert(at, Exit::default());
+            insert(&mut self.targets, at, target, "ways out")?;
+            insert(&mut self.least, at, f64::INFINITY, "ways out")?;
+            insert(&mut self.known, at, Exit::default(), "ways out")?;
         }
-        self.known[at].insert(cost, row);
+        self.known[at].insert(cost, row)?;
         self.least[at] = self.known[at].least();
+        Ok(())
     }
 
     /// Adds an unexplored move.
-    pub fn insert_unexplored(&mut self, cost: f64, row: u32) {
-        self.unexplored.insert(cost, row);
+    pub fn insert_unexplored(&mut self, cost: f64, row: u32) -> Result<()> {
+        self.unexplored.insert(cost, row)
     }
 
     /// The clusters that rows here know: (number, cluster, what the cheapest
@@ -127,18 +132,17 @@ impl Exit {
     }
 
     /// The cheapest of all moves, (cost, row).
-    pub fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Self {
+    pub fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Result<Self> {
         let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
         let dropped = rows.len().saturating_sub(kept);
         let mut limit = f64::INFINITY;
         if dropped > 0 {
             rows.select_nth_unstable_by(dropped, order);
             limit = rows[dropped].0;
-            rows.drain(..dropped);
-            rows.shrink_to_fit();
+            rows = copy(&rows[dropped..], "ways out")?;
         }
         rows.sort_unstable_by(order);
-        Exit { rows, limit }
+        Ok(Exit { rows, limit })
     }
 
     /// The cheapest move, (cost, row). Tidy first.
@@ -160,15 +164,16 @@ impl Exit {
         !self.rows.is_empty() || self.limit == f64::INFINITY
     }
 
-    pub fn insert(&mut self, cost: f64, row: u32) {
+    pub fn insert(&mut self, cost: f64, row: u32) -> Result<()> {
         if cost <= self.limit {
             let at = self.rows.partition_point(|&other| other > (cost, row));
-            self.rows.insert(at, (cost, row));
+            insert(&mut self.rows, at, (cost, row), "ways out")?;
             // Copies of one row would make it as long as there are copies.
             if self.rows.len() > LONGEST {
                 self.rows.drain(..LONGEST / 2);
                 self.limit = self.rows[0].0;
             }
         }
+        Ok(())
     }
 }

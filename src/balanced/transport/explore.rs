@@ -5,8 +5,8 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::search::Reached;
 use super::{Known, Transport, escape, known_costs};
+use crate::allocate::{collect, copy, extend, push, set, try_vec};
 use crate::balanced::candidates::{Candidates, Costs};
 use crate::error::Result;
 use crate::threads::Threads;
@@ -44,56 +44,53 @@ pub(super) fn least_patience(costs: &Costs<'_>) -> usize {
 
 impl Transport<'_> {
     /// Queues the row of `from` that is the next to reach unknown clusters.
-    pub(super) fn relax_unexplored(&mut self, from: usize) {
+    pub(super) fn relax_unexplored(&mut self, from: usize) -> Result<()> {
         let (own, candidates) = (&*self.own, &*self.candidates);
         let is_valid = |cost: f64, row: u32| {
             self.labels[row as usize] == from as u32 && cost == escape(candidates, own, row)
         };
         let exits = self.exits[from].as_mut().expect("built by now");
         if !exits.tidy_unexplored(is_valid) {
-            self.find_unexplored(from);
+            self.find_unexplored(from)?;
         }
         let exits = self.exits[from].as_ref().expect("built by now");
         if let Some((cost, row)) = exits.cheapest_unexplored() {
             let cost = (cost + self.rise - self.prices[from]).max(0.0);
-            self.search.queue.push(Reached {
-                distance: self.search.distances[from] + cost,
-                node: from as u32,
-                explore: Some(row),
-            });
+            let distance = self.search.distances[from] + cost;
+            self.search.enqueue(distance, from, Some(row))?;
         }
+        Ok(())
     }
 
     /// Finds the rows of `from` that are the next to reach unknown clusters.
-    pub(super) fn find_unexplored(&mut self, from: usize) {
+    pub(super) fn find_unexplored(&mut self, from: usize) -> Result<()> {
         let (own, candidates) = (&*self.own, &*self.candidates);
         let rows = self.members[from].iter();
         let rows = rows.map(|&row| (escape(candidates, own, row), row));
-        let rows = rows.filter(|&(cost, _)| cost < f64::INFINITY).collect();
+        let rows = rows.filter(|&(cost, _)| cost < f64::INFINITY);
         if let Some(exits) = &mut self.exits[from] {
-            exits.set_unexplored(rows);
+            exits.set_unexplored(collect(rows, "ways out")?)?;
         }
+        Ok(())
     }
 
     /// Lets a row of `from` look at all clusters.
     pub(super) fn explore(&mut self, from: usize, row: u32, distance: f64) -> Result<()> {
         self.looked += 1;
         self.looks[from] += 1;
-        let mut costs = Vec::new();
-        self.costs
-            .of_row(row as usize, &mut self.scratch, &mut costs)?;
+        let (scratch, costs) = (&mut self.scratch, &mut self.of_row);
+        self.costs.of_row(row as usize, scratch, costs)?;
         let here = self.own[row as usize] + self.prices[from];
         let start = self.search.distances[from];
         for (to, &cost) in costs.iter().enumerate() {
             let cost = (cost + self.prices[to] - here).max(0.0);
             // No nearer than the bound that led here.
             let there = (start + cost).max(distance);
-            self.search.reach(to, there, Some((from as u32, row)));
+            self.search.reach(to, there, Some((from as u32, row)))?;
         }
         self.candidates.set_beyond(row as usize, f64::INFINITY);
-        let (known, beyond) = cheapest(&costs, &self.prices[..self.hub()], REMEMBERED);
-        self.explored.push((row, known, beyond));
-        Ok(())
+        let (known, beyond) = cheapest(&self.of_row, &self.prices, REMEMBERED)?;
+        push(&mut self.explored, (row, known, beyond), "costs of rows")
     }
 
     /// Whether so many rows have looked at all clusters that others should get
@@ -129,10 +126,12 @@ impl Transport<'_> {
         let mut before: Vec<u32> = Vec::new();
         for (i, &row) in rows.iter().enumerate() {
             before.clear();
-            before.extend(known_costs(self.candidates, &self.remembered, row).map(|(j, _)| j));
+            let known = known_costs(self.candidates, &self.remembered, row);
+            extend(&mut before, known.map(|(j, _)| j), "clusters of a row")?;
             self.candidates.replace(row, &found, i, self.rise);
             self.remembered.remove(&row);
-            self.add_exits(row, &before);
+            self.add_exits(row, &before)?;
+            threads.poll()?;
         }
         Ok(())
     }
@@ -141,7 +140,7 @@ impl Transport<'_> {
     /// reached; ascending.
     fn next_to_explore(&self, threads: &Threads<'_>) -> Result<Vec<u32>> {
         // Prices of clusters that were not reached don't rise.
-        let mut rises = vec![false; self.prices.len()];
+        let mut rises = try_vec(false, self.prices.len(), "prices")?;
         for &node in &self.search.done {
             let is_surveyed = self.surveys.get(node as usize).is_some_and(Option::is_some);
             rises[node as usize] = !is_surveyed;
@@ -157,10 +156,10 @@ impl Transport<'_> {
         };
         let rows = self.labels.len();
         let some = (0..rows as u32).step_by(rows / SAMPLED + 1);
-        let mut slacks: Vec<f64> = some.map(slack).collect();
+        let mut slacks = collect(some.map(slack), "slacks")?;
         let few = slacks.len() / BATCH;
         let (_, &mut most, _) = slacks.select_nth_unstable_by(few, f64::total_cmp);
-        let mut found = vec![Vec::new(); rows.div_ceil(TASK_ROWS)];
+        let mut found = try_vec(Vec::new(), rows.div_ceil(TASK_ROWS), "rows to look at")?;
         threads.run(
             found.iter_mut().zip((0..rows as u32).step_by(TASK_ROWS)),
             || (),
@@ -170,35 +169,36 @@ impl Transport<'_> {
                     let slack = slack(row);
                     slack <= most && slack < f64::INFINITY
                 };
-                found.extend(rows.filter(is_next));
+                extend(found, rows.filter(is_next), "rows to look at")
             },
         )?;
-        Ok(found.concat())
+        collect(found.into_iter().flatten(), "rows to look at")
     }
 
     /// Rows that looked at all clusters remember the cheapest.
-    pub(super) fn refresh_explored(&mut self) {
+    pub(super) fn refresh_explored(&mut self) -> Result<()> {
         for (row, known, beyond) in std::mem::take(&mut self.explored) {
             self.candidates
                 .set_beyond(row as usize, beyond - self.past_rise);
-            self.remembered.insert(row, known);
-            self.add_exits(row, &[]);
+            set(&mut self.remembered, row, known, "costs of rows")?;
+            self.add_exits(row, &[])?;
         }
+        Ok(())
     }
 }
 
 /// The cheapest clusters under `prices` with their costs, and what all others
 /// cost at least, price included.
-fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> (Known, f64) {
+fn cheapest(costs: &[f64], prices: &[f64], count: usize) -> Result<(Known, f64)> {
     let priced = |&(j, cost): &(u32, f64)| cost + prices[j as usize];
-    let mut known: Vec<(u32, f64)> = (0u32..).zip(costs.iter().copied()).collect();
+    let all = (0u32..).zip(costs.iter().copied());
+    let mut known = collect(all, "costs of a row")?;
     let mut beyond = f64::INFINITY;
     if count < known.len() {
         let order = |a: &(u32, f64), b: &(u32, f64)| priced(a).total_cmp(&priced(b));
         let (_, next, _) = known.select_nth_unstable_by(count, order);
         beyond = priced(next);
-        known.truncate(count);
-        known.shrink_to_fit();
+        known = copy(&known[..count], "costs of a row")?;
     }
-    (known, beyond)
+    Ok((known, beyond))
 }

@@ -23,7 +23,7 @@ mod survey;
 use super::candidates::{Candidates, Costs};
 use super::prices::Choice;
 use super::window::Window;
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, push, set, try_vec, with_capacity};
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::threads::Threads;
@@ -101,26 +101,36 @@ impl<'a> Transport<'a> {
         costs: Costs<'a>,
         choice: &'a mut Choice,
         copies: &'a Copies,
-        prices: &[f64],
-        window: Window,
-    ) -> Self {
+        (prices, window): (&[f64], Window),
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let clusters = prices.len();
         let (candidates, labels) = (&mut choice.candidates, &mut choice.labels);
         let own = &mut choice.costs;
-        let mut sizes = vec![0; clusters];
-        for &label in labels.iter() {
-            sizes[label as usize] += 1;
-        }
-        let stacks = Stacks::pile(copies, labels, own);
-        let mut members = vec![Vec::new(); clusters];
-        for (row, &label) in labels.iter().enumerate() {
-            if label != UNASSIGNED {
-                members[label as usize].push(row as u32);
+        let mut sizes = try_vec(0, clusters, "cluster sizes")?;
+        threads.in_steps(labels.len(), |rows| {
+            for &label in &labels[rows] {
+                sizes[label as usize] += 1;
             }
+            Ok(())
+        })?;
+        let stacks = Stacks::pile(copies, labels, own, threads)?;
+        let mut members = with_capacity(clusters, "cluster members")?;
+        for &size in &sizes {
+            members.push(with_capacity(size, "cluster members")?);
         }
-        let past_prices = prices.to_vec();
-        let mut prices = prices.to_vec();
-        prices.push(0.0);
+        threads.in_steps(labels.len(), |rows| {
+            for row in rows {
+                let label = labels[row];
+                if label != UNASSIGNED {
+                    push(&mut members[label as usize], row as u32, "cluster members")?;
+                }
+            }
+            Ok(())
+        })?;
+        let past_prices = copy(prices, "prices")?;
+        let mut prices = collect(prices.iter().copied(), "prices")?;
+        push(&mut prices, 0.0, "prices")?;
         let patience = least_patience(&costs);
         let mut transport = Transport {
             costs,
@@ -135,23 +145,23 @@ impl<'a> Transport<'a> {
             window,
             members,
             sizes,
-            flows: vec![0; clusters],
-            exits: (0..clusters).map(|_| None).collect(),
-            search: Search::new(clusters + 1),
+            flows: try_vec(0, clusters, "flows")?,
+            exits: collect((0..clusters).map(|_| None), "ways out")?,
+            search: Search::new(clusters + 1)?,
             explored: Vec::new(),
             looked: 0,
             patience,
             remembered: HashMap::new(),
-            surveys: vec![None; clusters],
+            surveys: collect((0..clusters).map(|_| None), "surveys")?,
             room: survey::room(&costs),
-            looks: vec![0; clusters],
+            looks: try_vec(0, clusters, "looks")?,
             scratch: Vec::new(),
             of_row: Vec::new(),
             targets: Vec::new(),
             nearer: Vec::new(),
         };
         transport.set_flows();
-        transport
+        Ok(transport)
     }
 
     /// What is dear must be full, what is cheap must be no larger than it has
@@ -188,16 +198,17 @@ impl<'a> Transport<'a> {
     }
 
     /// Moves the window; [`Transport::solve`] then repairs what this breaks.
-    pub fn move_window(&mut self, window: Window) {
+    pub fn move_window(&mut self, window: Window) -> Result<()> {
         self.window = window;
         // As many clusters are to be full as there are rows for.
         let hub = self.hub();
-        let mut prices = self.prices[..hub].to_vec();
+        let mut prices = copy(&self.prices[..hub], "prices")?;
         let spare = self.labels.len() - window.low * hub;
         let full = spare.checked_div(window.width()).unwrap_or(0).min(hub - 1);
         let (_, &mut level, _) = prices.select_nth_unstable_by(full, |a, b| b.total_cmp(a));
         self.prices[hub] = level;
         self.set_flows();
+        Ok(())
     }
 
     pub fn window(&self) -> Window {
@@ -205,12 +216,9 @@ impl<'a> Transport<'a> {
     }
 
     /// The prices of the clusters, relative to the hub's.
-    pub fn prices(&self) -> Vec<f64> {
-        let hub = self.hub();
-        self.prices[..hub]
-            .iter()
-            .map(|price| price - self.prices[hub])
-            .collect()
+    pub fn prices(&self) -> Result<Vec<f64>> {
+        let (hub, prices) = (self.prices[self.hub()], &self.prices[..self.hub()]);
+        collect(prices.iter().map(|price| price - hub), "prices")
     }
 
     /// The sum of all rows' costs.
@@ -221,37 +229,47 @@ impl<'a> Transport<'a> {
     }
 
     /// A copy of where the problem stands.
-    pub fn solution(&self) -> Result<Solution> {
-        let mut labels = try_vec(0, self.labels.len(), "labels")?;
-        labels.copy_from_slice(self.labels);
-        let mut own = try_vec(0.0, self.own.len(), "costs")?;
-        own.copy_from_slice(self.own);
-        self.stacks.spread(&mut labels, &mut own);
+    pub fn solution(&self, threads: &Threads<'_>) -> Result<Solution> {
+        let mut labels = with_capacity(self.labels.len(), "labels")?;
+        let mut own = with_capacity(self.own.len(), "costs")?;
+        threads.in_steps(self.labels.len(), |rows| {
+            labels.extend_from_slice(&self.labels[rows.clone()]);
+            own.extend_from_slice(&self.own[rows]);
+            Ok(())
+        })?;
+        self.stacks.spread(&mut labels, &mut own, threads)?;
         Ok(Solution {
             total: self.total(),
             window: self.window,
-            prices: self.prices(),
+            prices: self.prices()?,
             labels,
             own,
         })
     }
 
     /// Ends here. Returns the prices of the clusters, relative to the hub's.
-    pub fn end(self) -> Vec<f64> {
-        self.stacks.spread(self.labels, self.own);
+    pub fn end(self, threads: &Threads<'_>) -> Result<Vec<f64>> {
+        self.stacks.spread(self.labels, self.own, threads)?;
         self.prices()
     }
 
     /// Ends with a solution from earlier on: its window and prices.
-    pub fn into_best(self, solution: Solution) -> (Window, Vec<f64>) {
-        self.labels.copy_from_slice(&solution.labels);
-        self.own.copy_from_slice(&solution.own);
-        (solution.window, solution.prices)
+    pub fn into_best(
+        self,
+        solution: Solution,
+        threads: &Threads<'_>,
+    ) -> Result<(Window, Vec<f64>)> {
+        threads.in_steps(self.labels.len(), |rows| {
+            self.labels[rows.clone()].copy_from_slice(&solution.labels[rows.clone()]);
+            self.own[rows.clone()].copy_from_slice(&solution.own[rows]);
+            Ok(())
+        })?;
+        Ok((solution.window, solution.prices))
     }
 
     /// Brings all sizes into the window at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
-        let mut excess = self.excess();
+        let mut excess = self.excess()?;
         while !excess.is_settled() {
             let (ends, length) = self.find_paths(&mut excess)?;
             let has_path = !ends.is_empty();
@@ -259,7 +277,7 @@ impl<'a> Transport<'a> {
                 self.note_prices();
             }
             self.raise_prices(length);
-            self.refresh_explored();
+            self.refresh_explored()?;
             let mut moved = 0;
             for end in ends {
                 moved += self.move_along(end, &mut excess)?;
@@ -285,12 +303,13 @@ impl<'a> Transport<'a> {
         self.members.len()
     }
 
-    fn excess(&self) -> Excess {
+    fn excess(&self) -> Result<Excess> {
         let clusters = self.sizes.iter().zip(&self.flows);
         let excess = clusters.map(|(&size, &flow)| size as i64 - flow as i64);
-        let mut excess: Vec<i64> = excess.collect();
-        excess.push(-excess.iter().sum::<i64>());
-        Excess::new(excess)
+        let mut excess = collect(excess, "surpluses")?;
+        let hub = -excess.iter().sum::<i64>();
+        push(&mut excess, hub, "surpluses")?;
+        Ok(Excess::new(excess))
     }
 
     /// Raises the price of every node nearer than `length` by the difference:
@@ -316,7 +335,7 @@ impl<'a> Transport<'a> {
         let mut path = Vec::new();
         let mut node = end;
         while let Some((from, row)) = self.search.steps[node] {
-            path.push((from as usize, row, node));
+            push(&mut path, (from as usize, row, node), "a path")?;
             node = from as usize;
         }
         let room = path.iter().map(|&(from, row, to)| match row {
@@ -346,7 +365,7 @@ impl<'a> Transport<'a> {
     fn move_rows(&mut self, row: u32, from: usize, to: usize, units: usize) -> Result<()> {
         self.sizes[from] -= units;
         self.sizes[to] += units;
-        let (is_empty, entered) = self.stacks.shift(row, from as u32, to as u32, units);
+        let (is_empty, entered) = self.stacks.shift(row, from as u32, to as u32, units)?;
         if is_empty {
             let at = self.members[from].iter().position(|&member| member == row);
             self.members[from].swap_remove(at.expect("the row sits in its cluster"));
@@ -357,35 +376,39 @@ impl<'a> Transport<'a> {
         };
         if entered != row {
             self.candidates.copy(row, entered);
-            match self.remembered.get(&row).cloned() {
-                Some(known) => self.remembered.insert(entered, known),
-                None => self.remembered.remove(&entered),
+            match self.remembered.get(&row) {
+                Some(known) => {
+                    let known = copy(known, "costs of a row")?;
+                    set(&mut self.remembered, entered, known, "costs of rows")?;
+                }
+                None => drop(self.remembered.remove(&entered)),
             };
         }
-        self.members[to].push(entered);
+        push(&mut self.members[to], entered, "cluster members")?;
         self.labels[entered as usize] = to as u32;
         self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch)?;
-        self.add_exits(entered, &[]);
+        self.add_exits(entered, &[])?;
         self.join_survey(entered)
     }
 
     /// Adds what a row knows to the exits of its cluster, but the targets in
     /// `old`.
-    fn add_exits(&mut self, row: u32, old: &[u32]) {
+    fn add_exits(&mut self, row: u32, old: &[u32]) -> Result<()> {
         let cluster = self.labels[row as usize];
         let Some(exits) = &mut self.exits[cluster as usize] else {
-            return;
+            return Ok(());
         };
         let here = self.own[row as usize];
         for (target, cost) in known_costs(self.candidates, &self.remembered, row) {
             if target != cluster && !old.contains(&target) {
-                exits.insert(target, cost - here, row);
+                exits.insert(target, cost - here, row)?;
             }
         }
         let escape = escape(self.candidates, self.own, row);
         if escape < f64::INFINITY {
-            exits.insert_unexplored(escape, row);
+            exits.insert_unexplored(escape, row)?;
         }
+        Ok(())
     }
 }
 

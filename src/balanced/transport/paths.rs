@@ -4,6 +4,8 @@ use super::excess::Excess;
 use super::exits::Exits;
 use super::search::Reached;
 use super::{NO_ROW, Transport, known_costs};
+use crate::allocate::{collect, extend, push};
+use crate::balanced::data_changed;
 use crate::error::Result;
 
 impl Transport<'_> {
@@ -14,53 +16,54 @@ impl Transport<'_> {
         self.search.clear();
         let (sources, enough) = excess.sources();
         for node in sources {
-            self.search.reach(node, 0.0, None);
+            self.search.reach(node, 0.0, None)?;
         }
         let mut ends = Vec::new();
         loop {
-            let reached = self.search.queue.pop();
+            // Every cluster can be reached from every other.
             let Reached {
                 distance,
                 node,
                 explore,
-            } = reached.expect("every cluster can be reached from every other");
+            } = self.search.queue.pop().ok_or_else(data_changed)?;
             let at = node as usize;
             if let Some(row) = explore {
                 if self.is_stale() {
                     return Ok((ends, distance));
                 }
                 self.explore(at, row, distance)?;
-                self.relax_unexplored(at);
+                self.relax_unexplored(at)?;
                 continue;
             }
             if distance > self.search.distances[at] {
                 continue;
             }
-            self.search.done.push(node);
+            push(&mut self.search.done, node, "nodes of a search")?;
             if excess.lacks(at) {
-                ends.push(at);
+                push(&mut ends, at, "ends of paths")?;
                 if ends.len() == enough {
                     return Ok((ends, distance));
                 }
             }
             if at == self.hub() {
-                self.relax_hub();
+                self.relax_hub()?;
             } else {
                 self.relax_cluster(at)?;
             }
         }
     }
 
-    fn relax_hub(&mut self) {
+    fn relax_hub(&mut self) -> Result<()> {
         let hub = self.hub();
         let distance = self.search.distances[hub];
         for j in 0..hub {
             if self.flows[j] > self.window.low {
                 let cost = (self.prices[j] - self.prices[hub]).max(0.0);
                 self.search
-                    .reach(j, distance + cost, Some((hub as u32, NO_ROW)));
+                    .reach(j, distance + cost, Some((hub as u32, NO_ROW)))?;
             }
         }
+        Ok(())
     }
 
     fn relax_cluster(&mut self, from: usize) -> Result<()> {
@@ -68,21 +71,20 @@ impl Transport<'_> {
         if self.flows[from] < self.window.high {
             let cost = (self.prices[hub] - self.prices[from]).max(0.0);
             self.search
-                .reach(hub, distance + cost, Some((from as u32, NO_ROW)));
+                .reach(hub, distance + cost, Some((from as u32, NO_ROW)))?;
         }
         if self.surveys[from].is_some() {
             return self.relax_surveyed(from);
         }
         if self.exits[from].is_none() {
-            self.build_exits(from);
+            self.build_exits(from)?;
         }
-        self.relax_known(from);
-        self.relax_unexplored(from);
-        Ok(())
+        self.relax_known(from)?;
+        self.relax_unexplored(from)
     }
 
     /// Reaches the clusters that rows of `from` know.
-    fn relax_known(&mut self, from: usize) {
+    fn relax_known(&mut self, from: usize) -> Result<()> {
         let exits = self.exits[from].as_mut().expect("built by now");
         let (start, price) = (self.search.distances[from], self.prices[from]);
         let there = |prices: &[f64], to: u32, cost: f64| {
@@ -90,9 +92,10 @@ impl Transport<'_> {
         };
         // Most moves bring nothing, and need not be up to date.
         self.nearer.clear();
-        self.nearer.extend(exits.known().filter(|&(_, to, cost)| {
+        let nearer = exits.known().filter(|&(_, to, cost)| {
             there(&self.prices, to, cost) < self.search.distances[to as usize]
-        }));
+        });
+        extend(&mut self.nearer, nearer, "ways out")?;
         for &(at, to, _) in &self.nearer {
             let is_here = |row: u32| self.labels[row as usize] == from as u32;
             if !exits.tidy(at, is_here) {
@@ -101,17 +104,18 @@ impl Transport<'_> {
                     let (_, cost) = known.find(|&(target, _)| target == to)?;
                     Some((cost - self.own[row as usize], row))
                 });
-                exits.set_known(at, moves.collect());
+                exits.set_known(at, collect(moves, "ways out")?)?;
             }
             if let Some((cost, row)) = exits.cheapest(at) {
                 let there = there(&self.prices, to, cost);
                 let step = Some((from as u32, row));
-                self.search.reach(to as usize, there, step);
+                self.search.reach(to as usize, there, step)?;
             }
         }
+        Ok(())
     }
 
-    fn build_exits(&mut self, from: usize) {
+    fn build_exits(&mut self, from: usize) -> Result<()> {
         let (own, candidates, remembered) = (&*self.own, &*self.candidates, &self.remembered);
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
@@ -119,7 +123,7 @@ impl Transport<'_> {
                 .filter(|&(target, _)| target != from as u32)
                 .map(move |(target, cost)| (target, cost - here, row))
         });
-        self.exits[from] = Some(Exits::build(moves.collect()));
-        self.find_unexplored(from);
+        self.exits[from] = Some(Exits::build(collect(moves, "ways out")?)?);
+        self.find_unexplored(from)
     }
 }

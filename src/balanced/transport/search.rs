@@ -1,6 +1,8 @@
 //! A search for shortest paths over the nodes of the transport problem
 //! (Dijkstra, 1959).
 
+use crate::allocate::{push, push_to_heap, try_vec};
+use crate::error::Result;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -25,14 +27,14 @@ pub(super) struct Reached {
 }
 
 impl Search {
-    pub fn new(nodes: usize) -> Self {
-        Search {
-            distances: vec![f64::INFINITY; nodes],
-            steps: vec![None; nodes],
+    pub fn new(nodes: usize) -> Result<Self> {
+        Ok(Search {
+            distances: try_vec(f64::INFINITY, nodes, "nodes of a search")?,
+            steps: try_vec(None, nodes, "nodes of a search")?,
             queue: BinaryHeap::new(),
             done: Vec::new(),
             touched: Vec::new(),
-        }
+        })
     }
 
     pub fn clear(&mut self) {
@@ -44,19 +46,25 @@ impl Search {
         self.done.clear();
     }
 
-    pub fn reach(&mut self, node: usize, distance: f64, step: Option<(u32, u32)>) {
+    pub fn reach(&mut self, node: usize, distance: f64, step: Option<(u32, u32)>) -> Result<()> {
         if distance < self.distances[node] {
             if self.distances[node] == f64::INFINITY {
-                self.touched.push(node as u32);
+                push(&mut self.touched, node as u32, "nodes of a search")?;
             }
             self.distances[node] = distance;
             self.steps[node] = step;
-            self.queue.push(Reached {
-                distance,
-                node: node as u32,
-                explore: None,
-            });
+            self.enqueue(distance, node, None)?;
         }
+        Ok(())
+    }
+
+    pub fn enqueue(&mut self, distance: f64, node: usize, explore: Option<u32>) -> Result<()> {
+        let reached = Reached {
+            distance,
+            node: node as u32,
+            explore,
+        };
+        push_to_heap(&mut self.queue, reached, "nodes of a search")
     }
 }
 

@@ -8,38 +8,36 @@
 
 use super::Transport;
 use super::exits::{Exit, KEPT_AGAIN};
-use crate::allocate::with_capacity;
+use crate::allocate::{collect, extend, insert, try_vec, with_capacity};
 use crate::balanced::candidates::Costs;
 use crate::error::Result;
 use crate::threads::Threads;
-use std::collections::BTreeMap;
 
 /// Bytes that surveys take at most: so many for each row, or so many in all.
 const BYTES_PER_ROW: usize = 32;
 const BYTES: usize = 1 << 24;
 
 /// The cheapest moves out of one cluster.
-#[derive(Clone)]
 pub(super) struct Survey {
     /// What the cheapest move to each cluster costs before prices, or cost
     /// before its row left.
     least: Vec<f64>,
     rows: Vec<u32>,
-    /// More moves to clusters whose cheapest row has left.
-    more: BTreeMap<u32, Exit>,
+    /// More moves to clusters whose cheapest row has left; ascending.
+    more: Vec<(u32, Exit)>,
 }
 
 impl Survey {
-    fn new(clusters: usize) -> Self {
-        Survey {
-            least: vec![f64::INFINITY; clusters],
-            rows: vec![u32::MAX; clusters],
-            more: BTreeMap::new(),
-        }
+    fn new(clusters: usize) -> Result<Self> {
+        Ok(Survey {
+            least: try_vec(f64::INFINITY, clusters, "surveys")?,
+            rows: try_vec(u32::MAX, clusters, "surveys")?,
+            more: Vec::new(),
+        })
     }
 
     /// Takes note of a row that is or comes here, with its costs everywhere.
-    fn add(&mut self, row: u32, own: f64, costs: &[f64]) {
+    fn add(&mut self, row: u32, own: f64, costs: &[f64]) -> Result<()> {
         let moves = self.least.iter_mut().zip(&mut self.rows).zip(costs);
         for ((least, first), cost) in moves {
             let cost = cost - own;
@@ -47,9 +45,19 @@ impl Survey {
                 (*least, *first) = (cost, row);
             }
         }
-        for (&to, exit) in &mut self.more {
-            exit.insert(costs[to as usize] - own, row);
+        for (to, exit) in &mut self.more {
+            exit.insert(costs[*to as usize] - own, row)?;
         }
+        Ok(())
+    }
+
+    /// More moves to a cluster; none are known at first.
+    fn more(&mut self, to: u32) -> Result<&mut Exit> {
+        let at = self.more.partition_point(|&(other, _)| other < to);
+        if self.more.get(at).is_none_or(|&(other, _)| other != to) {
+            insert(&mut self.more, at, (to, Exit::used_up()), "surveys")?;
+        }
+        Ok(&mut self.more[at].1)
     }
 }
 
@@ -66,9 +74,14 @@ impl Transport<'_> {
         let is_due = |&j: &usize| {
             self.surveys[j].is_none() && self.looks[j] as usize >= self.members[j].len().max(1)
         };
-        let due: Vec<usize> = (0..self.hub()).filter(is_due).take(self.room).collect();
+        let due = (0..self.hub()).filter(is_due).take(self.room);
+        let due = collect(due, "clusters to survey")?;
         self.room -= due.len();
-        let mut found = vec![Survey::new(self.hub()); due.len()];
+        let mut found = with_capacity(due.len(), "surveys")?;
+        for _ in &due {
+            found.push(Survey::new(self.hub())?);
+            threads.poll()?;
+        }
         let (costs, members, own) = (&self.costs, &self.members, &*self.own);
         threads.run(
             due.iter().zip(&mut found),
@@ -76,7 +89,7 @@ impl Transport<'_> {
             |(scratch, of_row), (&j, survey)| {
                 for &row in &members[j] {
                     costs.of_row(row as usize, scratch, of_row)?;
-                    survey.add(row, own[row as usize], of_row);
+                    survey.add(row, own[row as usize], of_row)?;
                 }
                 Ok(())
             },
@@ -99,29 +112,30 @@ impl Transport<'_> {
         self.targets.clear();
         let targets = survey.least.iter().zip(&self.prices);
         let targets = targets.zip(&self.search.distances).enumerate();
-        self.targets
-            .extend(targets.filter_map(|(to, ((&least, &price), &distance))| {
-                (to != from && there(least, price) < distance).then_some(to as u32)
-            }));
+        let targets = targets.filter_map(|(to, ((&least, &price), &distance))| {
+            (to != from && there(least, price) < distance).then_some(to as u32)
+        });
+        extend(&mut self.targets, targets, "ways out")?;
         for &to in &self.targets {
             let at = to as usize;
             let is_here = |row: u32| self.labels.get(row as usize) == Some(&(from as u32));
             if !is_here(survey.rows[at]) {
-                let exit = survey.more.entry(to).or_insert_with(Exit::used_up);
+                let exit = survey.more(to)?;
                 if !exit.tidy(|_, row| is_here(row)) {
-                    let mut rows = with_capacity(self.members[from].len(), "moves")?;
-                    for &row in &self.members[from] {
+                    let members = &self.members[from];
+                    let mut rows = with_capacity(members.len(), "ways out")?;
+                    for &row in members {
                         let cost = self.costs.of(row as usize, at, &mut self.scratch)?;
                         rows.push((cost - self.own[row as usize], row));
                     }
-                    *exit = Exit::cheapest_of(rows, KEPT_AGAIN);
+                    *exit = Exit::cheapest_of(rows, KEPT_AGAIN)?;
                 }
                 let first = exit.cheapest().unwrap_or((f64::INFINITY, u32::MAX));
                 (survey.least[at], survey.rows[at]) = first;
             }
             let there = there(survey.least[at], self.prices[at]);
             let step = Some((from as u32, survey.rows[at]));
-            self.search.reach(at, there, step);
+            self.search.reach(at, there, step)?;
         }
         Ok(())
     }
@@ -132,7 +146,7 @@ impl Transport<'_> {
         if let Some(survey) = &mut self.surveys[cluster] {
             let (scratch, of_row) = (&mut self.scratch, &mut self.of_row);
             self.costs.of_row(row as usize, scratch, of_row)?;
-            survey.add(row, self.own[row as usize], of_row);
+            survey.add(row, self.own[row as usize], of_row)?;
         }
         Ok(())
     }
