@@ -27,6 +27,7 @@ mod balanced;
 mod batch_swap;
 mod clusters;
 mod config;
+mod equal_rows;
 mod error;
 mod exchange;
 mod ffi;

@@ -6,7 +6,8 @@
 //! of two, which rounds nothing, brings the data into a range where squares
 //! neither overflow nor vanish.
 
-use crate::allocate::{extend, try_vec};
+use super::task_rows;
+use crate::allocate::{collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
 use crate::memory::Zeros;
 use crate::metric::Metric;
@@ -14,20 +15,27 @@ use crate::nearest::{GROUP, PANEL, Row, pack, squared_distances};
 use crate::points::Points;
 use crate::threads::Threads;
 
-/// Rows and columns of a tile: whole groups and whole panels.
+/// Rows and columns of a tile at most: whole groups and whole panels.
 pub(crate) const TILE: usize = GROUP * PANEL;
 
-/// Rows per task where every row of the data is read once.
-const TASK_ROWS: usize = 1024;
+/// Multiply-adds of a tile at most: some hundredths of a second.
+const TILE_WORK: usize = TILE * TILE * 4096;
+
+/// The least weight that is kept apart from none.
+const LEAST_WEIGHT: f32 = f32::MIN_POSITIVE;
 
 /// 1 − cos below this is rounding noise between rows of one direction.
-const COSINE_NOISE: f32 = 1e-14;
+pub(crate) const COSINE_NOISE: f32 = 1e-14;
 
-/// Distances of candidates (rows) to points (columns), in a unit of their own.
-/// Each point may carry a weight, by which its column is multiplied.
+/// Distances of candidates (rows) to points (columns), in a unit of their own,
+/// each multiplied by what its point stands for.
 pub(crate) struct Distances {
     values: Zeros,
     points: usize,
+    /// What each point stands for; a point without direction for nothing.
+    weights: Vec<f32>,
+    /// Whether points stand for more or less than one row.
+    weighted: bool,
     /// What a distance of 1 stands for.
     unit: f64,
     /// What the points cost that no medoid can come closer to.
@@ -47,13 +55,25 @@ impl Distances {
         &self.values[candidate * self.points..][..self.points]
     }
 
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Lets the points, which are the first candidates, stand for all
-    /// candidates and these for `rows` rows: each point gets the weight of the
+    /// candidates and what these stand for: each point gets the weight of the
     /// candidates that are nearest to it. As a medoid it costs itself what it
-    /// costs those; a cost of nothing would favour points as medoids.
-    pub fn weigh(&mut self, rows: usize, threads: &Threads<'_>) -> Result<()> {
+    /// costs those; of its own weight, `own` costs nothing, and what it stands
+    /// for besides as much as the others. No cost at all would favour points
+    /// as medoids.
+    pub fn weigh(
+        &mut self,
+        stand_for: &[f64],
+        own: impl Fn(usize) -> f64,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let (points, candidates) = (self.points, self.candidates());
         let mut nearest = try_vec((0usize, 0.0f32), candidates, "nearest points")?;
+        let weights = &self.weights;
         let tasks = self
             .values
             .chunks(TILE * points)
@@ -64,34 +84,53 @@ impl Distances {
             |(), (rows, nearest)| {
                 for (nearest, row) in nearest.iter_mut().zip(rows.chunks_exact(points)) {
                     let pairs = row.iter().copied().enumerate();
-                    let least = pairs.min_by(|a, b| a.1.total_cmp(&b.1));
-                    *nearest = least.expect("there are points");
+                    // At no distance from anything is what has no direction.
+                    let real = pairs.filter(|&(point, _)| weights[point] > 0.0);
+                    let least = real.min_by(|a, b| a.1.total_cmp(&b.1));
+                    *nearest = least.unwrap_or_default();
                 }
             },
         )?;
-        let mut counts = try_vec(1usize, points, "weights")?;
+        let mut others = try_vec(0.0f64, points, "weights")?;
         let mut sums = try_vec(0.0f64, points, "weights")?;
-        for &(point, distance) in &nearest[points..] {
-            counts[point] += 1;
-            sums[point] += f64::from(distance);
+        for (&(point, distance), weight) in nearest.iter().zip(stand_for).skip(points) {
+            others[point] += weight;
+            sums[point] += weight * f64::from(distance);
         }
-        let others = (candidates - points).max(1) as f64;
-        let typical = sums.iter().sum::<f64>() / others;
+        let all = others.iter().sum::<f64>();
+        let typical = sums.iter().sum::<f64>() / all.max(f64::MIN_POSITIVE);
         for point in 0..points {
-            self.values[point * points + point] = match counts[point] {
-                1 => typical as f32,
-                count => (sums[point] / (count - 1) as f64) as f32,
+            let mean = match others[point] {
+                0.0 => typical,
+                others => sums[point] / others,
             };
+            let besides = (stand_for[point] - own(point)).max(0.0);
+            let weight = stand_for[point] + others[point];
+            if weight == 0.0 {
+                continue;
+            }
+            let cost = (sums[point] + besides * mean) / weight;
+            self.values[point * points + point] = cost as f32;
+            self.weights[point] = kept(weight);
         }
-        let share = rows as f64 / candidates as f64;
-        let weights: Vec<f32> = counts.iter().map(|&n| (n as f64 * share) as f32).collect();
-        let tasks = self.values.chunks_mut(TILE * points);
+        self.weighted = true;
+        self.multiply(0, threads)
+    }
+
+    /// Multiplies the distances of candidates from `first` on by the points'
+    /// weights.
+    fn multiply(&mut self, first: usize, threads: &Threads<'_>) -> Result<()> {
+        if !self.weighted {
+            return Ok(());
+        }
+        let (points, weights) = (self.points, &self.weights);
+        let values = &mut self.values[first * points..];
         threads.run(
-            tasks,
+            values.chunks_mut(TILE * points),
             || (),
             |(), rows| {
                 for row in rows.chunks_exact_mut(points) {
-                    row.iter_mut().zip(&weights).for_each(|(d, w)| *d *= w);
+                    row.iter_mut().zip(weights).for_each(|(d, w)| *d *= w);
                 }
             },
         )
@@ -115,15 +154,25 @@ pub(crate) struct Scaled<'a> {
     metric: Metric,
     /// Multiplies each row; 0 for a row without direction (cosine).
     factors: Vec<f64>,
+    /// Relative to the largest; empty where all are equal.
+    weights: Vec<f64>,
     unit: f64,
+    fixed: f64,
 }
 
 impl<'a> Scaled<'a> {
-    pub fn new(points: &'a Points<'a>, metric: Metric, threads: &Threads<'_>) -> Result<Self> {
-        let mut factors = try_vec(0.0f64, points.rows(), "row factors")?;
-        let tasks = factors.chunks_mut(TASK_ROWS).enumerate();
+    /// `weights`: a positive one for each row.
+    pub fn new(
+        points: &'a Points<'a>,
+        metric: Metric,
+        weights: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let size = task_rows(points.cols());
+        let mut factors = threads.try_vec(0.0f64, points.rows(), "row factors")?;
+        let tasks = factors.chunks_mut(size).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, factors)| {
-            let first = task * TASK_ROWS;
+            let first = task * size;
             let block = points.block(first..first + factors.len(), scratch)?;
             for (factor, values) in factors.iter_mut().zip(block.chunks_exact(points.cols())) {
                 *factor = match metric {
@@ -133,19 +182,30 @@ impl<'a> Scaled<'a> {
             }
             Ok(())
         })?;
-        let mut unit = 1.0;
-        if metric == Metric::Euclidean {
-            let largest = factors.iter().copied().fold(0.0, f64::max);
-            let factor = power_of_two_for(largest, points.cols());
-            factors.fill(factor);
-            unit = 1.0 / factor;
-        }
-        Ok(Scaled {
+        let heaviest = weights.iter().copied().fold(0.0, f64::max);
+        let mut scaled = Scaled {
             points,
             metric,
             factors,
-            unit,
-        })
+            weights: Vec::new(),
+            unit: heaviest,
+            fixed: 0.0,
+        };
+        if metric == Metric::Euclidean {
+            let largest = scaled.factors.iter().copied().fold(0.0, f64::max);
+            let factor = power_of_two_for(largest, points.cols());
+            scaled.factors.fill(factor);
+            scaled.unit /= factor;
+        }
+        let without = scaled.factors.iter().zip(weights);
+        let without = without.filter(|(factor, _)| **factor == 0.0);
+        scaled.fixed = without.map(|(_, weight)| weight).sum();
+        if weights.iter().any(|&weight| weight != heaviest) {
+            let relative = weights.iter().map(|&weight| weight / heaviest);
+            let relative = relative.map(|weight| weight.max(LEAST_WEIGHT.into()));
+            scaled.weights = collect(relative, "weights")?;
+        }
+        Ok(scaled)
     }
 
     pub fn rows(&self) -> usize {
@@ -156,26 +216,41 @@ impl<'a> Scaled<'a> {
         self.points.cols()
     }
 
+    /// What a row weighs, relative to the heaviest; 0 if it has no direction:
+    /// it costs the same whatever the medoids.
+    pub fn weight(&self, row: usize) -> f64 {
+        match self.has_direction(row) {
+            true => self.weights.get(row).copied().unwrap_or(1.0),
+            false => 0.0,
+        }
+    }
+
+    /// Whether rows weigh differently.
+    pub fn is_weighted(&self) -> bool {
+        !self.weights.is_empty()
+    }
+
     /// The distances between all rows; each is computed once.
     ///
     /// O(n²·d) time, 4·n² bytes.
     pub fn all_pairs(&self, threads: &Threads<'_>) -> Result<Distances> {
         let n = self.points.rows();
         let mut values = matrix(n, n)?;
-        let all: Vec<usize> = (0..n).collect();
-        let blocks: Vec<&[usize]> = all.chunks(TILE).collect();
-        let mut tiles = tiles(&mut values, n);
+        let tile = tile_len(self.dims());
+        let all = collect(0..n as u32, "rows")?;
+        let blocks = collect(all.chunks(tile), "tiles")?;
+        let mut tiles = tiles(&mut values, n, tile)?;
         let mut tasks = Vec::new();
         for (i, rows) in blocks.iter().enumerate() {
             for (j, columns) in blocks.iter().enumerate().skip(i) {
                 let upper = std::mem::take(&mut tiles[i * blocks.len() + j]);
                 let lower = std::mem::take(&mut tiles[j * blocks.len() + i]);
-                tasks.push((*rows, *columns, upper, lower));
+                push(&mut tasks, (*rows, *columns, upper, lower), "tiles")?;
             }
         }
         threads.run(
             tasks.into_iter(),
-            || (Scratch::default(), usize::MAX),
+            || (Scratch::default(), u32::MAX),
             |(scratch, packed), (rows, columns, mut upper, mut lower)| {
                 let diagonal = lower.is_empty();
                 if *packed != rows[0] {
@@ -204,31 +279,55 @@ impl<'a> Scaled<'a> {
                 .step_by(n)
                 .for_each(|d| *d = 0.0);
         }
-        Ok(Distances {
-            values,
-            points: n,
-            unit: self.unit,
-            fixed: self.without_direction() as f64,
-        })
+        let mut distances = self.distances(values, &all)?;
+        distances.weighted = self.is_weighted();
+        distances.multiply(0, threads)?;
+        Ok(distances)
     }
 
-    /// The distances of some rows, the candidates, to others, the points.
+    /// The distances of some rows, the candidates, to others, the points; not
+    /// weighted yet.
     ///
     /// O(candidates · points · d) time, 4 · candidates · points bytes.
     pub fn between(
         &self,
-        candidates: &[usize],
-        points: &[usize],
+        candidates: &[u32],
+        points: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Distances> {
-        let mut distances = Distances {
-            values: matrix(candidates.len(), points.len())?,
-            points: points.len(),
-            unit: self.unit,
-            fixed: self.without_direction() as f64,
-        };
+        let values = matrix(candidates.len(), points.len())?;
+        let mut distances = self.distances(values, points)?;
         self.replace(&mut distances, 0, candidates, points, threads)?;
         Ok(distances)
+    }
+
+    /// [`between`](Self::between), each point standing for `weights` rows.
+    pub fn between_weighted(
+        &self,
+        candidates: &[u32],
+        points: &[u32],
+        weights: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<Distances> {
+        let mut distances = self.between(candidates, points, threads)?;
+        distances.weighted = weights.iter().any(|&weight| weight != 1.0);
+        for (kept_weight, &weight) in distances.weights.iter_mut().zip(weights) {
+            *kept_weight = kept(weight);
+        }
+        distances.multiply(0, threads)?;
+        Ok(distances)
+    }
+
+    fn distances(&self, values: Zeros, points: &[u32]) -> Result<Distances> {
+        let weights = points.iter().map(|&row| kept(self.weight(row as usize)));
+        Ok(Distances {
+            values,
+            points: points.len(),
+            weights: collect(weights, "weights")?,
+            weighted: false,
+            unit: self.unit,
+            fixed: self.fixed,
+        })
     }
 
     /// Puts other candidates in the place of those from `first` on.
@@ -236,20 +335,19 @@ impl<'a> Scaled<'a> {
         &self,
         distances: &mut Distances,
         first: usize,
-        candidates: &[usize],
-        points: &[usize],
+        candidates: &[u32],
+        points: &[u32],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let width = points.len();
+        let (width, tile) = (points.len(), tile_len(self.dims()));
         let values = &mut distances.values[first * width..][..candidates.len() * width];
-        let mut tiles = tiles(values, width).into_iter();
-        let tasks: Vec<_> = candidates
-            .chunks(TILE)
-            .flat_map(|rows| points.chunks(TILE).map(move |columns| (rows, columns)))
-            .map(|(rows, columns)| (rows, columns, tiles.next().unwrap_or_default()))
-            .collect();
+        let mut tiles = tiles(values, width, tile)?.into_iter();
+        let pairs = candidates
+            .chunks(tile)
+            .flat_map(|rows| points.chunks(tile).map(move |columns| (rows, columns)));
+        let pairs = pairs.map(|(rows, columns)| (rows, columns, tiles.next().unwrap_or_default()));
         threads.run(
-            tasks.into_iter(),
+            collect(pairs, "tiles")?.into_iter(),
             Scratch::default,
             |scratch, (rows, columns, mut out)| {
                 self.tile(rows, columns, scratch, |first, block| {
@@ -258,47 +356,61 @@ impl<'a> Scaled<'a> {
                     }
                 })
             },
-        )
+        )?;
+        distances.multiply(first, threads)
     }
 
-    /// Sums of the distances of each of some rows, at most [`TILE`], to all
-    /// of `columns`.
-    pub fn sums(
+    /// Adds the distances of each of some rows to all of `columns`, times what
+    /// these weigh, to its sum.
+    pub fn add_sums(
         &self,
-        rows: &[usize],
-        columns: &[usize],
+        rows: &[u32],
+        columns: &[u32],
         scratch: &mut Scratch,
-    ) -> Result<Vec<f64>> {
-        let mut sums = try_vec(0.0, rows.len(), "sums of distances")?;
-        for columns in columns.chunks(TILE) {
-            self.tile(rows, columns, scratch, |first, block| {
-                let len = PANEL.min(columns.len() - first);
-                for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
-                    *sum += block[..len].iter().map(|&d| f64::from(d)).sum::<f64>();
-                }
-            })?;
+        sums: &mut [f64],
+    ) -> Result<()> {
+        let tile = tile_len(self.dims());
+        for (rows, sums) in rows.chunks(tile).zip(sums.chunks_mut(tile)) {
+            for columns in columns.chunks(tile) {
+                self.tile(rows, columns, scratch, |first, block| {
+                    let len = PANEL.min(columns.len() - first);
+                    let columns = &columns[first..][..len];
+                    for (sum, block) in sums.iter_mut().zip(block.chunks_exact(PANEL)) {
+                        *sum += match self.is_weighted() {
+                            true => self.weighted_sum(columns, block),
+                            false => block[..len].iter().map(|&d| f64::from(d)).sum::<f64>(),
+                        };
+                    }
+                })?;
+            }
         }
-        Ok(sums)
+        Ok(())
+    }
+
+    fn weighted_sum(&self, columns: &[u32], distances: &[f32]) -> f64 {
+        let pairs = columns.iter().zip(distances);
+        let costs = pairs.map(|(&row, &d)| self.weight(row as usize) * f64::from(d));
+        costs.sum()
     }
 
     /// Whether a row can be near anything: a zero row has no direction, and
     /// costs the same whatever the medoids.
-    pub fn has_direction(&self, row: usize) -> bool {
+    fn has_direction(&self, row: usize) -> bool {
         self.factors[row] != 0.0
     }
 
-    /// How many rows have none.
-    pub fn without_direction(&self) -> usize {
-        self.factors.iter().filter(|&&factor| factor == 0.0).count()
+    /// The row that has none, if there is one.
+    pub fn without_direction(&self) -> Option<usize> {
+        self.factors.iter().position(|&factor| factor == 0.0)
     }
 
-    /// The distances of data rows `rows` to data rows `columns`, at most
-    /// [`TILE`] each. `write` gets them in blocks of [`PANEL`] columns: the
-    /// first column, then rows × PANEL distances.
+    /// The distances of data rows `rows` to data rows `columns`, at most as
+    /// many each as a tile has. `write` gets them in blocks of [`PANEL`]
+    /// columns: the first column, then rows × PANEL distances.
     fn tile(
         &self,
-        rows: &[usize],
-        columns: &[usize],
+        rows: &[u32],
+        columns: &[u32],
         scratch: &mut Scratch,
         write: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
@@ -306,7 +418,7 @@ impl<'a> Scaled<'a> {
         self.tile_of_packed(rows, columns, false, scratch, write)
     }
 
-    fn pack_rows(&self, rows: &[usize], scratch: &mut Scratch) -> Result<()> {
+    fn pack_rows(&self, rows: &[u32], scratch: &mut Scratch) -> Result<()> {
         self.gather(rows, &mut scratch.raw, &mut scratch.rows)?;
         pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups);
         Ok(())
@@ -316,8 +428,8 @@ impl<'a> Scaled<'a> {
     /// the distances of rows up to the last column of each block.
     fn tile_of_packed(
         &self,
-        rows: &[usize],
-        columns: &[usize],
+        rows: &[u32],
+        columns: &[u32],
         above_diagonal: bool,
         scratch: &mut Scratch,
         mut write: impl FnMut(usize, &[f32]),
@@ -325,7 +437,7 @@ impl<'a> Scaled<'a> {
         let dims = self.points.cols();
         self.gather(columns, &mut scratch.raw, &mut scratch.rows)?;
         pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
-        scratch.block.resize(TILE * PANEL, 0.0);
+        resize(&mut scratch.block, TILE * PANEL, 0.0, "tiles")?;
         let panels = scratch.panels.chunks_exact(PANEL * dims);
         for (part, (panel, columns)) in panels.zip(columns.chunks(PANEL)).enumerate() {
             let first = part * PANEL;
@@ -353,14 +465,14 @@ impl<'a> Scaled<'a> {
 
     /// A zero row is at distance 1 from everything. As a point that is a
     /// constant, which is left to [`Distances::fixed`].
-    fn correct_zero_rows(&self, rows: &[usize], columns: &[usize], block: &mut [f32]) {
+    fn correct_zero_rows(&self, rows: &[u32], columns: &[u32], block: &mut [f32]) {
         for (distances, &row) in block.chunks_exact_mut(PANEL).zip(rows) {
-            if !self.has_direction(row) {
+            if !self.has_direction(row as usize) {
                 distances.fill(1.0);
             }
         }
         for (lane, &column) in columns.iter().enumerate() {
-            if !self.has_direction(column) {
+            if !self.has_direction(column as usize) {
                 block[lane..]
                     .iter_mut()
                     .step_by(PANEL)
@@ -370,15 +482,22 @@ impl<'a> Scaled<'a> {
     }
 
     /// The given data rows, each multiplied by its factor.
-    fn gather(&self, rows: &[usize], raw: &mut Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
-        out.clear();
+    fn gather(&self, rows: &[u32], raw: &mut Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
+        let dims = self.points.cols();
+        resize(out, rows.len() * dims, 0.0, "tiles")?;
+        let mut left = &mut out[..];
         for run in rows.chunk_by(|a, b| a + 1 == *b) {
-            let block = self.points.block(run[0]..run[0] + run.len(), raw)?;
-            for (values, &row) in block.chunks_exact(self.points.cols()).zip(run) {
-                let factor = self.factors[row];
-                let scaled = values.iter().map(|&v| (f64::from(v) * factor) as f32);
-                extend(out, scaled, "rows")?;
+            let (part, rest) = left.split_at_mut(run.len() * dims);
+            let first = run[0] as usize;
+            let block = self.points.block(first..first + run.len(), raw)?;
+            let pairs = part.chunks_exact_mut(dims).zip(block.chunks_exact(dims));
+            for ((out, values), &row) in pairs.zip(run) {
+                let factor = self.factors[row as usize];
+                for (out, &value) in out.iter_mut().zip(values) {
+                    *out = (f64::from(value) * factor) as f32;
+                }
             }
+            left = rest;
         }
         Ok(())
     }
@@ -412,21 +531,38 @@ fn write_part(out: &mut [f32], first: usize, block: &[f32]) {
     out[..len].copy_from_slice(&block[..len]);
 }
 
+/// A weight as it is used in float32: never rounded to nothing.
+fn kept(weight: f64) -> f32 {
+    match weight {
+        0.0 => 0.0,
+        weight => (weight as f32).max(LEAST_WEIGHT),
+    }
+}
+
 fn matrix(rows: usize, columns: usize) -> Result<Zeros> {
     Zeros::new(rows.saturating_mul(columns), "distance matrix")
 }
 
+/// Rows and columns of a tile: fewer where there are very many dimensions, so
+/// that neither its memory nor its time grows with them.
+fn tile_len(dims: usize) -> usize {
+    let len = (TILE_WORK / dims).isqrt() / PANEL * PANEL;
+    len.clamp(PANEL, TILE)
+}
+
 /// Cuts a matrix of rows of `width` into tiles, in row-major order of tiles;
 /// a tile is a slice of each of its rows.
-fn tiles(values: &mut [f32], width: usize) -> Vec<Vec<&mut [f32]>> {
-    let across = width.div_ceil(TILE);
-    let down = (values.len() / width).div_ceil(TILE);
-    let mut tiles: Vec<Vec<&mut [f32]>> = Vec::new();
-    tiles.resize_with(across * down, || Vec::with_capacity(TILE));
+fn tiles(values: &mut [f32], width: usize, tile: usize) -> Result<Vec<Vec<&mut [f32]>>> {
+    let across = width.div_ceil(tile);
+    let down = (values.len() / width).div_ceil(tile);
+    let mut tiles = with_capacity(across * down, "tiles")?;
+    for _ in 0..across * down {
+        tiles.push(with_capacity(tile, "tiles")?);
+    }
     for (i, row) in values.chunks_exact_mut(width).enumerate() {
-        for (j, part) in row.chunks_mut(TILE).enumerate() {
-            tiles[i / TILE * across + j].push(part);
+        for (j, part) in row.chunks_mut(tile).enumerate() {
+            push(&mut tiles[i / tile * across + j], part, "tiles")?;
         }
     }
-    tiles
+    Ok(tiles)
 }

@@ -3,7 +3,7 @@
 //! algorithms", 2021).
 
 use super::distances::Distances;
-use crate::allocate::try_vec;
+use crate::allocate::{push, resize, try_vec};
 use crate::error::Result;
 use crate::nearest::{mark_below, prefetch};
 use crate::threads::Threads;
@@ -33,6 +33,8 @@ pub(crate) struct Swapping {
     /// How much the loss grows if a medoid is taken away.
     removal: Vec<f64>,
     loss: f64,
+    /// Points that lost their nearest or second nearest medoid.
+    bereft: Vec<usize>,
 }
 
 /// The best that a candidate can do.
@@ -46,7 +48,7 @@ struct Swap {
 
 impl Swapping {
     /// `medoids`: at least two candidates.
-    pub fn new(distances: &Distances, medoids: Vec<usize>) -> Result<Self> {
+    pub fn new(distances: &Distances, medoids: Vec<usize>, threads: &Threads<'_>) -> Result<Self> {
         debug_assert!(medoids.len() >= 2);
         let points = distances.points();
         let mut swapping = Swapping {
@@ -54,9 +56,10 @@ impl Swapping {
             second: try_vec(0u32, points, "second nearest medoids")?,
             to_nearest: try_vec(f32::INFINITY, points, "distances to medoids")?,
             to_second: try_vec(f32::INFINITY, points, "distances to medoids")?,
-            removal: vec![0.0; medoids.len()],
+            removal: try_vec(0.0, medoids.len(), "medoids")?,
             medoids,
             loss: 0.0,
+            bereft: Vec::new(),
         };
         for (cluster, &medoid) in swapping.medoids.iter().enumerate() {
             for (o, &distance) in distances.row(medoid).iter().enumerate() {
@@ -70,6 +73,7 @@ impl Swapping {
                     swapping.to_second[o] = distance;
                 }
             }
+            threads.poll()?;
         }
         swapping.sum_up();
         Ok(swapping)
@@ -77,6 +81,10 @@ impl Swapping {
 
     pub fn medoids(&self) -> &[usize] {
         &self.medoids
+    }
+
+    pub fn into_medoids(self) -> Vec<usize> {
+        self.medoids
     }
 
     /// Says that a cluster's medoid is now another row of the distances.
@@ -118,7 +126,7 @@ impl Swapping {
         while next < order.len() {
             let end = order.len().min(next + BATCH);
             found.clear();
-            found.resize(end - next, None);
+            resize(&mut found, end - next, None, "candidates")?;
             // The first improvement, as its place in the order.
             let first = AtomicUsize::new(usize::MAX);
             threads.run(
@@ -139,13 +147,14 @@ impl Swapping {
                         if let Some(&next) = order.get(place + 1) {
                             prefetch(&distances.row(next)[..distances.points().min(AHEAD)]);
                         }
-                        let swap = self.try_candidate(distances.row(candidate), trial);
+                        let swap = self.try_candidate(distances.row(candidate), trial)?;
                         if swap.change < -LEAST_GAIN * self.loss {
                             *found = Some(swap);
                             first.fetch_min(place, Ordering::Relaxed);
                             break;
                         }
                     }
+                    Ok(())
                 },
             )?;
             let improvement = found.iter().position(Option::is_some);
@@ -155,7 +164,7 @@ impl Swapping {
                     let candidate = order[place];
                     is_medoid[self.medoids[swap.cluster]] = false;
                     is_medoid[candidate] = true;
-                    self.swap(distances, candidate, swap.cluster);
+                    self.swap(distances, candidate, swap.cluster, threads)?;
                     swaps += 1;
                     next = place + 1;
                 }
@@ -165,10 +174,10 @@ impl Swapping {
     }
 
     /// The best swap of a candidate with any of the medoids.
-    fn try_candidate(&self, row: &[f32], trial: &mut Trial) -> Swap {
-        trial.bits.resize(row.len().div_ceil(64), 0);
-        trial.change.clear();
-        trial.change.extend_from_slice(&self.removal);
+    fn try_candidate(&self, row: &[f32], trial: &mut Trial) -> Result<Swap> {
+        resize(&mut trial.bits, row.len().div_ceil(64), 0, "a candidate")?;
+        resize(&mut trial.change, self.removal.len(), 0.0, "a candidate")?;
+        trial.change.copy_from_slice(&self.removal);
         mark_below(row, &self.to_second, &mut trial.bits);
         // What the candidate gains whichever medoid it replaces.
         let mut shared = 0.0;
@@ -199,14 +208,19 @@ impl Swapping {
             }
         }
         best.change += shared;
-        best
+        Ok(best)
     }
 
-    fn swap(&mut self, distances: &Distances, candidate: usize, cluster: usize) {
+    fn swap(
+        &mut self,
+        distances: &Distances,
+        candidate: usize,
+        cluster: usize,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         self.medoids[cluster] = candidate;
         let replaced = cluster as u32;
-        // Points that lost their nearest or second nearest medoid.
-        let mut bereft: Vec<usize> = Vec::new();
+        self.bereft.clear();
         for (o, &distance) in distances.row(candidate).iter().enumerate() {
             if self.nearest[o] == replaced {
                 if distance <= self.to_second[o] {
@@ -214,7 +228,7 @@ impl Swapping {
                 } else {
                     self.nearest[o] = self.second[o];
                     self.to_nearest[o] = self.to_second[o];
-                    bereft.push(o);
+                    push(&mut self.bereft, o, "points of a cluster")?;
                 }
             } else if distance < self.to_nearest[o] {
                 self.second[o] = self.nearest[o];
@@ -225,26 +239,29 @@ impl Swapping {
                 self.second[o] = replaced;
                 self.to_second[o] = distance;
             } else if self.second[o] == replaced {
-                bereft.push(o);
+                push(&mut self.bereft, o, "points of a cluster")?;
             }
         }
-        self.find_second(distances, &bereft);
+        self.find_second(distances, threads)?;
         self.sum_up();
+        Ok(())
     }
 
-    fn find_second(&mut self, distances: &Distances, points: &[usize]) {
-        for &o in points {
+    fn find_second(&mut self, distances: &Distances, threads: &Threads<'_>) -> Result<()> {
+        for &o in &self.bereft {
             self.to_second[o] = f32::INFINITY;
         }
         for (cluster, &medoid) in self.medoids.iter().enumerate() {
             let row = distances.row(medoid);
-            for &o in points {
+            for &o in &self.bereft {
                 if row[o] < self.to_second[o] && self.nearest[o] != cluster as u32 {
                     self.second[o] = cluster as u32;
                     self.to_second[o] = row[o];
                 }
             }
+            threads.poll()?;
         }
+        Ok(())
     }
 
     fn sum_up(&mut self) {

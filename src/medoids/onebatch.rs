@@ -4,71 +4,115 @@
 //! a larger sample of candidates.
 
 use super::distances::Scaled;
+use super::draw::draw;
+use crate::allocate::{collect, extend, try_vec};
+use crate::error::Result;
 use crate::rng::Rng;
-use std::collections::HashSet;
+use crate::threads::Threads;
 
-/// The most that the sampled matrix takes, whatever the memory limit.
+/// The most that the sampled matrix takes, whatever the memory limit, unless
+/// it needs more.
 const MOST_BYTES: u64 = 800_000_000;
 
-/// Candidates are not more than this.
+/// Candidates are not more than this, unless more points are needed.
 const MOST_CANDIDATES: usize = 50_000;
+
+/// Points for each cluster at least: fewer would say nothing.
+const FEWEST_POINTS: usize = 5;
 
 /// The rows that take part in the search.
 pub(crate) struct Sample {
     /// The rows that may become medoids; the first `points` of them stand for
     /// all rows.
-    pub candidates: Vec<usize>,
+    pub candidates: Vec<u32>,
     pub points: usize,
+    /// What each candidate stands for; of a sample only.
+    pub stand_for: Vec<f64>,
 }
 
 impl Sample {
-    /// All rows: possible where 4·n² bytes are within `budget`.
-    pub fn whole(rows: usize, budget: u64) -> Option<Self> {
-        let bytes = (rows as u64).checked_mul(rows as u64)?.checked_mul(4)?;
-        (bytes <= budget).then(|| Sample {
-            candidates: (0..rows).collect(),
+    /// All rows: where 4·n² bytes are within `limit`, or no more than a sample
+    /// takes at least.
+    pub fn whole(rows: usize, n_clusters: usize, limit: u64) -> Result<Option<Self>> {
+        let cells = (rows as u64).saturating_mul(rows as u64);
+        let is_small = rows <= FEWEST_POINTS.saturating_mul(n_clusters);
+        if !is_small && cells.saturating_mul(4) > limit {
+            return Ok(None);
+        }
+        Ok(Some(Sample {
+            candidates: collect(0..rows as u32, "candidates")?,
             points: rows,
-        })
+            stand_for: Vec::new(),
+        }))
     }
 
-    /// 400 · ln(n·k) points, and as many candidates as the budget allows.
+    /// 400 · ln(n·k) points, and as many candidates as the limit allows.
     /// `given` are the rows that must be among the points.
     pub fn draw(
         scaled: &Scaled<'_>,
-        rows: usize,
         n_clusters: usize,
         given: &[usize],
-        budget: u64,
+        limit: u64,
         rng: &mut Rng,
-    ) -> Self {
-        let cells = matrix_cells(budget);
-        // A batch of less than a few points a cluster would say nothing.
-        let fewest = (5 * n_clusters).min(rows);
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let rows = scaled.rows();
+        let cells = matrix_cells(limit);
+        let fewest = (FEWEST_POINTS * n_clusters).min(rows);
         let wanted = (400.0 * (rows as f64 * n_clusters as f64).ln()) as usize;
         let points = wanted.min(cells.isqrt()).max(fewest).min(rows);
         let count = (cells / points)
             .clamp(points, MOST_CANDIDATES.max(points))
             .min(rows);
-        let known: HashSet<usize> = given.iter().copied().collect();
-        let mut drawn = rng.distinct(count, rows);
-        drawn.retain(|row| !known.contains(row));
-        // A row without direction is of use only where others are too few.
-        drawn.sort_by_key(|&row| !scaled.has_direction(row));
-        let mut candidates = given.to_vec();
-        candidates.extend(drawn);
-        let useful = candidates
-            .iter()
-            .filter(|&&row| scaled.has_direction(row))
-            .count();
-        candidates.truncate(useful.max(n_clusters));
-        Sample {
+        let mut is_given = try_vec(false, rows, "given rows")?;
+        given.iter().for_each(|&row| is_given[row] = true);
+        // A row without direction weighs nothing: it is not a candidate.
+        let weight = |row: usize| match is_given[row] {
+            true => 0.0,
+            false => scaled.weight(row),
+        };
+        let drawn = draw(
+            count.saturating_sub(given.len()),
+            rows,
+            weight,
+            rng,
+            threads,
+        )?;
+        let mut candidates = collect(given.iter().map(|&row| row as u32), "candidates")?;
+        let own = given.iter().map(|&row| scaled.weight(row));
+        let mut stand_for = collect(own, "candidates")?;
+        extend(&mut candidates, drawn.rows, "candidates")?;
+        extend(&mut stand_for, drawn.stand_for, "candidates")?;
+        Ok(Sample {
             points: points.min(candidates.len()),
             candidates,
-        }
+            stand_for,
+        })
     }
 }
 
 /// Distances that a sampled matrix may hold.
-pub(crate) fn matrix_cells(budget: u64) -> usize {
-    (MOST_BYTES.min(budget) / 4) as usize
+pub(crate) fn matrix_cells(limit: u64) -> usize {
+    (MOST_BYTES.min(limit) / 4) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_matrix_is_whole_where_it_is_affordable_or_small() {
+        let is_whole = |rows, n_clusters, limit| {
+            let sample = Sample::whole(rows, n_clusters, limit).unwrap();
+            sample
+                .inspect(|s| assert_eq!(s.candidates.len(), rows))
+                .is_some()
+        };
+        let limit = crate::memory::Budget::new(None).portable();
+        assert!(is_whole(22_360, 10, limit));
+        assert!(!is_whole(22_361, 10, limit));
+        assert!(is_whole(50, 10, 0));
+        assert!(!is_whole(51, 10, 0));
+        assert!(!is_whole(u32::MAX as usize, 10, u64::MAX / 2));
+    }
 }

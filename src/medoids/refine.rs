@@ -1,16 +1,16 @@
 //! From medoids of a sample to medoids of all rows.
 
+use super::assignment::Assignment;
 use super::distances::{Scaled, Scratch, TILE};
 use super::streaming;
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
-use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, PANEL};
 use crate::rng::Rng;
-use crate::seeding::copy_rows;
 use crate::threads::Threads;
 use crate::update::update_centroids;
+use std::ops::Range;
 
 /// Rounds at most.
 const ROUNDS: usize = 3;
@@ -21,52 +21,12 @@ const TRIED: usize = 256;
 /// Central members that are candidates, of all clusters together, at least.
 const FEWEST_CENTRAL: usize = 2_000;
 
-/// Members per task.
+/// Members per task, at most, and values of all that are compared in one.
 const TASK_MEMBERS: usize = 8 * TILE;
+const TASK_VALUES: usize = TASK_MEMBERS * 2048;
 
-/// Rows by medoids, and how far they are.
-pub(crate) struct Assignment {
-    pub medoids: Vec<usize>,
-    /// The medoids' values: n_clusters × dims.
-    pub centroids: Vec<f32>,
-    pub labels: Vec<u32>,
-    /// Canonical distances to the medoids, not squared.
-    pub distances: Vec<f64>,
-    pub inertia: f64,
-}
-
-impl Assignment {
-    /// Every row to its nearest medoid.
-    pub fn new(
-        nearest: &mut Nearest<'_>,
-        medoids: Vec<usize>,
-        threads: &Threads<'_>,
-    ) -> Result<Self> {
-        let points = nearest.points();
-        let mut assignment = Assignment {
-            centroids: copy_rows(points, nearest.metric(), &medoids)?,
-            medoids,
-            labels: try_vec(UNASSIGNED, points.rows(), "labels")?,
-            distances: try_vec(0.0f64, points.rows(), "distances")?,
-            inertia: 0.0,
-        };
-        let centroids = Centroids::new(&assignment.centroids, points.cols());
-        let distances = &mut assignment.distances;
-        nearest.assign(centroids, threads, &mut assignment.labels, Some(distances))?;
-        for distance in distances.iter_mut() {
-            *distance = unsquared(*distance, nearest.metric());
-        }
-        assignment.inertia = distances.iter().sum();
-        Ok(assignment)
-    }
-}
-
-fn unsquared(distance: f64, metric: Metric) -> f64 {
-    match metric {
-        Metric::Euclidean => distance.sqrt(),
-        Metric::Cosine => distance,
-    }
-}
+/// Members that are looked at between two polls.
+const STEP: usize = 1 << 16;
 
 /// Swaps on, judged by all rows or many. Candidates are all rows where the
 /// work allows it, else the most central members of each cluster, found anew
@@ -83,25 +43,27 @@ pub(crate) fn refine(
 ) -> Result<Assignment> {
     let try_all = streaming::can_try_all(scaled, medoids.len(), cells);
     if try_all {
-        let candidates = rng.distinct(scaled.rows(), scaled.rows());
+        let order = rng.distinct(scaled.rows(), scaled.rows());
+        let candidates = collect(order.into_iter().map(|row| row as u32), "candidates")?;
         medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
     }
-    let mut best = Assignment::new(nearest, medoids, threads)?;
-    let filled = fill_empty_clusters(nearest, &best, threads)?;
-    if filled != best.medoids {
-        best = Assignment::new(nearest, filled, threads)?;
-    }
+    let first = Assignment::new(nearest, scaled, medoids, threads)?;
+    let mut best = first.filled(nearest, scaled, threads)?;
     let rounds = if try_all { 0 } else { ROUNDS };
     for _ in 0..rounds {
-        let central = central_members(nearest, scaled, &best, threads)?;
-        let mut medoids: Vec<usize> = central.iter().map(|members| members[0]).collect();
-        let share = FEWEST_CENTRAL.div_ceil(medoids.len());
-        let candidates: Vec<usize> = central
-            .iter()
-            .flat_map(|members| members.iter().take(share).copied())
-            .collect();
+        let central = Central::find(nearest, scaled, &best, threads)?;
+        let n_clusters = best.medoids.len();
+        let share = FEWEST_CENTRAL.div_ceil(n_clusters);
+        let mut medoids = with_capacity(n_clusters, "medoids")?;
+        let mut candidates = Vec::new();
+        for cluster in 0..n_clusters {
+            let members = &central.rows[central.range(cluster)];
+            push(&mut medoids, members[0] as usize, "medoids")?;
+            let first = members.iter().copied().take(share);
+            extend(&mut candidates, first, "candidates")?;
+        }
         medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
-        let next = Assignment::new(nearest, medoids, threads)?;
+        let next = Assignment::new(nearest, scaled, medoids, threads)?;
         let gain = best.inertia - next.inertia;
         if gain > 0.0 {
             best = next;
@@ -110,108 +72,131 @@ pub(crate) fn refine(
             break;
         }
     }
-    Ok(best)
+    best.filled(nearest, scaled, threads)
 }
 
-/// For each empty cluster the row that is farthest from all medoids, as long
-/// as there are rows that equal none.
-fn fill_empty_clusters(
-    nearest: &Nearest<'_>,
-    current: &Assignment,
-    threads: &Threads<'_>,
-) -> Result<Vec<usize>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
-    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len(), threads)?;
-    let mut medoids = current.medoids.clone();
-    let mut least = current.distances.clone();
-    for (cluster, medoid) in medoids.iter_mut().enumerate() {
-        if clusters.size(cluster) > 0 {
-            continue;
-        }
-        let order = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1).then(b.0.cmp(&a.0));
-        let Some((row, &distance)) = least.iter().enumerate().max_by(order) else {
-            break;
+/// The medoid of each cluster and the members nearest to its mean, cluster by
+/// cluster; first those with the least sums of distances to all members.
+struct Central {
+    rows: Vec<u32>,
+    offsets: Vec<usize>,
+}
+
+impl Central {
+    /// O(n·d·256).
+    fn find(
+        nearest: &Nearest<'_>,
+        scaled: &Scaled<'_>,
+        current: &Assignment,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let points = nearest.points();
+        let n_clusters = current.medoids.len();
+        let clusters = Clusters::from_labels(&current.labels, 1, n_clusters, threads)?;
+        let mut means = copy(&current.centroids, "means")?;
+        update_centroids(points, nearest.metric(), &clusters, threads, &mut means)?;
+        let mut to_mean = threads.try_vec(0.0f64, points.rows(), "distances to means")?;
+        let means = Centroids::new(&means, points.cols());
+        nearest.distances(means, threads, &current.labels, &mut to_mean)?;
+
+        let mut central = Central {
+            rows: Vec::new(),
+            offsets: try_vec(0usize, n_clusters + 1, "central rows")?,
         };
-        if distance <= 0.0 {
-            break;
+        for (cluster, &medoid) in current.medoids.iter().enumerate() {
+            let members = clusters.members(cluster);
+            central.add(medoid as u32, members, &to_mean, threads)?;
+            central.offsets[cluster + 1] = central.rows.len();
         }
-        *medoid = row;
-        let values = copy_rows(points, metric, &[row])?;
-        let tasks = least.chunks_mut(TASK_MEMBERS).enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, least)| {
-            let first = task * TASK_MEMBERS;
-            let block = points.block(first..first + least.len(), scratch)?;
-            for (least, row) in least.iter_mut().zip(block.chunks_exact(points.cols())) {
-                let distance = Row::new(row, metric).distance(&values);
-                *least = least.min(unsquared(distance, metric));
-            }
-            Ok(())
-        })?;
-        least[row] = 0.0;
+        central.rank(scaled, &clusters, threads)?;
+        Ok(central)
     }
-    Ok(medoids)
-}
 
-/// For each cluster its medoid and the members nearest to its mean; first
-/// those with the least sums of distances to all members. O(n·d·256).
-fn central_members(
-    nearest: &Nearest<'_>,
-    scaled: &Scaled<'_>,
-    current: &Assignment,
-    threads: &Threads<'_>,
-) -> Result<Vec<Vec<usize>>> {
-    let points = nearest.points();
-    let clusters = Clusters::from_labels(&current.labels, 1, current.medoids.len(), threads)?;
-    let mut means = current.centroids.clone();
-    update_centroids(points, nearest.metric(), &clusters, threads, &mut means)?;
-    let mut to_mean = try_vec(0.0f64, points.rows(), "distances to means")?;
-    let means = Centroids::new(&means, points.cols());
-    nearest.distances(means, threads, &current.labels, &mut to_mean)?;
+    fn range(&self, cluster: usize) -> Range<usize> {
+        self.offsets[cluster]..self.offsets[cluster + 1]
+    }
 
-    let tried: Vec<Vec<usize>> = (current.medoids.iter().enumerate())
-        .map(|(cluster, &medoid)| {
-            let mut tried = rows_of(clusters.members(cluster));
-            tried.retain(|&row| row != medoid);
+    /// Adds a medoid and the [`TRIED`] other members nearest to their mean.
+    fn add(
+        &mut self,
+        medoid: u32,
+        members: &[u32],
+        to_mean: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let distance = |row: u32| to_mean[row as usize];
+        push(&mut self.rows, medoid, "central rows")?;
+        let first = self.rows.len();
+        for part in members.chunks(STEP) {
+            let others = part.iter().copied().filter(|&row| row != medoid);
+            extend(&mut self.rows, others, "central rows")?;
+            let tried = &mut self.rows[first..];
             if tried.len() > TRIED {
-                let order =
-                    |a: &usize, b: &usize| to_mean[*a].total_cmp(&to_mean[*b]).then(a.cmp(b));
+                let order = |a: &u32, b: &u32| {
+                    let by_distance = distance(*a).total_cmp(&distance(*b));
+                    by_distance.then(a.cmp(b))
+                };
                 tried.select_nth_unstable_by(TRIED, order);
-                tried.truncate(TRIED);
-                tried.sort_unstable();
+                self.rows.truncate(first + TRIED);
             }
-            tried.insert(0, medoid);
-            tried
-        })
-        .collect();
-    let tasks: Vec<(usize, &[u32])> = (0..tried.len())
-        .flat_map(|cluster| {
-            let parts = clusters.members(cluster).chunks(TASK_MEMBERS);
-            parts.map(move |members| (cluster, members))
-        })
-        .collect();
-    let mut parts = vec![Vec::new(); tasks.len()];
-    threads.run(
-        tasks.iter().zip(&mut parts),
-        Scratch::default,
-        |scratch, (&(cluster, members), part)| {
-            *part = scaled.sums(&tried[cluster], &rows_of(members), scratch)?;
-            Ok(())
-        },
-    )?;
-    let mut sums: Vec<Vec<f64>> = tried.iter().map(|tried| vec![0.0; tried.len()]).collect();
-    for (&(cluster, _), part) in tasks.iter().zip(&parts) {
-        for (sum, part) in sums[cluster].iter_mut().zip(part) {
-            *sum += part;
+            threads.poll()?;
         }
+        self.rows[first..].sort_unstable();
+        Ok(())
     }
-    let ranked = |(tried, sums): (Vec<usize>, Vec<f64>)| {
-        let mut order: Vec<usize> = (0..tried.len()).collect();
-        order.sort_by(|&a, &b| sums[a].total_cmp(&sums[b]));
-        order.into_iter().map(|place| tried[place]).collect()
-    };
-    Ok(tried.into_iter().zip(sums).map(ranked).collect())
-}
 
-fn rows_of(members: &[u32]) -> Vec<usize> {
-    members.iter().map(|&row| row as usize).collect()
+    /// Sorts the rows of each cluster by the sums of their distances to all
+    /// members.
+    fn rank(
+        &mut self,
+        scaled: &Scaled<'_>,
+        clusters: &Clusters,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let purpose = "sums of distances";
+        let size = TASK_VALUES / scaled.dims() / PANEL * PANEL;
+        let size = size.clamp(PANEL, TASK_MEMBERS);
+        let n_clusters = self.offsets.len() - 1;
+        let mut sums = try_vec((0.0f64, 0u32), self.rows.len(), purpose)?;
+        let parts = |cluster: usize| clusters.size(cluster).div_ceil(size);
+        let cells = (0..n_clusters).map(|cluster| parts(cluster) * self.range(cluster).len());
+        let mut values = threads.try_vec(0.0f64, cells.sum(), purpose)?;
+        let mut left = &mut values[..];
+        let mut tasks = Vec::new();
+        for cluster in 0..n_clusters {
+            let tried = &self.rows[self.range(cluster)];
+            for members in clusters.members(cluster).chunks(size) {
+                let (out, rest) = std::mem::take(&mut left).split_at_mut(tried.len());
+                push(&mut tasks, (tried, members, out), purpose)?;
+                left = rest;
+            }
+        }
+        threads.run(
+            tasks.into_iter(),
+            Scratch::default,
+            |scratch, (tried, members, out)| scaled.add_sums(tried, members, scratch, out),
+        )?;
+        let mut left = &values[..];
+        for cluster in 0..n_clusters {
+            let range = self.range(cluster);
+            let sums = &mut sums[range.clone()];
+            for (sum, &row) in sums.iter_mut().zip(&self.rows[range.clone()]) {
+                sum.1 = row;
+            }
+            for _ in 0..parts(cluster) {
+                let (part, rest) = left.split_at(sums.len());
+                for (sum, part) in sums.iter_mut().zip(part) {
+                    sum.0 += part;
+                }
+                left = rest;
+            }
+            // Equals stay in the order that they are in: the medoid first.
+            sums.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for (row, sum) in self.rows[range].iter_mut().zip(sums) {
+                *row = sum.1;
+            }
+            threads.poll()?;
+        }
+        Ok(())
+    }
 }

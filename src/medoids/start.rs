@@ -1,7 +1,8 @@
 //! The first medoids.
 
 use super::distances::Distances;
-use crate::allocate::try_vec;
+use super::task_rows;
+use crate::allocate::{extend, push, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::Row;
@@ -10,10 +11,7 @@ use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::Array2;
 
-/// Rows per task.
-const TASK_ROWS: usize = 1024;
-
-/// For each centroid the nearest row that equals none taken before.
+/// For each centroid the nearest row that was not taken before; rows differ.
 /// O(n·k·d).
 pub(crate) fn rows_near(
     points: &Points<'_>,
@@ -21,26 +19,26 @@ pub(crate) fn rows_near(
     centroids: &Array2<f32>,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
+    let size = task_rows(points.cols());
     let mut taken = try_vec(false, points.rows(), "taken rows")?;
-    let mut picked: Vec<usize> = Vec::new();
-    let mut last_values: Vec<f32> = Vec::new();
+    let mut picked = Vec::new();
+    let mut values = Vec::new();
     for centroid in centroids.rows() {
-        let mut centroid: Vec<f32> = centroid.to_vec();
-        metric.normalize(&mut centroid);
-        let mut best = try_vec(None, taken.len().div_ceil(TASK_ROWS), "nearest rows")?;
-        let tasks = taken.chunks_mut(TASK_ROWS).zip(&mut best).enumerate();
+        values.clear();
+        extend(&mut values, centroid.iter().copied(), "given centroids")?;
+        metric.normalize(&mut values);
+        let mut best = try_vec(None, taken.len().div_ceil(size), "nearest rows")?;
+        let tasks = taken.chunks(size).zip(&mut best).enumerate();
         threads.run(tasks, Vec::new, |scratch, (task, (taken, best))| {
-            let first = task * TASK_ROWS;
+            let first = task * size;
             let block = points.block(first..first + taken.len(), scratch)?;
             let mut least = f64::INFINITY;
-            for (i, values) in block.chunks_exact(points.cols()).enumerate() {
-                taken[i] |= values == last_values;
-                if !taken[i] {
-                    let distance = Row::new(values, metric).distance(&centroid);
-                    if distance < least {
-                        least = distance;
-                        *best = Some((distance, first + i));
-                    }
+            let rows = block.chunks_exact(points.cols()).zip(taken).enumerate();
+            for (i, (row, _)) in rows.filter(|(_, (_, taken))| !**taken) {
+                let distance = Row::new(row, metric).distance(&values);
+                if distance < least {
+                    least = distance;
+                    *best = Some((distance, first + i));
                 }
             }
             Ok(())
@@ -49,24 +47,26 @@ pub(crate) fn rows_near(
         let Some((_, row)) = best.into_iter().flatten().min_by(order) else {
             break;
         };
-        picked.push(row);
-        last_values.clear();
-        last_values.extend_from_slice(points.row(row, &mut Vec::new())?);
+        taken[row] = true;
+        push(&mut picked, row, "first medoids")?;
     }
     Ok(picked)
 }
 
 /// Completes `named` to `count` candidates by drawing points as k-means++ does
 /// (Arthur & Vassilvitskii, 2007), in proportion to the distance itself, the
-/// best of 2 + ln k at a time. Points of equal value are drawn once; where
-/// there are too few others, the rest are the first candidates unused.
+/// best of 2 + ln k at a time. Points that are at no distance from each other
+/// are drawn once; where there are too few others, the rest are `last`, and
+/// then the first candidates unused.
 ///
 /// The first candidates of `distances` must be its points. O(points · k · ln k).
 pub(crate) fn complete(
     distances: &Distances,
     named: &[usize],
     count: usize,
+    last: Option<usize>,
     rng: &mut Rng,
+    threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
     let points = distances.points();
     let mut chosen = Chosen {
@@ -76,36 +76,63 @@ pub(crate) fn complete(
     };
     for &candidate in named {
         if chosen.least[candidate] > 0.0 {
-            chosen.add(candidate);
+            chosen.add(candidate)?;
         }
+        threads.poll()?;
     }
     if chosen.picked.is_empty() {
-        chosen.add(rng.below(points));
+        let weights = distances.weights();
+        chosen.add(draw(weights, rng.unit() * sum(weights)))?;
     }
     let trials = 2 + (count as f64).ln() as usize;
     while chosen.picked.len() < count {
-        let total = chosen.total();
+        let total = sum(&chosen.least);
         if total <= 0.0 {
             break;
         }
         let mut best = (f64::INFINITY, 0);
         for _ in 0..trials {
-            let candidate = chosen.draw(rng.unit() * total);
+            let candidate = draw(&chosen.least, rng.unit() * total);
             let left = chosen.total_with(candidate);
             if left < best.0 {
                 best = (left, candidate);
             }
         }
-        chosen.add(best.1);
+        chosen.add(best.1)?;
+        threads.poll()?;
     }
     let mut used = try_vec(false, points, "used points")?;
     for &candidate in &chosen.picked {
         used[candidate] = true;
     }
-    let missing = count - chosen.picked.len();
-    let unused = (0..points).filter(|&point| !used[point]).take(missing);
-    chosen.picked.extend(unused);
+    for candidate in last.into_iter().chain(0..points) {
+        if chosen.picked.len() == count {
+            break;
+        }
+        if !std::mem::replace(&mut used[candidate], true) {
+            push(&mut chosen.picked, candidate, "first medoids")?;
+        }
+    }
     Ok(chosen.picked)
+}
+
+fn sum(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value)).sum()
+}
+
+/// The place at which the running total passes `target`.
+fn draw(values: &[f32], mut target: f64) -> usize {
+    let mut last = 0;
+    for (place, &value) in values.iter().enumerate() {
+        if value > 0.0 {
+            last = place;
+            target -= f64::from(value);
+            if target < 0.0 {
+                break;
+            }
+        }
+    }
+    last
 }
 
 struct Chosen<'d> {
@@ -116,18 +143,13 @@ struct Chosen<'d> {
 }
 
 impl Chosen<'_> {
-    fn add(&mut self, candidate: usize) {
-        self.picked.push(candidate);
+    fn add(&mut self, candidate: usize) -> Result<()> {
+        push(&mut self.picked, candidate, "first medoids")?;
         for (least, &distance) in self.least.iter_mut().zip(self.distances.row(candidate)) {
             *least = least.min(distance);
         }
-        if let Some(itself) = self.least.get_mut(candidate) {
-            *itself = 0.0;
-        }
-    }
-
-    fn total(&self) -> f64 {
-        self.least.iter().map(|&d| f64::from(d)).sum()
+        self.least[candidate] = 0.0;
+        Ok(())
     }
 
     /// What the total would be with one more candidate.
@@ -140,20 +162,5 @@ impl Chosen<'_> {
             }
         }
         sums.iter().sum()
-    }
-
-    /// The point at which the running total of distances passes `target`.
-    fn draw(&self, mut target: f64) -> usize {
-        let mut last = 0;
-        for (point, &distance) in self.least.iter().enumerate() {
-            if distance > 0.0 {
-                last = point;
-                target -= f64::from(distance);
-                if target < 0.0 {
-                    break;
-                }
-            }
-        }
-        last
     }
 }

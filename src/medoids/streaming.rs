@@ -3,11 +3,12 @@
 //! their turn comes.
 
 use super::distances::{Scaled, TILE};
+use super::draw::draw;
 use super::fasterpam::Swapping;
+use crate::allocate::{collect, extend, push, try_vec};
 use crate::error::Result;
 use crate::rng::Rng;
 use crate::threads::Threads;
-use std::collections::HashSet;
 
 /// Multiply-adds spent at most, beyond the first pass: some seconds.
 const MOST_WORK: f64 = 4e11;
@@ -34,7 +35,7 @@ pub(crate) fn can_try_all(scaled: &Scaled<'_>, n_clusters: usize, cells: usize) 
 pub(crate) fn swap(
     scaled: &Scaled<'_>,
     mut medoids: Vec<usize>,
-    candidates: &[usize],
+    candidates: &[u32],
     cells: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
@@ -43,33 +44,37 @@ pub(crate) fn swap(
     let pairs = MOST_WORK / scaled.dims() as f64;
     let affordable = (pairs / candidates.len() as f64) as usize;
     let count = affordable.min(cells / (k + WINDOW)).min(rows);
-    let points = draw_points(count, rows, candidates, &medoids, rng);
-    if k == 1 || points.len() < POINTS_A_CLUSTER * k {
+    if k == 1 {
+        return Ok(medoids);
+    }
+    let (points, weights) = draw_points(count, scaled, candidates, &medoids, rng, threads)?;
+    if points.len() < POINTS_A_CLUSTER * k {
         return Ok(medoids);
     }
     let work = candidates.len() as f64 * points.len() as f64;
     let passes = (pairs / work).max(1.0) as usize;
 
     // Cluster j's medoid is row j of the distances; candidates come after.
-    let mut window = medoids.clone();
-    window.extend(&candidates[..WINDOW.min(candidates.len())]);
-    let mut distances = scaled.between(&window, &points, threads)?;
-    let mut swapping = Swapping::new(&distances, (0..k).collect())?;
+    let own = medoids.iter().map(|&row| row as u32);
+    let first = candidates.iter().copied().take(WINDOW);
+    let window = collect(own.chain(first), "candidates")?;
+    let mut distances = scaled.between_weighted(&window, &points, &weights, threads)?;
+    let mut swapping = Swapping::new(&distances, collect(0..k, "medoids")?, threads)?;
     for _ in 0..passes {
         let before = swapping.loss();
         for tried in candidates.chunks(WINDOW) {
             scaled.replace(&mut distances, k, tried, &points, threads)?;
-            let order: Vec<usize> = (0..tried.len())
-                .filter(|&place| !medoids.contains(&tried[place]))
-                .map(|place| k + place)
-                .collect();
+            let places = (0..tried.len())
+                .filter(|&place| !medoids.contains(&(tried[place] as usize)))
+                .map(|place| k + place);
+            let order = collect(places, "candidates")?;
             swapping.pass(&distances, &order, threads)?;
             for (cluster, medoid) in medoids.iter_mut().enumerate() {
                 let place = swapping.medoids()[cluster];
                 if place >= k {
                     distances.copy_candidate(place, cluster);
                     swapping.rename_medoid(cluster, cluster);
-                    *medoid = tried[place - k];
+                    *medoid = tried[place - k] as usize;
                 }
             }
         }
@@ -80,20 +85,38 @@ pub(crate) fn swap(
     Ok(medoids)
 }
 
-/// Random rows; all, or else none that may be a medoid: at no distance from
+/// Rows drawn by weight, ascending, and what each stands for; all, or else none
+/// that stands for more than itself and may be a medoid: at no distance from
 /// itself it would look too good.
 fn draw_points(
     count: usize,
-    rows: usize,
-    candidates: &[usize],
+    scaled: &Scaled<'_>,
+    candidates: &[u32],
     medoids: &[usize],
     rng: &mut Rng,
-) -> Vec<usize> {
-    let mut points = rng.distinct(count, rows);
-    if count < rows {
-        let known: HashSet<usize> = candidates.iter().chain(medoids).copied().collect();
-        points.retain(|row| !known.contains(row));
+    threads: &Threads<'_>,
+) -> Result<(Vec<u32>, Vec<f64>)> {
+    let rows = scaled.rows();
+    let purpose = "sampled rows";
+    let drawn = draw(count, rows, |row| scaled.weight(row), rng, threads)?;
+    let mut known = try_vec(false, rows, purpose)?;
+    let candidates = candidates.iter().map(|&row| row as usize);
+    for row in candidates.chain(medoids.iter().copied()) {
+        known[row] = true;
     }
-    points.sort_unstable();
-    points
+    let mut pairs = Vec::new();
+    for (&row, &weight) in drawn.rows.iter().zip(&drawn.stand_for) {
+        if !known[row as usize] || scaled.weight(row as usize) >= drawn.heavy {
+            push(&mut pairs, (row, weight), purpose)?;
+        }
+    }
+    pairs.sort_unstable_by_key(|&(row, _)| row);
+    let (mut points, mut weights) = (Vec::new(), Vec::new());
+    extend(&mut points, pairs.iter().map(|&(row, _)| row), purpose)?;
+    extend(
+        &mut weights,
+        pairs.iter().map(|&(_, weight)| weight),
+        purpose,
+    )?;
+    Ok((points, weights))
 }
