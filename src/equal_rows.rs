@@ -204,7 +204,7 @@ mod tests {
             let found = first_equals(&points, |row| weights[row] > 0.0, &threads).unwrap();
             assert_eq!(found, expected);
             let distinct = DistinctRows::find(&points, Some(&weights), &threads).unwrap();
-            assert_eq!(distinct.first.len(), 9000 - 400 + 3 - 1);
+            assert_eq!(distinct.first.len(), 9000 - 360 + 3 - 1);
             assert!(distinct.first.is_sorted());
             let place = distinct.places[11] as usize;
             assert_eq!((distinct.first[place], distinct.weights[place]), (9, 181.5));

@@ -124,10 +124,7 @@ mod tests {
             // The first place goes by w/u: more often to the heavy ones than w.
             let share = weights[row] / 10.0;
             assert!((first[row] - share).abs() < 0.12, "{first:?}");
-            assert!(
-                (estimates[row] - weights[row]).abs() < 0.35,
-                "{estimates:?}"
-            );
+            assert!((estimates[row] - weights[row]).abs() < 0.5, "{estimates:?}");
         }
         assert!(first.is_sorted() && estimates.is_sorted());
     }

@@ -175,7 +175,7 @@ impl Search<'_, '_> {
         let points = nearest.points();
         let rows = points.rows();
         let mut rng = Rng::new(config.seed);
-        let given = match &config.init {
+        let given = match config.init() {
             Init::Centroids(centroids) => {
                 start::rows_near(points, config.metric, centroids, threads)?
             }
@@ -212,7 +212,7 @@ impl Search<'_, '_> {
         let last = scaled.without_direction().filter(|_| is_whole);
         let mut best: Option<Swapped> = None;
         for _ in 0..self.starts() {
-            let named = match config.init {
+            let named = match config.init() {
                 Init::Centroids(_) if is_whole => collect(given.iter().copied(), "medoids")?,
                 Init::Centroids(_) => collect(0..given.len(), "medoids")?,
                 Init::Random => {
@@ -269,7 +269,7 @@ impl Search<'_, '_> {
 
     /// Runs worth making: given medoids lead to the same end every time.
     fn starts(&self) -> usize {
-        match self.config.init {
+        match self.config.init() {
             Init::Centroids(_) => 1,
             _ => self.config.n_init,
         }
