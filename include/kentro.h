@@ -490,7 +490,8 @@ kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
 
 /**
  * Bytes that training may use beside the data; default: the smaller of 2 GB
- * and a quarter of the machine's memory.
+ * and a quarter of the machine's memory. K-medoids takes a sample where all
+ * distances exceed the limit; by default, 2 GB on every machine.
  */
 kentro_status kentro_kmeans_set_memory_limit(kentro_kmeans *kmeans,
                                              uint64_t bytes,

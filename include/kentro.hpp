@@ -492,7 +492,8 @@ public:
     KMeans with_quality(Quality quality) const& { return clone().with_quality(quality); }
 
     /// Bytes that training may use beside the data; default: the smaller of
-    /// 2 GB and a quarter of the machine's memory.
+    /// 2 GB and a quarter of the machine's memory. K-medoids takes a sample
+    /// where all distances exceed the limit; by default, 2 GB on every machine.
     KMeans with_memory_limit(std::uint64_t bytes) && {
         return set(kentro_kmeans_set_memory_limit, bytes);
     }

@@ -266,7 +266,8 @@ pub unsafe extern "C" fn kentro_kmeans_set_quality(
 }
 
 /// Bytes that training may use beside the data; default: the smaller of 2 GB
-/// and a quarter of the machine's memory.
+/// and a quarter of the machine's memory. K-medoids takes a sample where all
+/// distances exceed the limit; by default, 2 GB on every machine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
     kmeans: *mut KMeansHandle,

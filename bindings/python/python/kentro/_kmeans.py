@@ -124,6 +124,8 @@ class KMeans:
         """Bytes that training may use beside the data.
 
         Default: the smaller of 2 GB and a quarter of the machine's memory.
+        K-medoids takes a sample where all distances exceed the limit; by
+        default, 2 GB on every machine.
         """
         number = integer(limit, "limit", highest=2**64 - 1)
         return self._with(lib.kentro_kmeans_set_memory_limit, number)
