@@ -24,6 +24,29 @@ pub enum Init {
     Centroids(Array2<f32>),
 }
 
+impl Init {
+    /// What files and other languages call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Init::Auto => "auto",
+            Init::KMeansPlusPlus => "k-means++",
+            Init::KMeansParallel => "k-means||",
+            Init::Random => "random",
+            Init::Centroids(_) => "centroids",
+        }
+    }
+
+    /// All kinds but given centroids.
+    pub(crate) fn drawn() -> [Init; 4] {
+        [
+            Init::Auto,
+            Init::KMeansPlusPlus,
+            Init::KMeansParallel,
+            Init::Random,
+        ]
+    }
+}
+
 /// How much time to spend for a lower inertia. K-medoids that are not balanced
 /// have one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,6 +60,17 @@ pub enum Quality {
     /// Searches on until it stops paying, then moves single rows where Lloyd's
     /// algorithm sees nothing to gain, or, if balanced, centroids by their prices.
     Best,
+}
+
+impl Quality {
+    /// What files and other languages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Quality::Fast => "fast",
+            Quality::Default => "default",
+            Quality::Best => "best",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Everything that can go wrong. The texts name the parameter, its value and
@@ -67,6 +68,26 @@ pub enum KMeansError {
     /// The operating system refused to start threads.
     #[error("Cannot start {count} threads ({reason}); pass a smaller num_threads")]
     Threads { count: usize, reason: String },
+
+    /// The operating system did not read or write a file; `code` is the number
+    /// that it gave.
+    #[error("{}: {reason}", .path.display())]
+    Io {
+        path: PathBuf,
+        code: Option<i32>,
+        reason: String,
+    },
+
+    /// What should be a saved model is none, or not all of one.
+    #[error("Not a whole model file: {0}; save the model again, or use a copy of the file")]
+    InvalidFile(String),
+
+    /// A model was saved by a later Kentro, in a version of the format that this
+    /// one doesn't know.
+    #[error(
+        "The model file has version {version} of the format, and this Kentro knows versions up to {known}; use the Kentro that saved it, or a later one"
+    )]
+    NewerFile { version: u32, known: u32 },
 }
 
 impl KMeansError {
@@ -95,6 +116,16 @@ impl KMeansError {
             KMeansError::NotFinite { column, .. } | KMeansError::InitNotFinite { column, .. } => {
                 Some(column)
             }
+            _ => None,
+        }
+    }
+}
+
+impl KMeansError {
+    /// The number that the operating system gave for what went wrong.
+    pub fn os_code(&self) -> Option<i32> {
+        match *self {
+            KMeansError::Io { code, .. } => code,
             _ => None,
         }
     }

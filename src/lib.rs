@@ -31,6 +31,7 @@ mod equal_rows;
 mod error;
 mod exchange;
 mod ffi;
+mod file;
 mod fit;
 mod lloyd;
 mod medoids;
@@ -52,7 +53,7 @@ pub use clusters::Clusters;
 pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
-pub use model::{KMeans, RunOptions};
+pub use model::{KMeans, RunOptions, SaveOptions};
 pub use points::{Element, Points, Swapped};
 pub use threads::{Event, Iteration, Observer};
 

@@ -17,6 +17,14 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// What files call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Metric::Cosine => "cosine",
+            Metric::Euclidean => "euclidean",
+        }
+    }
+
     /// Makes `centroid` what the metric wants of a centroid: with cosine a
     /// unit vector (a zero vector stays zero), else itself.
     pub(crate) fn normalize(self, centroid: &mut [f32]) {

@@ -17,6 +17,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+mod saving;
+
+pub use saving::SaveOptions;
+
 /// How one call runs.
 #[derive(Default)]
 pub struct RunOptions<'a> {
@@ -124,7 +128,10 @@ impl KMeans {
 
     /// [`with_init`](KMeans::with_init) where memory may be refused.
     pub(crate) fn set_init(&mut self, init: Init) -> Result<()> {
-        self.config.init = Some(TryArc::new(init, "init")?);
+        self.config.init = match init {
+            Init::Auto => None,
+            init => Some(TryArc::new(init, "init")?),
+        };
         Ok(())
     }
 
@@ -439,7 +446,13 @@ impl KMeans {
         self.fit_of_training()?.balance_gap
     }
 
-    /// Iterations that ran.
+    /// What balancing has learnt to add to the distance to each centroid; `None`
+    /// unless the model is balanced.
+    pub fn prices(&self) -> Option<&[f64]> {
+        self.fit_of_training()?.prices.as_deref()
+    }
+
+    /// Iterations that ran; 0 in a model that was made of centroids.
     pub fn n_iter(&self) -> Option<usize> {
         Some(self.fit_of_training()?.n_iter)
     }

@@ -13,6 +13,7 @@ pub struct ErrorHandle {
     status: StatusCode,
     row: Option<usize>,
     column: Option<usize>,
+    os_code: Option<i32>,
     text: Line,
 }
 
@@ -22,6 +23,7 @@ impl ErrorHandle {
             status: KENTRO_STATUS_OK,
             row: None,
             column: None,
+            os_code: None,
             text: Line::new(),
         }
     }
@@ -35,6 +37,7 @@ impl ErrorHandle {
                 self.status = failure.status();
                 self.row = failure.core().and_then(|error| error.row());
                 self.column = failure.core().and_then(|error| error.column());
+                self.os_code = failure.core().and_then(|error| error.os_code());
                 self.text.set(failure);
             }
         }
@@ -85,6 +88,15 @@ pub unsafe extern "C" fn kentro_error_row(error: *const ErrorHandle) -> i64 {
 pub unsafe extern "C" fn kentro_error_column(error: *const ErrorHandle) -> i64 {
     // SAFETY: NULL or live, as the caller promises.
     number(unsafe { error.as_ref() }.and_then(|error| error.column))
+}
+
+/// The number that the operating system gave for the failure of the last call
+/// with this object, errno on Unix; 0 where it was no failure of the system's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_error_os_code(error: *const ErrorHandle) -> i32 {
+    // SAFETY: NULL or live, as the caller promises.
+    let error = unsafe { error.as_ref() };
+    error.and_then(|error| error.os_code).unwrap_or(0)
 }
 
 fn number(index: Option<usize>) -> i64 {

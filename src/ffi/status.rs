@@ -40,6 +40,13 @@ pub const KENTRO_STATUS_INTERNAL: StatusCode = 13;
 /// The handle is being trained or set up by another call that has not
 /// returned: on another thread, or the one whose callback this is.
 pub const KENTRO_STATUS_BUSY: StatusCode = 14;
+/// The operating system did not read or write a file.
+pub const KENTRO_STATUS_IO: StatusCode = 15;
+/// What should be a saved model is none, or not all of one.
+pub const KENTRO_STATUS_INVALID_FILE: StatusCode = 16;
+/// A model was saved by a later version of Kentro, in a way that this one
+/// doesn't know.
+pub const KENTRO_STATUS_NEWER_FILE: StatusCode = 17;
 
 /// A short text for a status: static, never NULL, never to be freed. What
 /// went wrong in detail is kept by the `kentro_error` of the call.
@@ -67,6 +74,9 @@ pub(super) fn message(status: StatusCode) -> &'static CStr {
         KENTRO_STATUS_THREADS => c"cannot start threads",
         KENTRO_STATUS_INTERNAL => c"internal error in Kentro; please report it",
         KENTRO_STATUS_BUSY => c"the handle is in use by another call",
+        KENTRO_STATUS_IO => c"a file could not be read or written",
+        KENTRO_STATUS_INVALID_FILE => c"not a whole model file",
+        KENTRO_STATUS_NEWER_FILE => c"the model was saved by a later version of Kentro",
         _ => c"unknown status",
     }
 }
@@ -118,6 +128,9 @@ impl Failure {
                 KMeansError::OutOfMemory { .. } => KENTRO_STATUS_OUT_OF_MEMORY,
                 KMeansError::Cancelled => KENTRO_STATUS_CANCELLED,
                 KMeansError::Threads { .. } => KENTRO_STATUS_THREADS,
+                KMeansError::Io { .. } => KENTRO_STATUS_IO,
+                KMeansError::InvalidFile(_) => KENTRO_STATUS_INVALID_FILE,
+                KMeansError::NewerFile { .. } => KENTRO_STATUS_NEWER_FILE,
             },
         }
     }
@@ -127,7 +140,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // Memory for the text could not be had.
-            Failure::Core(KMeansError::InvalidParameter(text) | KMeansError::InvalidData(text))
+            Failure::Core(
+                KMeansError::InvalidParameter(text)
+                | KMeansError::InvalidData(text)
+                | KMeansError::InvalidFile(text),
+            )
             | Failure::Own { text, .. }
                 if text.is_empty() =>
             {

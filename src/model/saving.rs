@@ -1,0 +1,79 @@
+//! Models that outlive their process.
+
+use super::{KMeans, Trained};
+use crate::allocate;
+use crate::error::{KMeansError, Result};
+use crate::file::{self, Layout, Source};
+use crate::owned::TryArc;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// What goes into a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// Whether the [`labels`](KMeans::labels) do, four bytes a training point;
+    /// default `true`. Without them a loaded model still predicts and assigns.
+    pub labels: bool,
+}
+
+impl Default for SaveOptions {
+    fn default() -> Self {
+        SaveOptions { labels: true }
+    }
+}
+
+/// Saving and loading: settings and, of a trained model, all results. What
+/// training used is saved, whatever was set later. The bytes are a function of
+/// the model alone; docs/format.md tells what they are.
+impl KMeans {
+    /// Writes the model to a file of safetensors, in the place of any that is
+    /// there. Whenever the process ends, and after an error, the old file or the
+    /// new one is there, whole: the new one is written beside, synced and renamed.
+    pub fn save(&self, path: impl AsRef<Path>, options: SaveOptions) -> Result<()> {
+        let path = path.as_ref();
+        let layout = self.lay_out(options)?;
+        file::replace(path, |file| layout.emit(|bytes| file.write_all(bytes)))
+            .map_err(|error| file::io_error(path, &error))
+    }
+
+    /// Reads a model from a file that [`save`](KMeans::save) wrote.
+    pub fn load(path: impl AsRef<Path>) -> Result<KMeans> {
+        KMeans::read(Source::open(path.as_ref())?)
+    }
+
+    /// The model as the bytes of a file.
+    pub fn to_bytes(&self, options: SaveOptions) -> Result<Vec<u8>> {
+        let layout = self.lay_out(options)?;
+        let mut all = allocate::with_capacity(layout.size(), "a model as bytes")?;
+        layout.emit(|bytes| {
+            all.extend_from_slice(bytes);
+            Ok::<(), KMeansError>(())
+        })?;
+        Ok(all)
+    }
+
+    /// The model that [`to_bytes`](KMeans::to_bytes) gave these bytes for.
+    pub fn from_bytes(bytes: &[u8]) -> Result<KMeans> {
+        KMeans::read(Source::of_bytes(bytes))
+    }
+
+    /// The model as a file about to be written.
+    pub(crate) fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
+        match &self.trained {
+            Some(Trained { config, fit }) => file::lay_out(config, Some(fit), options.labels),
+            None => file::lay_out(&self.config, None, options.labels),
+        }
+    }
+
+    fn read(source: Source<'_, impl Read>) -> Result<KMeans> {
+        let (config, fit) = file::read(source)?;
+        let trained = match fit {
+            Some(fit) => Some(Trained {
+                config: config.clone(),
+                fit: TryArc::new(fit, "the model")?,
+            }),
+            None => None,
+        };
+        Ok(KMeans { config, trained })
+    }
+}
