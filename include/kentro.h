@@ -271,6 +271,22 @@ typedef void (*kentro_log_fn)(int32_t level,
  */
 #define KENTRO_STATUS_BUSY 14
 
+/**
+ * The operating system did not read or write a file.
+ */
+#define KENTRO_STATUS_IO 15
+
+/**
+ * What should be a saved model is none, or not all of one.
+ */
+#define KENTRO_STATUS_INVALID_FILE 16
+
+/**
+ * A model was saved by a later version of Kentro, in a way that this one
+ * doesn't know.
+ */
+#define KENTRO_STATUS_NEWER_FILE 17
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -324,6 +340,12 @@ int64_t kentro_error_row(const kentro_error *error);
  * no single column.
  */
 int64_t kentro_error_column(const kentro_error *error);
+
+/**
+ * The number that the operating system gave for the failure of the last call
+ * with this object, errno on Unix; 0 where it was no failure of the system's.
+ */
+int32_t kentro_error_os_code(const kentro_error *error);
 
 /**
  * Frees an error; NULL is fine.
