@@ -511,8 +511,9 @@ kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
                                         kentro_error *error);
 
 /**
- * Bytes that training may use beside the data; default: the smaller of 2 GB
- * and a quarter of the machine's memory. K-medoids takes a sample where all
+ * Bytes that a call may use beside the data, or as many as it must have: see
+ * docs/nearest.md. By default what only saves time may take the smaller of
+ * 2 GB and a quarter of the machine's memory. K-medoids takes a sample where all
  * distances exceed the limit; by default, 2 GB on every machine.
  */
 kentro_status kentro_kmeans_set_memory_limit(kentro_kmeans *kmeans,

@@ -9,8 +9,18 @@ use std::collections::{BinaryHeap, HashMap};
 use std::fmt::{self, Write};
 use std::hash::Hash;
 
+#[cold]
 fn refused<T>(len: usize, purpose: &'static str) -> KMeansError {
     KMeansError::out_of_memory(len.saturating_mul(size_of::<T>()), purpose)
+}
+
+/// `None` where there is no memory for what can be done without.
+pub(crate) fn optional<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(KMeansError::OutOfMemory { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes room for exactly `additional` more values.
@@ -40,8 +50,7 @@ pub(crate) fn resize<T: Clone>(
     value: T,
     purpose: &'static str,
 ) -> Result<()> {
-    vec.try_reserve(len.saturating_sub(vec.len()))
-        .map_err(|_| refused::<T>(len, purpose))?;
+    grow(vec, len.saturating_sub(vec.len()), purpose)?;
     vec.resize(len, value);
     Ok(())
 }
@@ -49,8 +58,7 @@ pub(crate) fn resize<T: Clone>(
 /// Appends a value, in amortised constant time.
 pub(crate) fn push<T>(vec: &mut Vec<T>, value: T, purpose: &'static str) -> Result<()> {
     if vec.len() == vec.capacity() {
-        vec.try_reserve(1)
-            .map_err(|_| refused::<T>(vec.len() + 1, purpose))?;
+        grow(vec, 1, purpose)?;
     }
     vec.push(value);
     Ok(())
@@ -103,8 +111,7 @@ pub(crate) fn extend<T>(
 ) -> Result<()> {
     let values = values.into_iter();
     let expected = values.size_hint().0;
-    vec.try_reserve(expected)
-        .map_err(|_| refused::<T>(vec.len().saturating_add(expected), purpose))?;
+    grow(vec, expected, purpose)?;
     for value in values {
         push(vec, value, purpose)?;
     }
@@ -120,6 +127,25 @@ pub(crate) fn collect<T>(
     let mut vec = with_capacity(values.size_hint().0, purpose)?;
     extend(&mut vec, values, purpose)?;
     Ok(vec)
+}
+
+/// Makes a vector a copy of a slice, in place of what it held.
+pub(crate) fn refill<T: Copy>(vec: &mut Vec<T>, values: &[T], purpose: &'static str) -> Result<()> {
+    vec.clear();
+    append(vec, values, purpose)
+}
+
+/// Appends a slice, in amortised constant time a value.
+pub(crate) fn append<T: Copy>(vec: &mut Vec<T>, values: &[T], purpose: &'static str) -> Result<()> {
+    grow(vec, values.len(), purpose)?;
+    vec.extend_from_slice(values);
+    Ok(())
+}
+
+/// Makes room for `additional` more values, in amortised constant time a value.
+pub(crate) fn grow<T>(vec: &mut Vec<T>, additional: usize, purpose: &'static str) -> Result<()> {
+    vec.try_reserve(additional)
+        .map_err(|_| refused::<T>(vec.len().saturating_add(additional), purpose))
 }
 
 /// A copy of a slice.
@@ -161,6 +187,7 @@ mod tests {
             with_capacity::<u64>(most / 8, "numbers").unwrap_err(),
             resize(&mut vec![1u64], most, 0, "numbers").unwrap_err(),
             reserve(&mut vec![1u64], most, "numbers").unwrap_err(),
+            grow(&mut vec![1u64], most, "numbers").unwrap_err(),
         ] {
             let KMeansError::OutOfMemory { bytes, purpose, .. } = error else {
                 panic!("{error}");
@@ -175,6 +202,11 @@ mod tests {
         push(&mut vec, 7, "numbers").unwrap();
         extend(&mut vec, [8, 9], "numbers").unwrap();
         resize(&mut vec, 7, 1, "numbers").unwrap();
+        let mut again = vec![3; 2];
+        refill(&mut again, &vec[..2], "numbers").unwrap();
+        append(&mut again, &[5, 6], "numbers").unwrap();
+        grow(&mut again, 100, "numbers").unwrap();
+        assert!(again == [0, 2, 5, 6] && again.capacity() >= 104);
         insert(&mut vec, 1, 5, "numbers").unwrap();
         insert(&mut vec, 8, 6, "numbers").unwrap();
         assert_eq!(copy(&vec, "numbers").unwrap(), [0, 5, 2, 4, 7, 8, 9, 1, 6]);

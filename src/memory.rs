@@ -3,7 +3,7 @@
 use crate::error::{KMeansError, Result};
 use memmap2::MmapMut;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,7 +80,8 @@ pub(crate) fn floor(
     threads: usize,
 ) -> u64 {
     let (rows, values) = (rows as u64, clusters as u64 * dims as u64);
-    rows * per_row + 64 * values + (16 << 20) + threads as u64 * (8 << 20)
+    let buffers = (6 << 20) + 1024 * dims as u64 + 256 * clusters as u64;
+    rows * per_row + 64 * values + (12 << 20) + threads as u64 * buffers
 }
 
 /// Bytes of a budget, returned when dropped.
@@ -171,7 +172,11 @@ impl Group<'_> {
     fn number(&self, file: [&str; 2], name: &str) -> Option<u64> {
         let (root, path) = (self.root, self.path);
         let file = file[usize::from(self.is_version_2)];
-        number(&format!("{root}{path}/{file}"), name)
+        let mut place = [0; 1024];
+        let mut rest = &mut place[..];
+        write!(rest, "{root}{path}/{file}").ok()?;
+        let left = rest.len();
+        number(str::from_utf8(&place[..place.len() - left]).ok()?, name)
     }
 }
 

@@ -149,8 +149,9 @@ impl KMeans {
     }
 
     /// Bytes that training may use beside the data, or as many as it must have:
-    /// about 48 a row, 64 for each value of the centroids, 16 MiB, and 8 MiB a
-    /// thread (64 a row with K-medoids, 256 if balanced). By default what only
+    /// 48 a row (64 with K-medoids, 256 if balanced), 64 for each value of the
+    /// centroids, 12 MiB, and for each thread 6 MiB, 1024 a dimension and 256 a
+    /// cluster. By default what only
     /// saves time may take the smaller of 2 GB and a quarter of the machine's
     /// memory. Less memory means slower, not different, results; except that
     /// K-medoids falls back to a sampled search and says so; by default it does

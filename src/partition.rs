@@ -137,15 +137,10 @@ impl Partition {
             Method::Chunks { changes, rows } => {
                 changes.iter_mut().for_each(Changes::clear);
                 let anew = anew || self.totals.counts.iter().all(|&count| count == 0);
-                let changed = nearest.assign_visiting(
-                    centroids,
-                    threads,
-                    &mut self.labels,
-                    None,
-                    *rows,
-                    changes,
-                    |changes, visit| changes.see(&visit, anew),
-                )?;
+                let (labels, totals) = (&mut self.labels, &self.totals);
+                let visitors = (*rows, &mut *changes, || Changes::new(totals));
+                let see = |changes: &mut Changes, visit: Visit<'_>| changes.see(&visit, anew);
+                let changed = nearest.assign_visiting(centroids, threads, labels, visitors, see)?;
                 if anew {
                     (0..self.drift.len()).for_each(|j| self.totals.clear(j));
                 }
@@ -210,16 +205,20 @@ impl Partition {
         }
         let metric = nearest.metric();
         let centroids = Centroids::new(centroids, self.totals.dims());
-        let mut parts = try_vec(0.0, self.labels.len().div_ceil(TASK_ROWS), "distances")?;
-        let measure = |part: &mut f64, visit: Visit<'_>| {
-            *part += sum_distances(metric, centroids, visit.block, visit.labels);
+        // The sums of whole blocks, of the block at hand, and its rows.
+        let mut parts = Vec::new();
+        let measure = |(whole, open, rows): &mut (f64, f64, usize), visit: Visit<'_>| {
+            *open = sum_distances(metric, centroids, visit.block, visit.labels, *open);
+            *rows += visit.labels.len();
+            if rows.is_multiple_of(BLOCK_ROWS) {
+                *whole += std::mem::take(open);
+            }
         };
         self.fresh = false;
         let labels = &mut self.labels;
-        nearest.assign_visiting(
-            centroids, threads, labels, None, TASK_ROWS, &mut parts, measure,
-        )?;
-        Ok(parts.iter().sum())
+        let visitors = (TASK_ROWS, &mut parts, || Ok((0.0, 0.0, 0)));
+        nearest.assign_visiting(centroids, threads, labels, visitors, measure)?;
+        Ok(parts.iter().map(|&(whole, open, _)| whole + open).sum())
     }
 
     /// Moves single rows: pairs of row and new cluster.
@@ -259,23 +258,25 @@ impl Partition {
             Method::Chunks { changes, rows } => {
                 changes.iter_mut().for_each(Changes::clear);
                 let chunk_rows = *rows;
-                threads.run(
+                threads.run_long(
                     self.labels
                         .chunks(chunk_rows)
                         .zip(&mut *changes)
                         .enumerate(),
                     Vec::new,
-                    |scratch, (chunk, (labels, changes))| {
-                        for (number, labels) in labels.chunks(BLOCK_ROWS).enumerate() {
-                            let first = chunk * chunk_rows + number * BLOCK_ROWS;
+                    |scratch, (chunk, (labels, changes)), poll| {
+                        let first = chunk * chunk_rows;
+                        let rows = first..first + labels.len();
+                        points.in_blocks(rows, scratch, poll, |at, block| {
+                            let labels = &labels[at - first..][..block.len() / points.cols()];
                             let visit = Visit {
-                                block: points.block(first..first + labels.len(), scratch)?,
+                                block,
                                 before: labels,
                                 labels,
                             };
                             changes.see(&visit, true);
-                        }
-                        Ok(())
+                            Ok(())
+                        })
                     },
                 )?;
                 self.totals.apply(changes, &mut self.drift);
@@ -409,20 +410,29 @@ impl Partition {
         }
         let mut parts = try_vec(0.0, self.labels.len().div_ceil(TASK_ROWS), "distances")?;
         let tasks = self.labels.chunks(TASK_ROWS).zip(&mut parts).enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, (labels, part))| {
+        threads.run_long(tasks, Vec::new, |scratch, (task, (labels, part)), poll| {
             let first = task * TASK_ROWS;
-            let block = points.block(first..first + labels.len(), scratch)?;
-            *part = sum_distances(metric, centroids, block, labels);
-            Ok(())
+            let rows = first..first + labels.len();
+            points.in_blocks(rows, scratch, poll, |at, block| {
+                *part = sum_distances(metric, centroids, block, &labels[at - first..], *part);
+                Ok(())
+            })
         })?;
         Ok(parts.iter().sum())
     }
 }
 
-fn sum_distances(metric: Metric, centroids: Centroids<'_>, block: &[f32], labels: &[u32]) -> f64 {
+/// Adds the distances of the rows to their centroids to `sum`.
+fn sum_distances(
+    metric: Metric,
+    centroids: Centroids<'_>,
+    block: &[f32],
+    labels: &[u32],
+    sum: f64,
+) -> f64 {
     let rows = block.chunks_exact(centroids.dims).zip(labels);
     rows.map(|(row, &j)| Row::new(row, metric).distance(centroids.row(j as usize)))
-        .sum()
+        .fold(sum, |sum, distance| sum + distance)
 }
 
 impl Method {

@@ -3,13 +3,16 @@
 //! float32 rows whose columns lie side by side are lent as they are; anything
 //! else is converted to float32 a block of rows at a time, never as a whole.
 
-use crate::allocate::resize;
+use crate::allocate::{resize, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::nearest::prefetch;
-use crate::threads::Threads;
+use crate::threads::{Poll, Threads};
 use half::{bf16, f16};
 use ndarray::{ArrayView2, Axis, s};
 use std::ops::Range;
+
+/// Bytes of float32 rows that are worked on at a time.
+pub(crate) const BLOCK_BYTES: usize = 4 << 20;
 
 /// A number type that [`Points`] can be made of.
 pub trait Element: Copy + Send + Sync + 'static {
@@ -189,6 +192,25 @@ impl Points<'_> {
         Ok(scratch)
     }
 
+    /// Calls `work` with the rows `range`, a block after the other: the number of
+    /// its first row, and the rows as [`Points::block`] has them. However wide
+    /// rows are, a block is [`BLOCK_BYTES`] at most, or one row.
+    pub(crate) fn in_blocks(
+        &self,
+        range: Range<usize>,
+        scratch: &mut Vec<f32>,
+        poll: Poll<'_>,
+        mut work: impl FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let rows = (BLOCK_BYTES / (size_of::<f32>() * self.cols)).max(1);
+        for first in range.clone().step_by(rows) {
+            let block = self.block(first..range.end.min(first + rows), scratch)?;
+            work(first, block)?;
+            poll()?;
+        }
+        Ok(())
+    }
+
     /// An error that names the first value which is NaN or infinite, or a
     /// shape that nothing can be computed of. One pass over the data.
     pub(crate) fn check(&self, threads: &Threads<'_>) -> Result<()> {
@@ -206,22 +228,21 @@ impl Points<'_> {
             )));
         }
         const TASK_ROWS: usize = 1024;
-        let mut bad = vec![None; self.rows.div_ceil(TASK_ROWS)];
-        threads.run(
+        let mut bad = try_vec(None, self.rows.div_ceil(TASK_ROWS), "bad values")?;
+        threads.run_long(
             bad.iter_mut().enumerate(),
             Vec::new,
-            |scratch, (task, bad)| {
+            |scratch, (task, bad), poll| {
                 let first = task * TASK_ROWS;
                 let rows = first..self.rows.min(first + TASK_ROWS);
-                let block = self.block(rows, scratch)?;
-                // Without an early exit, so that it is vectorised.
-                if block.iter().fold(false, |bad, v| bad | !v.is_finite()) {
-                    *bad = block
-                        .iter()
-                        .position(|v| !v.is_finite())
-                        .map(|at| (first * self.cols + at, block[at]));
-                }
-                Ok(())
+                self.in_blocks(rows, scratch, poll, |first, block| {
+                    // Without an early exit, so that it is vectorised.
+                    if bad.is_none() && block.iter().fold(false, |bad, v| bad | !v.is_finite()) {
+                        let at = block.iter().position(|v| !v.is_finite());
+                        *bad = at.map(|at| (first * self.cols + at, block[at]));
+                    }
+                    Ok(())
+                })
             },
         )?;
         match bad.into_iter().flatten().next() {

@@ -198,15 +198,18 @@ impl Totals {
             return Ok(points.rows() as f64);
         }
         let mut parts = try_vec(0.0, points.rows().div_ceil(SEGMENT), "sums of squares")?;
-        threads.run(
+        threads.run_long(
             parts.iter_mut().enumerate(),
             Vec::new,
-            |scratch, (task, part)| {
+            |scratch, (task, part), poll| {
                 let first = task * SEGMENT;
-                let block = points.block(first..points.rows().min(first + SEGMENT), scratch)?;
-                let rows = block.chunks_exact(self.dims());
-                *part = rows.map(|row| squared_distance(row, &self.origin)).sum();
-                Ok(())
+                let rows = first..points.rows().min(first + SEGMENT);
+                points.in_blocks(rows, scratch, poll, |_, block| {
+                    let rows = block.chunks_exact(self.dims());
+                    let squares = rows.map(|row| squared_distance(row, &self.origin));
+                    *part = squares.fold(*part, |sum, square| sum + square);
+                    Ok(())
+                })
             },
         )?;
         Ok(parts.iter().sum())

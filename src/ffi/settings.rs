@@ -265,8 +265,9 @@ pub unsafe extern "C" fn kentro_kmeans_set_quality(
     unsafe { set(kmeans, error, with) }
 }
 
-/// Bytes that training may use beside the data; default: the smaller of 2 GB
-/// and a quarter of the machine's memory. K-medoids takes a sample where all
+/// Bytes that a call may use beside the data, or as many as it must have: see
+/// docs/nearest.md. By default what only saves time may take the smaller of
+/// 2 GB and a quarter of the machine's memory. K-medoids takes a sample where all
 /// distances exceed the limit; by default, 2 GB on every machine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(

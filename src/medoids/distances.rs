@@ -420,7 +420,7 @@ impl<'a> Scaled<'a> {
 
     fn pack_rows(&self, rows: &[u32], scratch: &mut Scratch) -> Result<()> {
         self.gather(rows, &mut scratch.raw, &mut scratch.rows)?;
-        pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups);
+        pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups)?;
         Ok(())
     }
 
@@ -436,7 +436,7 @@ impl<'a> Scaled<'a> {
     ) -> Result<()> {
         let dims = self.points.cols();
         self.gather(columns, &mut scratch.raw, &mut scratch.rows)?;
-        pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels);
+        pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels)?;
         resize(&mut scratch.block, TILE * PANEL, 0.0, "tiles")?;
         let panels = scratch.panels.chunks_exact(PANEL * dims);
         for (part, (panel, columns)) in panels.zip(columns.chunks(PANEL)).enumerate() {

@@ -1,6 +1,6 @@
 //! Arrays that start at a cache line, so that no vector in them straddles two.
 
-use crate::allocate::try_vec;
+use crate::allocate::{resize, try_vec};
 use crate::error::Result;
 use std::ops::{Deref, DerefMut};
 
@@ -23,10 +23,18 @@ impl<T: Copy> Aligned<T> {
     }
 
     /// Changes the length; the values are whatever they were, or `value`.
-    pub fn resize(&mut self, value: T, len: usize) {
-        self.values.resize(len + LINE / size_of::<T>(), value);
+    pub fn resize(&mut self, value: T, len: usize, purpose: &'static str) -> Result<()> {
+        // Empty until there is room again.
+        (self.start, self.len) = (0, 0);
+        resize(
+            &mut self.values,
+            len + LINE / size_of::<T>(),
+            value,
+            purpose,
+        )?;
         self.start = self.values.as_ptr().align_offset(LINE);
         self.len = len;
+        Ok(())
     }
 }
 
@@ -53,7 +61,7 @@ mod tests {
         let mut values = Aligned::new(7u8, 100, "numbers").unwrap();
         assert_eq!(&*values, &[7; 100]);
         for len in [0, 1, 1000, 70_000] {
-            values.resize(3, len);
+            values.resize(3, len, "numbers").unwrap();
             assert_eq!(values.len(), len);
             assert_eq!(values.as_ptr().addr() % LINE, 0);
         }

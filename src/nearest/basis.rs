@@ -7,7 +7,7 @@
 use super::Row;
 use super::frame::Frame;
 use super::tile::{Kernels, Panels};
-use crate::allocate::try_vec;
+use crate::allocate::{append, collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -34,6 +34,13 @@ pub(super) struct Basis {
 }
 
 impl Basis {
+    /// Bytes that [`Basis::new`] takes: the sample three times, and the vectors
+    /// in float64, in float32, and packed.
+    pub fn bytes_to_make(rows: usize, dims: usize) -> u64 {
+        let values = 3 * SAMPLE.min(rows) + 4 * MAX_HEAD;
+        (size_of::<f32>() * values * dims) as u64
+    }
+
     pub fn new(
         points: &Points<'_>,
         frame: &Frame,
@@ -47,7 +54,7 @@ impl Basis {
         let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
         let mut values = try_vec(0.0f32, count * dims, "a basis")?;
-        let mut energy = vec![0.0f64; count / LEVEL];
+        let mut energy = try_vec(0.0f64, count / LEVEL, "a basis")?;
         for round in 0..=ROUNDS {
             match round {
                 0 => (), // random directions are far enough apart
@@ -81,7 +88,7 @@ impl Basis {
         values.truncate(head * dims);
         round_to(&basis, &mut values);
         Ok(Basis {
-            defect: defect(&values, dims),
+            defect: defect(&values, dims)?,
             panels: Panels::of_rows(&values, dims, kernels)?,
             head,
         })
@@ -104,7 +111,7 @@ impl Sample {
         let rows = wanted.next_multiple_of(width);
         let mut packed = try_vec(0.0f32, rows * dims, "a sample")?;
         let mut columns = try_vec(0.0f32, rows * dims, "a sample")?;
-        let mut squares = vec![0.0f32; width];
+        let mut squares = try_vec(0.0f32, width, "a sample")?;
         let (mut scratch, mut values, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         let mut energy = 0.0;
         for (tile, packed) in packed.chunks_exact_mut(width * dims).enumerate() {
@@ -113,8 +120,12 @@ impl Sample {
             for i in tile * width..wanted.min((tile + 1) * width) {
                 let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
                 let row = Row::new(points.row(i, &mut scratch)?, frame.metric);
-                scales.push(frame.row_scale(&row).unwrap_or(0.0));
-                values.extend_from_slice(row.values);
+                push(
+                    &mut scales,
+                    frame.row_scale(&row).unwrap_or(0.0),
+                    "a sample",
+                )?;
+                append(&mut values, row.values, "a sample")?;
             }
             kernels.pack(&values, &scales, &frame.scaled_centre, packed, &mut squares);
             for (lane, square) in squares.iter().enumerate() {
@@ -136,11 +147,12 @@ impl Sample {
         }
         let tiles = dims.div_ceil(width);
         let mut transposed = try_vec(0.0f32, tiles * width * rows, "a sample")?;
-        let zero = vec![0.0f32; rows];
+        let zero = try_vec(0.0f32, rows, "a sample")?;
+        let ones = try_vec(1.0f32, width, "a sample")?;
         let pieces = columns.chunks(width * rows);
         for (columns, packed) in pieces.zip(transposed.chunks_exact_mut(width * rows)) {
-            let ones = vec![1.0f32; columns.len() / rows];
-            kernels.pack(columns, &ones, &zero, packed, &mut squares);
+            let ones = &ones[..columns.len() / rows];
+            kernels.pack(columns, ones, &zero, packed, &mut squares);
         }
         Ok(Sample {
             rows,
@@ -188,13 +200,13 @@ fn multiply(
 ) -> Result<()> {
     let width = kernels.shape.width;
     let rows = out.len() / (others.len() / dims);
-    let panels: Vec<Panels> = others
-        .chunks(LEVEL * dims)
-        .map(|others| Panels::of_rows(others, dims, kernels))
-        .collect::<Result<_>>()?;
+    let mut panels = with_capacity(others.len().div_ceil(LEVEL * dims), "panels")?;
+    for others in others.chunks(LEVEL * dims) {
+        panels.push(Panels::of_rows(others, dims, kernels)?);
+    }
     let tasks = panels.iter().zip(out.chunks_mut(LEVEL * rows));
     threads.run(tasks, Vec::new, |scores, (panels, out)| {
-        scores.resize(panels.starts.len() * width, 0.0);
+        resize(scores, panels.starts.len() * width, 0.0, "scores")?;
         for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
             kernels.scores(packed, panels, scores);
             let first = tile * width;
@@ -203,6 +215,7 @@ fn multiply(
                 out[first..first + count].copy_from_slice(&scores[..count]);
             }
         }
+        Ok(())
     })
 }
 
@@ -299,8 +312,8 @@ fn mix(block: &mut [f64], dims: usize) {
 }
 
 /// ‖H Hᵀ − I‖ in the Frobenius norm.
-fn defect(basis: &[f32], dims: usize) -> f64 {
-    let wide: Vec<f64> = basis.iter().map(|&v| f64::from(v)).collect();
+fn defect(basis: &[f32], dims: usize) -> Result<f64> {
+    let wide = collect(basis.iter().map(|&v| f64::from(v)), "a basis")?;
     let mut squares = 0.0;
     for (i, a) in wide.chunks_exact(dims).enumerate() {
         for b in wide.chunks_exact(dims).take(i) {
@@ -308,5 +321,5 @@ fn defect(basis: &[f32], dims: usize) -> f64 {
         }
         squares += (dot(a, a) - 1.0).powi(2);
     }
-    squares.sqrt()
+    Ok(squares.sqrt())
 }

@@ -8,7 +8,7 @@
 
 use super::frame::Frame;
 use super::{Centroids, inverse_norm};
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, try_vec};
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
@@ -63,15 +63,13 @@ impl<'m> Bounds<'m> {
         let Some(_reserved) = reserved.flatten() else {
             return Ok(None);
         };
-        let mut order: Vec<u32> = (0..centroids.len() as u32).collect();
+        let mut order = collect(0..centroids.len() as u32, "distance bounds")?;
         sort_by_place(&mut order, centroids);
-        let mut copy = try_vec(0.0f32, centroids.values.len(), "centroids")?;
-        copy.copy_from_slice(centroids.values);
         Ok(Some(Bounds {
             groups: Groups {
                 order,
-                centroids: copy,
-                moved: vec![0.0; groups],
+                centroids: copy(centroids.values, "distance bounds")?,
+                moved: try_vec(0.0, groups, "distance bounds")?,
             },
             values: try_vec(0, groups * rows, "distance bounds")?,
             _reserved,

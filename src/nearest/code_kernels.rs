@@ -13,11 +13,15 @@ mod sweep;
 use super::aligned::Aligned;
 use super::isa::Isa;
 use super::simd::Simd;
+use crate::allocate::grow;
+use crate::error::Result;
 use dot::{Dot, Ints, Kernel, run};
 use sweep::Sweep;
 
 pub(super) use dot::{largest_code, offset};
 pub(super) use scores::Guess;
+
+const PURPOSE: &str = "a search in 8 bits";
 
 /// Centroids per panel.
 pub(super) const PANEL: usize = super::bounds::GROUP;
@@ -75,10 +79,17 @@ impl CodePanels {
     }
 
     /// Finds all pairs that reach the row's threshold by the first dimensions.
-    pub fn sweep(&self, terms: &Terms, codes: &[i8], rows: &CodeRows, hits: &mut Vec<Hit>) {
+    pub fn sweep(
+        &self,
+        terms: &Terms,
+        codes: &[i8],
+        rows: &CodeRows,
+        hits: &mut Vec<Hit>,
+    ) -> Result<()> {
         self.check(terms, codes, rows);
         hits.clear();
-        hits.reserve(rows.units.len() * self.units.len() / PANEL + 1);
+        let most = rows.units.len() * self.units.len() / PANEL + 1;
+        grow(hits, most, PURPOSE)?;
         let sweep = Sweep {
             panels: self,
             terms,
@@ -88,7 +99,8 @@ impl CodePanels {
         };
         // SAFETY: the instruction set and the lengths are checked, and there
         // is room for a hit for every row and panel.
-        unsafe { run(self.isa, sweep) }
+        unsafe { run(self.isa, sweep) };
+        Ok(())
     }
 }
 
@@ -140,7 +152,7 @@ pub(super) fn check_hits(
     sides: &Sides<'_>,
     scores: &[f32],
     pairs: &mut Vec<Pair>,
-) -> usize {
+) -> Result<usize> {
     assert!(sides.isa.is_available());
     assert!(sides.head.is_multiple_of(32));
     assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
@@ -148,7 +160,7 @@ pub(super) fn check_hits(
     assert!(scores.len() == sides.rows.len());
     let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
     pairs.clear();
-    pairs.reserve(count + 1);
+    grow(pairs, count + 1, PURPOSE)?;
     let check = Check {
         hits,
         sides,
@@ -158,7 +170,7 @@ pub(super) fn check_hits(
     // SAFETY: the instruction set and the lengths are checked, and there is
     // room for all pairs and one.
     unsafe { run(sides.isa, check) };
-    count
+    Ok(count)
 }
 
 /// `pairs` has room for all pairs of `hits` and one more.

@@ -10,13 +10,15 @@ use super::code_kernels::Side;
 use super::frame::{FAR, Frame, ROUNDOFF};
 use super::isa::Isa;
 use super::tile::Kernels;
-use crate::allocate::try_vec;
+use crate::allocate::{collect, push, resize, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::points::Points;
+use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;
 
-/// Rows per task.
+const PURPOSE: &str = "8-bit codes";
+
+/// Rows per task, at most.
 const TASK_ROWS: usize = 1008;
 
 /// Codes are whole multiples of this.
@@ -61,6 +63,11 @@ impl Coder {
             defect: 0.0,
             kernels,
         }
+    }
+
+    /// Bytes that finding the principal directions takes.
+    pub fn bytes_to_make(points: &Points<'_>) -> u64 {
+        Basis::bytes_to_make(points.rows(), points.cols())
     }
 
     /// Codes of the principal coordinates. `None` if they can't be computed
@@ -124,7 +131,7 @@ impl Coder {
         largest: i8,
         buffers: &mut Buffers,
         mut done: impl FnMut(usize, &[i8], Side, &[Rest]),
-    ) {
+    ) -> Result<()> {
         let Buffers {
             packed,
             squares,
@@ -134,13 +141,13 @@ impl Coder {
             rests,
         } = buffers;
         let (dims, width) = (self.dims, self.kernels.shape.width);
-        coordinates.resize(self.head, 0.0);
-        code.resize(self.head, 0);
-        rests.resize(self.levels(), Rest::default());
+        resize(coordinates, self.head, 0.0, PURPOSE)?;
+        resize(code, self.head, 0, PURPOSE)?;
+        resize(rests, self.levels(), Rest::default(), PURPOSE)?;
         if let Some(basis) = &self.basis {
-            packed.resize(0.0, width * dims);
-            squares.resize(width, 0.0);
-            scores.resize(0.0, width * basis.panels.starts.len());
+            packed.resize(0.0, width * dims, PURPOSE)?;
+            resize(squares, width, 0.0, PURPOSE)?;
+            scores.resize(0.0, width * basis.panels.starts.len(), PURPOSE)?;
         }
         let tiles = values.chunks(width * dims).zip(scales.chunks(width));
         for (tile, (values, scales)) in tiles.enumerate() {
@@ -170,6 +177,7 @@ impl Coder {
                 }
             }
         }
+        Ok(())
     }
 
     /// [`Coder::encode_one`], compiled for the widest vectors.
@@ -366,7 +374,6 @@ impl RowCodes {
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let rows = points.rows();
-        const PURPOSE: &str = "8-bit codes";
         let (head, levels) = (coder.head, coder.levels());
         let cosine = frame.metric == Metric::Cosine;
         let mut all = RowCodes {
@@ -376,31 +383,33 @@ impl RowCodes {
             inverse_norms: try_vec(0.0, if cosine { rows } else { 0 }, PURPOSE)?,
             rests: try_vec(Rest::default(), rows * levels, PURPOSE)?,
         };
-        let mut inverse_norms = all.inverse_norms.chunks_mut(TASK_ROWS);
-        let tasks: Vec<_> = all
+        // Whole tiles of rows.
+        let width = coder.kernels.shape.width;
+        let fitting = BLOCK_BYTES / (size_of::<f32>() * frame.dims) / width;
+        let task_rows = (fitting.max(1) * width).min(TASK_ROWS);
+        let mut inverse_norms = all.inverse_norms.chunks_mut(task_rows);
+        let tasks = all
             .codes
-            .chunks_mut(TASK_ROWS * head)
-            .zip(all.sides.chunks_mut(TASK_ROWS))
-            .zip(all.bases.chunks_mut(TASK_ROWS))
-            .zip(all.rests.chunks_mut(TASK_ROWS * levels))
+            .chunks_mut(task_rows * head)
+            .zip(all.sides.chunks_mut(task_rows))
+            .zip(all.bases.chunks_mut(task_rows))
+            .zip(all.rests.chunks_mut(task_rows * levels))
             .map(|(((codes, sides), bases), rests)| Slices {
                 codes,
                 sides,
                 bases,
                 inverse_norms: inverse_norms.next().unwrap_or_default(),
                 rests,
-            })
-            .enumerate()
-            .collect();
+            });
+        let tasks = collect(tasks, PURPOSE)?;
         let scratch = || (Vec::new(), Vec::new(), Buffers::default());
         threads.run(
-            tasks.into_iter(),
+            tasks.into_iter().enumerate(),
             scratch,
             |(block, scales, buffers), (task, slices)| {
-                let first = task * TASK_ROWS;
+                let first = task * task_rows;
                 let values = points.block(first..first + slices.sides.len(), block)?;
-                slices.fill(values, frame, coder, scales, buffers);
-                Ok(())
+                slices.fill(values, frame, coder, scales, buffers)
             },
         )?;
         Ok(all)
@@ -414,14 +423,15 @@ impl RowCodes {
         coder: &Coder,
         scales: &mut Vec<f32>,
         buffers: &mut Buffers,
-    ) {
+    ) -> Result<()> {
         let rows = values.len() / frame.dims;
-        self.codes.resize(rows * coder.head, 0);
-        self.sides.resize(rows, Side::default());
-        self.bases.resize(rows, 0.0);
-        self.rests.resize(rows * coder.levels(), Rest::default());
+        resize(&mut self.codes, rows * coder.head, 0, PURPOSE)?;
+        resize(&mut self.sides, rows, Side::default(), PURPOSE)?;
+        resize(&mut self.bases, rows, 0.0, PURPOSE)?;
+        let levels = rows * coder.levels();
+        resize(&mut self.rests, levels, Rest::default(), PURPOSE)?;
         if frame.metric == Metric::Cosine {
-            self.inverse_norms.resize(rows, 0.0);
+            resize(&mut self.inverse_norms, rows, 0.0, PURPOSE)?;
         }
         let slices = Slices {
             codes: &mut self.codes,
@@ -430,7 +440,7 @@ impl RowCodes {
             inverse_norms: &mut self.inverse_norms,
             rests: &mut self.rests,
         };
-        slices.fill(values, frame, coder, scales, buffers);
+        slices.fill(values, frame, coder, scales, buffers)
     }
 
     /// Row i, whose values the caller has at hand.
@@ -460,12 +470,12 @@ impl Slices<'_> {
         coder: &Coder,
         scales: &mut Vec<f32>,
         buffers: &mut Buffers,
-    ) {
+    ) -> Result<()> {
         let (head, levels) = (coder.head, coder.levels());
         scales.clear();
         for (i, values) in values.chunks_exact(frame.dims).enumerate() {
             let row = Row::new(values, frame.metric);
-            scales.push(frame.row_scale(&row).unwrap_or(0.0));
+            push(scales, frame.row_scale(&row).unwrap_or(0.0), PURPOSE)?;
             self.bases[i] = frame.base(&row);
             if let Some(slot) = self.inverse_norms.get_mut(i) {
                 *slot = row.inverse_norm();
@@ -482,6 +492,6 @@ impl Slices<'_> {
                 self.rests[i * levels..][..levels].copy_from_slice(rests);
                 self.sides[i] = side;
             },
-        );
+        )
     }
 }

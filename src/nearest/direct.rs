@@ -18,7 +18,7 @@ use super::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use super::{Centroids, UNASSIGNED};
-use crate::allocate::try_vec;
+use crate::allocate::{copy, resize, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
 
@@ -88,7 +88,7 @@ impl Direct {
                 Metric::Euclidean => Some(frame.scale),
                 Metric::Cosine => None,
             },
-            centre: frame.scaled_centre.clone(),
+            centre: copy(&frame.scaled_centre, "centroid panels")?,
             squares,
             bound,
         }))
@@ -112,51 +112,67 @@ impl Direct {
 
     /// Writes each row's nearest centroid to `labels`, or [`UNASSIGNED`] where
     /// float32 can't tell.
-    pub fn label(&self, rows: &[f32], labels: &mut [u32]) {
+    ///
+    /// `copies`: scratch.
+    pub fn label(&self, rows: &[f32], labels: &mut [u32], copies: &mut Vec<f32>) -> Result<()> {
         assert!(rows.len() == labels.len() * self.dims);
         match self.isa {
             // SAFETY: the CPU has the instruction set (checked by `new`).
-            Isa::Portable => unsafe { label::<Portable, 8>(self, rows, labels) },
+            Isa::Portable => unsafe { label::<Portable, 8>(self, rows, labels, copies) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { label_avx2(self, rows, labels) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { label_avx2(self, rows, labels, copies) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx512 | Isa::Vnni => unsafe { label_avx512(self, rows, labels) },
+            Isa::Avx512 | Isa::Vnni => unsafe { label_avx512(self, rows, labels, copies) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
-            Isa::Neon | Isa::NeonDot => unsafe { label::<Neon, 8>(self, rows, labels) },
+            Isa::Neon | Isa::NeonDot => unsafe { label::<Neon, 8>(self, rows, labels, copies) },
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn label_avx2(direct: &Direct, rows: &[f32], labels: &mut [u32]) {
+fn label_avx2(
+    direct: &Direct,
+    rows: &[f32],
+    labels: &mut [u32],
+    copies: &mut Vec<f32>,
+) -> Result<()> {
     // SAFETY: the features are enabled here.
-    unsafe { label::<Avx2, 8>(direct, rows, labels) }
+    unsafe { label::<Avx2, 8>(direct, rows, labels, copies) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn label_avx512(direct: &Direct, rows: &[f32], labels: &mut [u32]) {
+fn label_avx512(
+    direct: &Direct,
+    rows: &[f32],
+    labels: &mut [u32],
+    copies: &mut Vec<f32>,
+) -> Result<()> {
     // SAFETY: the features are enabled here.
-    unsafe { label::<Avx512, 16>(direct, rows, labels) }
+    unsafe { label::<Avx512, 16>(direct, rows, labels, copies) }
 }
 
 /// # Safety
 /// The CPU has `S`, and `N` is its number of lanes; `rows` holds
 /// `labels.len()` rows.
 #[inline(always)]
-unsafe fn label<S: Simd, const N: usize>(direct: &Direct, rows: &[f32], labels: &mut [u32]) {
+unsafe fn label<S: Simd, const N: usize>(
+    direct: &Direct,
+    rows: &[f32],
+    labels: &mut [u32],
+    copies: &mut Vec<f32>,
+) -> Result<()> {
     let dims = direct.dims;
-    let mut copies = Vec::new();
     for (rows, labels) in rows.chunks(N * dims).zip(labels.chunks_mut(N)) {
         let ahead = rows.as_ptr_range().end;
         let (rows, stride) = match labels.len() == N && !dims.is_multiple_of(CROWDED) {
             true => (rows, dims),
             false => {
-                copies.resize(N * (dims + ROOM), 0.0);
+                resize(copies, N * (dims + ROOM), 0.0, "copies of rows")?;
                 let places = copies.chunks_exact_mut(dims + ROOM);
                 for (row, place) in rows.chunks_exact(dims).zip(places) {
                     place[..dims].copy_from_slice(row);
@@ -210,6 +226,7 @@ unsafe fn label<S: Simd, const N: usize>(direct: &Direct, rows: &[f32], labels: 
             *label = number.to_bits();
         }
     }
+    Ok(())
 }
 
 /// As many rows as a vector has lanes.

@@ -4,6 +4,7 @@ use super::codes::{Coder, RowCodes, small};
 use super::engine::{Engine, Setting};
 use super::head::{HeadSearch, Query, Source};
 use super::level::cost;
+use crate::allocate::optional;
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use crate::points::Points;
@@ -23,11 +24,12 @@ pub(super) struct EightBit<'a> {
 const HOPELESS: f64 = 4.0;
 
 /// The rows in 8 bits, made when they first pay.
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum Principal<'a> {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(Box<(Coder, RowCodes, Reserved<'a>)>),
+    Made(Coder, RowCodes, Reserved<'a>),
 }
 
 impl<'a> EightBit<'a> {
@@ -50,7 +52,7 @@ impl<'a> EightBit<'a> {
         calls: usize,
         expected: usize,
     ) -> bool {
-        if matches!(self.principal, Principal::Made(_)) {
+        if matches!(self.principal, Principal::Made(..)) {
             return true;
         }
         let (isa, dims) = (self.setting.isa, points.cols());
@@ -80,7 +82,21 @@ impl<'a> EightBit<'a> {
             return Ok(());
         }
         self.principal = Principal::Refused;
+        // Where memory is refused, there are other engines.
+        optional(self.make(query, only, budget, threads)).map(drop)
+    }
+
+    fn make(
+        &mut self,
+        query: Query<'_, '_>,
+        only: bool,
+        budget: &'a Budget,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let (points, frame) = (query.points, query.frame);
+        let Some(_making) = budget.try_reserve(Coder::bytes_to_make(points)) else {
+            return Ok(());
+        };
         let Some(coder) = Coder::principal(points, frame, query.kernels, threads)? else {
             return Ok(());
         };
@@ -91,7 +107,7 @@ impl<'a> EightBit<'a> {
         let bytes = RowCodes::bytes_for(points, frame.metric, &coder);
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
             let codes = RowCodes::of_points(points, frame, &coder, threads)?;
-            self.principal = Principal::Made(Box::new((coder, codes, reserved)));
+            self.principal = Principal::Made(coder, codes, reserved);
         }
         Ok(())
     }
@@ -112,7 +128,7 @@ impl<'a> EightBit<'a> {
     /// a byte for each value of the data, or [`small`].
     pub fn room_for_bounds(&self, points: &Points<'_>) -> u64 {
         let codes = match &self.principal {
-            Principal::Made(made) => made.2.bytes(),
+            Principal::Made(_, _, reserved) => reserved.bytes(),
             Principal::Untried | Principal::Refused => 0,
         };
         let most = small(points).max(points.rows() as u64 * points.cols() as u64);
@@ -131,10 +147,9 @@ impl<'a> EightBit<'a> {
         let forced = |engine| self.setting.engine == Some(engine);
         let mut least = HeadSearch::tile_cost(query.centroids, query.kernels);
         let mut best = None;
-        if let (Engine::Head, Principal::Made(made)) = (engine, &self.principal)
+        if let (Engine::Head, Principal::Made(coder, codes, _)) = (engine, &self.principal)
             && (forced(Engine::Head) || !self.hopeless.load(Ordering::Relaxed))
         {
-            let (coder, codes, _) = &**made;
             let (found, cost) = search(coder, Source::Kept(codes))?;
             let hopeless = cost > HOPELESS * least;
             self.hopeless.store(hopeless, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use super::isa::Isa;
 use super::tile::Kernels;
 
 /// The float32 bounds are proved up to this many dimensions.
-const MAX_TILE_DIMS: usize = 1 << 16;
+pub(super) const MAX_TILE_DIMS: usize = 1 << 16;
 
 /// Dimensions from which 8-bit codes can be made, and can pay.
 const MIN_CODED_DIMS: usize = 32;

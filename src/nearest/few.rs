@@ -2,12 +2,12 @@
 //! the data for a handful of candidates, in float64, the same bits on every
 //! instruction set.
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{TASK_ROWS, dot};
 use crate::points::Points;
-use crate::threads::Threads;
+use crate::threads::{Poll, Threads};
 
 /// Rows side by side in the vectors of the low-dimensional kernel, and
 /// dimensions side by side in those of the other.
@@ -46,16 +46,19 @@ impl<'a> RowDistances<'a> {
         if metric == Metric::Cosine {
             inverse_norms = try_vec(0.0f64, points.rows(), "norms")?;
             let tasks = inverse_norms.chunks_mut(TASK_ROWS).enumerate();
-            threads.run(tasks, Vec::new, |scratch, (task, norms)| {
+            threads.run_long(tasks, Vec::new, |scratch, (task, norms), poll| {
                 let first = task * TASK_ROWS;
-                let block = points.block(first..first + norms.len(), scratch)?;
-                for (row, norm) in block.chunks_exact(points.cols()).zip(norms) {
-                    let square = dot(row, row);
-                    if square > 0.0 {
-                        *norm = 1.0 / square.sqrt();
+                let rows = first..first + norms.len();
+                points.in_blocks(rows, scratch, poll, |at, block| {
+                    let norms = &mut norms[at - first..];
+                    for (row, norm) in block.chunks_exact(points.cols()).zip(norms) {
+                        let square = dot(row, row);
+                        if square > 0.0 {
+                            *norm = 1.0 / square.sqrt();
+                        }
                     }
-                }
-                Ok(())
+                    Ok(())
+                })
             })?;
         }
         Ok(RowDistances {
@@ -81,7 +84,10 @@ impl<'a> RowDistances<'a> {
         }
         let inverse_norms = match self.metric {
             Metric::Euclidean => Vec::new(),
-            Metric::Cosine => rows.iter().map(|&row| self.inverse_norms[row]).collect(),
+            Metric::Cosine => {
+                let norms = rows.iter().map(|&row| self.inverse_norms[row]);
+                collect(norms, "candidates")?
+            }
         };
         Ok(Few {
             values,
@@ -99,20 +105,25 @@ impl<'a> RowDistances<'a> {
         few: &Few,
         scratch: &mut Vec<f32>,
         out: &mut [f64],
+        poll: Poll<'_>,
     ) -> Result<()> {
         let rows = out.len() / few.len();
-        let block = self.points.block(first..first + rows, scratch)?;
-        match self.metric {
-            Metric::Euclidean => dispatch(block, few, out, |x, c| (x - c) * (x - c)),
-            Metric::Cosine => {
-                dispatch(block, few, out, |x, c| x * c);
-                let norms = &self.inverse_norms[first..first + rows];
-                for (out, &of_few) in out.chunks_exact_mut(rows).zip(&few.inverse_norms) {
-                    for (out, &norm) in out.iter_mut().zip(norms) {
-                        let scale = norm * of_few;
-                        let distance = if scale > 0.0 { 1.0 - *out * scale } else { 0.0 };
-                        *out = if distance < NOISE { 0.0 } else { distance };
-                    }
+        self.points
+            .in_blocks(first..first + rows, scratch, poll, |at, block| {
+                let out = (&mut *out, at - first);
+                match self.metric {
+                    Metric::Euclidean => dispatch(block, few, out, |x, c| (x - c) * (x - c)),
+                    Metric::Cosine => dispatch(block, few, out, |x, c| x * c),
+                }
+                Ok(())
+            })?;
+        if self.metric == Metric::Cosine {
+            let norms = &self.inverse_norms[first..first + rows];
+            for (out, &of_few) in out.chunks_exact_mut(rows).zip(&few.inverse_norms) {
+                for (out, &norm) in out.iter_mut().zip(norms) {
+                    let scale = norm * of_few;
+                    let distance = if scale > 0.0 { 1.0 - *out * scale } else { 0.0 };
+                    *out = if distance < NOISE { 0.0 } else { distance };
                 }
             }
         }
@@ -120,8 +131,12 @@ impl<'a> RowDistances<'a> {
     }
 }
 
+/// Where the sums of a block go: those of its first row to this place, those of
+/// the others behind it, as many places for each of the few rows.
+type Out<'o> = (&'o mut [f64], usize);
+
 /// Runs `sums` compiled for the widest vectors that this CPU has.
-fn dispatch(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+fn dispatch(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
@@ -138,19 +153,19 @@ fn dispatch(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn with_avx512(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+fn with_avx512(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     sums(block, few, out, term)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn with_avx2(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+fn with_avx2(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     sums(block, few, out, term)
 }
 
 /// Σ term(x, c) over the dimensions, for every row x and every c of `few`.
 #[inline(always)]
-fn sums(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
+fn sums(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     if few.dims < LANES {
         sums_across_rows(block, few, out, term)
     } else {
@@ -160,9 +175,10 @@ fn sums(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f6
 
 /// A lane a row: every lane adds its row's terms in the order of dimensions.
 #[inline(always)]
-fn sums_across_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
-    let rows = out.len() / few.len();
+fn sums_across_rows(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     let dims = few.dims;
+    let (rows, (out, at)) = (block.len() / dims, out);
+    let places = out.len() / few.len();
     let mut tile = [[0.0f64; LANES]; LANES];
     for first in (0..rows).step_by(LANES) {
         let count = LANES.min(rows - first);
@@ -175,7 +191,7 @@ fn sums_across_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64
         for (c, out) in few
             .values
             .chunks_exact(dims)
-            .zip(out.chunks_exact_mut(rows))
+            .zip(out.chunks_exact_mut(places))
         {
             let mut lanes = [0.0f64; LANES];
             for (column, &c) in tile.iter().zip(c) {
@@ -183,16 +199,17 @@ fn sums_across_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64
                     *lane += term(x, c);
                 }
             }
-            out[first..first + count].copy_from_slice(&lanes[..count]);
+            out[at + first..][..count].copy_from_slice(&lanes[..count]);
         }
     }
 }
 
 /// A lane a dimension, modulo the number of lanes; folded in a fixed order.
 #[inline(always)]
-fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64, f64) -> f64) {
-    let rows = out.len() / few.len();
+fn sums_along_rows(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
     let dims = few.dims;
+    let (rows, (out, at)) = (block.len() / dims, out);
+    let places = out.len() / few.len();
     // Lanes of several rows wait in memory to be folded: folded at once, the
     // compiler would also sum in the narrow vectors that folding needs.
     let mut tile = [[0.0f64; LANES]; LANES];
@@ -202,7 +219,7 @@ fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64,
         for (c, out) in few
             .values
             .chunks_exact(dims)
-            .zip(out.chunks_exact_mut(rows))
+            .zip(out.chunks_exact_mut(places))
         {
             let (c_blocks, c_rest) = c.as_chunks::<LANES>();
             for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
@@ -218,7 +235,7 @@ fn sums_along_rows(block: &[f32], few: &Few, out: &mut [f64], term: impl Fn(f64,
                 }
                 *tile = lanes;
             }
-            for (lanes, out) in tile.iter().zip(&mut out[first..first + count]) {
+            for (lanes, out) in tile.iter().zip(&mut out[at + first..][..count]) {
                 *out = fold(*lanes);
             }
         }
@@ -248,7 +265,9 @@ mod tests {
         let distances = RowDistances::new(&points, metric, &threads).unwrap();
         let few = distances.select(few).unwrap();
         let mut out = vec![f64::NAN; few.len() * data.nrows()];
-        distances.write(0, &few, &mut Vec::new(), &mut out).unwrap();
+        distances
+            .write(0, &few, &mut Vec::new(), &mut out, &|| Ok(()))
+            .unwrap();
         out
     }
 

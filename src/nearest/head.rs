@@ -24,7 +24,7 @@ use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
 use super::tile::Kernels;
 use super::{Centroids, Row, prefetch};
-use crate::allocate::try_vec;
+use crate::allocate::{collect, copy, extend, push, resize, try_vec};
 use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -35,6 +35,8 @@ const BLOCK_BYTES: usize = 256 << 10;
 const SCORE_BYTES: usize = 256 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
+
+const PURPOSE: &str = "a search in 8 bits";
 
 /// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
@@ -138,7 +140,6 @@ impl<'a> HeadSearch<'a> {
         (coder, source): (&'a Coder, Source<'a>),
         threads: &Threads<'_>,
     ) -> Result<(Self, f64)> {
-        const PURPOSE: &str = "centroid codes";
         let Query {
             points,
             frame,
@@ -151,9 +152,9 @@ impl<'a> HeadSearch<'a> {
         let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
         let padded = rows.next_multiple_of(PANEL);
         let offset = offset(kernels.isa());
-        let order: Vec<u32> = match order {
-            Some(order) => order.to_vec(),
-            None => (0..rows as u32).collect(),
+        let order = match order {
+            Some(order) => copy(order, PURPOSE)?,
+            None => collect(0..rows as u32, PURPOSE)?,
         };
         let mut search = HeadSearch {
             count,
@@ -200,7 +201,7 @@ impl<'a> HeadSearch<'a> {
         let mut best = (f64::INFINITY, 1);
         for levels in (1..=coder.levels()).rev() {
             search.sweep_levels(levels, &sample)?;
-            let cost = search.cost(&sample);
+            let cost = search.cost(&sample)?;
             if cost < best.0 {
                 best = (cost, levels);
             } else if cost > 1.3 * best.0 {
@@ -267,7 +268,7 @@ impl<'a> HeadSearch<'a> {
     }
 
     /// Cycles a row takes, by the pairs of the sample that pass.
-    fn cost(&self, sample: &Sample) -> f64 {
+    fn cost(&self, sample: &Sample) -> Result<f64> {
         let mut scratch = HeadScratch::default();
         let block = Block {
             codes: &sample.codes,
@@ -276,8 +277,8 @@ impl<'a> HeadSearch<'a> {
             labels: &sample.labels,
         };
         match self.count {
-            1 => self.search(block, None, &mut scratch),
-            _ => self.search_top(block, &mut scratch),
+            1 => self.search(block, None, &mut scratch)?,
+            _ => self.search_top(block, &mut scratch)?,
         }
         let rows = sample.labels.len() as f64;
         let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
@@ -287,11 +288,11 @@ impl<'a> HeadSearch<'a> {
             Source::Kept(_) => 0.0,
             Source::Made => cost::ENCODE_PER_DIM * dims,
         };
-        encode
+        Ok(encode
             + self.centroids.len() as f64 * sweep
             + pairs * cost::CODE
             + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
-            + (self.count as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims)
+            + (self.count as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims))
     }
 
     /// Calls `found` with each row's number in the block, the distance of its
@@ -305,14 +306,15 @@ impl<'a> HeadSearch<'a> {
         mut bounds: Option<RowBounds<'_>>,
         scratch: &mut HeadScratch,
         mut found: impl FnMut(usize, f64, u32),
-    ) {
+    ) -> Result<()> {
         self.for_blocks(first, values, labels, scratch, |number, block, scratch| {
             let bounds = bounds.as_mut().map(|bounds| (bounds, number));
-            self.search(block, bounds, scratch);
+            self.search(block, bounds, scratch)?;
             for (i, leader) in scratch.leaders.iter().enumerate() {
                 found(number + i, leader.distance, leader.label);
             }
-        });
+            Ok(())
+        })
     }
 
     /// Calls `visit` with the number of its first row in `values`, and a
@@ -323,8 +325,8 @@ impl<'a> HeadSearch<'a> {
         values: &[f32],
         labels: &[u32],
         scratch: &mut HeadScratch,
-        mut visit: impl FnMut(usize, Block<'_>, &mut HeadScratch),
-    ) {
+        mut visit: impl FnMut(usize, Block<'_>, &mut HeadScratch) -> Result<()>,
+    ) -> Result<()> {
         let dims = self.centroids.dims;
         let mut rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512);
         if !self.all_known(labels) {
@@ -340,7 +342,7 @@ impl<'a> HeadSearch<'a> {
                     let HeadScratch {
                         scales, buffers, ..
                     } = scratch;
-                    made.set(values, self.frame, self.coder, scales, buffers);
+                    made.set(values, self.frame, self.coder, scales, buffers)?;
                     (&made, 0)
                 }
             };
@@ -350,9 +352,10 @@ impl<'a> HeadSearch<'a> {
                 values,
                 labels,
             };
-            visit(number * rows, block, scratch);
+            visit(number * rows, block, scratch)?;
         }
         scratch.made = made;
+        Ok(())
     }
 
     /// Finds each row's nearest centroid and leaves it in `leaders`.
@@ -362,14 +365,14 @@ impl<'a> HeadSearch<'a> {
         block: Block<'_>,
         bounds: Option<(&mut RowBounds<'_>, usize)>,
         scratch: &mut HeadScratch,
-    ) {
+    ) -> Result<()> {
         let head = self.coder.head;
         let (at, end) = (block.at, block.at + block.labels.len());
         let codes = &block.codes.codes[at * head..end * head];
-        self.row_terms(block, codes, &mut scratch.terms);
-        self.first_leaders(block, codes, scratch);
+        self.row_terms(block, codes, &mut scratch.terms)?;
+        self.first_leaders(block, codes, scratch)?;
         match bounds {
-            Some(bounds) => self.sweep_near(block, codes, bounds, scratch),
+            Some(bounds) => self.sweep_near(block, codes, bounds, scratch)?,
             None => {
                 let HeadScratch {
                     terms,
@@ -378,8 +381,8 @@ impl<'a> HeadSearch<'a> {
                     ..
                 } = scratch;
                 match self.all_known(block.labels) {
-                    true => self.panels.sweep(&self.level.terms, codes, terms, hits),
-                    false => self.panels.reached(terms, bounds, hits),
+                    true => self.panels.sweep(&self.level.terms, codes, terms, hits)?,
+                    false => self.panels.reached(terms, bounds, hits)?,
                 }
             }
         }
@@ -400,7 +403,7 @@ impl<'a> HeadSearch<'a> {
             centroids: &self.sides,
             order: &self.order,
         };
-        passed[0] += check_hits(hits, &sides, scores, pairs);
+        passed[0] += check_hits(hits, &sides, scores, pairs)?;
         passed[1] += pairs.len().saturating_sub(leaders.len());
         for (p, pair) in pairs.iter().enumerate() {
             if let Some(ahead) = pairs.get(p + PREFETCH) {
@@ -425,6 +428,7 @@ impl<'a> HeadSearch<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     fn row<'b>(&self, block: Block<'b>, i: usize) -> Row<'b> {
@@ -435,7 +439,7 @@ impl<'a> HeadSearch<'a> {
 
     /// Fills in what the sweep needs of the rows, with thresholds that nothing
     /// reaches.
-    fn row_terms(&self, block: Block<'_>, codes: &[i8], terms: &mut CodeRows) {
+    fn row_terms(&self, block: Block<'_>, codes: &[i8], terms: &mut CodeRows) -> Result<()> {
         let (head, levels, at) = (self.coder.head, self.coder.levels(), self.level.count - 1);
         let rows = block.at..block.at + block.labels.len();
         let swept = self.level.terms.dims;
@@ -445,22 +449,26 @@ impl<'a> HeadSearch<'a> {
         let sums = codes
             .chunks_exact(head)
             .map(|code| sum_codes(isa, &code[..swept]));
-        terms.starts.extend(sums.map(|sum| -offset * sum));
+        extend(&mut terms.starts, sums.map(|sum| -offset * sum), PURPOSE)?;
         terms.units.clear();
-        terms
-            .units
-            .extend(block.codes.sides[rows.clone()].iter().map(|side| side.unit));
+        let sides = block.codes.sides[rows.clone()].iter();
+        extend(&mut terms.units, sides.map(|side| side.unit), PURPOSE)?;
         terms.tails.clear();
-        terms
-            .tails
-            .extend(rows.map(|i| block.codes.rests[i * levels + at].tail));
+        let tails = rows.map(|i| block.codes.rests[i * levels + at].tail);
+        extend(&mut terms.tails, tails, PURPOSE)?;
         terms.thresholds.clear();
-        terms.thresholds.resize(block.labels.len(), f32::INFINITY);
+        let count = block.labels.len();
+        resize(&mut terms.thresholds, count, f32::INFINITY, PURPOSE)
     }
 
     /// Sets out with the centroid that each row belonged to, or a guess; sets
     /// the thresholds and scores that others have to reach.
-    fn first_leaders(&self, block: Block<'_>, codes: &[i8], scratch: &mut HeadScratch) {
+    fn first_leaders(
+        &self,
+        block: Block<'_>,
+        codes: &[i8],
+        scratch: &mut HeadScratch,
+    ) -> Result<()> {
         let HeadScratch {
             terms,
             scores,
@@ -471,7 +479,8 @@ impl<'a> HeadSearch<'a> {
         } = scratch;
         if !self.all_known(block.labels) {
             let level = &self.level.terms;
-            self.panels.score_all(level, codes, terms, guesses, bounds);
+            self.panels
+                .score_all(level, codes, terms, guesses, bounds)?;
         }
         leaders.clear();
         scores.clear();
@@ -489,9 +498,11 @@ impl<'a> HeadSearch<'a> {
             if coded {
                 terms.thresholds[i] = self.threshold(block, i, leader.score);
             }
-            scores.push((leader.score - 1e-6 * leader.score.abs()) as f32);
-            leaders.push(leader);
+            let score = (leader.score - 1e-6 * leader.score.abs()) as f32;
+            push(scores, score, PURPOSE)?;
+            push(leaders, leader, PURPOSE)?;
         }
+        Ok(())
     }
 
     fn in_slot(&self, slot: u32) -> u32 {

@@ -19,8 +19,8 @@ mod tests;
 
 use super::isa::Isa;
 use super::{Centroids, UNASSIGNED};
-use crate::allocate::try_vec;
-use crate::error::{KMeansError, Result};
+use crate::allocate::{optional, try_vec};
+use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::update::Totals;
@@ -97,11 +97,7 @@ pub(super) fn sort(
         7 => Forest::<7>::boxed(points, n_clusters, isa, threads),
         _ => Forest::<8>::boxed(points, n_clusters, isa, threads),
     };
-    match sorted {
-        Ok(sorted) => Ok(Some(sorted)),
-        Err(KMeansError::OutOfMemory { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    optional(sorted)
 }
 
 /// The subtrees of a k-d tree some levels below its root, so that threads can

@@ -4,6 +4,7 @@
 use super::code_kernels::Terms;
 use super::codes::{Buffers, Coder, RowCodes};
 use super::frame::Frame;
+use crate::allocate::append;
 use crate::error::Result;
 use crate::points::Points;
 
@@ -120,6 +121,8 @@ pub(super) struct Level {
     pub cross: Fold,
 }
 
+const PURPOSE: &str = "a sample of rows";
+
 /// Rows by which a search is tuned.
 pub(super) struct Sample {
     pub codes: RowCodes,
@@ -140,15 +143,17 @@ impl Sample {
         for group in 0..groups {
             let first = (group as u128 * rows as u128 / groups as u128) as usize;
             let range = first..rows.min(first + GROUP);
-            sample.labels.extend_from_slice(&labels[range.clone()]);
-            sample
-                .values
-                .extend_from_slice(points.block(range, &mut scratch)?);
+            append(&mut sample.labels, &labels[range.clone()], PURPOSE)?;
+            append(
+                &mut sample.values,
+                points.block(range, &mut scratch)?,
+                PURPOSE,
+            )?;
         }
         let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
         sample
             .codes
-            .set(&sample.values, frame, coder, &mut scales, &mut buffers);
+            .set(&sample.values, frame, coder, &mut scales, &mut buffers)?;
         Ok(sample)
     }
 

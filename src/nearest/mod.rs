@@ -50,11 +50,11 @@ mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, optional, push, refill, try_vec};
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
-use crate::points::Points;
+use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;
 
 pub(crate) use accumulate::{accumulate, prefetch};
@@ -66,15 +66,21 @@ pub(crate) use vectors::{Centroids, Row, inverse_norm};
 use bounds::{Bounds, Groups};
 use direct::Direct;
 use eight_bit::EightBit;
-use engine::{Engine, Setting};
+use engine::{Engine, MAX_TILE_DIMS, Setting};
 use frame::Frame;
 use head::{HeadScratch, HeadSearch, Query};
 pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
-use reference::{keep_least, nearest_of};
+use reference::{keep_least, measure_all, nearest_of_all};
 use search::{TileScratch, TileSearch};
 
-/// Rows per task.
+/// Rows of a task where each is only looked at, and of a block, at most: what a
+/// worker searches between two polls.
 const TASK_ROWS: usize = 1024;
+
+/// Multiply-adds of a block, about, and rows that are worth a block whatever
+/// they take; rows that have no bounds in float32 are searched one by one.
+const BLOCK_WORK: usize = 1 << 32;
+const BLOCK_ROWS: usize = 64;
 
 /// Distance bounds are kept once a search changes fewer labels than this.
 const SETTLED: f64 = 0.15;
@@ -121,6 +127,7 @@ impl Shared {
             bounds: None,
             changed: 1.0,
             sorted: None,
+            sorting_pays: true,
         }
     }
 }
@@ -138,8 +145,9 @@ pub(crate) struct Nearest<'a> {
     bounds: Option<Bounds<'a>>,
     /// The fraction of labels that the last search changed.
     changed: f64,
-    /// The rows sorted in space, if that pays.
+    /// The rows sorted in space, if that pays; once it didn't, never again.
     sorted: Option<(Box<dyn SortedRows>, Reserved<'a>)>,
+    sorting_pays: bool,
 }
 
 impl<'a> Nearest<'a> {
@@ -185,6 +193,7 @@ impl<'a> Nearest<'a> {
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
         let free = self.shared.setting.engine.is_none() && self.metric() == Metric::Euclidean;
         if self.sorted.is_none()
+            && self.sorting_pays
             && free
             && let Some(bytes) = kd::bytes(self.points, n_clusters)
             && let Some(reserved) = self.budget().try_reserve(bytes)
@@ -206,9 +215,10 @@ impl<'a> Nearest<'a> {
         self.sorted.as_mut().map(|(sorted, _)| &mut **sorted)
     }
 
-    /// Gives the sorted rows up: other engines are faster.
+    /// Gives the sorted rows up for good: other engines are faster.
     pub fn drop_sorted(&mut self) {
         self.sorted = None;
+        self.sorting_pays = false;
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical
@@ -221,36 +231,43 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
-        let tasks = labels.len().div_ceil(TASK_ROWS);
-        let mut visitors = try_vec((), tasks, "tasks")?;
-        let visit = |_: &mut (), _: Visit<'_>| ();
-        self.assign_visiting(
+        let task_rows = block_rows(centroids);
+        self.search_all(
             centroids,
             threads,
-            labels,
-            distances,
-            TASK_ROWS,
-            &mut visitors,
-            visit,
+            (labels, distances),
+            (task_rows, &mut Vec::new(), || Ok(())),
+            |_: &mut (), _| (),
         )
     }
 
     /// [`assign`](Self::assign), and lets a visitor look at the rows of each
     /// task, block by block in order, while they are in the cache. Visitor i
-    /// sees the `task_rows` rows from i · `task_rows` on.
-    #[allow(clippy::too_many_arguments)]
+    /// sees the rows from i · `task_rows` on, as many or what is left; missing
+    /// visitors are made. Task rows are whole multiples of [`TASK_ROWS`].
     pub fn assign_visiting<V: Send>(
         &mut self,
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
         labels: &mut [u32],
-        distances: Option<&mut [f64]>,
-        task_rows: usize,
-        visitors: &mut [V],
+        (task_rows, visitors, make): (usize, &mut Vec<V>, impl FnMut() -> Result<V>),
+        visit: impl Fn(&mut V, Visit<'_>) + Sync,
+    ) -> Result<usize> {
+        let task_rows = task_rows.next_multiple_of(TASK_ROWS);
+        let visitors = (task_rows, visitors, make);
+        self.search_all(centroids, threads, (labels, None), visitors, visit)
+    }
+
+    fn search_all<V: Send>(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        (labels, distances): (&mut [u32], Option<&mut [f64]>),
+        (task_rows, visitors, mut make): (usize, &mut Vec<V>, impl FnMut() -> Result<V>),
         visit: impl Fn(&mut V, Visit<'_>) + Sync,
     ) -> Result<usize> {
         let engine = self.choose_engine(centroids, labels, 1, threads)?;
-        let points = self.points;
+        let (points, metric) = (self.points, self.metric());
         let mut bounds = self.take_bounds(engine, centroids)?;
         let order = bounds.as_ref().map(Bounds::order);
         let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
@@ -263,23 +280,26 @@ impl<'a> Nearest<'a> {
         };
         let (groups, values) = used.unzip();
         let width = groups.map_or(0, Groups::len);
-        let rows = labels.len();
-        let mut changed = try_vec(0usize, visitors.len(), "change counts")?;
-        let distances = parts(distances, task_rows, visitors.len());
-        let row_bounds = parts(values, task_rows * width, visitors.len());
+        let (rows, block_rows) = (labels.len(), block_rows(centroids));
+        let tasks = rows.div_ceil(task_rows);
+        while visitors.len() < tasks {
+            push(visitors, make()?, "tasks")?;
+        }
+        let mut changed = try_vec(0usize, tasks, "change counts")?;
+        let distances = parts(distances, task_rows, tasks)?;
+        let row_bounds = parts(values, task_rows * width, tasks)?;
         let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
-        threads.run(
+        threads.run_long(
             tasks.zip(changed.iter_mut().zip(visitors)).enumerate(),
             Scratch::default,
-            |scratch, (task, (((labels, mut distances), mut bounds), (changed, visitor)))| {
-                let blocks = labels.chunks_mut(TASK_ROWS).enumerate();
+            |scratch, (task, (((labels, mut distances), mut bounds), (changed, visitor))), poll| {
+                let blocks = labels.chunks_mut(block_rows).enumerate();
                 for (number, labels) in blocks {
-                    let within = number * TASK_ROWS;
+                    let within = number * block_rows;
                     let first = task * task_rows + within;
                     let block = points.block(first..first + labels.len(), &mut scratch.block)?;
                     let hints: &mut Vec<u32> = &mut scratch.hints;
-                    hints.clear();
-                    hints.extend_from_slice(labels);
+                    refill(hints, labels, "labels")?;
                     let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
                         *changed += usize::from(labels[i] != label);
                         labels[i] = label;
@@ -287,12 +307,7 @@ impl<'a> Nearest<'a> {
                             distances[within + i] = distance();
                         }
                     };
-                    let row = |i| {
-                        Row::new(
-                            &block[i * centroids.dims..][..centroids.dims],
-                            self.metric(),
-                        )
-                    };
+                    let row = |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
                     let mut found_row = |i: usize, label: u32| {
                         found(i, label, &|| row(i).distance(centroids.row(label as usize)));
                     };
@@ -305,13 +320,14 @@ impl<'a> Nearest<'a> {
                             let found = |i: usize, distance: f64, label: u32| {
                                 found(i, label, &|| distance);
                             };
-                            search.assign(first, block, hints, bounds, scratch, found);
+                            search.assign(first, block, hints, bounds, scratch, found)?;
                         }
-                        Search::Tile(search) => search.assign(block, &mut scratch.tile, found_row),
+                        Search::Tile(search) => {
+                            search.assign(block, &mut scratch.tile, found_row)?;
+                        }
                         Search::Reference => {
                             for i in 0..hints.len() {
-                                let all = 0..centroids.len() as u32;
-                                found_row(i, nearest_of(&row(i), centroids, all));
+                                found_row(i, nearest_of_all(&row(i), centroids, poll)?);
                             }
                         }
                     }
@@ -324,6 +340,7 @@ impl<'a> Nearest<'a> {
                             labels,
                         },
                     );
+                    poll()?;
                 }
                 Ok(())
             },
@@ -350,13 +367,14 @@ impl<'a> Nearest<'a> {
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;
         let (points, metric) = (self.points, self.metric());
         let rows = labels.len() / count;
-        let chunk = TASK_ROWS * count;
-        let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS));
-        threads.run(
+        let task_rows = block_rows(centroids);
+        let chunk = task_rows * count;
+        let distances = parts(distances, chunk, rows.div_ceil(task_rows))?;
+        threads.run_long(
             labels.chunks_mut(chunk).zip(distances).enumerate(),
             Scratch::default,
-            |scratch, (task, (labels, mut distances))| {
-                let first = task * TASK_ROWS;
+            |scratch, (task, (labels, mut distances)), poll| {
+                let first = task * task_rows;
                 let rows = first..first + labels.len() / count;
                 let block = points.block(rows, &mut scratch.block)?;
                 let mut found = |i: usize, ranked: &[(f64, u32)]| {
@@ -369,18 +387,16 @@ impl<'a> Nearest<'a> {
                 };
                 match &search {
                     Search::Head(search) => {
-                        search.top(first, block, &mut scratch.head, found);
+                        search.top(first, block, &mut scratch.head, found)?;
                     }
-                    Search::Tile(search) => search.top(block, count, &mut scratch.tile, found),
+                    Search::Tile(search) => {
+                        search.top(block, count, &mut scratch.tile, found)?;
+                    }
                     Search::Reference => {
                         let mut ranked = Vec::new();
                         for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
                             let row = Row::new(values, metric);
-                            ranked.clear();
-                            ranked.extend((0..centroids.len()).map(|j| {
-                                let distance = row.distance(centroids.row(j));
-                                (distance + centroids.bias(j), j as u32)
-                            }));
+                            measure_all(&row, centroids, &mut ranked, poll)?;
                             keep_least(&mut ranked, count);
                             found(i, &ranked);
                         }
@@ -399,18 +415,22 @@ impl<'a> Nearest<'a> {
         labels: &[u32],
         distances: &mut [f64],
     ) -> Result<()> {
+        let (points, metric) = (self.points, self.metric());
         let tasks = labels
             .chunks(TASK_ROWS)
             .zip(distances.chunks_mut(TASK_ROWS))
             .enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, (labels, distances))| {
+        threads.run_long(tasks, Vec::new, |scratch, (task, (labels, out)), poll| {
             let first = task * TASK_ROWS;
-            let block = self.points.block(first..first + labels.len(), scratch)?;
-            let rows = block.chunks_exact(centroids.dims);
-            for ((values, &label), distance) in rows.zip(labels).zip(distances) {
-                *distance = Row::new(values, self.metric()).distance(centroids.row(label as usize));
-            }
-            Ok(())
+            let rows = first..first + labels.len();
+            points.in_blocks(rows, scratch, poll, |at, block| {
+                let rows = block.chunks_exact(centroids.dims);
+                let labels = labels[at - first..].iter().zip(&mut out[at - first..]);
+                for (values, (&label, out)) in rows.zip(labels) {
+                    *out = Row::new(values, metric).distance(centroids.row(label as usize));
+                }
+                Ok(())
+            })
         })
     }
 
@@ -463,7 +483,9 @@ impl<'a> Nearest<'a> {
             return Ok(kept);
         }
         let most = self.eight_bit.room_for_bounds(self.points);
-        Bounds::new(self.points.rows(), centroids, most, self.budget())
+        let bounds = Bounds::new(self.points.rows(), centroids, most, self.budget());
+        // Where memory is refused, there is more to search.
+        Ok(optional(bounds)?.flatten())
     }
 
     /// Readies an engine for the `count` nearest of these centroids.
@@ -491,7 +513,7 @@ impl<'a> Nearest<'a> {
                 kernels,
             };
             if let Some(search) = self.eight_bit.search(engine, query, threads)? {
-                return Ok(Search::Head(Box::new(search)));
+                return Ok(Search::Head(search));
             }
         }
         let direct = match engine {
@@ -499,7 +521,7 @@ impl<'a> Nearest<'a> {
             _ => None,
         };
         let search = TileSearch::new(frame, centroids, kernels, count == 1, direct)?;
-        Ok(Search::Tile(Box::new(search)))
+        Ok(Search::Tile(search))
     }
 }
 
@@ -510,19 +532,34 @@ pub(crate) struct Visit<'v> {
     pub labels: &'v [u32],
 }
 
+/// Rows of a block: few bytes and little work, however many dimensions and
+/// centroids there are. Divides [`TASK_ROWS`], so that blocks are the same in
+/// every search among as many centroids.
+fn block_rows(centroids: Centroids<'_>) -> usize {
+    let fitting = BLOCK_BYTES / (size_of::<f32>() * centroids.dims);
+    let quick = BLOCK_WORK / centroids.values.len();
+    let least = match centroids.dims > MAX_TILE_DIMS {
+        true => 1,
+        false => BLOCK_ROWS,
+    };
+    let rows = fitting.min(quick).clamp(least, TASK_ROWS);
+    1 << rows.ilog2()
+}
+
 /// `count` parts of `len` values, or that many times none.
-fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Vec<Option<&mut [T]>> {
+fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Result<Vec<Option<&mut [T]>>> {
     match values {
-        Some(values) => values.chunks_mut(len).map(Some).collect(),
-        None => (0..count).map(|_| None).collect(),
+        Some(values) => collect(values.chunks_mut(len).map(Some), "tasks"),
+        None => collect((0..count).map(|_| None), "tasks"),
     }
 }
 
 /// An engine with its centroids.
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum Search<'c> {
     Reference,
-    Tile(Box<TileSearch<'c>>),
-    Head(Box<HeadSearch<'c>>),
+    Tile(TileSearch<'c>),
+    Head(HeadSearch<'c>),
 }
 
 impl Search<'_> {

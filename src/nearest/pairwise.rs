@@ -6,6 +6,8 @@
 //! fused multiply-adds over the dimensions in order, so every instruction set
 //! gives the same bits.
 
+use crate::allocate::resize;
+use crate::error::Result;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -17,9 +19,14 @@ pub(crate) const GROUP: usize = 12;
 
 /// Stores rows of `dims` values transposed, `LANES` at a time: value t of row
 /// l of a bundle goes to place `t * LANES + l`. Missing rows are zero.
-pub(crate) fn pack<const LANES: usize>(rows: &[f32], dims: usize, packed: &mut Vec<f32>) {
+pub(crate) fn pack<const LANES: usize>(
+    rows: &[f32],
+    dims: usize,
+    packed: &mut Vec<f32>,
+) -> Result<()> {
     packed.clear();
-    packed.resize((rows.len() / dims).next_multiple_of(LANES) * dims, 0.0);
+    let len = (rows.len() / dims).next_multiple_of(LANES) * dims;
+    resize(packed, len, 0.0, "packed rows")?;
     let bundles = rows.chunks(LANES * dims);
     for (rows, packed) in bundles.zip(packed.chunks_exact_mut(LANES * dims)) {
         let (packed, _) = packed.as_chunks_mut::<LANES>();
@@ -29,6 +36,7 @@ pub(crate) fn pack<const LANES: usize>(rows: &[f32], dims: usize, packed: &mut V
             }
         }
     }
+    Ok(())
 }
 
 /// Squared Euclidean distances of the rows of some groups to those of a
@@ -273,8 +281,8 @@ mod tests {
                 |rows| -> Vec<f32> { (0..rows * dims).map(|_| rng.unit() as f32).collect() };
             let (rows, columns) = (values(GROUP + 5), values(PANEL - 3));
             let (mut groups, mut panel) = (Vec::new(), Vec::new());
-            pack::<GROUP>(&rows, dims, &mut groups);
-            pack::<PANEL>(&columns, dims, &mut panel);
+            pack::<GROUP>(&rows, dims, &mut groups).unwrap();
+            pack::<PANEL>(&columns, dims, &mut panel).unwrap();
             let mut out = vec![0.0; 2 * GROUP * PANEL];
             squared_distances(&groups, &panel, &mut out);
             for (out, row) in out.chunks(PANEL).zip(rows.chunks(dims)) {

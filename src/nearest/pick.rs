@@ -6,6 +6,10 @@
 
 use super::isa::Isa;
 use super::tile::Kernels;
+use crate::allocate::{push, try_vec};
+use crate::error::Result;
+
+const PURPOSE: &str = "candidates";
 
 /// The scores of one tile, centroids × width, and what bounds them.
 pub(super) struct Scores<'a> {
@@ -27,7 +31,7 @@ pub(super) fn pick(
     scores: &Scores<'_>,
     count: usize,
     candidates: &mut [Vec<u32>],
-) {
+) -> Result<()> {
     assert!(scores.slopes.len() == kernels.shape.width && candidates.len() >= kernels.shape.width);
     match kernels.tiles() {
         Isa::Portable => pick_lanes::<8>(scores, count, candidates),
@@ -44,23 +48,27 @@ pub(super) fn pick(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn pick_avx2(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) {
-    pick_lanes::<16>(scores, count, candidates);
+fn pick_avx2(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) -> Result<()> {
+    pick_lanes::<16>(scores, count, candidates)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn pick_avx512(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) {
-    pick_lanes::<48>(scores, count, candidates);
+fn pick_avx512(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) -> Result<()> {
+    pick_lanes::<48>(scores, count, candidates)
 }
 
 #[inline(always)]
-fn pick_lanes<const WIDTH: usize>(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) {
+fn pick_lanes<const WIDTH: usize>(
+    scores: &Scores<'_>,
+    count: usize,
+    candidates: &mut [Vec<u32>],
+) -> Result<()> {
     let (values, rest) = scores.values.as_chunks::<WIDTH>();
     debug_assert!(rest.is_empty());
     let lanes = |of_rows: &[f32]| -> [f32; WIDTH] { std::array::from_fn(|i| of_rows[i]) };
     let (slopes, constants) = (lanes(scores.slopes), lanes(scores.constants));
-    let mut greatest = vec![[f32::NEG_INFINITY; WIDTH]; count];
+    let mut greatest = try_vec([f32::NEG_INFINITY; WIDTH], count, PURPOSE)?;
     let centroids = || (0..scores.norms.len()).filter(|&j| scores.starts[j] > f32::NEG_INFINITY);
     for j in centroids() {
         let (norm, spread) = (scores.norms[j], scores.spreads[j]);
@@ -85,8 +93,10 @@ fn pick_lanes<const WIDTH: usize>(scores: &Scores<'_>, count: usize, candidates:
             reached | u64::from(values[j][i] + slopes[i] * norm >= thresholds[i]) << i
         });
         while reached != 0 {
-            candidates[reached.trailing_zeros() as usize].push(j as u32);
+            let candidates = &mut candidates[reached.trailing_zeros() as usize];
+            push(candidates, j as u32, PURPOSE)?;
             reached &= reached - 1;
         }
     }
+    Ok(())
 }

@@ -8,13 +8,16 @@ use super::pick::{Scores, pick};
 use super::reference::{keep_least, nearest_of};
 use super::tile::{Best, Kernels, Panels};
 use super::{Centroids, Row, UNASSIGNED};
-use crate::allocate::try_vec;
+use crate::allocate::{append, extend, push, resize, try_vec};
 use crate::error::Result;
 use std::ops::RangeInclusive;
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the
 /// centroids take, from half of a common level-1 cache to half of a level-2.
 const BLOCK_BYTES: RangeInclusive<usize> = 16 << 10..=512 << 10;
+
+/// What workers' buffers are for.
+const PURPOSE: &str = "a search in float32";
 
 /// One set of centroids, prepared for the kernels.
 pub(super) struct TileSearch<'a> {
@@ -47,7 +50,11 @@ pub(super) struct TileScratch {
     scores: Aligned<f32>,
     open: Vec<u32>,
     gathered: Vec<f32>,
+    /// Rows that are copied to where they don't push each other out.
+    copies: Vec<f32>,
     /// Of each row of a tile.
+    slopes: Vec<f32>,
+    constants: Vec<f32>,
     candidates: Vec<Vec<u32>>,
     ranked: Vec<(f64, u32)>,
 }
@@ -83,7 +90,7 @@ impl<'a> TileSearch<'a> {
                 continue;
             }
             let Some(terms) = frame.centroid(centroids, j, &mut values) else {
-                always.push(j as u32);
+                push(&mut always, j as u32, PURPOSE)?;
                 continue;
             };
             let CentroidTerms {
@@ -124,7 +131,7 @@ impl<'a> TileSearch<'a> {
         values: &[f32],
         scratch: &mut TileScratch,
         mut found: impl FnMut(usize, u32),
-    ) {
+    ) -> Result<()> {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
         let bytes = (4 * self.panels.values.len()).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
         let rows = (bytes / (4 * dims * width)).max(1) * width;
@@ -133,28 +140,29 @@ impl<'a> TileSearch<'a> {
         open.clear();
         for (number, values) in values.chunks(rows * dims).enumerate() {
             labels.clear();
-            labels.resize(values.len() / dims, UNASSIGNED);
+            resize(&mut labels, values.len() / dims, UNASSIGNED, PURPOSE)?;
             match &self.direct {
                 _ if !self.always.is_empty() => (),
-                Some(direct) => direct.label(values, &mut labels),
-                None => self.label(values, scratch, &mut labels),
+                Some(direct) => direct.label(values, &mut labels, &mut scratch.copies)?,
+                None => self.label(values, scratch, &mut labels)?,
             }
             for (i, &label) in (number * rows..).zip(&labels) {
                 match label {
-                    UNASSIGNED => open.push(i as u32),
+                    UNASSIGNED => push(&mut open, i as u32, PURPOSE)?,
                     label => found(i, label),
                 }
             }
         }
-        self.label_open(values, &open, scratch, found);
+        self.label_open(values, &open, scratch, found)?;
         (scratch.labels, scratch.open) = (labels, open);
+        Ok(())
     }
 
     /// Writes each row's nearest centroid to `labels`, unless float32 can't
     /// tell.
-    fn label(&self, values: &[f32], scratch: &mut TileScratch, labels: &mut [u32]) {
-        self.pack(values, scratch);
-        scratch.best.reset(scratch.squares.len());
+    fn label(&self, values: &[f32], scratch: &mut TileScratch, labels: &mut [u32]) -> Result<()> {
+        self.pack(values, scratch)?;
+        scratch.best.reset(scratch.squares.len())?;
         let next = values.as_ptr_range().end;
         self.kernels
             .find_best(&scratch.packed, &self.panels, &mut scratch.best, next);
@@ -172,6 +180,7 @@ impl<'a> TileSearch<'a> {
                 labels[i] = nearest;
             }
         }
+        Ok(())
     }
 
     /// Calls `found` with the number of each open row and its nearest centroid.
@@ -181,15 +190,15 @@ impl<'a> TileSearch<'a> {
         open: &[u32],
         scratch: &mut TileScratch,
         mut found: impl FnMut(usize, u32),
-    ) {
+    ) -> Result<()> {
         let dims = self.centroids.dims;
         for open in open.chunks(self.kernels.shape.width) {
             let mut gathered = std::mem::take(&mut scratch.gathered);
             gathered.clear();
             for &i in open {
-                gathered.extend_from_slice(&values[i as usize * dims..][..dims]);
+                append(&mut gathered, &values[i as usize * dims..][..dims], PURPOSE)?;
             }
-            self.candidates(&gathered, 1, scratch);
+            self.candidates(&gathered, 1, scratch)?;
             for ((&i, candidates), values) in open
                 .iter()
                 .zip(&scratch.candidates)
@@ -207,6 +216,7 @@ impl<'a> TileSearch<'a> {
             }
             scratch.gathered = gathered;
         }
+        Ok(())
     }
 
     /// Calls `found` with each row's number in the block and its `count`
@@ -217,26 +227,30 @@ impl<'a> TileSearch<'a> {
         count: usize,
         scratch: &mut TileScratch,
         mut found: impl FnMut(usize, &[(f64, u32)]),
-    ) {
+    ) -> Result<()> {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
-        let all: Vec<u32> = (0..self.centroids.len() as u32).collect();
         for (block, values) in values.chunks(width * dims).enumerate() {
-            self.candidates(values, count, scratch);
+            self.candidates(values, count, scratch)?;
             for (i, values) in values.chunks_exact(dims).enumerate() {
                 let row = Row::new(values, self.frame.metric);
                 let candidates = &scratch.candidates[i];
-                let enough = candidates.len() >= count && !self.is_zero(&row);
-                let candidates = if enough { candidates } else { &all };
-                let ranked = &mut scratch.ranked;
-                ranked.clear();
-                ranked.extend(candidates.iter().map(|&j| {
+                let measure = |j: u32| {
                     let distance = row.distance(self.centroids.row(j as usize));
                     (distance + self.centroids.bias(j as usize), j)
-                }));
+                };
+                let ranked = &mut scratch.ranked;
+                ranked.clear();
+                if candidates.len() >= count && !self.is_zero(&row) {
+                    extend(ranked, candidates.iter().copied().map(measure), PURPOSE)?;
+                } else {
+                    let all = 0..self.centroids.len() as u32;
+                    extend(ranked, all.map(measure), PURPOSE)?;
+                }
                 keep_least(ranked, count);
                 found(block * width + i, ranked);
             }
         }
+        Ok(())
     }
 
     fn is_zero(&self, row: &Row<'_>) -> bool {
@@ -244,19 +258,18 @@ impl<'a> TileSearch<'a> {
     }
 
     /// Packs whole tiles; the scale of a row that float32 can't hold is 0.
-    fn pack(&self, values: &[f32], scratch: &mut TileScratch) {
+    fn pack(&self, values: &[f32], scratch: &mut TileScratch) -> Result<()> {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
         let rows = values.len() / dims;
         let padded = rows.next_multiple_of(width);
         scratch.scales.clear();
-        scratch
-            .scales
-            .extend(values.chunks_exact(dims).map(|values| {
-                let row = Row::new(values, self.frame.metric);
-                self.frame.row_scale(&row).unwrap_or(0.0)
-            }));
-        scratch.packed.resize(0.0, padded * dims);
-        scratch.squares.resize(padded, 0.0);
+        let scales = values.chunks_exact(dims).map(|values| {
+            let row = Row::new(values, self.frame.metric);
+            self.frame.row_scale(&row).unwrap_or(0.0)
+        });
+        extend(&mut scratch.scales, scales, PURPOSE)?;
+        scratch.packed.resize(0.0, padded * dims, PURPOSE)?;
+        resize(&mut scratch.squares, padded, 0.0, PURPOSE)?;
         let tiles = scratch.packed.chunks_exact_mut(width * dims);
         let tiles = tiles.zip(scratch.squares.chunks_exact_mut(width));
         let rows = values.chunks(width * dims);
@@ -265,20 +278,22 @@ impl<'a> TileSearch<'a> {
             let centre = &self.frame.scaled_centre;
             self.kernels.pack(rows, scales, centre, packed, squares);
         }
+        Ok(())
     }
 
     /// Fills `scratch.candidates` for the `count` nearest centroids of up to
     /// one tile of rows, ascending; none where float32 can't tell.
-    fn candidates(&self, values: &[f32], count: usize, scratch: &mut TileScratch) {
+    fn candidates(&self, values: &[f32], count: usize, scratch: &mut TileScratch) -> Result<()> {
         let width = self.kernels.shape.width;
-        self.pack(values, scratch);
+        self.pack(values, scratch)?;
         let scores = &mut scratch.scores;
-        scores.resize(0.0, width * self.panels.starts.len());
+        scores.resize(0.0, width * self.panels.starts.len(), PURPOSE)?;
         self.kernels.scores(&scratch.packed, &self.panels, scores);
-        let mut slopes = vec![0.0f32; width];
-        let mut constants = vec![0.0f32; width];
+        let (slopes, constants) = (&mut scratch.slopes, &mut scratch.constants);
+        resize(slopes, width, 0.0, PURPOSE)?;
+        resize(constants, width, 0.0, PURPOSE)?;
         let candidates = &mut scratch.candidates;
-        candidates.resize_with(width, Vec::new);
+        resize(candidates, width, Vec::new(), PURPOSE)?;
         for i in 0..width {
             let norm = f64::from(scratch.squares[i]).sqrt();
             let RowBound { slope, constant } = self.frame.row_bound(norm);
@@ -295,16 +310,17 @@ impl<'a> TileSearch<'a> {
             starts: &self.panels.starts,
             norms: &self.norms,
             spreads: &self.spreads,
-            slopes: &slopes,
-            constants: &constants,
+            slopes,
+            constants,
         };
-        pick(self.kernels, &scores, count, candidates);
+        pick(self.kernels, &scores, count, candidates)?;
         for candidates in candidates {
             if !candidates.is_empty() && !self.always.is_empty() {
-                candidates.extend(&self.always);
+                append(candidates, &self.always, PURPOSE)?;
                 candidates.sort_unstable();
             }
         }
+        Ok(())
     }
 }
 
@@ -326,12 +342,9 @@ pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     let mut repeated = Vec::new();
     for group in keyed.chunk_by(|a, b| a.0 == b.0) {
         let first = group[0].1;
-        repeated.extend(
-            group[1..]
-                .iter()
-                .map(|&(_, j)| j)
-                .filter(|&j| same(first, j)),
-        );
+        let others = group[1..].iter().map(|&(_, j)| j);
+        let others = others.filter(|&j| same(first, j));
+        extend(&mut repeated, others, "centroid keys")?;
     }
     repeated.sort_unstable();
     Ok(repeated)

@@ -8,7 +8,7 @@
 use super::dispatch::{Kernel, run};
 use super::isa::Isa;
 use super::simd::Simd;
-use crate::allocate::try_vec;
+use crate::allocate::{resize, try_vec};
 use crate::error::Result;
 
 /// The shape of a tile.
@@ -60,13 +60,17 @@ pub(super) struct Best {
 }
 
 impl Best {
-    pub fn reset(&mut self, rows: usize) {
-        self.first.clear();
-        self.first.resize(rows, f32::NEG_INFINITY);
-        self.second.clear();
-        self.second.resize(rows, f32::NEG_INFINITY);
-        self.index.clear();
-        self.index.resize(rows, f32::from_bits(u32::MAX));
+    pub fn reset(&mut self, rows: usize) -> Result<()> {
+        let none = f32::NEG_INFINITY;
+        for (values, value) in [
+            (&mut self.first, none),
+            (&mut self.second, none),
+            (&mut self.index, f32::from_bits(u32::MAX)),
+        ] {
+            values.clear();
+            resize(values, rows, value, "best scores")?;
+        }
+        Ok(())
     }
 
     pub fn index(&self, row: usize) -> u32 {

@@ -66,16 +66,16 @@ impl<'a> Potential<'a> {
     pub fn totals_with(&self, rows: &[usize], threads: &Threads<'_>) -> Result<Vec<f64>> {
         let few = self.distances.select(rows)?;
         let mut sums = try_vec(0.0f64, rows.len() * self.block_sums.len(), "seeding sums")?;
-        threads.run(
+        threads.run_long(
             self.least
                 .chunks(BLOCK)
                 .zip(sums.chunks_mut(rows.len()))
                 .enumerate(),
             || (Vec::new(), Vec::new()),
-            |(scratch, out), (block, (least, sums))| {
+            |(scratch, out), (block, (least, sums)), poll| {
                 out.resize(few.len() * least.len(), 0.0);
                 let first = block * BLOCK;
-                self.distances.write(first, &few, scratch, out)?;
+                self.distances.write(first, &few, scratch, out, poll)?;
                 weigh(self.weights, first, out, least.len());
                 for (sum, out) in sums.iter_mut().zip(out.chunks_exact_mut(least.len())) {
                     lower(out, least);
@@ -98,16 +98,16 @@ impl<'a> Potential<'a> {
         let few = self.distances.select(&[row])?;
         let (distances, weights) = (&self.distances, self.weights);
         let is_first = !std::mem::replace(&mut self.has_seed, true);
-        threads.run(
+        threads.run_long(
             self.least
                 .chunks_mut(BLOCK)
                 .zip(&mut self.block_sums)
                 .enumerate(),
             || (Vec::new(), Vec::new()),
-            |(scratch, out), (block, (least, sum))| {
+            |(scratch, out), (block, (least, sum)), poll| {
                 let first = block * BLOCK;
                 out.resize(least.len(), 0.0);
-                distances.write(first, &few, scratch, out)?;
+                distances.write(first, &few, scratch, out, poll)?;
                 weigh(weights, first, out, least.len());
                 match is_first {
                     true => least.copy_from_slice(out),

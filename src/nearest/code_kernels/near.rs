@@ -2,7 +2,9 @@
 //! them within reach.
 
 use super::sweep::compare;
-use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms, run};
+use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
+use crate::allocate::{grow, resize};
+use crate::error::Result;
 use crate::nearest::simd::Simd;
 
 /// Lanes of the widest vectors.
@@ -41,13 +43,14 @@ impl CodePanels {
         reaches: &mut Reaches,
         (group, steps): (Group<'_>, f32),
         hits: &mut Vec<Hit>,
-    ) {
+    ) -> Result<()> {
         self.check(terms, codes, rows);
         let count = rows.units.len();
         assert!(reaches.reaches.len() == count && reaches.offsets.len() == count);
         assert!(group.bounds.len() == count && (group.panel + 1) * PANEL <= self.units.len());
-        reaches.chosen.resize(count.next_multiple_of(MOST_LANES), 0);
-        hits.reserve(count + 1);
+        let lanes = count.next_multiple_of(MOST_LANES);
+        resize(&mut reaches.chosen, lanes, 0, PURPOSE)?;
+        grow(hits, count + 1, PURPOSE)?;
         let sweep = SweepNear {
             panels: self,
             terms,
@@ -60,7 +63,8 @@ impl CodePanels {
         };
         // SAFETY: the instruction set and the lengths are checked, and there
         // is room for a hit for every row.
-        unsafe { run(self.isa, sweep) }
+        unsafe { run(self.isa, sweep) };
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 //! others must reach, and then need not be computed again.
 
 use super::sweep::{score, tile};
-use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms, run};
+use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
+use crate::allocate::{grow, resize};
+use crate::error::Result;
 use crate::nearest::aligned::Aligned;
 use crate::nearest::simd::Simd;
 
@@ -36,12 +38,12 @@ impl CodePanels {
         rows: &CodeRows,
         guesses: &mut Vec<Guess>,
         bounds: &mut Aligned<f32>,
-    ) {
+    ) -> Result<()> {
         self.check(terms, codes, rows);
         let count = rows.units.len();
         guesses.clear();
-        guesses.resize(count, NONE);
-        bounds.resize(0.0, count * self.units.len());
+        resize(guesses, count, NONE, PURPOSE)?;
+        bounds.resize(0.0, count * self.units.len(), PURPOSE)?;
         let kernel = ScoreAll {
             panels: self,
             terms,
@@ -51,23 +53,25 @@ impl CodePanels {
             bounds,
         };
         // SAFETY: the instruction set and the lengths are checked.
-        unsafe { run(self.isa, kernel) }
+        unsafe { run(self.isa, kernel) };
+        Ok(())
     }
 
     /// Finds all pairs whose `bounds` reach the row's threshold.
-    pub fn reached(&self, rows: &CodeRows, bounds: &[f32], hits: &mut Vec<Hit>) {
+    pub fn reached(&self, rows: &CodeRows, bounds: &[f32], hits: &mut Vec<Hit>) -> Result<()> {
         let count = rows.units.len();
         assert!(self.isa.is_available() && rows.thresholds.len() == count);
         assert!(bounds.len() == count * self.units.len());
         hits.clear();
-        hits.reserve(bounds.len() / PANEL + 1);
+        grow(hits, bounds.len() / PANEL + 1, PURPOSE)?;
         let kernel = Reached {
             thresholds: &rows.thresholds,
             bounds,
             hits,
         };
         // SAFETY: as above, and there is room for a hit for every row and panel.
-        unsafe { run(self.isa, kernel) }
+        unsafe { run(self.isa, kernel) };
+        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use super::super::code_kernels::{PANEL, Side, largest_code, offset};
 use super::super::codes::{Buffers, Coder, Rest};
 use super::super::frame::{CentroidTerms, Frame};
-use super::HeadSearch;
-use crate::allocate::try_vec;
+use super::{HeadSearch, PURPOSE};
+use crate::allocate::{append, collect, push, resize, try_vec};
 use crate::error::Result;
 use crate::nearest::{Centroids, Row};
 use crate::threads::Threads;
@@ -24,7 +24,7 @@ impl HeadSearch<'_> {
         let (coder, frame, centroids) = (self.coder, self.frame, self.centroids);
         let tasks = centroids.len().div_ceil(CENTROIDS);
         let mut always = try_vec(Vec::new(), tasks, "centroids")?;
-        let coded: Vec<_> = self
+        let coded = self
             .codes
             .chunks_mut(CENTROIDS * head)
             .zip(self.sides.chunks_mut(CENTROIDS))
@@ -43,18 +43,20 @@ impl HeadSearch<'_> {
                     inverse_norms,
                     always,
                 },
-            )
-            .collect();
+            );
+        let coded = collect(coded, PURPOSE)?;
         threads.run(
             coded.into_iter().enumerate(),
             || (Vec::new(), Buffers::default()),
             |(scales, buffers), (task, coded)| {
                 let first = task * CENTROIDS;
                 let search = (frame, coder, centroids);
-                coded.fill(first, search, left_out, (scales, buffers));
+                coded.fill(first, search, left_out, (scales, buffers))
             },
         )?;
-        self.always = always.concat();
+        for always in &always {
+            append(&mut self.always, always, PURPOSE)?;
+        }
         let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
         let panels = self.panels.codes.chunks_mut(PANEL * head);
         threads.run(
@@ -96,11 +98,11 @@ impl Coded<'_> {
         search: (&Frame, &Coder, Centroids<'_>),
         left_out: &[u32],
         (scales, buffers): (&mut Vec<f32>, &mut Buffers),
-    ) {
+    ) -> Result<()> {
         let (frame, coder, centroids) = search;
         let (dims, head, levels) = (frame.dims, coder.head, coder.levels());
         scales.clear();
-        scales.resize(self.terms.len(), 0.0);
+        resize(scales, self.terms.len(), 0.0, PURPOSE)?;
         for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
             let j = first + i;
             let row = Row::new(centroids.row(j), frame.metric);
@@ -113,7 +115,7 @@ impl Coded<'_> {
                 self.terms[i] = terms;
                 scales[i] = scale;
             } else {
-                self.always.push(j as u32);
+                push(self.always, j as u32, PURPOSE)?;
             }
         }
         let values = &centroids.values[first * dims..][..self.values.len()];
@@ -139,6 +141,6 @@ impl Coded<'_> {
                     *to = (i32::from(code) + offset) as u8;
                 }
             },
-        );
+        )
     }
 }

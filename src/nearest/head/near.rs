@@ -2,7 +2,9 @@
 
 use super::super::bounds::{RowBounds, STEPS, steps};
 use super::super::code_kernels::near::Group;
-use super::{Block, HeadScratch, HeadSearch};
+use super::{Block, HeadScratch, HeadSearch, PURPOSE};
+use crate::allocate::push;
+use crate::error::Result;
 
 impl HeadSearch<'_> {
     /// Whether bounds hold: all centroids are compared, and scores are
@@ -21,7 +23,7 @@ impl HeadSearch<'_> {
         codes: &[i8],
         (bounds, first): (&mut RowBounds<'_>, usize),
         scratch: &mut HeadScratch,
-    ) {
+    ) -> Result<()> {
         let HeadScratch {
             terms,
             hits,
@@ -40,12 +42,13 @@ impl HeadSearch<'_> {
             } else {
                 f32::NEG_INFINITY
             };
-            reaches.reaches.push(reach);
+            push(&mut reaches.reaches, reach, PURPOSE)?;
             // What the sweep leaves out of a score is in the threshold.
             let left_out = leader.score - f64::from(terms.thresholds[i]);
             let slack = self.frame.score_slack(base, leader.score);
             let offset = base - left_out - slack;
-            reaches.offsets.push((offset - 1e-6 * offset.abs()) as f32);
+            let offset = (offset - 1e-6 * offset.abs()) as f32;
+            push(&mut reaches.offsets, offset, PURPOSE)?;
         }
         hits.clear();
         for panel in 0..bounds.groups() {
@@ -58,7 +61,8 @@ impl HeadSearch<'_> {
             };
             let level = &self.level.terms;
             self.panels
-                .sweep_near(level, codes, terms, reaches, (group, STEPS as f32), hits);
+                .sweep_near(level, codes, terms, reaches, (group, STEPS as f32), hits)?;
         }
+        Ok(())
     }
 }

@@ -8,7 +8,9 @@
 use super::super::UNASSIGNED;
 use super::super::code_kernels::{CLASSES, Guess, Sides, check_hits};
 use super::super::reference::keep_least;
-use super::{Block, HeadScratch, HeadSearch};
+use super::{Block, HeadScratch, HeadSearch, PURPOSE};
+use crate::allocate::{extend, push, resize};
+use crate::error::Result;
 use crate::nearest::Row;
 
 /// More centroids than this a row are left to float32: the threshold that
@@ -25,9 +27,10 @@ impl HeadSearch<'_> {
         values: &[f32],
         scratch: &mut HeadScratch,
         mut found: impl FnMut(usize, &[(f64, u32)]),
-    ) {
+    ) -> Result<()> {
         let mut unassigned = std::mem::take(&mut scratch.unassigned);
-        unassigned.resize(values.len() / self.centroids.dims, UNASSIGNED);
+        let rows = values.len() / self.centroids.dims;
+        resize(&mut unassigned, rows, UNASSIGNED, PURPOSE)?;
         self.for_blocks(
             first,
             values,
@@ -35,18 +38,20 @@ impl HeadSearch<'_> {
             scratch,
             |number, block, scratch| {
                 let rows = block.labels.len();
-                self.search_top(block, scratch);
+                self.search_top(block, scratch)?;
                 for (i, ranked) in scratch.ranked[..rows].iter_mut().enumerate() {
                     keep_least(ranked, self.count);
                     found(number + i, ranked);
                 }
+                Ok(())
             },
-        );
+        )?;
         scratch.unassigned = unassigned;
+        Ok(())
     }
 
     /// Leaves each row's nearest centroids, among others, in `ranked`.
-    pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut HeadScratch) {
+    pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut HeadScratch) -> Result<()> {
         let (count, head) = (self.count, self.coder.head);
         let (at, end) = (block.at, block.at + block.labels.len());
         let codes = &block.codes.codes[at * head..end * head];
@@ -62,22 +67,23 @@ impl HeadSearch<'_> {
             passed,
             ..
         } = scratch;
-        self.row_terms(block, codes, terms);
+        self.row_terms(block, codes, terms)?;
         let level = &self.level.terms;
-        self.panels.score_all(level, codes, terms, guesses, bounds);
+        self.panels
+            .score_all(level, codes, terms, guesses, bounds)?;
         scores.clear();
         if ranked.len() < block.labels.len() {
-            ranked.resize_with(block.labels.len(), Vec::new);
+            resize(ranked, block.labels.len(), Vec::new(), PURPOSE)?;
         }
-        reached.resize(block.labels.len(), [0.0; MOST]);
+        resize(reached, block.labels.len(), [0.0; MOST], PURPOSE)?;
         for (i, (guess, ranked)) in guesses.iter().zip(ranked.iter_mut()).enumerate() {
             let row = self.row(block, i);
             ranked.clear();
             let mut good = [0; MOST];
             let good = &mut good[..count];
             if terms.units[i] <= 0.0 || !best_guesses(guess, good) {
-                self.rank_all(&row, ranked);
-                scores.push(f32::INFINITY);
+                self.rank_all(&row, ranked)?;
+                push(scores, f32::INFINITY, PURPOSE)?;
                 continue;
             }
             let best = &mut reached[i][..count];
@@ -86,16 +92,17 @@ impl HeadSearch<'_> {
                 let j = self.in_slot(guess as u32);
                 let member = self.measure(block, i, &row, j);
                 insert(best, member.score);
-                ranked.push((member.value, member.label));
+                push(ranked, (member.value, member.label), PURPOSE)?;
             }
             let score = best[count - 1];
             terms.thresholds[i] = self.threshold(block, i, score);
-            scores.push((score - 1e-6 * score.abs()) as f32);
+            push(scores, (score - 1e-6 * score.abs()) as f32, PURPOSE)?;
             for &j in &self.always {
-                ranked.push((self.measure(block, i, &row, j).value, j));
+                let value = self.measure(block, i, &row, j).value;
+                push(ranked, (value, j), PURPOSE)?;
             }
         }
-        self.panels.reached(terms, bounds, hits);
+        self.panels.reached(terms, bounds, hits)?;
         let sides = Sides {
             isa: self.kernels.isa(),
             head,
@@ -105,7 +112,7 @@ impl HeadSearch<'_> {
             centroids: &self.sides,
             order: &self.order,
         };
-        passed[0] += check_hits(hits, &sides, scores, pairs);
+        passed[0] += check_hits(hits, &sides, scores, pairs)?;
         for pair in pairs.iter() {
             let (i, j) = (pair.row as usize, pair.centroid);
             let score = reached[i][count - 1];
@@ -119,17 +126,19 @@ impl HeadSearch<'_> {
                 passed[2] += 1;
                 let rival = self.measure(block, i, &row, j);
                 insert(&mut reached[i][..count], rival.score);
-                ranked[i].push((rival.value, j));
+                push(&mut ranked[i], (rival.value, j), PURPOSE)?;
             }
         }
+        Ok(())
     }
 
     /// All centroids, for a row without a code or with too few guesses.
-    fn rank_all(&self, row: &Row<'_>, ranked: &mut Vec<(f64, u32)>) {
-        ranked.extend((0..self.centroids.len()).map(|j| {
+    fn rank_all(&self, row: &Row<'_>, ranked: &mut Vec<(f64, u32)>) -> Result<()> {
+        let all = (0..self.centroids.len()).map(|j| {
             let distance = row.distance(self.centroids.row(j));
             (distance + self.centroids.bias(j), j as u32)
-        }));
+        });
+        extend(ranked, all, PURPOSE)
     }
 }
 
