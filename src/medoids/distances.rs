@@ -152,8 +152,10 @@ impl Distances {
 pub(crate) struct Scaled<'a> {
     points: &'a Points<'a>,
     metric: Metric,
-    /// Multiplies each row; 0 for a row without direction (cosine).
+    /// What multiplies each row with cosine: 0 if it has no direction.
     factors: Vec<f64>,
+    /// What multiplies all rows otherwise.
+    factor: f64,
     /// Relative to the largest; empty where all are equal.
     weights: Vec<f64>,
     unit: f64,
@@ -168,38 +170,29 @@ impl<'a> Scaled<'a> {
         weights: &[f64],
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let size = task_rows(points.cols());
-        let mut factors = threads.try_vec(0.0f64, points.rows(), "row factors")?;
-        let tasks = factors.chunks_mut(size).enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, factors)| {
-            let first = task * size;
-            let block = points.block(first..first + factors.len(), scratch)?;
-            for (factor, values) in factors.iter_mut().zip(block.chunks_exact(points.cols())) {
-                *factor = match metric {
-                    Metric::Cosine => Row::new(values, metric).inverse_norm(),
-                    Metric::Euclidean => values.iter().fold(0.0, |max, v| v.abs().max(max)).into(),
-                };
-            }
-            Ok(())
-        })?;
         let heaviest = weights.iter().copied().fold(0.0, f64::max);
         let mut scaled = Scaled {
             points,
             metric,
-            factors,
+            factors: Vec::new(),
+            factor: 1.0,
             weights: Vec::new(),
             unit: heaviest,
             fixed: 0.0,
         };
-        if metric == Metric::Euclidean {
-            let largest = scaled.factors.iter().copied().fold(0.0, f64::max);
-            let factor = power_of_two_for(largest, points.cols());
-            scaled.factors.fill(factor);
-            scaled.unit /= factor;
+        match metric {
+            Metric::Cosine => {
+                scaled.factors = inverse_norms(points, threads)?;
+                let without = scaled.factors.iter().zip(weights);
+                let without = without.filter(|(factor, _)| **factor == 0.0);
+                scaled.fixed = without.map(|(_, weight)| weight).sum();
+            }
+            Metric::Euclidean => {
+                let largest = largest_magnitude(points, threads)?;
+                scaled.factor = power_of_two_for(largest, points.cols());
+                scaled.unit /= scaled.factor;
+            }
         }
-        let without = scaled.factors.iter().zip(weights);
-        let without = without.filter(|(factor, _)| **factor == 0.0);
-        scaled.fixed = without.map(|(_, weight)| weight).sum();
         if weights.iter().any(|&weight| weight != heaviest) {
             let relative = weights.iter().map(|&weight| weight / heaviest);
             let relative = relative.map(|weight| weight.max(LEAST_WEIGHT.into()));
@@ -396,7 +389,7 @@ impl<'a> Scaled<'a> {
     /// Whether a row can be near anything: a zero row has no direction, and
     /// costs the same whatever the medoids.
     fn has_direction(&self, row: usize) -> bool {
-        self.factors[row] != 0.0
+        self.factors.get(row) != Some(&0.0)
     }
 
     /// The row that has none, if there is one.
@@ -492,7 +485,7 @@ impl<'a> Scaled<'a> {
             let block = self.points.block(first..first + run.len(), raw)?;
             let pairs = part.chunks_exact_mut(dims).zip(block.chunks_exact(dims));
             for ((out, values), &row) in pairs.zip(run) {
-                let factor = self.factors[row as usize];
+                let factor = *self.factors.get(row as usize).unwrap_or(&self.factor);
                 for (out, &value) in out.iter_mut().zip(values) {
                     *out = (f64::from(value) * factor) as f32;
                 }
@@ -511,6 +504,35 @@ pub(crate) struct Scratch {
     groups: Vec<f32>,
     panels: Vec<f32>,
     block: Vec<f32>,
+}
+
+/// 1/‖x‖ of every row; 0 for a zero row.
+fn inverse_norms(points: &Points<'_>, threads: &Threads<'_>) -> Result<Vec<f64>> {
+    let size = task_rows(points.cols());
+    let mut norms = threads.try_vec(0.0f64, points.rows(), "norms")?;
+    let tasks = norms.chunks_mut(size).enumerate();
+    threads.run(tasks, Vec::new, |scratch, (task, norms)| {
+        let first = task * size;
+        let block = points.block(first..first + norms.len(), scratch)?;
+        for (norm, values) in norms.iter_mut().zip(block.chunks_exact(points.cols())) {
+            *norm = Row::new(values, Metric::Cosine).inverse_norm();
+        }
+        Ok(())
+    })?;
+    Ok(norms)
+}
+
+fn largest_magnitude(points: &Points<'_>, threads: &Threads<'_>) -> Result<f64> {
+    let (rows, size) = (points.rows(), task_rows(points.cols()));
+    let mut largest = try_vec(0.0f32, rows.div_ceil(size), "magnitudes")?;
+    let tasks = largest.iter_mut().enumerate();
+    threads.run(tasks, Vec::new, |scratch, (task, largest)| {
+        let first = task * size;
+        let block = points.block(first..rows.min(first + size), scratch)?;
+        *largest = block.iter().fold(0.0, |max, v| v.abs().max(max));
+        Ok(())
+    })?;
+    Ok(largest.into_iter().fold(0.0, f32::max).into())
 }
 
 /// The power of two that brings values up to `largest` as far up as sums of
