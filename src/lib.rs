@@ -33,6 +33,7 @@ mod exchange;
 mod ffi;
 mod file;
 mod fit;
+mod kernels;
 mod lloyd;
 mod medoids;
 mod memory;

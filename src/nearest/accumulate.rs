@@ -11,9 +11,9 @@ pub(crate) fn prefetch(values: &[f32]) {
     }
     #[cfg(target_arch = "aarch64")]
     for line in values.chunks(16) {
-        use super::simd::Simd;
+        use crate::kernels::simd::Simd;
         // SAFETY: as above.
-        unsafe { super::arm::Neon::prefetch(line.as_ptr()) };
+        unsafe { crate::kernels::arm::Neon::prefetch(line.as_ptr()) };
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = values;

@@ -6,9 +6,9 @@
 
 use super::Row;
 use super::frame::Frame;
-use super::tile::{Kernels, Panels};
 use crate::allocate::{append, collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::tile::{Kernels, Panels};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;

@@ -15,7 +15,7 @@ use crate::metric::Metric;
 use std::ops::Range;
 
 /// Centroids in a group: a panel of the 8-bit sweep.
-pub(super) const GROUP: usize = 48;
+pub(super) const GROUP: usize = crate::kernels::codes::PANEL;
 
 /// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
 pub(super) const STEPS: f64 = 4096.0;

@@ -4,14 +4,14 @@
 //! dimensions as they are.
 
 use super::Row;
-use super::aligned::Aligned;
 use super::basis::{Basis, LEVEL};
-use super::code_kernels::Side;
 use super::frame::{FAR, Frame, ROUNDOFF};
-use super::isa::Isa;
-use super::tile::Kernels;
 use crate::allocate::{collect, push, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::codes::Side;
+use crate::kernels::isa::Isa;
+use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;

@@ -8,18 +8,18 @@
 //! Rows are not centred, which a constant of each centroid makes up for:
 //! q·v + b = s x·v + (b − s m·v). See `docs/nearest.md` for the error.
 
-use super::aligned::Aligned;
-#[cfg(target_arch = "aarch64")]
-use super::arm::Neon;
-use super::exact::dot;
 use super::frame::{CentroidTerms, Frame, ROUNDOFF, RowBound};
-use super::isa::Isa;
-use super::simd::{Portable, Simd};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
 use super::{Centroids, UNASSIGNED};
 use crate::allocate::{copy, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::aligned::Aligned;
+#[cfg(target_arch = "aarch64")]
+use crate::kernels::arm::Neon;
+use crate::kernels::exact::dot;
+use crate::kernels::isa::Isa;
+use crate::kernels::simd::{Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::x86::{Avx2, Avx512};
 use crate::metric::Metric;
 
 /// Dimensions that are summed in a row: sums of sums err less.

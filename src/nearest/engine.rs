@@ -1,7 +1,7 @@
 //! Which engine answers a search.
 
-use super::isa::Isa;
-use super::tile::Kernels;
+use crate::kernels::isa::Isa;
+use crate::kernels::tile::Kernels;
 
 /// The float32 bounds are proved up to this many dimensions.
 pub(super) const MAX_TILE_DIMS: usize = 1 << 16;

@@ -10,22 +10,22 @@ mod encode;
 mod near;
 pub(in crate::nearest) mod top;
 
-use super::aligned::Aligned;
 use super::bounds::RowBounds;
-use super::code_kernels::near::Reaches;
-use super::code_kernels::{
-    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset,
-    sum_codes,
-};
 use super::codes::{Buffers, Coder, Rest, RowCodes};
 use super::frame::{CentroidTerms, Frame, RowBound};
 use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
-use super::tile::Kernels;
 use super::{Centroids, Row, prefetch};
 use crate::allocate::{collect, copy, extend, push, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::codes::near::Reaches;
+use crate::kernels::codes::{
+    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset,
+    sum_codes,
+};
+use crate::kernels::tile::Kernels;
 use crate::points::Points;
 use crate::threads::Threads;
 

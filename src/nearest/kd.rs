@@ -17,10 +17,10 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
-use super::isa::Isa;
 use super::{Centroids, UNASSIGNED};
 use crate::allocate::{optional, try_vec};
 use crate::error::Result;
+use crate::kernels::isa::Isa;
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::update::Totals;

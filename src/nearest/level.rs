@@ -1,11 +1,11 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
-use super::code_kernels::Terms;
 use super::codes::{Buffers, Coder, RowCodes};
 use super::frame::Frame;
 use crate::allocate::append;
 use crate::error::Result;
+use crate::kernels::codes::Terms;
 use crate::points::Points;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
@@ -15,7 +15,7 @@ pub(super) const GROUP: usize = 8;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 pub(super) mod cost {
-    use crate::nearest::isa::Isa;
+    use crate::kernels::isa::Isa;
 
     pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
     pub(in crate::nearest) const CODE: f64 = 60.0;
@@ -73,7 +73,7 @@ pub(super) mod cost {
     /// How often the CPU goes over a vector of 512 bits.
     #[cfg(target_arch = "x86_64")]
     fn passes() -> f64 {
-        if crate::nearest::isa::half_width() {
+        if crate::kernels::isa::half_width() {
             2.0
         } else {
             1.0

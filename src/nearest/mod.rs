@@ -16,39 +16,22 @@
 #![allow(unsafe_code)]
 
 mod accumulate;
-mod aligned;
-#[cfg(target_arch = "aarch64")]
-mod arm;
 mod basis;
 mod bounds;
-#[cfg_attr( // nothing to dispatch to elsewhere
-    not(any(target_arch = "x86_64", target_arch = "aarch64")),
-    allow(dead_code, unused_unsafe, unused_variables)
-)]
-mod code_kernels;
 mod codes;
 mod direct;
-mod dispatch;
 mod eight_bit;
 mod engine;
-mod exact;
 mod few;
 mod frame;
 mod head;
-mod isa;
 mod kd;
 mod level;
-mod pairwise;
-mod pick;
 mod reference;
 mod search;
-mod simd;
 #[cfg(test)]
 mod tests;
-mod tile;
 mod vectors;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 use crate::allocate::{collect, optional, push, refill, try_vec};
 use crate::error::Result;
@@ -57,19 +40,19 @@ use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;
 
+pub(crate) use crate::kernels::exact::{dot, squared_distance};
 pub(crate) use accumulate::{accumulate, prefetch};
-pub(crate) use exact::{dot, squared_distance};
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 pub(crate) use vectors::{Centroids, Row, inverse_norm};
 
+pub(crate) use crate::kernels::pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use bounds::{Bounds, Groups};
 use direct::Direct;
 use eight_bit::EightBit;
 use engine::{Engine, MAX_TILE_DIMS, Setting};
 use frame::Frame;
 use head::{HeadScratch, HeadSearch, Query};
-pub(crate) use pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use reference::{keep_least, measure_all, nearest_of_all};
 use search::{TileScratch, TileSearch};
 

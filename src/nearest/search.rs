@@ -1,15 +1,15 @@
 //! The float32 engine: fast scores with an error bound pick the candidates,
 //! canonical distances decide between them.
 
-use super::aligned::Aligned;
 use super::direct::Direct;
 use super::frame::{CentroidTerms, FAR, Frame, RowBound};
-use super::pick::{Scores, pick};
 use super::reference::{keep_least, nearest_of};
-use super::tile::{Best, Kernels, Panels};
 use super::{Centroids, Row, UNASSIGNED};
 use crate::allocate::{append, extend, push, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::pick::{Scores, pick};
+use crate::kernels::tile::{Best, Kernels, Panels};
 use std::ops::RangeInclusive;
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the

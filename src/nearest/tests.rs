@@ -2,8 +2,8 @@
 //! for bit.
 
 use super::engine::{Engine, Setting};
-use super::isa::Isa;
 use super::*;
+use crate::kernels::isa::Isa;
 use crate::rng::Rng;
 use ndarray::Array2;
 

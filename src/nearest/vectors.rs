@@ -1,6 +1,6 @@
 //! Rows and centroids, with the canonical distance between them.
 
-use super::exact::{dot, squared_distance};
+use crate::kernels::exact::{dot, squared_distance};
 use crate::metric::Metric;
 
 /// The centroids of one search: k rows of d values, row-major, with an

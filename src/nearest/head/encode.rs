@@ -1,11 +1,11 @@
 //! The codes of the centroids, and their panels.
 
-use super::super::code_kernels::{PANEL, Side, largest_code, offset};
 use super::super::codes::{Buffers, Coder, Rest};
 use super::super::frame::{CentroidTerms, Frame};
 use super::{HeadSearch, PURPOSE};
 use crate::allocate::{append, collect, push, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::codes::{PANEL, Side, largest_code, offset};
 use crate::nearest::{Centroids, Row};
 use crate::threads::Threads;
 

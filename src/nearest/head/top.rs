@@ -6,11 +6,11 @@
 //! distances rank them.
 
 use super::super::UNASSIGNED;
-use super::super::code_kernels::{CLASSES, Guess, Sides, check_hits};
 use super::super::reference::keep_least;
 use super::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::allocate::{extend, push, resize};
 use crate::error::Result;
+use crate::kernels::codes::{CLASSES, Guess, Sides, check_hits};
 use crate::nearest::Row;
 
 /// More centroids than this a row are left to float32: the threshold that

@@ -123,7 +123,7 @@ impl Isa {
 /// Whether this CPU splits 512-bit operations in two, as AMD's family 19h
 /// (Zen 4) does.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn half_width() -> bool {
+pub(crate) fn half_width() -> bool {
     use std::arch::x86_64::__cpuid;
     static HALF: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     // SAFETY: every x86-64 CPU has the instruction.

@@ -6,7 +6,7 @@
 //! unsigned; `start` takes the offset back.
 
 mod dot;
-pub(super) mod near;
+pub(crate) mod near;
 mod scores;
 mod sweep;
 
@@ -18,18 +18,18 @@ use crate::error::Result;
 use dot::{Dot, Ints, Kernel, run};
 use sweep::Sweep;
 
-pub(super) use dot::{largest_code, offset};
-pub(super) use scores::Guess;
+pub(crate) use dot::{largest_code, offset};
+pub(crate) use scores::Guess;
 
 const PURPOSE: &str = "a search in 8 bits";
 
 /// Centroids per panel.
-pub(super) const PANEL: usize = super::bounds::GROUP;
+pub(crate) const PANEL: usize = 48;
 /// Classes of centroids that [`CodePanels::score_all`] tells apart.
-pub(super) const CLASSES: usize = PANEL;
+pub(crate) const CLASSES: usize = PANEL;
 
 /// Centroid codes in panels.
-pub(super) struct CodePanels {
+pub(crate) struct CodePanels {
     pub isa: Isa,
     /// Panels × (stride / 4) × PANEL × 4, offset by [`offset`].
     pub codes: Aligned<u8>,
@@ -40,7 +40,7 @@ pub(super) struct CodePanels {
 }
 
 /// What the scores of the centroids need when `dims` dimensions are compared.
-pub(super) struct Terms {
+pub(crate) struct Terms {
     pub dims: usize,
     pub starts: Aligned<f32>,
     /// Factors of the rows' tail norms.
@@ -51,7 +51,7 @@ pub(super) struct Terms {
 /// unit · centroid unit · (codes · codes) + centroid start + tail · centroid
 /// tail is compared with the threshold.
 #[derive(Default)]
-pub(super) struct CodeRows {
+pub(crate) struct CodeRows {
     /// −offset · the sum of the row's codes, over the dimensions compared.
     pub starts: Vec<i32>,
     pub units: Vec<f32>,
@@ -61,7 +61,7 @@ pub(super) struct CodeRows {
 
 /// Centroids of a panel that reach a row's threshold, a bit each.
 #[derive(Clone, Copy)]
-pub(super) struct Hit {
+pub(crate) struct Hit {
     pub row: u32,
     pub panel: u32,
     pub mask: u64,
@@ -107,7 +107,7 @@ impl CodePanels {
 /// What the bound of a pair needs of one side, rows as well as centroids.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-pub(super) struct Side {
+pub(crate) struct Side {
     /// Coordinates ≈ unit · code.
     pub unit: f32,
     /// Added to the score; centroids only.
@@ -127,14 +127,14 @@ pub(super) struct Side {
 /// A pair of row and centroid that is still open, with the upper bound of its
 /// score.
 #[derive(Clone, Copy)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     pub row: u32,
     pub centroid: u32,
     pub bound: f32,
 }
 
 /// Both sides of the pairs to check: codes of `head` dimensions and [`Side`]s.
-pub(super) struct Sides<'a> {
+pub(crate) struct Sides<'a> {
     pub isa: Isa,
     pub head: usize,
     pub row_codes: &'a [i8],
@@ -147,7 +147,7 @@ pub(super) struct Sides<'a> {
 
 /// Collects the pairs of `hits` whose bound by the whole codes reaches the
 /// row's score; returns how many pairs there were.
-pub(super) fn check_hits(
+pub(crate) fn check_hits(
     hits: &[Hit],
     sides: &Sides<'_>,
     scores: &[f32],
@@ -252,7 +252,7 @@ unsafe fn product<D: Dot>(centroid: &[u8], row: &[i8]) -> i32 {
 
 /// The sum of codes, a multiple of 32 of them.
 #[inline]
-pub(super) fn sum_codes(isa: Isa, codes: &[i8]) -> i32 {
+pub(crate) fn sum_codes(isa: Isa, codes: &[i8]) -> i32 {
     assert!(isa.is_available() && codes.len().is_multiple_of(32));
     // SAFETY: both are checked.
     unsafe { run(isa, Sum(codes)) }

@@ -9,7 +9,7 @@ use super::x86::{Avx2, Avx512};
 
 /// Work in tiles of `NV` vectors of rows × `MR` centroids, whose sums fill the
 /// registers.
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     type Output;
 
     /// # Safety
@@ -20,7 +20,7 @@ pub(super) trait Kernel {
 /// # Safety
 /// The CPU has the instruction set; what else the kernel asks for.
 #[inline]
-pub(super) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     // SAFETY: passed on.
     unsafe {
         match isa {

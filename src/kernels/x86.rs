@@ -5,11 +5,11 @@ use std::arch::x86_64::*;
 
 /// AVX2 with FMA.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 /// AVX-512F.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512;
+pub(crate) struct Avx512;
 
 // SAFETY of every block below: the caller runs on a CPU with the instruction
 // set and passes pointers valid for LANES values (contract of `Simd`).

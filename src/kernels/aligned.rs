@@ -9,7 +9,7 @@ const LINE: usize = 64;
 
 /// As many values as asked for, from the start of a cache line on.
 #[derive(Default)]
-pub(super) struct Aligned<T> {
+pub(crate) struct Aligned<T> {
     values: Vec<T>,
     start: usize,
     len: usize,

@@ -12,7 +12,7 @@ use crate::error::Result;
 const PURPOSE: &str = "candidates";
 
 /// The scores of one tile, centroids × width, and what bounds them.
-pub(super) struct Scores<'a> {
+pub(crate) struct Scores<'a> {
     pub values: &'a [f32],
     /// Of the centroids: −∞ for those that don't count.
     pub starts: &'a [f32],
@@ -26,7 +26,7 @@ pub(super) struct Scores<'a> {
 
 /// Writes each row's candidates for the `count` best, ascending; none for rows
 /// whose slope is NaN.
-pub(super) fn pick(
+pub(crate) fn pick(
     kernels: Kernels,
     scores: &Scores<'_>,
     count: usize,

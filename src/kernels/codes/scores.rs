@@ -5,15 +5,15 @@ use super::sweep::{score, tile};
 use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
 use crate::allocate::{grow, resize};
 use crate::error::Result;
-use crate::nearest::aligned::Aligned;
-use crate::nearest::simd::Simd;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::simd::Simd;
 
 /// For each residue of the centroids' slots modulo [`CLASSES`], the slot that
 /// looks best and its score; −∞ where there is none.
 /// Aligned, for vectors of it are read and written again and again.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(in crate::nearest) struct Guess {
+pub(crate) struct Guess {
     pub scores: [f32; CLASSES],
     pub slots: [u32; CLASSES],
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 
 /// The shape of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Rows per tile.
     pub width: usize,
     /// Centroids per tile.
@@ -22,7 +22,7 @@ pub(super) struct Shape {
 
 /// Centroids, in panels of `height`, with the start value of each sum. The
 /// last panel is filled up with centroids whose start value is −∞.
-pub(super) struct Panels {
+pub(crate) struct Panels {
     pub dims: usize,
     pub values: Vec<f32>,
     pub starts: Vec<f32>,
@@ -52,7 +52,7 @@ impl Panels {
 /// Per packed row: the greatest score, the second greatest, and where the
 /// greatest is.
 #[derive(Default)]
-pub(super) struct Best {
+pub(crate) struct Best {
     pub first: Vec<f32>,
     pub second: Vec<f32>,
     /// Bits of a u32, moved about by float operations.
@@ -80,7 +80,7 @@ impl Best {
 
 /// Packs rows and runs tiles with the kernels of one instruction set.
 #[derive(Clone, Copy)]
-pub(super) struct Kernels {
+pub(crate) struct Kernels {
     isa: Isa,
     /// The instruction set of the float32 tiles.
     tiles: Isa,

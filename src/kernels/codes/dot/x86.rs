@@ -2,8 +2,8 @@
 //! ones: those of centroids are offset to be unsigned.
 
 use super::{Dot, Ints};
-use crate::nearest::simd::Simd;
-use crate::nearest::x86::{Avx2, Avx512};
+use crate::kernels::simd::Simd;
+use crate::kernels::x86::{Avx2, Avx512};
 use std::arch::x86_64::*;
 
 /// AVX-512 VNNI.

@@ -2,8 +2,8 @@
 //! of centroids are not offset, though they go as bytes without a sign.
 
 use super::{Dot, Ints};
-use crate::nearest::arm::Neon;
-use crate::nearest::simd::Simd;
+use crate::kernels::arm::Neon;
+use crate::kernels::simd::Simd;
 use std::arch::aarch64::*;
 use std::arch::asm;
 

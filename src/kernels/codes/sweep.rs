@@ -1,7 +1,7 @@
 //! The tile of the 8-bit kernels, and the sweep over all panels.
 
 use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms};
-use crate::nearest::simd::Simd;
+use crate::kernels::simd::Simd;
 
 type Int<D> = <<D as Dot>::S as Ints>::I;
 pub(super) type Float<D> = <<D as Dot>::S as Simd>::V;

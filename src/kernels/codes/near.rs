@@ -5,14 +5,14 @@ use super::sweep::compare;
 use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
 use crate::allocate::{grow, resize};
 use crate::error::Result;
-use crate::nearest::simd::Simd;
+use crate::kernels::simd::Simd;
 
 /// Lanes of the widest vectors.
 const MOST_LANES: usize = 16;
 
 /// Distance bounds of consecutive rows to one panel of centroids, in steps of
 /// some length.
-pub(in crate::nearest) struct Group<'a> {
+pub(crate) struct Group<'a> {
     pub panel: usize,
     /// How far its centroids have moved in all.
     pub moved: f32,
@@ -22,7 +22,7 @@ pub(in crate::nearest) struct Group<'a> {
 
 /// What the bounds need of the rows.
 #[derive(Default)]
-pub(in crate::nearest) struct Reaches {
+pub(crate) struct Reaches {
     /// Centroids farther than this, in steps, are out of reach.
     pub reaches: Vec<f32>,
     /// Half the squared distance is this, less a score, or more.

@@ -5,7 +5,7 @@
 /// # Safety
 /// Every method may only be called, directly or inlined, on a CPU that has the
 /// implementor's instruction set; pointers must be valid for `LANES` values.
-pub(super) trait Simd: Copy {
+pub(crate) trait Simd: Copy {
     const LANES: usize;
     type V: Copy;
 
@@ -32,7 +32,7 @@ pub(super) trait Simd: Copy {
 
 /// Plain arrays, which compilers turn into the target's baseline vectors.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 const PORTABLE_LANES: usize = 8;
 

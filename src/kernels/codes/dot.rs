@@ -5,8 +5,8 @@ mod arm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::nearest::isa::Isa;
-use crate::nearest::simd::Simd;
+use crate::kernels::isa::Isa;
+use crate::kernels::simd::Simd;
 #[cfg(target_arch = "aarch64")]
 use arm::NeonDot;
 #[cfg(target_arch = "x86_64")]
@@ -92,14 +92,14 @@ pub(super) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
 }
 
 /// The magnitude of the codes that centroids may have; `isa` has codes.
-pub(in crate::nearest) fn largest_code(isa: Isa) -> i8 {
+pub(crate) fn largest_code(isa: Isa) -> i8 {
     assert!(isa.is_available());
     // SAFETY: checked; the kernel asks for nothing.
     unsafe { run(isa, CodeRange) }.0
 }
 
 /// What is added to the codes of centroids; `isa` has codes.
-pub(in crate::nearest) fn offset(isa: Isa) -> i32 {
+pub(crate) fn offset(isa: Isa) -> i32 {
     assert!(isa.is_available());
     // SAFETY: as above.
     unsafe { run(isa, CodeRange) }.1

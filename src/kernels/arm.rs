@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 /// NEON, which every 64-bit ARM CPU has. A vector is two registers, so that
 /// transposes and tiles are those of AVX2.
 #[derive(Clone, Copy)]
-pub(super) struct Neon;
+pub(crate) struct Neon;
 
 // SAFETY of every block below: NEON belongs to the target, and the caller
 // passes pointers valid for LANES values (contract of `Simd`).

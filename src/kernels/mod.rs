@@ -1,0 +1,23 @@
+//! The ground floor: loops over numbers, written once and compiled for each
+//! instruction set. Nothing here knows of rows of the caller, of centroids with
+//! prices, or of threads.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod aligned;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod arm;
+#[cfg_attr( // nothing to dispatch to elsewhere
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, unused_unsafe, unused_variables)
+)]
+pub(crate) mod codes;
+mod dispatch;
+pub(crate) mod exact;
+pub(crate) mod isa;
+pub(crate) mod pairwise;
+pub(crate) mod pick;
+pub(crate) mod simd;
+pub(crate) mod tile;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86;
