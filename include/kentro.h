@@ -430,8 +430,8 @@ kentro_status kentro_kmeans_set_euclidean(kentro_kmeans *kmeans,
                                           kentro_error *error);
 
 /**
- * 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
- * says; default 0.
+ * 1: cluster sizes are bounded, as `kentro_kmeans_set_max_balance_diff` or
+ * `kentro_kmeans_set_size_bounds` says; default 0.
  */
 kentro_status kentro_kmeans_set_balanced(kentro_kmeans *kmeans,
                                          int32_t balanced,
@@ -439,11 +439,22 @@ kentro_status kentro_kmeans_set_balanced(kentro_kmeans *kmeans,
 
 /**
  * The largest difference of cluster sizes when balanced, at least 1;
- * default 16.
+ * default 16. Takes the place of `kentro_kmeans_set_size_bounds`.
  */
 kentro_status kentro_kmeans_set_max_balance_diff(kentro_kmeans *kmeans,
                                                  size_t max_balance_diff,
                                                  kentro_error *error);
+
+/**
+ * Balanced, with `min_size` to `max_size` points in every cluster; a
+ * `min_size` of 0 means 1, for no cluster is empty. Takes the place of
+ * `kentro_kmeans_set_max_balance_diff`. Training fails unless there are at
+ * least `min_size` and at most `max_size` points for each cluster.
+ */
+kentro_status kentro_kmeans_set_size_bounds(kentro_kmeans *kmeans,
+                                            size_t min_size,
+                                            size_t max_size,
+                                            kentro_error *error);
 
 /**
  * 1: a line an iteration goes to the log callback or, without one, to
@@ -535,11 +546,28 @@ kentro_status kentro_kmeans_iterations(const kentro_kmeans *kmeans,
                                        kentro_error *error);
 
 /**
- * The largest difference of cluster sizes when balanced.
+ * The largest difference of cluster sizes when balanced; without effect where
+ * there are size bounds.
  */
 kentro_status kentro_kmeans_max_balance_diff(const kentro_kmeans *kmeans,
                                              size_t *out,
                                              kentro_error *error);
+
+/**
+ * The least number of points in a cluster; 0 unless
+ * `kentro_kmeans_set_size_bounds` was the last to be set.
+ */
+kentro_status kentro_kmeans_min_size(const kentro_kmeans *kmeans,
+                                     size_t *out,
+                                     kentro_error *error);
+
+/**
+ * The largest number of points in a cluster; `SIZE_MAX` unless
+ * `kentro_kmeans_set_size_bounds` was the last to be set.
+ */
+kentro_status kentro_kmeans_max_size(const kentro_kmeans *kmeans,
+                                     size_t *out,
+                                     kentro_error *error);
 
 /**
  * 1 if the distance is Euclidean, 0 if it is cosine.

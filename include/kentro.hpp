@@ -426,19 +426,29 @@ public:
     }
     KMeans with_euclidean(bool euclidean) const& { return clone().with_euclidean(euclidean); }
 
-    /// Bounds the difference of cluster sizes; default false.
+    /// Bounds cluster sizes, as with_max_balance_diff or with_size_bounds says;
+    /// default false.
     KMeans with_balanced(bool balanced) && {
         return set(kentro_kmeans_set_balanced, balanced);
     }
     KMeans with_balanced(bool balanced) const& { return clone().with_balanced(balanced); }
 
     /// The largest difference of cluster sizes when balanced, at least 1;
-    /// default 16.
+    /// default 16. Takes the place of with_size_bounds.
     KMeans with_max_balance_diff(Count max_balance_diff) && {
         return set(kentro_kmeans_set_max_balance_diff, max_balance_diff);
     }
     KMeans with_max_balance_diff(Count max_balance_diff) const& {
         return clone().with_max_balance_diff(max_balance_diff);
+    }
+
+    /// Balanced, with `min_size` to `max_size` points in every cluster; 0 means
+    /// 1, for no cluster is empty. Takes the place of with_max_balance_diff.
+    KMeans with_size_bounds(Count min_size, Count max_size) && {
+        return set(kentro_kmeans_set_size_bounds, min_size, max_size);
+    }
+    KMeans with_size_bounds(Count min_size, Count max_size) const& {
+        return clone().with_size_bounds(min_size, max_size);
     }
 
     /// A line an iteration, to the log callback or else to standard output;
@@ -617,6 +627,10 @@ public:
     std::size_t n_clusters() const { return get(kentro_kmeans_n_clusters); }
     std::size_t iterations() const { return get(kentro_kmeans_iterations); }
     std::size_t max_balance_diff() const { return get(kentro_kmeans_max_balance_diff); }
+    /// 0 unless with_size_bounds was the last to be set.
+    std::size_t min_size() const { return get(kentro_kmeans_min_size); }
+    /// The largest std::size_t unless with_size_bounds was the last to be set.
+    std::size_t max_size() const { return get(kentro_kmeans_max_size); }
     bool is_euclidean() const { return get(kentro_kmeans_is_euclidean) != 0; }
     bool is_balanced() const { return get(kentro_kmeans_is_balanced) != 0; }
     bool is_use_medoids() const { return get(kentro_kmeans_is_use_medoids) != 0; }

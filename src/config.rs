@@ -80,6 +80,8 @@ pub(crate) struct Config {
     pub metric: Metric,
     pub balanced: bool,
     pub max_balance_diff: usize,
+    /// The least and the most rows of a cluster, in place of `max_balance_diff`.
+    pub size_bounds: Option<(usize, usize)>,
     pub use_medoids: bool,
     pub verbose: bool,
     pub seed: u64,
@@ -100,6 +102,7 @@ impl Config {
             metric: Metric::Cosine,
             balanced: false,
             max_balance_diff: 16,
+            size_bounds: None,
             use_medoids: false,
             verbose: false,
             seed: 0,
@@ -123,6 +126,13 @@ impl Config {
                 return Err(invalid(format!("{name} must be positive")));
             }
         }
+        if let Some((min_size, max_size)) = self.size_bounds
+            && min_size > max_size
+        {
+            return Err(invalid(format!(
+                "min_size {min_size} is greater than max_size {max_size}; give the smaller first"
+            )));
+        }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
             return Err(invalid(format!(
                 "tolerance must be a finite number of at least 0, got {}",
@@ -136,6 +146,36 @@ impl Config {
                     return Err(KMeansError::InitNotFinite { row, column, value });
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Whether sizes are bounded by more than the number of `rows`.
+    pub fn bounds_sizes(&self, rows: usize) -> bool {
+        self.balanced && (self.size_bounds.is_some() || self.max_balance_diff < rows)
+    }
+
+    /// Checks that so many rows can have the sizes that are asked for.
+    pub fn check_sizes(&self, rows: usize) -> Result<()> {
+        let (Some((min_size, max_size)), true) = (self.size_bounds, self.balanced) else {
+            return Ok(());
+        };
+        let clusters = self.n_clusters;
+        let (least, most) = (
+            min_size.saturating_mul(clusters),
+            max_size.saturating_mul(clusters),
+        );
+        if least > rows {
+            return Err(invalid(format!(
+                "min_size {min_size} in each of {clusters} clusters takes {least} points, but there \
+                 are {rows}; lower min_size or use fewer clusters"
+            )));
+        }
+        if most < rows {
+            return Err(invalid(format!(
+                "max_size {max_size} in each of {clusters} clusters has room for {most} points, but \
+                 there are {rows}; raise max_size or use more clusters"
+            )));
         }
         Ok(())
     }

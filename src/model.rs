@@ -76,16 +76,32 @@ impl KMeans {
         self
     }
 
-    /// Bounds the difference of cluster sizes; default `false`.
+    /// Bounds cluster sizes, by default to a difference of at most 16: see
+    /// [`with_max_balance_diff`](KMeans::with_max_balance_diff) and
+    /// [`with_size_bounds`](KMeans::with_size_bounds); default `false`.
     pub fn with_balanced(mut self, balanced: bool) -> Self {
         self.config.balanced = balanced;
         self
     }
 
     /// The largest difference of cluster sizes when balanced, at least 1;
-    /// default 16.
+    /// default 16. Takes the place of
+    /// [`with_size_bounds`](KMeans::with_size_bounds).
     pub fn with_max_balance_diff(mut self, max_balance_diff: usize) -> Self {
         self.config.max_balance_diff = max_balance_diff;
+        self.config.size_bounds = None;
+        self
+    }
+
+    /// Balanced, with `min_size` to `max_size` points in every cluster; 0 means
+    /// 1, for no cluster is empty. Takes the place of
+    /// [`with_max_balance_diff`](KMeans::with_max_balance_diff).
+    ///
+    /// Training is an error unless `min_size` × clusters ≤ points ≤ `max_size`
+    /// × clusters.
+    pub fn with_size_bounds(mut self, min_size: usize, max_size: usize) -> Self {
+        self.config.size_bounds = Some((min_size, max_size));
+        self.config.balanced = true;
         self
     }
 
@@ -210,6 +226,7 @@ impl KMeans {
                 config.n_clusters,
             ));
         }
+        config.check_sizes(points.rows())?;
         if let Init::Centroids(centroids) = config.init()
             && centroids.ncols() != points.cols()
         {
@@ -398,8 +415,15 @@ impl KMeans {
         self.config.balanced
     }
 
+    /// Without effect where there are [`size_bounds`](KMeans::size_bounds).
     pub fn max_balance_diff(&self) -> usize {
         self.config.max_balance_diff
+    }
+
+    /// The least and the most points of a cluster, where
+    /// [`with_size_bounds`](KMeans::with_size_bounds) was the last to be set.
+    pub fn size_bounds(&self) -> Option<(usize, usize)> {
+        self.config.size_bounds
     }
 
     pub fn is_use_medoids(&self) -> bool {

@@ -22,7 +22,7 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
-    let bounded = config.balanced && config.max_balance_diff < nearest.points().rows();
+    let bounded = config.bounds_sizes(nearest.points().rows());
     let (points, per_row) = (nearest.points(), bytes_per_row(config, bounded));
     let shape = (config.n_clusters, points.cols());
     let least = memory::floor(points.rows(), per_row, shape, threads.count());

@@ -151,21 +151,13 @@ fn the_assignment_is_the_best_for_its_centroids() {
                 .with_use_medoids(case % 4 == 0)
                 .with_max_balance_diff(bound),
         );
-        let centroids = model.centroids().unwrap();
-        let costs: Vec<Vec<f64>> = data
-            .outer_iter()
-            .map(|row| {
-                let squares = centroids.outer_iter().map(|centroid| {
-                    let pairs = row.iter().zip(centroid);
-                    pairs
-                        .map(|(&x, &c)| (f64::from(x) - f64::from(c)).powi(2))
-                        .sum::<f64>()
-                });
-                squares
-                    .map(|square| if case % 4 == 0 { square.sqrt() } else { square })
-                    .collect()
-            })
-            .collect();
+        let mut costs = squares(&data, &model);
+        if case % 4 == 0 {
+            costs
+                .iter_mut()
+                .flatten()
+                .for_each(|cost| *cost = cost.sqrt());
+        }
         let first = rows.div_ceil(clusters).saturating_sub(bound).max(1);
         let best = (first..=rows / clusters)
             .map(|low| least_cost(&costs, low, low + bound))
@@ -176,6 +168,172 @@ fn the_assignment_is_the_best_for_its_centroids() {
             "case {case}: {inertia} instead of {best}"
         );
     }
+}
+
+/// Rows × clusters of squared distances.
+fn squares(data: &Array2<f32>, model: &KMeans) -> Vec<Vec<f64>> {
+    let centroids = model.centroids().unwrap();
+    let of_row = |row: ndarray::ArrayView1<'_, f32>| {
+        let squares = centroids.outer_iter().map(|centroid| {
+            let pairs = row.iter().zip(centroid);
+            let difference = |(&x, &c): (&f32, &f32)| f64::from(x) - f64::from(c);
+            pairs.map(|pair| difference(pair).powi(2)).sum()
+        });
+        squares.collect()
+    };
+    data.outer_iter().map(of_row).collect()
+}
+
+#[test]
+fn sizes_lie_between_given_bounds_at_the_least_cost() {
+    let mut random = Random(77);
+    for case in 0..80u64 {
+        let clusters = 1 + random.below(7);
+        let mean = 1 + random.below(12);
+        let rows = match case % 4 {
+            0 => clusters * mean, // all sizes may have to be the same
+            _ => clusters * mean + random.below(clusters),
+        };
+        let min = random.below(mean + 1);
+        let max = match case % 4 {
+            0 => mean + random.below(2) * random.below(4),
+            1 => usize::MAX,
+            _ => mean + 1 + random.below(9),
+        };
+        let min = if case % 8 == 0 { mean } else { min };
+        let medoids = case % 5 == 0;
+        let data = Array2::from_shape_fn((rows, 2), |(i, _)| {
+            random.unit() + if i % 3 == 0 { 2.0 } else { 0.0 }
+        });
+        let mut model = KMeans::new(clusters)
+            .with_euclidean(true)
+            .with_use_medoids(medoids)
+            .with_size_bounds(min, max);
+        model.train(data.view(), None).unwrap();
+        let sizes = model.cluster_sizes().unwrap();
+        let (low, high) = (min.max(1), max.min(rows));
+        let within = |size: &usize| (low..=high).contains(size);
+        assert!(sizes.iter().all(within), "case {case}: {sizes:?}");
+        let mut costs = squares(&data, &model);
+        if medoids {
+            costs
+                .iter_mut()
+                .flatten()
+                .for_each(|cost| *cost = cost.sqrt());
+        }
+        let (best, inertia) = (least_cost(&costs, low, high), model.inertia().unwrap());
+        assert!(
+            (inertia - best).abs() <= 1e-9 * best,
+            "case {case}: {inertia} instead of {best}"
+        );
+        assert!((0.0..=1e-6).contains(&model.balance_gap().unwrap()));
+    }
+}
+
+#[test]
+fn given_bounds_hold_where_balancing_is_hard() {
+    let mut random = Random(0x51ce);
+    for case in 0..200u64 {
+        let clusters = 2 + random.below(20);
+        let (min, max) = (random.below(9), 9 + random.below(30));
+        let rows = clusters * min + random.below(clusters * (max - min) + 1);
+        let rows = rows.max(clusters);
+        let dims = 1 + random.below(4);
+        let data = generate(&mut random, rows, dims);
+        let mut model = KMeans::new(clusters)
+            .with_euclidean(case % 2 == 0)
+            .with_iterations(1 + random.below(10))
+            .with_quality(if case % 9 == 0 {
+                Quality::Best
+            } else {
+                Quality::Default
+            })
+            .with_size_bounds(min, max);
+        model.train(data.view(), None).unwrap();
+        let sizes = model.cluster_sizes().unwrap();
+        let within = |size: &usize| (min.max(1)..=max).contains(size);
+        assert!(sizes.iter().all(within), "case {case}: {sizes:?}");
+        assert!(
+            (0.0..=1e-6).contains(&model.balance_gap().unwrap()),
+            "case {case}"
+        );
+    }
+}
+
+#[test]
+fn bounds_that_no_sizes_meet_are_named() {
+    let data = Array2::from_shape_fn((150, 2), |(i, t)| (i * (t + 1) % 31) as f32);
+    let error = |model: KMeans| {
+        model
+            .clone()
+            .train(data.view(), None)
+            .unwrap_err()
+            .to_string()
+    };
+    for (min, max, text) in [
+        (
+            7,
+            5,
+            "min_size 7 is greater than max_size 5; give the smaller first",
+        ),
+        (
+            10,
+            30,
+            "min_size 10 in each of 20 clusters takes 200 points, but there are 150; \
+             lower min_size or use fewer clusters",
+        ),
+        (
+            1,
+            7,
+            "max_size 7 in each of 20 clusters has room for 140 points, but there are 150; \
+             raise max_size or use more clusters",
+        ),
+        (
+            0,
+            0,
+            "max_size 0 in each of 20 clusters has room for 0 points, but there are 150",
+        ),
+    ] {
+        let text_of = error(KMeans::new(20).with_size_bounds(min, max));
+        assert!(text_of.starts_with(text), "{text_of}");
+    }
+    let huge = KMeans::new(20).with_size_bounds(usize::MAX / 2, usize::MAX);
+    assert!(error(huge).contains("lower min_size"));
+    // What isn't balanced has no bounds.
+    let mut free = KMeans::new(20)
+        .with_size_bounds(100, 100)
+        .with_balanced(false);
+    free.train(data.view(), None).unwrap();
+}
+
+#[test]
+fn of_two_kinds_of_bounds_the_last_counts() {
+    let mut random = Random(15);
+    // Nine rows in ten are near 0.
+    let data = Array2::from_shape_fn((300, 2), |(i, _)| {
+        random.unit() + if i % 10 == 0 { 10.0 } else { 0.0 }
+    });
+    let model = KMeans::new(3).with_euclidean(true);
+    let bounds = model
+        .clone()
+        .with_max_balance_diff(1)
+        .with_size_bounds(20, 200);
+    assert!(bounds.is_balanced() && bounds.size_bounds() == Some((20, 200)));
+    let diff = bounds.clone().with_max_balance_diff(1);
+    assert!(diff.is_balanced() && diff.size_bounds().is_none());
+    let sizes = |model: KMeans| {
+        let mut model = model;
+        model.train(data.view(), None).unwrap();
+        let mut sizes = model.cluster_sizes().unwrap().to_vec();
+        sizes.sort_unstable();
+        sizes
+    };
+    assert_eq!(sizes(diff), [100, 100, 100]);
+    let sizes = sizes(bounds);
+    assert!(
+        sizes[0] >= 20 && sizes[2] <= 200 && sizes[2] > sizes[0] + 1,
+        "{sizes:?}"
+    );
 }
 
 /// The handwritten digits of the examples: 1,797 rows of 64 pixels.

@@ -1,5 +1,6 @@
 //! Balanced K-means and K-medoids: cluster sizes that differ by no more than
-//! `max_balance_diff`, at the least total cost for the centroids.
+//! `max_balance_diff`, or lie between given bounds, at the least total cost for
+//! the centroids.
 //!
 //! Such an assignment is a nearest-centroid assignment under distance plus a
 //! price for each cluster (Aurenhammer, Hoffmann & Aronov, 1998). The prices
@@ -46,7 +47,7 @@ use sample::Sample;
 use std::time::Instant;
 pub(crate) use swap::random_swap;
 use transport::{Copies, Transport};
-use window::Window;
+use window::{Window, Windows};
 
 /// Approximate iterations end when the inertia falls by less than this
 /// fraction, or when one row in so many is too much in its cluster.
@@ -62,7 +63,8 @@ const MAX_SOLVED: usize = 3;
 /// Memory beside the data: O(n + k·d), 130 to 175 bytes a row at 64 dimensions
 /// (750 where few dimensions and long ways make most rows look at all clusters);
 /// of longer rows the search keeps codes, a byte a value. `centroids` are the
-/// first, n_clusters × dimensions; `max_balance_diff` < rows.
+/// first, n_clusters × dimensions; the settings bound sizes, and the rows can
+/// have such.
 ///
 /// The first iterations assign every row, O(n·k·d). An exact one searches the
 /// four nearest centroids of every row, and then takes O(n) and about k +
@@ -124,7 +126,7 @@ fn fit_until(
     let mut last_inertia = f64::INFINITY;
     while model.n_iter < until.iterations {
         model.n_iter += 1;
-        model.float_window(rows);
+        model.float_window();
         let changed = model.assign(nearest, &mut choice, threads)?;
         let inertia: f64 = choice.costs.iter().sum();
         model.report(threads, start, changed, inertia)?;
@@ -165,6 +167,7 @@ struct Model<'c> {
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
     prices: Vec<f64>,
+    windows: Windows,
     window: Window,
     /// By how much the window moves, and whether its last move was up.
     step: usize,
@@ -180,8 +183,8 @@ impl<'c> Model<'c> {
         (config, until): (&'c Config, Until),
     ) -> Result<Self> {
         let clusters = config.n_clusters;
-        let width = config.max_balance_diff;
-        let low = (rows / clusters).saturating_sub(width / 2);
+        let windows = Windows::new(config, rows);
+        let low = (rows / clusters).saturating_sub(windows.width() / 2);
         Ok(Model {
             config,
             until,
@@ -189,8 +192,9 @@ impl<'c> Model<'c> {
             centroids,
             medoids: try_vec(None, clusters, "medoids")?,
             prices: try_vec(0.0, clusters, "prices")?,
-            window: Window::near(low, width, rows, clusters),
-            step: width.div_ceil(4),
+            windows,
+            window: windows.near(low),
+            step: windows.width().div_ceil(4),
             rising: false,
             n_iter: 0,
         })
@@ -217,7 +221,7 @@ impl<'c> Model<'c> {
         let mut stalled = false;
         loop {
             if sample.can_see(self.window.width()) {
-                self.float_window(rows);
+                self.float_window();
             }
             let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
             let prices = &mut self.prices;
@@ -269,8 +273,7 @@ impl<'c> Model<'c> {
     }
 
     /// Moves the window to where the prices pull.
-    fn float_window(&mut self, rows: usize) {
-        let clusters = self.config.n_clusters;
+    fn float_window(&mut self) {
         // A positive sum means that the upper bound costs more than the lower.
         let slope: f64 = self.prices.iter().sum();
         if slope == 0.0 {
@@ -285,7 +288,7 @@ impl<'c> Model<'c> {
             true => self.window.low + self.step,
             false => self.window.low.saturating_sub(self.step),
         };
-        self.window = Window::near(low, self.config.max_balance_diff, rows, clusters);
+        self.window = self.windows.near(low);
     }
 
     /// The best assignment within the window; returns how many labels changed.
@@ -346,14 +349,12 @@ impl<'c> Model<'c> {
         mut choice: Choice,
         threads: &Threads<'_>,
     ) -> Result<Fit> {
-        let (rows, clusters) = (choice.labels.len(), self.config.n_clusters);
-        let width = self.config.max_balance_diff;
-        let lows = Window::lows(width, rows, clusters);
+        let windows = self.windows;
         let mut gap = f64::INFINITY;
         for _ in 0..MAX_SOLVED {
             let mut transport = self.transport(nearest, &mut choice, threads)?;
             transport.solve(threads)?;
-            (self.window, self.prices) = window::search(transport, lows, threads)?;
+            (self.window, self.prices) = window::search(transport, windows, threads)?;
             let costs = Costs::new(nearest, &self.centroids, self.config);
             let dual = (self.window, &self.prices[..]);
             let assignment = (&choice.labels[..], &choice.costs[..]);
@@ -373,7 +374,7 @@ impl<'c> Model<'c> {
             n_iter: self.n_iter,
             prices: Some(self.prices),
             balance_gap: Some(gap),
-            ..Fit::new(self.centroids, choice.labels, clusters)
+            ..Fit::new(self.centroids, choice.labels, self.config.n_clusters)
         })
     }
 }

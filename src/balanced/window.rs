@@ -1,6 +1,7 @@
 //! The sizes that a cluster may have.
 
 use super::transport::Transport;
+use crate::config::Config;
 use crate::error::Result;
 use crate::threads::Threads;
 
@@ -34,6 +35,48 @@ impl Window {
     }
 }
 
+/// The windows that a run may choose from, all equally wide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Windows {
+    width: usize,
+    least: usize,
+    most: usize,
+}
+
+impl Windows {
+    /// As the settings say; those with room for all rows. No cluster is empty.
+    pub fn new(config: &Config, rows: usize) -> Self {
+        match config.size_bounds {
+            Some((min_size, max_size)) => {
+                let low = min_size.max(1);
+                Windows {
+                    width: max_size.min(rows) - low,
+                    least: low,
+                    most: low,
+                }
+            }
+            None => {
+                let width = config.max_balance_diff;
+                let (least, most) = Window::lows(width, rows, config.n_clusters);
+                Windows { width, least, most }
+            }
+        }
+    }
+
+    /// The one whose `low` is nearest to this.
+    pub fn near(self, low: usize) -> Window {
+        let low = low.clamp(self.least, self.most);
+        Window {
+            low,
+            high: low + self.width,
+        }
+    }
+
+    pub fn width(self) -> usize {
+        self.width
+    }
+}
+
 /// By how many rows the sizes miss their windows.
 pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
     let clusters = windows.iter().zip(sizes);
@@ -50,10 +93,9 @@ pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
 /// no further than where the last two slopes point, then bisection.
 pub(super) fn search(
     mut transport: Transport<'_>,
-    (least, most): (usize, usize),
+    Windows { width, least, most }: Windows,
     threads: &Threads<'_>,
 ) -> Result<(Window, Vec<f64>)> {
-    let width = transport.window().width();
     let mut best = transport.solution(threads)?;
     // The best position is between these, where they are known.
     let (mut below, mut above) = (None, None);

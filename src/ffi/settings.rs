@@ -101,8 +101,8 @@ pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
     unsafe { set(kmeans, error, with) }
 }
 
-/// 1: cluster sizes differ by no more than `kentro_kmeans_set_max_balance_diff`
-/// says; default 0.
+/// 1: cluster sizes are bounded, as `kentro_kmeans_set_max_balance_diff` or
+/// `kentro_kmeans_set_size_bounds` says; default 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_balanced(
     kmeans: *mut KMeansHandle,
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_balanced(
 }
 
 /// The largest difference of cluster sizes when balanced, at least 1;
-/// default 16.
+/// default 16. Takes the place of `kentro_kmeans_set_size_bounds`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
     kmeans: *mut KMeansHandle,
@@ -123,6 +123,22 @@ pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |model: KMeans| Ok(model.with_max_balance_diff(max_balance_diff));
+    // SAFETY: as the caller promises.
+    unsafe { set(kmeans, error, with) }
+}
+
+/// Balanced, with `min_size` to `max_size` points in every cluster; a
+/// `min_size` of 0 means 1, for no cluster is empty. Takes the place of
+/// `kentro_kmeans_set_max_balance_diff`. Training fails unless there are at
+/// least `min_size` and at most `max_size` points for each cluster.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_set_size_bounds(
+    kmeans: *mut KMeansHandle,
+    min_size: usize,
+    max_size: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let with = |model: KMeans| Ok(model.with_size_bounds(min_size, max_size));
     // SAFETY: as the caller promises.
     unsafe { set(kmeans, error, with) }
 }
@@ -301,7 +317,8 @@ pub unsafe extern "C" fn kentro_kmeans_iterations(
     unsafe { get(kmeans, out, error, KMeans::iterations) }
 }
 
-/// The largest difference of cluster sizes when balanced.
+/// The largest difference of cluster sizes when balanced; without effect where
+/// there are size bounds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
     kmeans: *const KMeansHandle,
@@ -310,6 +327,36 @@ pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe { get(kmeans, out, error, KMeans::max_balance_diff) }
+}
+
+/// The least number of points in a cluster; 0 unless
+/// `kentro_kmeans_set_size_bounds` was the last to be set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_min_size(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let read = |model: &KMeans| model.size_bounds().map_or(0, |(min_size, _)| min_size);
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, read) }
+}
+
+/// The largest number of points in a cluster; `SIZE_MAX` unless
+/// `kentro_kmeans_set_size_bounds` was the last to be set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_max_size(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let read = |model: &KMeans| {
+        model
+            .size_bounds()
+            .map_or(usize::MAX, |(_, max_size)| max_size)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, read) }
 }
 
 /// 1 if the distance is Euclidean, 0 if it is cosine.

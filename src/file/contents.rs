@@ -41,6 +41,10 @@ pub(crate) fn lay_out<'a>(
     layout.add("init", config.init().name())?;
     layout.add("n_init", config.n_init)?;
     layout.add("quality", config.quality.name())?;
+    if let Some((min_size, max_size)) = config.size_bounds {
+        layout.add("min_size", min_size)?;
+        layout.add("max_size", max_size)?;
+    }
     if let Some(limit) = config.memory_limit {
         layout.add("memory_limit", limit)?;
     }
@@ -226,6 +230,10 @@ fn read_config(header: &Header<'_>, init: Option<Array2<f32>>) -> Result<Config>
         metric: choice(header, "metric", metrics, |metric| metric.name())?,
         balanced: flag("balanced")?,
         max_balance_diff: header.number("max_balance_diff")?,
+        size_bounds: match header.get("min_size") {
+            Some(_) => Some((header.number("min_size")?, header.number("max_size")?)),
+            None => None,
+        },
         use_medoids: flag("use_medoids")?,
         verbose: flag("verbose")?,
         seed: header.number("seed")?,

@@ -72,6 +72,7 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_set_euclidean(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_balanced(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_max_balance_diff(NULL, 1, test_error));
+    NULL_POINTER(kentro_kmeans_set_size_bounds(NULL, 1, 2, test_error));
     NULL_POINTER(kentro_kmeans_set_verbose(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_use_medoids(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_seed(NULL, 1, test_error));
@@ -104,6 +105,8 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_n_clusters(NULL, &size, test_error));
     NULL_POINTER(kentro_kmeans_iterations(NULL, &size, test_error));
     NULL_POINTER(kentro_kmeans_max_balance_diff(NULL, &size, test_error));
+    NULL_POINTER(kentro_kmeans_min_size(NULL, &size, test_error));
+    NULL_POINTER(kentro_kmeans_max_size(NULL, &size, test_error));
     NULL_POINTER(kentro_kmeans_is_euclidean(NULL, &flag, test_error));
     NULL_POINTER(kentro_kmeans_is_balanced(NULL, &flag, test_error));
     NULL_POINTER(kentro_kmeans_is_use_medoids(NULL, &flag, test_error));
@@ -143,6 +146,8 @@ static void null_arguments_are_errors(void)
     NULL_POINTER(kentro_kmeans_n_clusters(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_iterations(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_max_balance_diff(kmeans, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_min_size(kmeans, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_max_size(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_is_euclidean(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_is_balanced(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_is_use_medoids(kmeans, NULL, test_error));
@@ -200,6 +205,8 @@ static void settings_out_of_range_change_nothing(void)
     DETAIL("Number of iterations must be positive");
     INVALID(kentro_kmeans_set_max_balance_diff(kmeans, 0, test_error));
     DETAIL("Max balance difference must be positive");
+    INVALID(kentro_kmeans_set_size_bounds(kmeans, 3, 2, test_error));
+    DETAIL("min_size 3 is greater than max_size 2; give the smaller first");
     INVALID(kentro_kmeans_set_n_init(kmeans, 0, test_error));
     INVALID(kentro_kmeans_set_euclidean(kmeans, 2, test_error));
     DETAIL("euclidean must be 0 or 1, got 2");
@@ -227,6 +234,10 @@ static void settings_out_of_range_change_nothing(void)
     CHECK(size == 25);
     OK(kentro_kmeans_max_balance_diff(kmeans, &size, test_error));
     CHECK(size == 16);
+    OK(kentro_kmeans_min_size(kmeans, &size, test_error));
+    CHECK(size == 0);
+    OK(kentro_kmeans_max_size(kmeans, &size, test_error));
+    CHECK(size == SIZE_MAX);
     OK(kentro_kmeans_is_euclidean(kmeans, &flag, test_error));
     CHECK(flag == 1);
     OK(kentro_kmeans_is_balanced(kmeans, &flag, test_error));

@@ -435,6 +435,88 @@ static void balanced_sizes_keep_their_bound(void)
     free(data);
 }
 
+static void sizes_lie_between_given_bounds(void)
+{
+    float *data = blobs(ROWS, COLS, 3);
+    kentro_kmeans *kmeans = new_kmeans(7, 1);
+    kentro_clusters *clusters = NULL;
+    const size_t *members = NULL;
+    size_t j, bound = 0, len = 0;
+    int32_t balanced = 0;
+    OK(kentro_kmeans_set_size_bounds(kmeans, ROWS / 7 + 1, ROWS, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    CHECK(strstr(kentro_error_message(test_error), "lower min_size") != NULL);
+    OK(kentro_kmeans_set_size_bounds(kmeans, 0, ROWS / 7, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    CHECK(strstr(kentro_error_message(test_error), "raise max_size") != NULL);
+
+    OK(kentro_kmeans_set_size_bounds(kmeans, 100, 140, test_error));
+    OK(kentro_kmeans_is_balanced(kmeans, &balanced, test_error));
+    CHECK(balanced == 1);
+    OK(kentro_kmeans_min_size(kmeans, &bound, test_error));
+    CHECK(bound == 100);
+    OK(kentro_kmeans_max_size(kmeans, &bound, test_error));
+    CHECK(bound == 140);
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
+    check_partition(clusters, ROWS, 7);
+    for (j = 0; j < 7; j++) {
+        OK(kentro_clusters_members(clusters, j, &members, &len, test_error));
+        CHECK(len >= 100 && len <= 140);
+    }
+    kentro_clusters_free(clusters);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+/* Data that changes during training, which nobody should do. */
+struct changing {
+    float *data;
+    float value;
+    int32_t calls;
+};
+
+static int32_t overwrite(size_t iteration, double inertia, size_t changed, double seconds,
+                         void *user_data)
+{
+    struct changing *changing = user_data;
+    size_t i;
+    (void)iteration, (void)inertia, (void)changed, (void)seconds;
+    if (changing->calls++ > 0)
+        for (i = 0; i < ROWS * COLS; i += 1 + i % 3)
+            changing->data[i] = i % 2 ? changing->value : -changing->value;
+    return 0;
+}
+
+static void data_that_changes_is_named_or_clustered(void)
+{
+    const float values[] = {NAN, INFINITY, 1e30f, 7.0f};
+    size_t kind;
+    int32_t medoids;
+    for (kind = 0; kind < 4; kind++)
+        for (medoids = 0; medoids <= 1; medoids++) {
+            struct changing changing = {NULL, 0, 0};
+            kentro_kmeans *kmeans = new_kmeans(7, 1);
+            kentro_status status;
+            changing.data = blobs(ROWS, COLS, 3);
+            changing.value = values[kind];
+            OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
+            OK(kentro_kmeans_set_max_balance_diff(kmeans, 1, test_error));
+            OK(kentro_kmeans_set_use_medoids(kmeans, medoids, test_error));
+            OK(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_FAST, test_error));
+            OK(kentro_kmeans_set_progress(kmeans, overwrite, &changing, test_error));
+            status = kentro_kmeans_train_f32(kmeans, changing.data, ROWS, COLS, 1, test_error);
+            if (status == KENTRO_STATUS_INVALID_DATA)
+                CHECK(strstr(kentro_error_message(test_error), "changed while it was being clustered"));
+            else
+                CHECK(status == KENTRO_STATUS_OK && kind >= 2);
+            kentro_kmeans_free(kmeans);
+            free(changing.data);
+        }
+}
+
 /* Two blobs of 700 and 200 points: the learnt prices send points of the larger
  * one to the smaller one's cluster, where the nearest centroid does not. */
 static void balanced_models_predict_by_their_prices(void)
@@ -568,6 +650,8 @@ int main(void)
     RUN(clones_are_independent);
     RUN(every_setting_is_accepted);
     RUN(balanced_sizes_keep_their_bound);
+    RUN(sizes_lie_between_given_bounds);
+    RUN(data_that_changes_is_named_or_clustered);
     RUN(outputs_need_not_be_initialised);
     RUN(balanced_models_predict_by_their_prices);
     RUN(medoids_are_rows_and_none_can_be_bettered);

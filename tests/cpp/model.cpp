@@ -33,6 +33,7 @@ kentro::KMeans trained(std::size_t n_clusters = 4) {
 void defaults() {
     const kentro::KMeans kmeans(3);
     check(kmeans.n_clusters() == 3 && kmeans.iterations() == 25 && kmeans.max_balance_diff() == 16);
+    check(kmeans.min_size() == 0 && kmeans.max_size() == std::numeric_limits<std::size_t>::max());
     check(!kmeans.is_euclidean() && !kmeans.is_balanced() && !kmeans.is_use_medoids());
     check(!kmeans.is_verbose() && !kmeans.is_trained());
 }
@@ -260,6 +261,15 @@ void balanced_sizes_stay_within_the_bound() {
     }
 }
 
+void sizes_lie_between_given_bounds() {
+    const kentro::KMeans free = kentro::KMeans(7).with_euclidean(true);
+    auto kmeans = free.with_size_bounds(40, 80);
+    check(kmeans.is_balanced() && kmeans.min_size() == 40 && kmeans.max_size() == 80);
+    check(!free.is_balanced() && kmeans.with_max_balance_diff(3).min_size() == 0);
+    for (kentro::View<std::size_t> members : kmeans.train({data, 6}))
+        check(members.size() >= 40 && members.size() <= 80);
+}
+
 void prices_spread_points_that_nearest_centroids_do_not() {
     std::vector<float> uneven = data;
     for (std::size_t i = 0; i < 300; ++i) std::copy_n(&data[i % 100 * 4 * 6], 6, &uneven[i * 6]);
@@ -334,6 +344,7 @@ int main() {
         {"one_model_serves_many_threads", one_model_serves_many_threads},
         {"given_centroids_and_seeds", given_centroids_and_seeds},
         {"balanced_sizes_stay_within_the_bound", balanced_sizes_stay_within_the_bound},
+        {"sizes_lie_between_given_bounds", sizes_lie_between_given_bounds},
         {"prices_spread_points_that_nearest_centroids_do_not",
          prices_spread_points_that_nearest_centroids_do_not},
         {"medoids_are_points_of_their_clusters", medoids_are_points_of_their_clusters},

@@ -64,7 +64,9 @@ fn numbers_keep_their_bits() {
         let model = KMeans::new(3).with_tolerance(tolerance);
         assert_eq!(KMeans::from_bytes(&bytes(&model)).unwrap(), model);
     }
-    let model = KMeans::new(usize::MAX).with_memory_limit(u64::MAX);
+    let model = KMeans::new(usize::MAX)
+        .with_memory_limit(u64::MAX)
+        .with_size_bounds(7, usize::MAX);
     assert_eq!(KMeans::from_bytes(&bytes(&model)).unwrap(), model);
 }
 

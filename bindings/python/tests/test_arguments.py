@@ -9,6 +9,8 @@ COUNTS = {
     "n_clusters": KMeans,
     "iters": lambda value: KMeans(2).with_iterations(value),
     "max_balance_diff": lambda value: KMeans(2).with_max_balance_diff(value),
+    "min_size": lambda value: KMeans(2).with_size_bounds(value, 2**64 - 1),
+    "max_size": lambda value: KMeans(2).with_size_bounds(0, value),
     "n_init": lambda value: KMeans(2).with_n_init(value),
     "seed": lambda value: KMeans(2).with_seed(value),
     "limit": lambda value: KMeans(2).with_memory_limit(value),

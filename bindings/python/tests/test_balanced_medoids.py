@@ -73,6 +73,42 @@ def test_a_loose_bound_changes_nothing(blobs, euclidean):
     assert bound.inertia <= plain.inertia * 1.02
 
 
+def test_sizes_lie_between_given_bounds(blobs, euclidean):
+    kmeans = KMeans(6).with_euclidean(euclidean).with_size_bounds(40, 70)
+    assert (kmeans.is_balanced, kmeans.size_bounds) == (True, (40, 70))
+    bounded = np.concatenate([blobs[:200], blobs[:100]])
+    kmeans.train(bounded)
+    assert all(40 <= size <= 70 for size in kmeans.cluster_sizes)
+    exact = KMeans(6).with_euclidean(euclidean).with_size_bounds(50, 50)
+    exact.train(bounded)
+    assert list(exact.cluster_sizes) == [50] * 6
+    assert 0 <= exact.balance_gap <= 1e-6
+
+
+def test_the_last_bound_counts():
+    kmeans = KMeans(6).with_max_balance_diff(3).with_size_bounds(2, 9)
+    assert kmeans.size_bounds == (2, 9)
+    assert kmeans.with_max_balance_diff(4).size_bounds is None
+    assert KMeans(6).size_bounds is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((11, 30), "min_size 11 in each of 6 clusters takes 66 points, but there are 60"),
+        ((0, 9), "max_size 9 in each of 6 clusters has room for 54 points, but there are 60"),
+    ],
+)
+def test_bounds_that_no_sizes_meet(bounds, text):
+    with pytest.raises(ValueError, match=text):
+        KMeans(6).with_size_bounds(*bounds).train(make_blobs(rows=60))
+
+
+def test_bounds_the_wrong_way_round():
+    with pytest.raises(ValueError, match="min_size 7 is greater than max_size 5"):
+        KMeans(6).with_size_bounds(7, 5)
+
+
 def test_prices_spread_new_points():
     rng = np.random.default_rng(15)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ._arguments import flag, integer, real, threads
 from ._arrays import Points, from_native, label_buffer, lists, matrix
 from ._errors import KMeansError, KMeansWarning, call, fail
-from ._library import ffi, lib
+from ._library import SIZE_MAX, ffi, lib
 from ._run import Progress, run
 
 _INITS = {
@@ -72,13 +72,25 @@ class KMeans:
         return self._with(lib.kentro_kmeans_set_euclidean, flag(euclidean, "euclidean"))
 
     def with_balanced(self, balanced: bool) -> KMeans:
-        """Bound the difference of cluster sizes; default False."""
+        """Bound cluster sizes, as one of the next two says; default False."""
         return self._with(lib.kentro_kmeans_set_balanced, flag(balanced, "balanced"))
 
     def with_max_balance_diff(self, max_balance_diff: int) -> KMeans:
-        """Set the largest difference of cluster sizes when balanced, at least 1; default 16."""
+        """Set the largest difference of cluster sizes when balanced, at least 1; default 16.
+
+        Takes the place of `with_size_bounds`.
+        """
         diff = integer(max_balance_diff, "max_balance_diff")
         return self._with(lib.kentro_kmeans_set_max_balance_diff, diff)
+
+    def with_size_bounds(self, min_size: int, max_size: int) -> KMeans:
+        """Balanced, with `min_size` to `max_size` points in every cluster.
+
+        0 means 1, for no cluster is empty. Takes the place of
+        `with_max_balance_diff`.
+        """
+        bounds = integer(min_size, "min_size", 0), integer(max_size, "max_size")
+        return self._with(lib.kentro_kmeans_set_size_bounds, *bounds)
 
     def with_verbose(self, verbose: bool) -> KMeans:
         """Print a line an iteration to `sys.stdout`; default False."""
@@ -266,8 +278,15 @@ class KMeans:
 
     @property
     def max_balance_diff(self) -> int:
-        """The largest difference of cluster sizes when balanced."""
+        """The largest difference of cluster sizes when balanced, without `size_bounds`."""
         return _size(lib.kentro_kmeans_max_balance_diff, self._handle)
+
+    @property
+    def size_bounds(self) -> tuple[int, int] | None:
+        """What `with_size_bounds` was given, if it was the last to be set."""
+        least = _size(lib.kentro_kmeans_min_size, self._handle)
+        most = _size(lib.kentro_kmeans_max_size, self._handle)
+        return None if (least, most) == (0, SIZE_MAX) else (least, most)
 
     @property
     def is_use_medoids(self) -> bool:
