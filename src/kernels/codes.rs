@@ -7,6 +7,7 @@
 
 mod dot;
 pub(crate) mod near;
+mod round;
 mod scores;
 mod sweep;
 
@@ -19,6 +20,7 @@ use dot::{Dot, Ints, Kernel, run};
 use sweep::Sweep;
 
 pub(crate) use dot::{largest_code, offset};
+pub(crate) use round::round_all;
 pub(crate) use scores::Guess;
 
 const PURPOSE: &str = "a search in 8 bits";

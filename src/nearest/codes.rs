@@ -9,7 +9,7 @@ use super::frame::{FAR, Frame, ROUNDOFF};
 use crate::allocate::{collect, push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::Side;
+use crate::kernels::codes::{Side, round_all};
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
@@ -180,58 +180,7 @@ impl Coder {
         Ok(())
     }
 
-    /// [`Coder::encode_one`], compiled for the widest vectors.
     fn encode_row(
-        &self,
-        coordinates: &[f32],
-        norm: f64,
-        largest: i8,
-        code: &mut [i8],
-        rests: &mut [Rest],
-    ) -> Side {
-        match self.kernels.isa() {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the CPU has the instruction set of the kernels.
-            Isa::Avx512 | Isa::Vnni => unsafe {
-                self.encode_avx512(coordinates, norm, largest, code, rests)
-            },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Isa::Avx2 | Isa::AvxVnni => unsafe {
-                self.encode_avx2(coordinates, norm, largest, code, rests)
-            },
-            _ => self.encode_one(coordinates, norm, largest, code, rests),
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    fn encode_avx512(
-        &self,
-        coordinates: &[f32],
-        norm: f64,
-        largest: i8,
-        code: &mut [i8],
-        rests: &mut [Rest],
-    ) -> Side {
-        self.encode_one(coordinates, norm, largest, code, rests)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn encode_avx2(
-        &self,
-        coordinates: &[f32],
-        norm: f64,
-        largest: i8,
-        code: &mut [i8],
-        rests: &mut [Rest],
-    ) -> Side {
-        self.encode_one(coordinates, norm, largest, code, rests)
-    }
-
-    #[inline(always)]
-    fn encode_one(
         &self,
         coordinates: &[f32],
         norm: f64,
@@ -241,19 +190,25 @@ impl Coder {
     ) -> Side {
         let mut kept = 0.0;
         let mut lost = 0.0;
-        let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
-        let blocks = coordinates.chunks_exact(self.level);
-        let codes = code.chunks_exact_mut(self.level);
-        for ((block, code), rest) in blocks.zip(codes).zip(rests.iter_mut()) {
-            let (kept_here, lost_here) = round(block, unit, largest, code);
-            kept += kept_here;
-            lost += lost_here;
-            let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
-            let tail = norm * norm - inside * inside * (1.0 - self.defect);
-            let rounding = 1e-5 * (self.head as f64).sqrt() * f64::from(unit);
-            rest.residual = (1.0001 * lost.sqrt() + rounding) as f32;
-            rest.tail = (1.00001 * tail.max(0.0).sqrt()) as f32;
-        }
+        let isa = self.kernels.isa();
+        let unit = round_all(
+            isa,
+            coordinates,
+            self.level,
+            largest,
+            code,
+            |level, unit, here| {
+                kept += here.0;
+                lost += here.1;
+                let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
+                let tail = norm * norm - inside * inside * (1.0 - self.defect);
+                let rounding = 1e-5 * (self.head as f64).sqrt() * f64::from(unit);
+                rests[level] = Rest {
+                    residual: (1.0001 * lost.sqrt() + rounding) as f32,
+                    tail: (1.00001 * tail.max(0.0).sqrt()) as f32,
+                };
+            },
+        );
         let Rest { residual, tail } = rests.last().copied().unwrap_or_default();
         Side {
             unit,
@@ -279,45 +234,6 @@ fn centre_row(values: &[f32], scale: f32, centre: &[f32], out: &mut [f32]) -> f3
         }
     }
     squares.iter().sum()
-}
-
-#[inline(always)]
-fn greatest(values: &[f32]) -> f32 {
-    let mut most = [0.0f32; 16];
-    for values in values.chunks_exact(16) {
-        for (most, value) in most.iter_mut().zip(values) {
-            *most = if value.abs() > *most {
-                value.abs()
-            } else {
-                *most
-            };
-        }
-    }
-    most.into_iter().fold(0.0, f32::max)
-}
-
-/// Rounds to multiples of `unit`; returns the squared norms of the values and
-/// of what rounding lost, each within a factor of 1 ± 10⁻⁴.
-#[inline(always)]
-fn round(values: &[f32], unit: f32, largest: i8, codes: &mut [i8]) -> (f64, f64) {
-    /// Adding this rounds a small number to an integer, which the last bits of
-    /// the sum then hold; subtracting it gives the rounded number.
-    const ROUND: f32 = (3 << 22) as f32;
-    let (inverse, largest) = (1.0 / unit, f32::from(largest));
-    let (mut kept, mut lost) = ([0.0f32; 16], [0.0f32; 16]);
-    for (values, codes) in values.chunks_exact(16).zip(codes.chunks_exact_mut(16)) {
-        for lane in 0..16 {
-            let value = values[lane];
-            let shifted = (value * inverse).clamp(-largest, largest) + ROUND;
-            let rounded = shifted - ROUND;
-            codes[lane] = shifted.to_bits() as i8;
-            let rest = value - rounded * unit;
-            kept[lane] += value * value;
-            lost[lane] += rest * rest;
-        }
-    }
-    let sum = |lanes: [f32; 16]| lanes.iter().map(|&v| f64::from(v)).sum();
-    (sum(kept), sum(lost))
 }
 
 /// Buffers of [`Coder::encode`].

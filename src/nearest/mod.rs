@@ -35,6 +35,7 @@ mod vectors;
 
 use crate::allocate::{collect, optional, push, refill, try_vec};
 use crate::error::Result;
+use crate::kernels::few_centroids::UNCERTAIN;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
@@ -69,7 +70,7 @@ const BLOCK_ROWS: usize = 64;
 const SETTLED: f64 = 0.15;
 
 /// A label that stands for "not assigned yet".
-pub(crate) const UNASSIGNED: u32 = u32::MAX;
+pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
 
 /// What all searches of one call share: how they compute, in which coordinates,
 /// and the memory that they may take.

@@ -1,0 +1,106 @@
+//! Coordinates rounded to 8 bits.
+
+use crate::kernels::isa::Isa;
+
+/// Rounds `coordinates` to multiples of a unit, the greatest to `largest` in
+/// magnitude; returns the unit. After each `level` of them calls `done` with
+/// its number, the unit, and the squared norms of its values and of what
+/// rounding lost, each within a factor of 1 ± 10⁻⁴.
+pub(crate) fn round_all(
+    isa: Isa,
+    coordinates: &[f32],
+    level: usize,
+    largest: i8,
+    code: &mut [i8],
+    done: impl FnMut(usize, f32, (f64, f64)),
+) -> f32 {
+    assert!(isa.is_available());
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the CPU has it.
+        Isa::Avx512 | Isa::Vnni => unsafe { with_avx512(coordinates, level, largest, code, done) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Isa::Avx2 | Isa::AvxVnni => unsafe { with_avx2(coordinates, level, largest, code, done) },
+        _ => round_levels(coordinates, level, largest, code, done),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn with_avx512(
+    coordinates: &[f32],
+    level: usize,
+    largest: i8,
+    code: &mut [i8],
+    done: impl FnMut(usize, f32, (f64, f64)),
+) -> f32 {
+    round_levels(coordinates, level, largest, code, done)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2(
+    coordinates: &[f32],
+    level: usize,
+    largest: i8,
+    code: &mut [i8],
+    done: impl FnMut(usize, f32, (f64, f64)),
+) -> f32 {
+    round_levels(coordinates, level, largest, code, done)
+}
+
+#[inline(always)]
+fn round_levels(
+    coordinates: &[f32],
+    level: usize,
+    largest: i8,
+    code: &mut [i8],
+    mut done: impl FnMut(usize, f32, (f64, f64)),
+) -> f32 {
+    let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
+    let blocks = coordinates.chunks_exact(level);
+    for (number, (block, code)) in blocks.zip(code.chunks_exact_mut(level)).enumerate() {
+        done(number, unit, round(block, unit, largest, code));
+    }
+    unit
+}
+
+#[inline(always)]
+fn greatest(values: &[f32]) -> f32 {
+    let mut most = [0.0f32; 16];
+    for values in values.chunks_exact(16) {
+        for (most, value) in most.iter_mut().zip(values) {
+            *most = if value.abs() > *most {
+                value.abs()
+            } else {
+                *most
+            };
+        }
+    }
+    most.into_iter().fold(0.0, f32::max)
+}
+
+/// Rounds to multiples of `unit`; returns the squared norms of the values and
+/// of what rounding lost, each within a factor of 1 ± 10⁻⁴.
+#[inline(always)]
+fn round(values: &[f32], unit: f32, largest: i8, codes: &mut [i8]) -> (f64, f64) {
+    /// Adding this rounds a small number to an integer, which the last bits of
+    /// the sum then hold; subtracting it gives the rounded number.
+    const ROUND: f32 = (3 << 22) as f32;
+    let (inverse, largest) = (1.0 / unit, f32::from(largest));
+    let (mut kept, mut lost) = ([0.0f32; 16], [0.0f32; 16]);
+    for (values, codes) in values.chunks_exact(16).zip(codes.chunks_exact_mut(16)) {
+        for lane in 0..16 {
+            let value = values[lane];
+            let shifted = (value * inverse).clamp(-largest, largest) + ROUND;
+            let rounded = shifted - ROUND;
+            codes[lane] = shifted.to_bits() as i8;
+            let rest = value - rounded * unit;
+            kept[lane] += value * value;
+            lost[lane] += rest * rest;
+        }
+    }
+    let sum = |lanes: [f32; 16]| lanes.iter().map(|&v| f64::from(v)).sum();
+    (sum(kept), sum(lost))
+}
