@@ -3,31 +3,27 @@
 //! the centroids.
 //!
 //! Such an assignment is a nearest-centroid assignment under distance plus a
-//! price for each cluster (Aurenhammer, Hoffmann & Aronov, 1998). The prices
-//! live on from iteration to iteration:
+//! price for each cluster (Aurenhammer, Hoffmann & Aronov, 1998). A cluster of a
+//! size between the bounds has the price 0, a full one at least that, one as
+//! small as may be at most. The prices live on from iteration to iteration:
 //!
 //! 1. from the first assignment on, sizes are in a [`Window`]: starting
 //!    without a bound and narrowing it ends in worse local minima ([`penalty`]
-//!    is another start to try, and [`swap`] a way out of them);
-//! 2. while centroids move a lot, a [`sample`] finds prices that balance about,
+//!    is another start to try, and [`random_swap`] a way out of them);
+//! 2. while centroids move a lot, a sample finds [`prices`] that balance about,
 //!    and all rows are assigned by these;
-//! 3. then, in each iteration, [`prices`] come near, from a [`coarse`] part of
-//!    the rows if need be, [`transport`] repairs the rest exactly, the centroids
-//!    and their prices [`follow`], and the window floats to where the prices
-//!    pull it;
+//! 3. then, in each iteration, prices come near, from a part of the rows if need
+//!    be, [`transport`] repairs the rest exactly, the centroids move, their
+//!    prices follow, and the window floats to where the prices pull it;
 //! 4. the last assignment, in the best place of the window, has a
 //!    [`certificate`] of its optimality.
 
 mod candidates;
 mod certificate;
-mod coarse;
-mod follow;
-mod least;
 mod medoid;
 mod penalty;
 mod prices;
-mod sample;
-mod swap;
+mod random_swap;
 mod transport;
 mod window;
 
@@ -43,10 +39,10 @@ use crate::update::update_centroids;
 use candidates::Costs;
 pub(crate) use penalty::relax;
 use prices::Choice;
-use sample::Sample;
+use prices::sample::{self, Sample};
+pub(crate) use random_swap::random_swap;
 use std::time::Instant;
-pub(crate) use swap::random_swap;
-use transport::{Copies, Transport};
+use transport::{EqualRows, Transport, best_place};
 use window::{Window, Windows};
 
 /// Approximate iterations end when the inertia falls by less than this
@@ -115,8 +111,8 @@ fn fit_until(
 ) -> Result<Option<Fit>> {
     let rows = nearest.points().rows();
     nearest.expect_bias();
-    let copies = Copies::find(nearest.points(), threads)?;
-    let mut model = Model::start(rows, copies, centroids, (config, until))?;
+    let equal_rows = EqualRows::find(nearest.points(), threads)?;
+    let mut model = Model::start(rows, equal_rows, centroids, (config, until))?;
     let labels = match config.use_medoids {
         true => None,
         false => Some(model.approximate(nearest, threads, start)?),
@@ -163,7 +159,7 @@ pub(crate) fn predict(
 struct Model<'c> {
     config: &'c Config,
     until: Until,
-    copies: Copies,
+    equal_rows: EqualRows,
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
     prices: Vec<f64>,
@@ -178,23 +174,23 @@ struct Model<'c> {
 impl<'c> Model<'c> {
     fn start(
         rows: usize,
-        copies: Copies,
+        equal_rows: EqualRows,
         centroids: Vec<f32>,
         (config, until): (&'c Config, Until),
     ) -> Result<Self> {
         let clusters = config.n_clusters;
         let windows = Windows::new(config, rows);
-        let low = (rows / clusters).saturating_sub(windows.width() / 2);
+        let low = (rows / clusters).saturating_sub(windows.width / 2);
         Ok(Model {
             config,
             until,
-            copies,
+            equal_rows,
             centroids,
             medoids: try_vec(None, clusters, "medoids")?,
             prices: try_vec(0.0, clusters, "prices")?,
             windows,
             window: windows.near(low),
-            step: windows.width().div_ceil(4),
+            step: windows.width.div_ceil(4),
             rising: false,
             n_iter: 0,
         })
@@ -319,7 +315,7 @@ impl<'c> Model<'c> {
         let target = (&windows[..], self.window);
         choice.balance_by_part(nearest, &costs, target, &mut self.prices, threads)?;
         let dual = (&self.prices[..], self.window);
-        Transport::new(costs, choice, &self.copies, dual, threads)
+        Transport::new(costs, choice, &self.equal_rows, dual, threads)
     }
 
     /// Moves the centroids to their rows, and the prices with them.
@@ -354,7 +350,7 @@ impl<'c> Model<'c> {
         for _ in 0..MAX_SOLVED {
             let mut transport = self.transport(nearest, &mut choice, threads)?;
             transport.solve(threads)?;
-            (self.window, self.prices) = window::search(transport, windows, threads)?;
+            (self.window, self.prices) = best_place(transport, windows, threads)?;
             let costs = Costs::new(nearest, &self.centroids, self.config);
             let dual = (self.window, &self.prices[..]);
             let assignment = (&choice.labels[..], &choice.costs[..]);

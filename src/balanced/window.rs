@@ -1,9 +1,6 @@
 //! The sizes that a cluster may have.
 
-use super::transport::Transport;
 use crate::config::Config;
-use crate::error::Result;
-use crate::threads::Threads;
 
 /// Every cluster has at least `low` and at most `high` rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +35,10 @@ impl Window {
 /// The windows that a run may choose from, all equally wide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
-    width: usize,
-    least: usize,
-    most: usize,
+    pub width: usize,
+    /// The least and the greatest `low`.
+    pub least: usize,
+    pub most: usize,
 }
 
 impl Windows {
@@ -71,10 +69,6 @@ impl Windows {
             high: low + self.width,
         }
     }
-
-    pub fn width(self) -> usize {
-        self.width
-    }
 }
 
 /// By how many rows the sizes miss their windows.
@@ -83,62 +77,6 @@ pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
     let misses = clusters
         .map(|(window, &size)| window.low.saturating_sub(size) + size.saturating_sub(window.high));
     misses.sum()
-}
-
-/// Moves the window of a solved problem to where the total cost is least;
-/// returns it and the prices there.
-///
-/// That cost is convex in the window's position, and the sum of the prices is
-/// minus its slope (by the envelope theorem): steps that double at most, but go
-/// no further than where the last two slopes point, then bisection.
-pub(super) fn search(
-    mut transport: Transport<'_>,
-    Windows { width, least, most }: Windows,
-    threads: &Threads<'_>,
-) -> Result<(Window, Vec<f64>)> {
-    let mut best = transport.solution(threads)?;
-    // The best position is between these, where they are known.
-    let (mut below, mut above) = (None, None);
-    let mut step = 1;
-    let mut last = None;
-    loop {
-        let low = transport.window().low;
-        let slope: f64 = transport.prices()?.iter().sum();
-        if slope == 0.0 {
-            break;
-        }
-        if let Some((last_low, last_slope)) = last.replace((low, slope)) {
-            step = step.min(steps_to_zero((last_low, last_slope), (low, slope)));
-        }
-        *(if slope > 0.0 { &mut below } else { &mut above }) = Some(low);
-        let next = match (below, above) {
-            (Some(below), Some(above)) => (below + above) / 2,
-            (Some(below), None) => (below + step).min(most),
-            (None, Some(above)) => above.saturating_sub(step).max(least),
-            (None, None) => break,
-        };
-        if Some(next) == below || Some(next) == above {
-            break;
-        }
-        step *= 2;
-        transport.move_window(Window {
-            low: next,
-            high: next + width,
-        })?;
-        transport.solve(threads)?;
-        if transport.total() < best.total {
-            best = transport.solution(threads)?;
-        }
-    }
-    transport.into_best(best, threads)
-}
-
-/// How many steps on from the second position the slope would be 0 if it were
-/// linear, rounded up; at least 1.
-fn steps_to_zero(first: (usize, f64), second: (usize, f64)) -> usize {
-    let fallen = (first.1 - second.1).abs() / first.0.abs_diff(second.0) as f64;
-    // A slope that doesn't fall says nothing: the cast makes that many steps.
-    ((second.1.abs() / fallen).ceil() as usize).max(1)
 }
 
 #[cfg(test)]
@@ -159,13 +97,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn slopes_point_to_their_zero() {
-        assert_eq!(steps_to_zero((10, 3.0), (11, 2.0)), 2);
-        assert_eq!(steps_to_zero((11, -5.0), (10, -2.0)), 1);
-        assert_eq!(steps_to_zero((10, 8.0), (14, 6.0)), 12);
-        assert_eq!(steps_to_zero((10, 2.0), (11, 2.0)), usize::MAX);
     }
 }

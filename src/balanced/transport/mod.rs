@@ -6,36 +6,40 @@
 //! cluster; moving it on costs the difference of the two costs. Every cluster
 //! passes between `low` and `high` units on to the hub. Prices are the
 //! potentials: no row is ever cheaper, price included, in another cluster. So
-//! any prices will do to start from, and good ones leave little to repair.
+//! any prices will do to start from, and good ones leave little to repair. While
+//! they rise the hub has a price as well; those that come out are relative to it.
 //!
 //! A row knows its cheapest clusters only. A path that gets dearer than the
 //! bound on the others makes the row look at all clusters, hence the result
 //! is exact.
 
-mod copies;
-mod excess;
-mod exits;
-mod explore;
+mod cluster_moves;
+mod equal_rows;
+mod known_costs;
+mod moves;
 mod paths;
+mod place;
 mod search;
-mod survey;
+mod supply;
+mod unknown_clusters;
 
-use super::candidates::{Candidates, Costs};
+use super::candidates::Costs;
 use super::prices::Choice;
 use super::window::Window;
-use crate::allocate::{collect, copy, push, set, try_vec, with_capacity};
+use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::threads::Threads;
-pub(super) use copies::Copies;
-use copies::Stacks;
-use excess::Excess;
-use exits::Exits;
-use explore::least_patience;
+use cluster_moves::ClusterMoves;
+pub(super) use equal_rows::EqualRows;
+use equal_rows::Stacks;
+use known_costs::KnownCosts;
+use moves::Moves;
+pub(super) use place::best_place;
 use search::Search;
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use survey::Survey;
+use supply::Supply;
+use unknown_clusters::least_patience;
 
 /// Stands for the hub where a step names a row.
 const NO_ROW: u32 = u32::MAX;
@@ -45,7 +49,7 @@ type Known = Vec<(u32, f64)>;
 
 pub(super) struct Transport<'a> {
     costs: Costs<'a>,
-    candidates: &'a mut Candidates,
+    known: KnownCosts<'a>,
     labels: &'a mut [u32],
     /// The cost of every row in its cluster.
     own: &'a mut [f64],
@@ -64,7 +68,7 @@ pub(super) struct Transport<'a> {
     sizes: Vec<usize>,
     /// What each cluster passes on to the hub.
     flows: Vec<usize>,
-    exits: Vec<Option<Exits>>,
+    moves: Vec<Option<Moves>>,
     search: Search,
     /// Rows that looked at all clusters in this search: what they remember,
     /// and what all other clusters cost at least, price included.
@@ -72,11 +76,9 @@ pub(super) struct Transport<'a> {
     /// How many did since the last refill, and how many may before the next.
     looked: usize,
     patience: usize,
-    /// More candidates of rows that looked at all clusters.
-    remembered: HashMap<u32, Known>,
     /// Clusters whose ways out are all known, how many more there may be, and
     /// how often rows of each cluster looked at all clusters.
-    surveys: Vec<Option<Survey>>,
+    cluster_moves: Vec<Option<ClusterMoves>>,
     room: usize,
     looks: Vec<u32>,
     scratch: Vec<f32>,
@@ -100,7 +102,7 @@ impl<'a> Transport<'a> {
     pub fn new(
         costs: Costs<'a>,
         choice: &'a mut Choice,
-        copies: &'a Copies,
+        equal_rows: &'a EqualRows,
         (prices, window): (&[f64], Window),
         threads: &Threads<'_>,
     ) -> Result<Self> {
@@ -114,7 +116,7 @@ impl<'a> Transport<'a> {
             }
             Ok(())
         })?;
-        let stacks = Stacks::pile(copies, labels, own, threads)?;
+        let stacks = Stacks::pile(equal_rows, labels, own, threads)?;
         let mut members = with_capacity(clusters, "cluster members")?;
         for &size in &sizes {
             members.push(with_capacity(size, "cluster members")?);
@@ -134,7 +136,7 @@ impl<'a> Transport<'a> {
         let patience = least_patience(&costs);
         let mut transport = Transport {
             costs,
-            candidates,
+            known: KnownCosts::new(candidates),
             labels,
             own,
             stacks,
@@ -146,14 +148,13 @@ impl<'a> Transport<'a> {
             members,
             sizes,
             flows: try_vec(0, clusters, "flows")?,
-            exits: collect((0..clusters).map(|_| None), "ways out")?,
+            moves: collect((0..clusters).map(|_| None), "moves")?,
             search: Search::new(clusters + 1)?,
             explored: Vec::new(),
             looked: 0,
             patience,
-            remembered: HashMap::new(),
-            surveys: collect((0..clusters).map(|_| None), "surveys")?,
-            room: survey::room(&costs),
+            cluster_moves: collect((0..clusters).map(|_| None), "moves of clusters")?,
+            room: cluster_moves::room(&costs),
             looks: try_vec(0, clusters, "looks")?,
             scratch: Vec::new(),
             of_row: Vec::new(),
@@ -205,8 +206,8 @@ impl<'a> Transport<'a> {
         let mut prices = copy(&self.prices[..hub], "prices")?;
         let spare = self.labels.len() - window.low * hub;
         let full = spare.checked_div(window.width()).unwrap_or(0).min(hub - 1);
-        let (_, &mut level, _) = prices.select_nth_unstable_by(full, |a, b| b.total_cmp(a));
-        self.prices[hub] = level;
+        let (_, &mut price, _) = prices.select_nth_unstable_by(full, |a, b| b.total_cmp(a));
+        self.prices[hub] = price;
         self.set_flows();
         Ok(())
     }
@@ -269,9 +270,9 @@ impl<'a> Transport<'a> {
 
     /// Brings all sizes into the window at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
-        let mut excess = self.excess()?;
-        while !excess.is_settled() {
-            let (ends, length) = self.find_paths(&mut excess)?;
+        let mut supply = self.supply()?;
+        while !supply.is_settled() {
+            let (ends, length) = self.find_paths(&mut supply)?;
             let has_path = !ends.is_empty();
             if !self.explored.is_empty() {
                 self.note_prices();
@@ -280,10 +281,10 @@ impl<'a> Transport<'a> {
             self.refresh_explored()?;
             let mut moved = 0;
             for end in ends {
-                moved += self.move_along(end, &mut excess)?;
+                moved += self.move_along(end, &mut supply)?;
             }
-            excess.learn(self.search.done.len(), moved);
-            if self.is_stale() && !self.survey(threads)? {
+            supply.learn(self.search.done.len(), moved);
+            if self.is_stale() && !self.find_cluster_moves(threads)? {
                 self.refill(threads)?;
                 self.patience = self.patience_after(has_path, length);
             }
@@ -303,13 +304,13 @@ impl<'a> Transport<'a> {
         self.members.len()
     }
 
-    fn excess(&self) -> Result<Excess> {
+    fn supply(&self) -> Result<Supply> {
         let clusters = self.sizes.iter().zip(&self.flows);
-        let excess = clusters.map(|(&size, &flow)| size as i64 - flow as i64);
-        let mut excess = collect(excess, "surpluses")?;
-        let hub = -excess.iter().sum::<i64>();
-        push(&mut excess, hub, "surpluses")?;
-        Ok(Excess::new(excess))
+        let supply = clusters.map(|(&size, &flow)| size as i64 - flow as i64);
+        let mut supply = collect(supply, "surpluses")?;
+        let hub = -supply.iter().sum::<i64>();
+        push(&mut supply, hub, "surpluses")?;
+        Ok(Supply::new(supply))
     }
 
     /// Raises the price of every node nearer than `length` by the difference:
@@ -331,7 +332,7 @@ impl<'a> Transport<'a> {
     /// Moves units along the path to `end`: one, or as many as the rows on it
     /// stand for; none where a path before has used up a part of this one.
     /// Returns how many.
-    fn move_along(&mut self, end: usize, excess: &mut Excess) -> Result<usize> {
+    fn move_along(&mut self, end: usize, supply: &mut Supply) -> Result<usize> {
         let mut path = Vec::new();
         let mut node = end;
         while let Some((from, row)) = self.search.steps[node] {
@@ -344,11 +345,11 @@ impl<'a> Transport<'a> {
             row if self.labels[row as usize] == from as u32 => self.stacks.height(row),
             _ => 0,
         });
-        let units = room.fold(excess.room(node, end), usize::min);
+        let units = room.fold(supply.room(node, end), usize::min);
         if units == 0 {
             return Ok(0);
         }
-        excess.shift(node, end, units);
+        supply.shift(node, end, units);
         for (from, row, to) in path {
             if row != NO_ROW {
                 self.move_rows(row, from, to, units)?;
@@ -375,60 +376,32 @@ impl<'a> Transport<'a> {
             return Ok(());
         };
         if entered != row {
-            self.candidates.copy(row, entered);
-            match self.remembered.get(&row) {
-                Some(known) => {
-                    let known = copy(known, "costs of a row")?;
-                    set(&mut self.remembered, entered, known, "costs of rows")?;
-                }
-                None => drop(self.remembered.remove(&entered)),
-            };
+            self.known.copy(row, entered)?;
         }
         push(&mut self.members[to], entered, "cluster members")?;
         self.labels[entered as usize] = to as u32;
         self.own[entered as usize] = self.costs.of(row as usize, to, &mut self.scratch)?;
-        self.add_exits(entered, &[])?;
-        self.join_survey(entered)
+        self.add_moves(entered, &[])?;
+        self.join_cluster_moves(entered)
     }
 
-    /// Adds what a row knows to the exits of its cluster, but the targets in
+    /// Adds what a row knows to the moves of its cluster, but the targets in
     /// `old`.
-    fn add_exits(&mut self, row: u32, old: &[u32]) -> Result<()> {
+    fn add_moves(&mut self, row: u32, old: &[u32]) -> Result<()> {
         let cluster = self.labels[row as usize];
-        let Some(exits) = &mut self.exits[cluster as usize] else {
+        let Some(moves) = &mut self.moves[cluster as usize] else {
             return Ok(());
         };
         let here = self.own[row as usize];
-        for (target, cost) in known_costs(self.candidates, &self.remembered, row) {
+        for (target, cost) in self.known.of_row(row) {
             if target != cluster && !old.contains(&target) {
-                exits.insert(target, cost - here, row)?;
+                moves.insert(target, cost - here, row)?;
             }
         }
-        let escape = escape(self.candidates, self.own, row);
+        let escape = self.known.escape(row, self.own);
         if escape < f64::INFINITY {
-            exits.insert_unexplored(escape, row)?;
+            moves.insert_unexplored(escape, row)?;
         }
         Ok(())
     }
-}
-
-/// What a move to a cluster that the row does not know costs at least, before
-/// the price here and what all prices have risen by.
-fn escape(candidates: &Candidates, own: &[f64], row: u32) -> f64 {
-    candidates.beyond(row as usize) - own[row as usize]
-}
-
-/// The clusters that a row knows, with its costs there.
-fn known_costs<'k>(
-    candidates: &'k Candidates,
-    remembered: &'k HashMap<u32, Known>,
-    row: u32,
-) -> impl Iterator<Item = (u32, f64)> + 'k {
-    let more = match remembered.is_empty() {
-        true => None,
-        false => remembered.get(&row),
-    };
-    let few = candidates.of_row(row as usize);
-    let few = few.take(if more.is_some() { 0 } else { usize::MAX });
-    few.chain(more.into_iter().flatten().copied())
 }

@@ -1,20 +1,20 @@
 //! The search for paths along which rows can move (Dijkstra, 1959).
 
-use super::excess::Excess;
-use super::exits::Exits;
+use super::moves::Moves;
 use super::search::Reached;
-use super::{NO_ROW, Transport, known_costs};
+use super::supply::Supply;
+use super::{NO_ROW, Transport};
 use crate::allocate::{collect, extend, push};
 use crate::balanced::data_changed;
 use crate::error::Result;
 
 impl Transport<'_> {
-    /// Searches from nodes with an excess for those with a lack, until enough
+    /// Searches from nodes with too many rows for those that lack some, until enough
     /// are found or too many rows have to look at all clusters. Returns the
     /// found and how far the search came.
-    pub(super) fn find_paths(&mut self, excess: &mut Excess) -> Result<(Vec<usize>, f64)> {
+    pub(super) fn find_paths(&mut self, supply: &mut Supply) -> Result<(Vec<usize>, f64)> {
         self.search.clear();
-        let (sources, enough) = excess.sources();
+        let (sources, enough) = supply.sources();
         for node in sources {
             self.search.reach(node, 0.0, None)?;
         }
@@ -39,7 +39,7 @@ impl Transport<'_> {
                 continue;
             }
             push(&mut self.search.done, node, "nodes of a search")?;
-            if excess.lacks(at) {
+            if supply.lacks(at) {
                 push(&mut ends, at, "ends of paths")?;
                 if ends.len() == enough {
                     return Ok((ends, distance));
@@ -73,11 +73,11 @@ impl Transport<'_> {
             self.search
                 .reach(hub, distance + cost, Some((from as u32, NO_ROW)))?;
         }
-        if self.surveys[from].is_some() {
-            return self.relax_surveyed(from);
+        if self.cluster_moves[from].is_some() {
+            return self.relax_cluster_moves(from);
         }
-        if self.exits[from].is_none() {
-            self.build_exits(from)?;
+        if self.moves[from].is_none() {
+            self.build_moves(from)?;
         }
         self.relax_known(from)?;
         self.relax_unexplored(from)
@@ -85,28 +85,28 @@ impl Transport<'_> {
 
     /// Reaches the clusters that rows of `from` know.
     fn relax_known(&mut self, from: usize) -> Result<()> {
-        let exits = self.exits[from].as_mut().expect("built by now");
+        let moves = self.moves[from].as_mut().expect("built by now");
         let (start, price) = (self.search.distances[from], self.prices[from]);
         let there = |prices: &[f64], to: u32, cost: f64| {
             start + (cost + (prices[to as usize] - price)).max(0.0)
         };
         // Most moves bring nothing, and need not be up to date.
         self.nearer.clear();
-        let nearer = exits.known().filter(|&(_, to, cost)| {
+        let nearer = moves.known().filter(|&(_, to, cost)| {
             there(&self.prices, to, cost) < self.search.distances[to as usize]
         });
-        extend(&mut self.nearer, nearer, "ways out")?;
+        extend(&mut self.nearer, nearer, "moves")?;
         for &(at, to, _) in &self.nearer {
             let is_here = |row: u32| self.labels[row as usize] == from as u32;
-            if !exits.tidy(at, is_here) {
-                let moves = self.members[from].iter().filter_map(|&row| {
-                    let mut known = known_costs(self.candidates, &self.remembered, row);
+            if !moves.tidy(at, is_here) {
+                let all = self.members[from].iter().filter_map(|&row| {
+                    let mut known = self.known.of_row(row);
                     let (_, cost) = known.find(|&(target, _)| target == to)?;
                     Some((cost - self.own[row as usize], row))
                 });
-                exits.set_known(at, collect(moves, "ways out")?)?;
+                moves.set_known(at, collect(all, "moves")?)?;
             }
-            if let Some((cost, row)) = exits.cheapest(at) {
+            if let Some((cost, row)) = moves.cheapest(at) {
                 let there = there(&self.prices, to, cost);
                 let step = Some((from as u32, row));
                 self.search.reach(to as usize, there, step)?;
@@ -115,15 +115,16 @@ impl Transport<'_> {
         Ok(())
     }
 
-    fn build_exits(&mut self, from: usize) -> Result<()> {
-        let (own, candidates, remembered) = (&*self.own, &*self.candidates, &self.remembered);
+    fn build_moves(&mut self, from: usize) -> Result<()> {
+        let (own, known) = (&*self.own, &self.known);
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
-            known_costs(candidates, remembered, row)
+            known
+                .of_row(row)
                 .filter(|&(target, _)| target != from as u32)
                 .map(move |(target, cost)| (target, cost - here, row))
         });
-        self.exits[from] = Some(Exits::build(collect(moves, "ways out")?)?);
+        self.moves[from] = Some(Moves::build(collect(moves, "moves")?)?);
         self.find_unexplored(from)
     }
 }

@@ -18,11 +18,11 @@ const FEW: usize = 8;
 const TASK_ROWS: usize = 1024;
 
 /// Rows that are equal, group by group, ascending.
-pub(in crate::balanced) struct Copies {
+pub(in crate::balanced) struct EqualRows {
     groups: Vec<Vec<u32>>,
 }
 
-impl Copies {
+impl EqualRows {
     /// All groups of at least [`FEW`] rows. One pass over the data.
     pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
         let rows = points.rows();
@@ -48,7 +48,7 @@ impl Copies {
                 push_groups(points, alike, &mut groups, threads)?;
             }
         }
-        Ok(Copies { groups })
+        Ok(EqualRows { groups })
     }
 }
 
@@ -93,7 +93,7 @@ fn fingerprint(values: &[f32]) -> u32 {
 
 /// Equal rows in one cluster are a stack; its top is in the cluster, for all.
 pub(super) struct Stacks<'a> {
-    copies: &'a Copies,
+    equal_rows: &'a EqualRows,
     /// The group of a top, and how many rows it stands for.
     tops: HashMap<u32, (u32, usize)>,
     /// Where each group has stacks: (cluster, top).
@@ -105,19 +105,19 @@ pub(super) struct Stacks<'a> {
 impl<'a> Stacks<'a> {
     /// Takes rows beneath out of their cluster and makes them cost nothing.
     pub fn pile(
-        copies: &'a Copies,
+        equal_rows: &'a EqualRows,
         labels: &mut [u32],
         own: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let groups = copies.groups.len();
+        let groups = equal_rows.groups.len();
         let mut stacks = Stacks {
-            copies,
+            equal_rows,
             tops: HashMap::new(),
             places: try_vec(Vec::new(), groups, "equal rows")?,
             beneath: try_vec(Vec::new(), groups, "equal rows")?,
         };
-        for (group, rows) in (0u32..).zip(&copies.groups) {
+        for (group, rows) in (0u32..).zip(&equal_rows.groups) {
             threads.in_steps(rows.len(), |part| {
                 for &row in &rows[part] {
                     let label = &mut labels[row as usize];
@@ -195,7 +195,7 @@ impl<'a> Stacks<'a> {
 
     /// Gives every row of a stack the cluster and the cost of its top.
     pub fn spread(&self, labels: &mut [u32], own: &mut [f64], threads: &Threads<'_>) -> Result<()> {
-        for (rows, places) in self.copies.groups.iter().zip(&self.places) {
+        for (rows, places) in self.equal_rows.groups.iter().zip(&self.places) {
             threads.poll()?;
             let mut places = copy(places, "equal rows")?;
             places.sort_unstable();
@@ -229,8 +229,8 @@ mod tests {
             9 => 1.0,
             _ => (row * 5 + col + 1) as f32,
         });
-        let copies = Copies::find(&Points::from(data.view()), &threads()).unwrap();
-        let mut groups = copies.groups;
+        let equal_rows = EqualRows::find(&Points::from(data.view()), &threads()).unwrap();
+        let mut groups = equal_rows.groups;
         groups.sort();
         let every = |first: u32| (first..3000).step_by(100).collect::<Vec<_>>();
         assert_eq!(groups, [every(7), every(9)]);
@@ -248,11 +248,11 @@ mod tests {
 
     #[test]
     fn stacks_are_split_and_joined() {
-        let copies = Copies {
+        let equal_rows = EqualRows {
             groups: vec![(0..10).collect()],
         };
         let (mut labels, mut own) = (vec![3; 11], vec![2.0; 11]);
-        let mut stacks = Stacks::pile(&copies, &mut labels, &mut own, &threads()).unwrap();
+        let mut stacks = Stacks::pile(&equal_rows, &mut labels, &mut own, &threads()).unwrap();
         let (top, _) = stacks.tops().next().unwrap();
         assert_eq!((stacks.height(top), stacks.height(10)), (10, 1));
         assert_eq!(own.iter().sum::<f64>(), 4.0);

@@ -8,7 +8,7 @@ const LAST: f64 = 0.25;
 
 /// The units that each node has too many of, negative where it lacks some.
 /// They sum to 0.
-pub(super) struct Excess {
+pub(super) struct Supply {
     units: Vec<i64>,
     giving: usize,
     lacking: usize,
@@ -19,9 +19,9 @@ pub(super) struct Excess {
     all: f64,
 }
 
-impl Excess {
+impl Supply {
     pub fn new(units: Vec<i64>) -> Self {
-        Excess {
+        Supply {
             giving: units.iter().filter(|&&units| units > 0).count(),
             lacking: units.iter().filter(|&&units| units < 0).count(),
             units,
@@ -93,26 +93,26 @@ mod tests {
 
     #[test]
     fn units_shift_until_nothing_is_left_to_give() {
-        let mut excess = Excess::new(vec![0, 3, -1, 1, -3]);
-        let (sources, enough) = excess.sources();
+        let mut supply = Supply::new(vec![0, 3, -1, 1, -3]);
+        let (sources, enough) = supply.sources();
         assert_eq!((sources.collect::<Vec<_>>(), enough), (vec![1], 1));
-        assert_eq!((excess.room(1, 4), excess.room(3, 4)), (3, 1));
-        excess.shift(1, 4, 3);
-        assert!(!excess.lacks(4) && excess.lacks(2) && !excess.is_settled());
-        let (sources, _) = excess.sources();
+        assert_eq!((supply.room(1, 4), supply.room(3, 4)), (3, 1));
+        supply.shift(1, 4, 3);
+        assert!(!supply.lacks(4) && supply.lacks(2) && !supply.is_settled());
+        let (sources, _) = supply.sources();
         assert_eq!(sources.collect::<Vec<_>>(), [3]);
-        excess.shift(3, 2, 1);
-        assert!(excess.is_settled());
+        supply.shift(3, 2, 1);
+        assert!(supply.is_settled());
     }
 
     #[test]
     fn searches_start_where_less_effort_has_moved_a_row() {
-        let mut excess = Excess::new(vec![1, 1, 1, -2, -1]);
-        excess.learn(500, 1);
-        let (sources, enough) = excess.sources();
+        let mut supply = Supply::new(vec![1, 1, 1, -2, -1]);
+        supply.learn(500, 1);
+        let (sources, enough) = supply.sources();
         assert_eq!((sources.collect::<Vec<_>>(), enough), (vec![0, 1, 2], 1));
-        excess.learn(5_000, 2);
-        let (sources, _) = excess.sources();
+        supply.learn(5_000, 2);
+        let (sources, _) = supply.sources();
         assert_eq!(sources.collect::<Vec<_>>(), [0]);
     }
 }

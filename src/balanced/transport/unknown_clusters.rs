@@ -5,8 +5,8 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::{Known, Transport, escape, known_costs};
-use crate::allocate::{collect, copy, extend, push, set, try_vec};
+use super::{Known, Transport};
+use crate::allocate::{collect, copy, extend, push, try_vec};
 use crate::balanced::candidates::{Candidates, Costs};
 use crate::error::Result;
 use crate::threads::Threads;
@@ -45,16 +45,16 @@ pub(super) fn least_patience(costs: &Costs<'_>) -> usize {
 impl Transport<'_> {
     /// Queues the row of `from` that is the next to reach unknown clusters.
     pub(super) fn relax_unexplored(&mut self, from: usize) -> Result<()> {
-        let (own, candidates) = (&*self.own, &*self.candidates);
+        let (own, known) = (&*self.own, &self.known);
         let is_valid = |cost: f64, row: u32| {
-            self.labels[row as usize] == from as u32 && cost == escape(candidates, own, row)
+            self.labels[row as usize] == from as u32 && cost == known.escape(row, own)
         };
-        let exits = self.exits[from].as_mut().expect("built by now");
-        if !exits.tidy_unexplored(is_valid) {
+        let moves = self.moves[from].as_mut().expect("built by now");
+        if !moves.tidy_unexplored(is_valid) {
             self.find_unexplored(from)?;
         }
-        let exits = self.exits[from].as_ref().expect("built by now");
-        if let Some((cost, row)) = exits.cheapest_unexplored() {
+        let moves = self.moves[from].as_ref().expect("built by now");
+        if let Some((cost, row)) = moves.cheapest_unexplored() {
             let cost = (cost + self.rise - self.prices[from]).max(0.0);
             let distance = self.search.distances[from] + cost;
             self.search.enqueue(distance, from, Some(row))?;
@@ -64,12 +64,12 @@ impl Transport<'_> {
 
     /// Finds the rows of `from` that are the next to reach unknown clusters.
     pub(super) fn find_unexplored(&mut self, from: usize) -> Result<()> {
-        let (own, candidates) = (&*self.own, &*self.candidates);
+        let (own, known) = (&*self.own, &self.known);
         let rows = self.members[from].iter();
-        let rows = rows.map(|&row| (escape(candidates, own, row), row));
+        let rows = rows.map(|&row| (known.escape(row, own), row));
         let rows = rows.filter(|&(cost, _)| cost < f64::INFINITY);
-        if let Some(exits) = &mut self.exits[from] {
-            exits.set_unexplored(collect(rows, "ways out")?)?;
+        if let Some(moves) = &mut self.moves[from] {
+            moves.set_unexplored(collect(rows, "moves")?)?;
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Transport<'_> {
             let there = (start + cost).max(distance);
             self.search.reach(to, there, Some((from as u32, row)))?;
         }
-        self.candidates.set_beyond(row as usize, f64::INFINITY);
+        self.known.look_at_all(row);
         let (known, beyond) = cheapest(&self.of_row, &self.prices, REMEMBERED)?;
         push(&mut self.explored, (row, known, beyond), "costs of rows")
     }
@@ -126,11 +126,10 @@ impl Transport<'_> {
         let mut before: Vec<u32> = Vec::new();
         for (i, &row) in rows.iter().enumerate() {
             before.clear();
-            let known = known_costs(self.candidates, &self.remembered, row);
+            let known = self.known.of_row(row);
             extend(&mut before, known.map(|(j, _)| j), "clusters of a row")?;
-            self.candidates.replace(row, &found, i, self.rise);
-            self.remembered.remove(&row);
-            self.add_exits(row, &before)?;
+            self.known.replace(row, &found, i, self.rise);
+            self.add_moves(row, &before)?;
             threads.poll()?;
         }
         Ok(())
@@ -142,14 +141,17 @@ impl Transport<'_> {
         // Prices of clusters that were not reached don't rise.
         let mut rises = try_vec(false, self.prices.len(), "prices")?;
         for &node in &self.search.done {
-            let is_surveyed = self.surveys.get(node as usize).is_some_and(Option::is_some);
-            rises[node as usize] = !is_surveyed;
+            let knows_all = self
+                .cluster_moves
+                .get(node as usize)
+                .is_some_and(Option::is_some);
+            rises[node as usize] = !knows_all;
         }
-        let (own, candidates) = (&*self.own, &*self.candidates);
+        let (own, known) = (&*self.own, &self.known);
         let slack = |row: u32| {
             let cluster = self.labels[row as usize] as usize;
             match rises.get(cluster) {
-                Some(true) => escape(candidates, own, row) + self.rise - self.prices[cluster],
+                Some(true) => known.escape(row, own) + self.rise - self.prices[cluster],
                 // Or it is beneath an equal row.
                 _ => f64::INFINITY,
             }
@@ -178,10 +180,8 @@ impl Transport<'_> {
     /// Rows that looked at all clusters remember the cheapest.
     pub(super) fn refresh_explored(&mut self) -> Result<()> {
         for (row, known, beyond) in std::mem::take(&mut self.explored) {
-            self.candidates
-                .set_beyond(row as usize, beyond - self.past_rise);
-            set(&mut self.remembered, row, known, "costs of rows")?;
-            self.add_exits(row, &[])?;
+            self.known.remember(row, known, beyond - self.past_rise)?;
+            self.add_moves(row, &[])?;
         }
         Ok(())
     }

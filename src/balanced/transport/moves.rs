@@ -1,4 +1,4 @@
-//! The cheapest ways out of one cluster.
+//! The cheapest moves out of one cluster.
 //!
 //! What a move costs before prices, cost in the target minus cost here,
 //! depends on the row alone; so the best rows for each target are kept while
@@ -8,7 +8,7 @@
 use crate::allocate::{collect, copy, insert, push};
 use crate::error::Result;
 
-/// Rows kept for each target when the exits are built; for one whose rows were
+/// Rows kept for each target when the moves are built; for one whose rows were
 /// used up; and for unexplored moves, whose rows are used up fast.
 const KEPT: usize = 3;
 pub(super) const KEPT_AGAIN: usize = 32;
@@ -17,8 +17,8 @@ const KEPT_UNEXPLORED: usize = 64;
 /// Rows kept at most.
 const LONGEST: usize = 256;
 
-/// The rows that could go to one target.
-pub(super) struct Exit {
+/// The cheapest moves to one target.
+pub(super) struct MovesTo {
     /// (cost of the move before prices, row), cheapest last.
     rows: Vec<(f64, u32)>,
     /// Moves dearer than this may be missing from `rows`.
@@ -26,40 +26,40 @@ pub(super) struct Exit {
 }
 
 #[derive(Default)]
-pub(super) struct Exits {
+pub(super) struct Moves {
     /// Clusters that rows here know, ascending, and what the cheapest move
     /// there costs, or cost before its row left.
     targets: Vec<u32>,
     least: Vec<f64>,
-    known: Vec<Exit>,
+    known: Vec<MovesTo>,
     /// To clusters that the row does not know.
-    unexplored: Exit,
+    unexplored: MovesTo,
 }
 
-impl Exits {
+impl Moves {
     /// Out of all moves (target, cost, row); no unexplored ones.
     pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Result<Self> {
         moves.sort_unstable_by_key(|&(target, _, row)| (target, row));
-        let mut exits = Exits::default();
+        let mut out = Moves::default();
         for moves in moves.chunk_by(|a, b| a.0 == b.0) {
             let rows = moves.iter().map(|&(_, cost, row)| (cost, row));
-            let exit = Exit::cheapest_of(collect(rows, "ways out")?, KEPT)?;
-            push(&mut exits.targets, moves[0].0, "ways out")?;
-            push(&mut exits.least, exit.least(), "ways out")?;
-            push(&mut exits.known, exit, "ways out")?;
+            let to = MovesTo::cheapest_of(collect(rows, "moves")?, KEPT)?;
+            push(&mut out.targets, moves[0].0, "moves")?;
+            push(&mut out.least, to.least(), "moves")?;
+            push(&mut out.known, to, "moves")?;
         }
-        Ok(exits)
+        Ok(out)
     }
 
     /// Replaces the unexplored moves by the cheapest of all, (cost, row).
     pub fn set_unexplored(&mut self, rows: Vec<(f64, u32)>) -> Result<()> {
-        self.unexplored = Exit::cheapest_of(rows, KEPT_UNEXPLORED)?;
+        self.unexplored = MovesTo::cheapest_of(rows, KEPT_UNEXPLORED)?;
         Ok(())
     }
 
     /// Replaces the moves to a known cluster by the cheapest of all, (cost, row).
     pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) -> Result<()> {
-        self.known[at] = Exit::cheapest_of(rows, KEPT_AGAIN)?;
+        self.known[at] = MovesTo::cheapest_of(rows, KEPT_AGAIN)?;
         self.least[at] = self.known[at].least();
         Ok(())
     }
@@ -68,9 +68,9 @@ impl Exits {
     pub fn insert(&mut self, target: u32, cost: f64, row: u32) -> Result<()> {
         let at = self.targets.partition_point(|&other| other < target);
         if self.targets.get(at) != Some(&target) {
-            insert(&mut self.targets, at, target, "ways out")?;
-            insert(&mut self.least, at, f64::INFINITY, "ways out")?;
-            insert(&mut self.known, at, Exit::default(), "ways out")?;
+            insert(&mut self.targets, at, target, "moves")?;
+            insert(&mut self.least, at, f64::INFINITY, "moves")?;
+            insert(&mut self.known, at, MovesTo::default(), "moves")?;
         }
         self.known[at].insert(cost, row)?;
         self.least[at] = self.known[at].least();
@@ -113,19 +113,19 @@ impl Exits {
     }
 }
 
-impl Default for Exit {
+impl Default for MovesTo {
     fn default() -> Self {
-        Exit {
+        MovesTo {
             rows: Vec::new(),
             limit: f64::INFINITY,
         }
     }
 }
 
-impl Exit {
+impl MovesTo {
     /// Of which no row is known.
     pub fn used_up() -> Self {
-        Exit {
+        MovesTo {
             rows: Vec::new(),
             limit: f64::NEG_INFINITY,
         }
@@ -139,10 +139,10 @@ impl Exit {
         if dropped > 0 {
             rows.select_nth_unstable_by(dropped, order);
             limit = rows[dropped].0;
-            rows = copy(&rows[dropped..], "ways out")?;
+            rows = copy(&rows[dropped..], "moves")?;
         }
         rows.sort_unstable_by(order);
-        Ok(Exit { rows, limit })
+        Ok(MovesTo { rows, limit })
     }
 
     /// The cheapest move, (cost, row). Tidy first.
@@ -167,7 +167,7 @@ impl Exit {
     pub fn insert(&mut self, cost: f64, row: u32) -> Result<()> {
         if cost <= self.limit {
             let at = self.rows.partition_point(|&other| other > (cost, row));
-            insert(&mut self.rows, at, (cost, row), "ways out")?;
+            insert(&mut self.rows, at, (cost, row), "moves")?;
             // Copies of one row would make it as long as there are copies.
             if self.rows.len() > LONGEST {
                 self.rows.drain(..LONGEST / 2);

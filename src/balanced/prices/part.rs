@@ -5,11 +5,11 @@
 //! clusters between. A part of the rows has the same surpluses, and is exact
 //! in much less time, as both paths and rows to look at are fewer.
 
-use super::candidates::Costs;
-use super::prices::Choice;
-use super::transport::{Copies, Transport};
-use super::window::{self, Window};
+use super::Choice;
 use crate::allocate::{collect, extend, try_vec, with_capacity};
+use crate::balanced::candidates::Costs;
+use crate::balanced::transport::{EqualRows, Transport};
+use crate::balanced::window::{self, Window};
 use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::sort::sort;
@@ -72,8 +72,8 @@ fn balance_part(
     let mut part = Choice::new(drawn.len(), prices.len(), threads)?;
     let target = (&windows[..], window);
     part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;
-    let copies = Copies::find(&points, threads)?;
-    let mut transport = Transport::new(costs, &mut part, &copies, (prices, window), threads)?;
+    let equal_rows = EqualRows::find(&points, threads)?;
+    let mut transport = Transport::new(costs, &mut part, &equal_rows, (prices, window), threads)?;
     transport.solve(threads)?;
     prices.copy_from_slice(&transport.end(threads)?);
     Ok(())

@@ -6,13 +6,18 @@
 //! enough rows come, all of a kind at once. What is left over is for
 //! [`super::transport`].
 
-use super::candidates::{Candidates, Costs};
-use super::least::Least;
-use super::window::{self, Window};
+mod follow;
+mod least;
+mod part;
+pub(super) mod sample;
+
 use crate::allocate::{collect, copy, push, try_vec, with_capacity};
+use crate::balanced::candidates::{Candidates, Costs};
+use crate::balanced::window::{self, Window};
 use crate::error::Result;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
+use least::Least;
 
 /// Sweeps at most. They end when they no longer help.
 const MAX_SWEEPS: usize = 40;
@@ -201,9 +206,9 @@ impl Choice {
     }
 }
 
-/// Adds the same to all prices, which moves no row, so that about as many
-/// clusters are to be full as there are rows for: the best step of the dual in
-/// this direction.
+/// Adds the same to all prices, which moves no row, so that 0 is the hub's again
+/// and about as many clusters are to be full as there are rows for: the best
+/// step of the dual in this direction.
 fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) -> Result<()> {
     let mut dearest = collect(0..prices.len(), "clusters by price")?;
     dearest.sort_unstable_by(|&a, &b| prices[b].total_cmp(&prices[a]).then(a.cmp(&b)));
@@ -215,12 +220,12 @@ fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) -> Result<()> {
         spare = spare.saturating_sub(width);
         fits
     });
-    let level = part_full.map_or(0.0, |j| prices[j]);
+    let hub = part_full.map_or(0.0, |j| prices[j]);
     let mut sizes = collect(prices.iter().map(|price| price.abs()), "prices")?;
     let middle = sizes.len() / 2;
     let (_, &mut common, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
-    if level.abs() <= COARSE * common {
-        prices.iter_mut().for_each(|price| *price -= level);
+    if hub.abs() <= COARSE * common {
+        prices.iter_mut().for_each(|price| *price -= hub);
     }
     Ok(())
 }

@@ -5,10 +5,10 @@
 //! assigned; by as much as the sample was off, the next prices aim higher or
 //! lower (a control variate).
 
-use super::candidates::Costs;
-use super::prices::Choice;
-use super::window::Window;
+use super::Choice;
 use crate::allocate::{collect, try_vec};
+use crate::balanced::candidates::Costs;
+use crate::balanced::window::Window;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -29,13 +29,13 @@ const LEAST_PER_CLUSTER: usize = 8;
 
 /// Whether prices should be quick rather than rough: rough ones sometimes lead
 /// to better minima.
-pub(super) fn is_much_work(points: &Points<'_>, config: &Config) -> bool {
+pub(in crate::balanced) fn is_much_work(points: &Points<'_>, config: &Config) -> bool {
     let (rows, clusters) = (points.rows() as f64, config.n_clusters as f64);
     rows * clusters * points.cols() as f64 > MUCH_WORK
 }
 
 /// The rows of a sample, ascending.
-pub(super) fn draw(
+pub(in crate::balanced) fn draw(
     points: &Points<'_>,
     config: &Config,
     threads: &Threads<'_>,
@@ -63,7 +63,7 @@ pub(super) fn draw(
     Ok(drawn)
 }
 
-pub(super) struct Sample {
+pub(in crate::balanced) struct Sample {
     choice: Choice,
     /// Rows in the sample as a fraction of all.
     fraction: f64,

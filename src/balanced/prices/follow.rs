@@ -4,10 +4,10 @@
 //! the rows on its border, which are now nearer by much more than the others:
 //! under the old price far too many would come.
 
-use super::candidates::Costs;
+use super::Choice;
 use super::least::Least;
-use super::prices::Choice;
 use crate::allocate::collect;
+use crate::balanced::candidates::Costs;
 use crate::error::Result;
 use crate::threads::Threads;
 use std::cmp::Ordering;
