@@ -258,10 +258,10 @@ impl Candidates {
             .zip(self.costs.chunks_mut(TASK_ROWS * width))
             .zip(self.beyond.chunks_mut(TASK_ROWS))
             .enumerate();
-        threads.run(
+        threads.run_long(
             tasks,
             || (Vec::new(), Vec::new(), Vec::new()),
-            |(scratch, of_row, ranked), (task, ((clusters, values), beyond))| {
+            |(scratch, of_row, ranked), (task, ((clusters, values), beyond)), poll| {
                 let rows = clusters
                     .chunks_exact_mut(width)
                     .zip(values.chunks_exact_mut(width))
@@ -271,6 +271,7 @@ impl Candidates {
                     ranked.clear();
                     extend(ranked, 0..of_row.len() as u32, "clusters of a row")?;
                     *beyond = keep_cheapest(of_row, prices, ranked, (clusters, values));
+                    poll()?;
                 }
                 Ok(())
             },

@@ -92,13 +92,14 @@ pub(super) fn cheapest(
         .chunks_mut(TASK_ROWS)
         .zip(values.chunks_mut(TASK_ROWS))
         .enumerate();
-    threads.run(
+    threads.run_long(
         tasks,
         || (Vec::new(), Vec::new()),
-        |(scratch, of_row), (task, (labels, values))| {
+        |(scratch, of_row), (task, (labels, values)), poll| {
             let rows = task * TASK_ROWS..;
             for (row, (label, value)) in rows.zip(labels.iter_mut().zip(values)) {
                 costs.of_row(row, scratch, of_row)?;
+                poll()?;
                 let mut least = f64::INFINITY;
                 for (j, (cost, price)) in of_row.iter().zip(prices).enumerate() {
                     if cost + price < least {

@@ -89,13 +89,14 @@ impl Transport<'_> {
             threads.poll()?;
         }
         let (costs, members, own) = (&self.costs, &self.members, &*self.own);
-        threads.run(
+        threads.run_long(
             due.iter().zip(&mut found),
             || (Vec::new(), Vec::new()),
-            |(scratch, of_row), (&j, moves)| {
+            |(scratch, of_row), (&j, moves), poll| {
                 for &row in &members[j] {
                     costs.of_row(row as usize, scratch, of_row)?;
                     moves.add(row, own[row as usize], of_row)?;
+                    poll()?;
                 }
                 Ok(())
             },

@@ -272,7 +272,7 @@ impl<'a> Transport<'a> {
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut supply = self.supply()?;
         while !supply.is_settled() {
-            let (ends, length) = self.find_paths(&mut supply)?;
+            let (ends, length) = self.find_paths(&mut supply, threads)?;
             let has_path = !ends.is_empty();
             if !self.explored.is_empty() {
                 self.note_prices();

@@ -7,6 +7,8 @@
 
 use crate::allocate::{collect, copy, insert, push};
 use crate::error::Result;
+use crate::sort::sort;
+use crate::threads::Threads;
 
 /// Rows kept for each target when the moves are built; for one whose rows were
 /// used up; and for unexplored moves, whose rows are used up fast.
@@ -37,12 +39,14 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// Out of all moves (target, cost, row); no unexplored ones.
-    pub fn build(mut moves: Vec<(u32, f64, u32)>) -> Result<Self> {
-        moves.sort_unstable_by_key(|&(target, _, row)| (target, row));
+    /// Out of all moves, (target, row, bits of the cost); no unexplored ones.
+    pub fn build(mut moves: Vec<(u32, u32, u64)>, threads: &Threads<'_>) -> Result<Self> {
+        sort(&mut moves, threads, "moves")?;
         let mut out = Moves::default();
         for moves in moves.chunk_by(|a, b| a.0 == b.0) {
-            let rows = moves.iter().map(|&(_, cost, row)| (cost, row));
+            let rows = moves
+                .iter()
+                .map(|&(_, row, cost)| (f64::from_bits(cost), row));
             let to = MovesTo::cheapest_of(collect(rows, "moves")?, KEPT)?;
             push(&mut out.targets, moves[0].0, "moves")?;
             push(&mut out.least, to.least(), "moves")?;

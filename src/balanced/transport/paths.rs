@@ -7,12 +7,20 @@ use super::{NO_ROW, Transport};
 use crate::allocate::{collect, extend, push};
 use crate::balanced::data_changed;
 use crate::error::Result;
+use crate::threads::Threads;
+
+/// Nodes of a search between two polls.
+const NODES: usize = 64;
 
 impl Transport<'_> {
     /// Searches from nodes with too many rows for those that lack some, until enough
     /// are found or too many rows have to look at all clusters. Returns the
     /// found and how far the search came.
-    pub(super) fn find_paths(&mut self, supply: &mut Supply) -> Result<(Vec<usize>, f64)> {
+    pub(super) fn find_paths(
+        &mut self,
+        supply: &mut Supply,
+        threads: &Threads<'_>,
+    ) -> Result<(Vec<usize>, f64)> {
         self.search.clear();
         let (sources, enough) = supply.sources();
         for node in sources {
@@ -32,6 +40,7 @@ impl Transport<'_> {
                     return Ok((ends, distance));
                 }
                 self.explore(at, row, distance)?;
+                threads.poll()?;
                 self.relax_unexplored(at)?;
                 continue;
             }
@@ -39,6 +48,9 @@ impl Transport<'_> {
                 continue;
             }
             push(&mut self.search.done, node, "nodes of a search")?;
+            if self.search.done.len() % NODES == 0 {
+                threads.poll()?;
+            }
             if supply.lacks(at) {
                 push(&mut ends, at, "ends of paths")?;
                 if ends.len() == enough {
@@ -48,7 +60,7 @@ impl Transport<'_> {
             if at == self.hub() {
                 self.relax_hub()?;
             } else {
-                self.relax_cluster(at)?;
+                self.relax_cluster(at, threads)?;
             }
         }
     }
@@ -66,7 +78,7 @@ impl Transport<'_> {
         Ok(())
     }
 
-    fn relax_cluster(&mut self, from: usize) -> Result<()> {
+    fn relax_cluster(&mut self, from: usize, threads: &Threads<'_>) -> Result<()> {
         let (hub, distance) = (self.hub(), self.search.distances[from]);
         if self.flows[from] < self.window.high {
             let cost = (self.prices[hub] - self.prices[from]).max(0.0);
@@ -77,7 +89,7 @@ impl Transport<'_> {
             return self.relax_cluster_moves(from);
         }
         if self.moves[from].is_none() {
-            self.build_moves(from)?;
+            self.build_moves(from, threads)?;
         }
         self.relax_known(from)?;
         self.relax_unexplored(from)
@@ -115,16 +127,16 @@ impl Transport<'_> {
         Ok(())
     }
 
-    fn build_moves(&mut self, from: usize) -> Result<()> {
+    fn build_moves(&mut self, from: usize, threads: &Threads<'_>) -> Result<()> {
         let (own, known) = (&*self.own, &self.known);
         let moves = self.members[from].iter().flat_map(|&row| {
             let here = own[row as usize];
             known
                 .of_row(row)
                 .filter(|&(target, _)| target != from as u32)
-                .map(move |(target, cost)| (target, cost - here, row))
+                .map(move |(target, cost)| (target, row, (cost - here).to_bits()))
         });
-        self.moves[from] = Some(Moves::build(collect(moves, "moves")?)?);
+        self.moves[from] = Some(Moves::build(collect(moves, "moves")?, threads)?);
         self.find_unexplored(from)
     }
 }
