@@ -88,6 +88,11 @@ impl Shared {
         Self::with_setting(points, metric, memory_limit, setting)
     }
 
+    /// The memory of the call.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     fn with_setting(
         points: &Points<'_>,
         metric: Metric,

@@ -1,22 +1,32 @@
 //! What is known of a row's cost in other clusters than its own.
 
 use super::Known;
+use super::unknown_clusters::REMEMBERED;
 use crate::allocate::{copy, set};
 use crate::balanced::candidates::Candidates;
 use crate::error::Result;
+use crate::memory::{Budget, Reserved};
 use std::collections::HashMap;
+
+/// Bytes that a row takes in memory once it has looked at all clusters.
+const BYTES: usize = REMEMBERED * size_of::<(u32, f64)>() + 2 * size_of::<(u32, Known)>();
 
 pub(super) struct KnownCosts<'a> {
     candidates: &'a mut Candidates,
     /// In place of the candidates, of rows that looked at all clusters.
     more: HashMap<u32, Known>,
+    /// What these take.
+    budget: &'a Budget,
+    reserved: Option<Reserved<'a>>,
 }
 
 impl<'a> KnownCosts<'a> {
-    pub fn new(candidates: &'a mut Candidates) -> Self {
+    pub fn new(candidates: &'a mut Candidates, budget: &'a Budget) -> Self {
         KnownCosts {
             candidates,
             more: HashMap::new(),
+            budget,
+            reserved: None,
         }
     }
 
@@ -45,6 +55,11 @@ impl<'a> KnownCosts<'a> {
     /// The row remembers these, and that all others cost at least `beyond`.
     pub fn remember(&mut self, row: u32, known: Known, beyond: f64) -> Result<()> {
         self.candidates.set_beyond(row as usize, beyond);
+        let bytes = (self.more.len() * BYTES) as u64;
+        if self.reserved.as_ref().map_or(0, Reserved::bytes) < bytes {
+            self.reserved = None;
+            self.reserved = Some(self.budget.reserve(2 * bytes));
+        }
         set(&mut self.more, row, known, "costs of rows")
     }
 

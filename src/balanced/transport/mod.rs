@@ -136,7 +136,7 @@ impl<'a> Transport<'a> {
         let patience = least_patience(&costs);
         let mut transport = Transport {
             costs,
-            known: KnownCosts::new(candidates),
+            known: KnownCosts::new(candidates, costs.shared.budget()),
             labels,
             own,
             stacks,

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::threads::Threads;
 
 /// Clusters that a row keeps once it has looked at all.
-const REMEMBERED: usize = 16;
+pub(super) const REMEMBERED: usize = 16;
 
 /// One row in so many gets new candidates at once.
 const BATCH: usize = 16;
