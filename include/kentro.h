@@ -117,6 +117,11 @@
 #define KENTRO_INIT_RANDOM 3
 
 /**
+ * First centroids: given by `kentro_kmeans_set_init_centroids`.
+ */
+#define KENTRO_INIT_CENTROIDS 4
+
+/**
  * One run from a cheap start.
  */
 #define KENTRO_QUALITY_FAST 0
@@ -605,6 +610,50 @@ kentro_status kentro_kmeans_is_trained(const kentro_kmeans *kmeans,
                                        kentro_error *error);
 
 /**
+ * The seed of every random choice.
+ */
+kentro_status kentro_kmeans_seed(const kentro_kmeans *kmeans,
+                                 uint64_t *out,
+                                 kentro_error *error);
+
+/**
+ * The fraction of the inertia that an iteration must gain.
+ */
+kentro_status kentro_kmeans_tolerance(const kentro_kmeans *kmeans,
+                                      double *out,
+                                      kentro_error *error);
+
+/**
+ * Where the first centroids come from, one of `KENTRO_INIT_*`.
+ */
+kentro_status kentro_kmeans_init(const kentro_kmeans *kmeans,
+                                 int32_t *out,
+                                 kentro_error *error);
+
+/**
+ * Runs from how many starts.
+ */
+kentro_status kentro_kmeans_n_init(const kentro_kmeans *kmeans,
+                                   size_t *out,
+                                   kentro_error *error);
+
+/**
+ * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`.
+ */
+kentro_status kentro_kmeans_quality(const kentro_kmeans *kmeans,
+                                    int32_t *out,
+                                    kentro_error *error);
+
+/**
+ * The memory limit in bytes, and whether there is one (1, or 0 and then 0
+ * bytes): without, the default holds.
+ */
+kentro_status kentro_kmeans_memory_limit(const kentro_kmeans *kmeans,
+                                         uint64_t *out,
+                                         int32_t *out_is_set,
+                                         kentro_error *error);
+
+/**
  * Sets the function that is told of every finished iteration of training and
  * may cancel it; NULL removes it. `user_data` is handed through and must live as
  * long as this handle and its clones.
@@ -735,7 +784,8 @@ kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              kentro_error *error);
 
 /**
- * Lends the cluster of every training point.
+ * Lends the cluster of every training point; NULL and 0 in a model that was
+ * saved without labels or made of centroids.
  */
 kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
                                    const uint32_t **out,
@@ -752,6 +802,30 @@ kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
                                            kentro_error *error);
 
 /**
+ * The number of columns of the centroids, and of the points that fit them.
+ */
+kentro_status kentro_kmeans_n_dimensions(const kentro_kmeans *kmeans,
+                                         size_t *out,
+                                         kentro_error *error);
+
+/**
+ * The number of training points; 0 in a model that was made of centroids.
+ */
+kentro_status kentro_kmeans_n_points(const kentro_kmeans *kmeans,
+                                     size_t *out,
+                                     kentro_error *error);
+
+/**
+ * Lends what balancing has learnt to add to the distance to each centroid:
+ * see `kentro_kmeans_predict_balanced`. NULL and 0 if the model is not
+ * balanced.
+ */
+kentro_status kentro_kmeans_prices(const kentro_kmeans *kmeans,
+                                   const double **out,
+                                   size_t *out_len,
+                                   kentro_error *error);
+
+/**
  * Lends the centroids, n_clusters x dimensions, row-major: means, unit
  * vectors (cosine) or medoids.
  */
@@ -763,7 +837,8 @@ kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
 
 /**
  * Makes the lists of training points by cluster. To be freed by
- * `kentro_clusters_free`.
+ * `kentro_clusters_free`. `KENTRO_STATUS_INVALID_PARAMETER` in a model without
+ * labels: see `kentro_kmeans_labels`.
  */
 kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
                                      kentro_clusters **out_clusters,
@@ -772,7 +847,8 @@ kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
 /**
  * The objective that was reached: the sum over all training points of the
  * squared Euclidean distance, of 1 - cosine, or with medoids of the
- * (non-squared) distance to the medoid.
+ * (non-squared) distance to the medoid. NaN in a model that was made of
+ * centroids.
  */
 kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans,
                                     double *out,
@@ -788,7 +864,7 @@ kentro_status kentro_kmeans_balance_gap(const kentro_kmeans *kmeans,
                                         kentro_error *error);
 
 /**
- * Iterations that ran.
+ * Iterations that ran; 0 in a model that was made of centroids.
  */
 kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans,
                                    size_t *out,
@@ -818,6 +894,102 @@ kentro_status kentro_kmeans_warning(const kentro_kmeans *kmeans,
                                     size_t index,
                                     const char **out,
                                     kentro_error *error);
+
+/**
+ * Writes a model to a file, in the place of any that is there: its settings
+ * and, if it is trained, all results, of the labels only if `labels` is 1, not
+ * 0. The file is one of safetensors; docs/format.md tells what is in it.
+ *
+ * `path`: any bytes on Unix, UTF-8 on Windows. Whenever the process ends, and
+ * after an error, the old file or the new one is there, whole.
+ * `KENTRO_STATUS_IO` if the system refuses: see `kentro_error_os_code`.
+ */
+kentro_status kentro_kmeans_save(const kentro_kmeans *kmeans,
+                                 const char *path,
+                                 int32_t labels,
+                                 kentro_error *error);
+
+/**
+ * Reads a model from a file that `kentro_kmeans_save` wrote. It is as it was,
+ * but for its callbacks and, if they were left out, the labels. To be freed by
+ * `kentro_kmeans_free`.
+ *
+ * `KENTRO_STATUS_IO` if the system refuses, `KENTRO_STATUS_INVALID_FILE` if
+ * the file is not whole or no model, `KENTRO_STATUS_NEWER_FILE` if it is of a
+ * later version of the format.
+ */
+kentro_status kentro_kmeans_load(const char *path,
+                                 kentro_kmeans **out_kmeans,
+                                 kentro_error *error);
+
+/**
+ * The length in bytes of what `kentro_kmeans_serialize` writes.
+ */
+kentro_status kentro_kmeans_serialized_size(const kentro_kmeans *kmeans,
+                                            int32_t labels,
+                                            size_t *out_size,
+                                            kentro_error *error);
+
+/**
+ * Writes the bytes of the file that `kentro_kmeans_save` would write to `out`,
+ * which has room for `capacity`, and how many they are to `out_size`.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER`, and nothing is written, if `capacity` is
+ * less than `kentro_kmeans_serialized_size`.
+ */
+kentro_status kentro_kmeans_serialize(const kentro_kmeans *kmeans,
+                                      int32_t labels,
+                                      uint8_t *out,
+                                      size_t capacity,
+                                      size_t *out_size,
+                                      kentro_error *error);
+
+/**
+ * Reads a model from the `size` bytes that `kentro_kmeans_serialize` wrote, or
+ * of a file: see `kentro_kmeans_load`. They are not needed afterwards.
+ */
+kentro_status kentro_kmeans_deserialize(const uint8_t *bytes,
+                                        size_t size,
+                                        kentro_kmeans **out_kmeans,
+                                        kentro_error *error);
+
+/**
+ * Makes a trained model of these centroids, one a row, which are copied: to
+ * predict and assign with, and to be saved. To be freed by
+ * `kentro_kmeans_free`.
+ *
+ * `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`; for 0 the
+ * centroids are made unit vectors. `prices`: NULL, or one for each centroid,
+ * for `kentro_kmeans_predict_balanced`. There are no labels, sizes, medoids
+ * and inertia (NaN), and 0 iterations.
+ */
+kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
+                                           int32_t euclidean,
+                                           const double *prices,
+                                           kentro_kmeans **out_kmeans,
+                                           kentro_error *error);
+
+/**
+ * Makes an untrained model with the settings, callbacks and user data of
+ * `kmeans`, settings that were changed after training included. To be freed by
+ * `kentro_kmeans_free`.
+ */
+kentro_status kentro_kmeans_clone_untrained(const kentro_kmeans *kmeans,
+                                            kentro_kmeans **out_kmeans,
+                                            kentro_error *error);
+
+/**
+ * Writes a line about the model to `out`, which has room for `capacity` bytes,
+ * such as "KMeans(n_clusters=3, iterations=25, euclidean=false,
+ * balanced=false, use_medoids=false, trained=true, seed=7)": six words, then
+ * what is not the default; of a trained model what training used. It ends in
+ * NUL, which `out_len` doesn't count. 1024 bytes are always enough.
+ */
+kentro_status kentro_kmeans_describe(const kentro_kmeans *kmeans,
+                                     char *out,
+                                     size_t capacity,
+                                     size_t *out_len,
+                                     kentro_error *error);
 
 /**
  * The number of clusters.

@@ -39,8 +39,9 @@ namespace kentro {
 class Error : public std::runtime_error {
 public:
     Error(kentro_status status, const std::string& text, std::int64_t row = -1,
-          std::int64_t column = -1)
-        : std::runtime_error(text), status_(status), row_(row), column_(column) {}
+          std::int64_t column = -1, std::int32_t os_code = 0)
+        : std::runtime_error(text), status_(status), os_code_(os_code), row_(row),
+          column_(column) {}
 
     /// One of the KENTRO_STATUS_* constants.
     kentro_status status() const noexcept { return status_; }
@@ -50,8 +51,13 @@ public:
     std::int64_t row() const noexcept { return row_; }
     std::int64_t column() const noexcept { return column_; }
 
+    /// The number that the operating system gave, errno on Unix; 0 where it was
+    /// no failure of the system's.
+    std::int32_t os_code() const noexcept { return os_code_; }
+
 private:
     kentro_status status_;
+    std::int32_t os_code_;
     std::int64_t row_;
     std::int64_t column_;
 };
@@ -135,7 +141,7 @@ inline void check(kentro_status status) {
     if (status == KENTRO_STATUS_OK) return;
     const char* text = kentro_error_message(error());
     throw Error(status, *text ? text : kentro_status_message(status), kentro_error_row(error()),
-                kentro_error_column(error()));
+                kentro_error_column(error()), kentro_error_os_code(error()));
 }
 
 /// Calls a function of kentro.h that can fail.
@@ -313,6 +319,7 @@ enum class Init : std::int32_t {
     kmeans_plus_plus = KENTRO_INIT_KMEANS_PLUS_PLUS,
     kmeans_parallel = KENTRO_INIT_KMEANS_PARALLEL,
     random = KENTRO_INIT_RANDOM,
+    centroids = KENTRO_INIT_CENTROIDS, ///< as init() tells it of given ones
 };
 
 /// How much time to spend for a lower inertia.
@@ -396,19 +403,71 @@ class KMeans {
 public:
     /// A model of `n_clusters` clusters, at least 1. Throws also if the
     /// library that is loaded doesn't fit this header.
-    explicit KMeans(Count n_clusters) {
-        check_version();
-        kentro_kmeans* kmeans = nullptr;
-        detail::call(kentro_kmeans_new, n_clusters, &kmeans);
-        handle_.reset(kmeans);
-        // Registered even without callbacks of the user's: they stop the run
-        // when a log callback has thrown.
-        detail::call(kentro_kmeans_set_progress, handle(), detail::on_progress, nullptr);
-        detail::call(kentro_kmeans_set_poll, handle(), detail::on_poll, nullptr);
+    explicit KMeans(Count n_clusters) : KMeans(create(kentro_kmeans_new, n_clusters), Fresh::model) {}
+
+    /// A trained model of these centroids, one a row, which are copied: to
+    /// predict and assign with, and to be saved. For cosine they are made unit
+    /// vectors. `prices`, one for each, are for predict_balanced. Labels, sizes
+    /// and medoids are empty, inertia is NaN, n_iter 0.
+    [[nodiscard]] static KMeans from_centroids(const Points& centroids, bool euclidean,
+                                               const std::vector<double>& prices = {}) {
+        if (!prices.empty() && prices.size() != centroids.rows()) {
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "there are " + std::to_string(prices.size()) + " prices, but " +
+                            std::to_string(centroids.rows()) + " centroids; give one for each");
+        }
+        return KMeans(create(kentro_kmeans_from_centroids, centroids.handle(), euclidean,
+                             prices.empty() ? nullptr : prices.data()),
+                      Fresh::model);
     }
 
     /// A copy. What was trained and the callbacks are shared, not copied.
-    KMeans clone() const { return KMeans(clone_handle(), *this); }
+    [[nodiscard]] KMeans clone() const {
+        return KMeans(create(kentro_kmeans_clone, handle()), *this);
+    }
+
+    /// A model that can be trained, with the same settings, those that were
+    /// changed after training included, and the same callbacks.
+    [[nodiscard]] KMeans untrained() const {
+        return KMeans(create(kentro_kmeans_clone_untrained, handle()), *this);
+    }
+
+    /// \name Saving and loading
+    /// Settings and, of a trained model, all results; of the labels only if
+    /// `labels` is true. docs/format.md tells what is in a file.
+    /// @{
+
+    /// Writes the model to a file, in the place of any that is there. After an
+    /// error, too, the old file or the new one is there, whole. `path`: any
+    /// bytes on Unix, UTF-8 on Windows. KENTRO_STATUS_IO if the system refuses.
+    void save(const std::string& path, bool labels = true) const {
+        detail::call(kentro_kmeans_save, handle(), c_path(path), labels);
+    }
+
+    /// Reads a model from a file that `save` wrote.
+    [[nodiscard]] static KMeans load(const std::string& path) {
+        return KMeans(create(kentro_kmeans_load, c_path(path)), Fresh::model);
+    }
+
+    /// The model as the bytes of a file.
+    [[nodiscard]] std::vector<std::uint8_t> to_bytes(bool labels = true) const {
+        std::size_t size = 0;
+        detail::call(kentro_kmeans_serialized_size, handle(), labels, &size);
+        std::vector<std::uint8_t> bytes(size);
+        detail::call(kentro_kmeans_serialize, handle(), labels, bytes.data(), size, &size);
+        return bytes;
+    }
+
+    /// The model that `to_bytes` gave these bytes for.
+    [[nodiscard]] static KMeans from_bytes(View<std::uint8_t> bytes) {
+        return KMeans(create(kentro_kmeans_deserialize, bytes.data(), bytes.size()),
+                      Fresh::model);
+    }
+    [[nodiscard]] static KMeans from_bytes(const std::vector<std::uint8_t>& bytes) {
+        return from_bytes(View<std::uint8_t>(bytes.data(), bytes.size()));
+    }
+
+    /// @}
 
     /// \name Settings
     /// @{
@@ -636,6 +695,29 @@ public:
     bool is_use_medoids() const { return get(kentro_kmeans_is_use_medoids) != 0; }
     bool is_verbose() const { return get(kentro_kmeans_is_verbose) != 0; }
     bool is_trained() const { return get(kentro_kmeans_is_trained) != 0; }
+    std::uint64_t seed() const { return get(kentro_kmeans_seed); }
+    double tolerance() const { return get(kentro_kmeans_tolerance); }
+    Init init() const { return static_cast<Init>(get(kentro_kmeans_init)); }
+    std::size_t n_init() const { return get(kentro_kmeans_n_init); }
+    Quality quality() const { return static_cast<Quality>(get(kentro_kmeans_quality)); }
+
+    /// Empty where none was set.
+    std::optional<std::uint64_t> memory_limit() const {
+        std::uint64_t bytes = 0;
+        std::int32_t is_set = 0;
+        detail::call(kentro_kmeans_memory_limit, handle(), &bytes, &is_set);
+        return is_set ? std::optional(bytes) : std::nullopt;
+    }
+
+    /// A line about the model: six words, then what is not the default; of a
+    /// trained model what training used.
+    std::string describe() const {
+        std::string text(1024, '\0');
+        std::size_t size = 0;
+        detail::call(kentro_kmeans_describe, handle(), text.data(), text.size(), &size);
+        text.resize(size);
+        return text;
+    }
 
     /// @}
     /// \name Results
@@ -643,14 +725,32 @@ public:
     /// model throws KENTRO_STATUS_NOT_TRAINED.
     /// @{
 
-    /// The training points of each cluster.
+    /// The number of columns of the centroids, and of the points that fit them.
+    std::size_t n_dimensions() const { return get(kentro_kmeans_n_dimensions); }
+
+    /// The number of training points; 0 in a model made of centroids.
+    std::size_t n_points() const { return get(kentro_kmeans_n_points); }
+
+    /// What balancing has learnt to add to the distance to each centroid; empty
+    /// unless balanced.
+    View<double> prices() const& {
+        const double* values = nullptr;
+        std::size_t size = 0;
+        detail::call(kentro_kmeans_prices, handle(), &values, &size);
+        return {values, size};
+    }
+    View<double> prices() const&& = delete;
+
+    /// The training points of each cluster. KENTRO_STATUS_INVALID_PARAMETER in
+    /// a model without labels.
     Clusters clusters() const {
         kentro_clusters* clusters = nullptr;
         detail::call(kentro_kmeans_clusters, handle(), &clusters);
         return Clusters(clusters);
     }
 
-    /// The cluster of every training point.
+    /// The cluster of every training point; empty in a model that was saved
+    /// without labels or made of centroids.
     View<std::uint32_t> labels() const& {
         const std::uint32_t* values = nullptr;
         std::size_t size = 0;
@@ -681,7 +781,7 @@ public:
 
     /// The objective that was reached: the sum over all training points of the
     /// squared Euclidean distance, of 1 - cosine, or with medoids of the
-    /// (non-squared) distance to the medoid.
+    /// (non-squared) distance to the medoid. NaN in a model made of centroids.
     double inertia() const { return get(kentro_kmeans_inertia); }
 
     /// How far the balanced assignment may be from optimal, relative to the
@@ -714,6 +814,15 @@ public:
 private:
     using Handle = std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>>;
 
+    /// A model that has no callbacks yet.
+    enum class Fresh { model };
+    KMeans(Handle handle, Fresh) : handle_(std::move(handle)) {
+        // Registered even without callbacks of the user's: they stop the run
+        // when a log callback has thrown.
+        detail::call(kentro_kmeans_set_progress, this->handle(), detail::on_progress, nullptr);
+        detail::call(kentro_kmeans_set_poll, this->handle(), detail::on_poll, nullptr);
+    }
+
     KMeans(Handle handle, const KMeans& original)
         : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_),
           log_(original.log_) {}
@@ -732,10 +841,19 @@ private:
         return num_threads ? std::size_t{*num_threads} : KENTRO_ALL_THREADS;
     }
 
-    Handle clone_handle() const {
+    /// What a function that makes a model makes.
+    template <class Function, class... Arguments>
+    static Handle create(Function function, Arguments... arguments) {
+        check_version();
         kentro_kmeans* kmeans = nullptr;
-        detail::call(kentro_kmeans_clone, handle(), &kmeans);
+        detail::call(function, arguments..., &kmeans);
         return Handle(kmeans);
+    }
+
+    static const char* c_path(const std::string& path) {
+        if (path.find('\0') != std::string::npos)
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER, "path has a NUL in it");
+        return path.c_str();
     }
 
     /// Ends a call that ran callbacks.

@@ -17,7 +17,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+mod given;
 mod saving;
+mod settings;
 
 pub use saving::SaveOptions;
 
@@ -397,45 +399,16 @@ impl KMeans {
     }
 }
 
-/// Settings and results. Results are `None` until the model is trained.
+/// Results; `None` until the model is trained.
 impl KMeans {
-    pub fn n_clusters(&self) -> usize {
-        self.config.n_clusters
+    /// Columns of the points and of the centroids.
+    pub fn n_dimensions(&self) -> Option<usize> {
+        Some(self.fit_of_training()?.centroids.ncols())
     }
 
-    pub fn iterations(&self) -> usize {
-        self.config.iterations
-    }
-
-    pub fn is_euclidean(&self) -> bool {
-        self.config.metric == Metric::Euclidean
-    }
-
-    pub fn is_balanced(&self) -> bool {
-        self.config.balanced
-    }
-
-    /// Without effect where there are [`size_bounds`](KMeans::size_bounds).
-    pub fn max_balance_diff(&self) -> usize {
-        self.config.max_balance_diff
-    }
-
-    /// The least and the most points of a cluster, where
-    /// [`with_size_bounds`](KMeans::with_size_bounds) was the last to be set.
-    pub fn size_bounds(&self) -> Option<(usize, usize)> {
-        self.config.size_bounds
-    }
-
-    pub fn is_use_medoids(&self) -> bool {
-        self.config.use_medoids
-    }
-
-    pub fn is_verbose(&self) -> bool {
-        self.config.verbose
-    }
-
-    pub fn is_trained(&self) -> bool {
-        self.trained.is_some()
+    /// Training points; `None` also in a model that was made of centroids.
+    pub fn n_points(&self) -> Option<usize> {
+        Some(self.cluster_sizes()?.iter().sum())
     }
 
     /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.

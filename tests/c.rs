@@ -107,6 +107,11 @@ fn threads() {
     test("threads", has_sanitizers());
 }
 
+#[test]
+fn file() {
+    test("file", has_sanitizers());
+}
+
 /// Sanitizers reserve more addresses than this program allows itself.
 #[test]
 fn memory() {

@@ -67,6 +67,11 @@ fn errors() {
 }
 
 #[test]
+fn file() {
+    test("file");
+}
+
+#[test]
 fn callbacks() {
     test("callbacks");
 }

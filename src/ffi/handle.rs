@@ -61,6 +61,30 @@ impl KMeansHandle {
         Ok(Box::into_raw(boxed(handle, "a model")?))
     }
 
+    /// A handle of a model that has no callbacks yet.
+    pub fn of(model: KMeans) -> Outcome<*mut Self> {
+        let state = State {
+            texts: match model.is_trained() {
+                true => Some(TryArc::new(Texts::of(&model)?, "warnings")?),
+                false => None,
+            },
+            callbacks: Callbacks::default(),
+            model,
+        };
+        KMeansHandle::new(TryArc::new(state, "a model")?)
+    }
+
+    /// A handle of the same settings and callbacks.
+    pub fn untrained(&self) -> Outcome<*mut Self> {
+        let state = self.state();
+        let state = State {
+            model: state.model.untrained(),
+            callbacks: state.callbacks,
+            texts: None,
+        };
+        KMeansHandle::new(TryArc::new(state, "a model")?)
+    }
+
     /// Runs the body of a function on the handle behind `pointer` and keeps
     /// its outcome in `error`.
     ///
@@ -118,12 +142,7 @@ pub unsafe extern "C" fn kentro_kmeans_new(
         if n_clusters == 0 {
             return Err(Failure::from(KENTRO_STATUS_INVALID_N_CLUSTERS));
         }
-        let state = State {
-            model: KMeans::new(n_clusters),
-            callbacks: Callbacks::default(),
-            texts: None,
-        };
-        let handle = KMeansHandle::new(TryArc::new(state, "a model")?)?;
+        let handle = KMeansHandle::of(KMeans::new(n_clusters))?;
         // SAFETY: `out_kmeans` can be written, as the caller promises.
         unsafe { out_kmeans.write(handle) };
         Ok(())

@@ -33,6 +33,8 @@ mod run;
 
 mod results;
 
+mod file;
+
 mod clusters;
 
 mod guard;

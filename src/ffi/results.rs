@@ -16,6 +16,10 @@ fn trained<T>(result: Option<T>) -> Outcome<T> {
     result.ok_or_else(|| KMeansError::NotTrained.into())
 }
 
+fn require_trained(state: &State) -> Outcome {
+    trained(state.model.is_trained().then_some(()))
+}
+
 /// Writes a result of a model to `out`.
 ///
 /// # Safety
@@ -62,7 +66,8 @@ unsafe fn lend<T>(
     }
 }
 
-/// Lends the cluster of every training point.
+/// Lends the cluster of every training point; NULL and 0 in a model that was
+/// saved without labels or made of centroids.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_labels(
     kmeans: *const KMeansHandle,
@@ -73,7 +78,8 @@ pub unsafe extern "C" fn kentro_kmeans_labels(
     // SAFETY: as the caller promises.
     unsafe {
         lend(kmeans, out, out_len, error, |state| {
-            Ok(Some(trained(state.model.labels())?))
+            require_trained(state)?;
+            Ok(state.model.labels())
         })
     }
 }
@@ -90,8 +96,58 @@ pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
     // SAFETY: as the caller promises.
     unsafe {
         lend(kmeans, out, out_len, error, |state| {
-            trained(state.model.labels())?;
+            require_trained(state)?;
             Ok(state.model.medoid_indices())
+        })
+    }
+}
+
+/// The number of columns of the centroids, and of the points that fit them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_dimensions(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, error, |state| {
+            trained(state.model.n_dimensions())
+        })
+    }
+}
+
+/// The number of training points; 0 in a model that was made of centroids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_points(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        get(kmeans, out, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.n_points().unwrap_or(0))
+        })
+    }
+}
+
+/// Lends what balancing has learnt to add to the distance to each centroid:
+/// see `kentro_kmeans_predict_balanced`. NULL and 0 if the model is not
+/// balanced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_prices(
+    kmeans: *const KMeansHandle,
+    out: *mut *const f64,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.prices())
         })
     }
 }
@@ -124,7 +180,8 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
 }
 
 /// Makes the lists of training points by cluster. To be freed by
-/// `kentro_clusters_free`.
+/// `kentro_clusters_free`. `KENTRO_STATUS_INVALID_PARAMETER` in a model without
+/// labels: see `kentro_kmeans_labels`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_clusters(
     kmeans: *const KMeansHandle,
@@ -141,7 +198,8 @@ pub unsafe extern "C" fn kentro_kmeans_clusters(
 
 /// The objective that was reached: the sum over all training points of the
 /// squared Euclidean distance, of 1 - cosine, or with medoids of the
-/// (non-squared) distance to the medoid.
+/// (non-squared) distance to the medoid. NaN in a model that was made of
+/// centroids.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_inertia(
     kmeans: *const KMeansHandle,
@@ -149,7 +207,12 @@ pub unsafe extern "C" fn kentro_kmeans_inertia(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe { get(kmeans, out, error, |state| trained(state.model.inertia())) }
+    unsafe {
+        get(kmeans, out, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.inertia().unwrap_or(f64::NAN))
+        })
+    }
 }
 
 /// By what fraction of the inertia at most a balanced assignment is dearer than
@@ -164,13 +227,13 @@ pub unsafe extern "C" fn kentro_kmeans_balance_gap(
     // SAFETY: as the caller promises.
     unsafe {
         get(kmeans, out, error, |state| {
-            trained(state.model.labels())?;
+            require_trained(state)?;
             Ok(state.model.balance_gap().unwrap_or(f64::NAN))
         })
     }
 }
 
-/// Iterations that ran.
+/// Iterations that ran; 0 in a model that was made of centroids.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_iter(
     kmeans: *const KMeansHandle,

@@ -18,6 +18,8 @@ pub const KENTRO_INIT_KMEANS_PLUS_PLUS: i32 = 1;
 pub const KENTRO_INIT_KMEANS_PARALLEL: i32 = 2;
 /// First centroids: distinct rows drawn uniformly.
 pub const KENTRO_INIT_RANDOM: i32 = 3;
+/// First centroids: given by `kentro_kmeans_set_init_centroids`.
+pub const KENTRO_INIT_CENTROIDS: i32 = 4;
 
 /// One run from a cheap start.
 pub const KENTRO_QUALITY_FAST: i32 = 0;
@@ -66,7 +68,7 @@ unsafe fn get<T>(
     }
 }
 
-fn flag(value: i32, name: &str) -> Outcome<bool> {
+pub(super) fn flag(value: i32, name: &str) -> Outcome<bool> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
@@ -412,4 +414,93 @@ pub unsafe extern "C" fn kentro_kmeans_is_trained(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe { get(kmeans, out, error, |model| model.is_trained().into()) }
+}
+
+/// The seed of every random choice.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_seed(
+    kmeans: *const KMeansHandle,
+    out: *mut u64,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, KMeans::seed) }
+}
+
+/// The fraction of the inertia that an iteration must gain.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_tolerance(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, KMeans::tolerance) }
+}
+
+/// Where the first centroids come from, one of `KENTRO_INIT_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_init(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let read = |model: &KMeans| match model.init() {
+        Init::Auto => KENTRO_INIT_AUTO,
+        Init::KMeansPlusPlus => KENTRO_INIT_KMEANS_PLUS_PLUS,
+        Init::KMeansParallel => KENTRO_INIT_KMEANS_PARALLEL,
+        Init::Random => KENTRO_INIT_RANDOM,
+        Init::Centroids(_) => KENTRO_INIT_CENTROIDS,
+    };
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, read) }
+}
+
+/// Runs from how many starts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_n_init(
+    kmeans: *const KMeansHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, KMeans::n_init) }
+}
+
+/// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_quality(
+    kmeans: *const KMeansHandle,
+    out: *mut i32,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let read = |model: &KMeans| match model.quality() {
+        Quality::Fast => KENTRO_QUALITY_FAST,
+        Quality::Default => KENTRO_QUALITY_DEFAULT,
+        Quality::Best => KENTRO_QUALITY_BEST,
+    };
+    // SAFETY: as the caller promises.
+    unsafe { get(kmeans, out, error, read) }
+}
+
+/// The memory limit in bytes, and whether there is one (1, or 0 and then 0
+/// bytes): without, the default holds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_memory_limit(
+    kmeans: *const KMeansHandle,
+    out: *mut u64,
+    out_is_set: *mut i32,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            require(out, "out")?;
+            require(out_is_set, "out_is_set")?;
+            let limit = handle.state().model.memory_limit();
+            out.write(limit.unwrap_or(0));
+            out_is_set.write(limit.is_some().into());
+            Ok(())
+        })
+    }
 }

@@ -6,6 +6,7 @@ use crate::error::{KMeansError, Result};
 use crate::file::{self, Layout, Source};
 use crate::owned::TryArc;
 use std::io::{Read, Write};
+use std::mem;
 use std::path::Path;
 
 /// What goes into a file.
@@ -52,13 +53,29 @@ impl KMeans {
         Ok(all)
     }
 
+    /// The length of what [`to_bytes`](KMeans::to_bytes) returns.
+    pub fn serialized_size(&self, options: SaveOptions) -> Result<usize> {
+        Ok(self.lay_out(options)?.size())
+    }
+
+    /// [`to_bytes`](KMeans::to_bytes) into memory of that length.
+    pub(crate) fn write_bytes(&self, options: SaveOptions, out: &mut [u8]) -> Result<()> {
+        let mut rest = out;
+        self.lay_out(options)?.emit(|bytes| {
+            let (place, after) = mem::take(&mut rest).split_at_mut(bytes.len());
+            place.copy_from_slice(bytes);
+            rest = after;
+            Ok(())
+        })
+    }
+
     /// The model that [`to_bytes`](KMeans::to_bytes) gave these bytes for.
     pub fn from_bytes(bytes: &[u8]) -> Result<KMeans> {
         KMeans::read(Source::of_bytes(bytes))
     }
 
     /// The model as a file about to be written.
-    pub(crate) fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
+    fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
         match &self.trained {
             Some(Trained { config, fit }) => file::lay_out(config, Some(fit), options.labels),
             None => file::lay_out(&self.config, None, options.labels),

@@ -31,6 +31,7 @@ fn models() -> Vec<(&'static str, KMeans)> {
             "balanced",
             new().with_balanced(true).with_max_balance_diff(2),
         ),
+        ("size-bounds", new().with_size_bounds(10, 20)),
         ("medoids", new().with_use_medoids(true)),
         (
             "cosine-medoids",

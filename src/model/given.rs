@@ -1,0 +1,105 @@
+//! Models of centroids that somebody else trained.
+
+use super::{KMeans, Trained};
+use crate::allocate;
+use crate::config::{Config, invalid};
+use crate::error::Result;
+use crate::fit::Fit;
+use crate::metric::Metric;
+use crate::nearest::dot;
+use crate::owned::TryArc;
+use crate::points::Points;
+use crate::threads::Threads;
+use ndarray::Array2;
+
+/// What memory is for.
+const PURPOSE: &str = "centroids";
+
+impl KMeans {
+    /// A trained model of these centroids, one a row, to predict and assign
+    /// with, and to be saved. With cosine they are made unit vectors.
+    ///
+    /// `prices`: what balancing adds to the distance to each centroid, for
+    /// [`predict_balanced`](KMeans::predict_balanced). Labels, sizes, medoids
+    /// and inertia are `None`, `n_iter` is 0.
+    pub fn from_centroids(
+        centroids: &Points<'_>,
+        euclidean: bool,
+        prices: Option<&[f64]>,
+    ) -> Result<KMeans> {
+        let (clusters, dims) = (centroids.rows(), centroids.cols());
+        let mut config = Config::new(clusters);
+        config.balanced = prices.is_some();
+        if euclidean {
+            config.metric = Metric::Euclidean;
+        }
+        config.validate()?;
+        check_prices(prices, clusters)?;
+        centroids.check(&Threads::exactly(1, None)?)?;
+        let mut scratch = Vec::new();
+        let values = centroids.block(0..clusters, &mut scratch)?;
+        let mut values = allocate::copy(values, PURPOSE)?;
+        for centroid in values.chunks_exact_mut(dims) {
+            if !is_unit(centroid) {
+                config.metric.normalize(centroid);
+            }
+        }
+        let fit = Fit {
+            centroids: Array2::from_shape_vec((clusters, dims), values)
+                .expect("as many values as before"),
+            labels: Vec::new(),
+            counts: Vec::new(),
+            inertia: f64::INFINITY,
+            n_iter: 0,
+            medoids: None,
+            prices: match prices {
+                Some(prices) => Some(allocate::copy(prices, "prices")?),
+                None => None,
+            },
+            balance_gap: None,
+            info: None,
+            warnings: Vec::new(),
+        };
+        Ok(KMeans {
+            trained: Some(Trained {
+                config: config.clone(),
+                fit: TryArc::new(fit, "the model")?,
+            }),
+            config,
+        })
+    }
+
+    /// A model that can be trained, with the same settings.
+    pub fn untrained(&self) -> KMeans {
+        KMeans {
+            config: self.config.clone(),
+            trained: None,
+        }
+    }
+}
+
+fn check_prices(prices: Option<&[f64]>, clusters: usize) -> Result<()> {
+    let Some(prices) = prices else {
+        return Ok(());
+    };
+    if prices.len() != clusters {
+        return Err(invalid(format!(
+            "there are {} prices, but {clusters} centroids; give one for each",
+            prices.len()
+        )));
+    }
+    match prices.iter().position(|price| !price.is_finite()) {
+        Some(at) => Err(invalid(format!(
+            "price {at} is {}; every price must be finite",
+            prices[at]
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether rounding a unit vector to float32 may have made these values, which
+/// stay as they are then: so a model's own centroids make the same model.
+fn is_unit(values: &[f32]) -> bool {
+    let length = dot(values, values).sqrt();
+    (length - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0
+}

@@ -1,0 +1,110 @@
+// Models in files and in memory, models of given centroids, and settings as
+// they are.
+
+#include "harness.hpp"
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+
+namespace {
+
+const std::vector<float> data = blobs(300, 6);
+const std::string path = "target/tmp/cpp-model.safetensors";
+
+kentro::KMeans trained() {
+    auto kmeans = kentro::KMeans(5).with_euclidean(true).with_balanced(true);
+    kmeans.fit({data, 6});
+    return kmeans;
+}
+
+void models_come_back() {
+    const kentro::KMeans kmeans = trained();
+    kmeans.save(path);
+    const kentro::KMeans loaded = kentro::KMeans::load(path);
+    check(std::remove(path.c_str()) == 0);
+    check(loaded.to_bytes() == kmeans.to_bytes());
+    check(loaded.predict({data, 6}) == kmeans.predict({data, 6}));
+    check(loaded.predict_balanced({data, 6}) == kmeans.predict_balanced({data, 6}));
+    check(loaded.inertia() == kmeans.inertia() && loaded.n_iter() == kmeans.n_iter());
+    check(loaded.clusters().to_vectors() == kmeans.clusters().to_vectors());
+
+    const auto lean = kentro::KMeans::from_bytes(kmeans.to_bytes(false));
+    check(lean.labels().empty() && lean.n_points() == 300);
+    check(lean.predict({data, 6}) == kmeans.predict({data, 6}));
+    check(error_of([&] { lean.clusters(); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
+}
+
+void callbacks_work_on_a_loaded_model() {
+    const auto settings = kentro::KMeans::from_bytes(kentro::KMeans(3).to_bytes());
+    int calls = 0;
+    auto kmeans = settings.with_progress([&](const kentro::Iteration&) { return ++calls > 0; });
+    kmeans.fit({data, 6});
+    check(calls > 0 && calls == static_cast<int>(kmeans.n_iter()));
+}
+
+void errors_have_the_number_of_the_system() {
+    const kentro::Error missing = error_of([] { (void)kentro::KMeans::load("no/such/file"); });
+    check(missing.status() == KENTRO_STATUS_IO && missing.os_code() == ENOENT);
+    check_error([] { trained().save(std::string("a\0b", 3)); }, KENTRO_STATUS_INVALID_PARAMETER,
+                "path has a NUL in it");
+    auto bytes = trained().to_bytes();
+    bytes[bytes.size() / 2] ^= 1;
+    const kentro::Error broken = error_of([&] { (void)kentro::KMeans::from_bytes(bytes); });
+    check(broken.status() == KENTRO_STATUS_INVALID_FILE && broken.os_code() == 0);
+}
+
+void given_centroids_make_a_model() {
+    const kentro::KMeans kmeans = trained();
+    const kentro::MatrixView centroids = kmeans.centroids();
+    const kentro::Points points(centroids.data(), centroids.rows(), centroids.cols());
+    const std::vector<double> prices(kmeans.prices().begin(), kmeans.prices().end());
+    const auto given = kentro::KMeans::from_centroids(points, true, prices);
+    check(given.predict({data, 6}) == kmeans.predict({data, 6}));
+    check(given.predict_balanced({data, 6}) == kmeans.predict_balanced({data, 6}));
+    check(given.labels().empty() && given.medoid_indices().empty());
+    check(std::isnan(given.inertia()) && given.n_iter() == 0 && given.n_points() == 0);
+    check(given.n_dimensions() == 6 && given.n_clusters() == 5);
+    check_error([&] { (void)kentro::KMeans::from_centroids(points, true, {1.0}); },
+                KENTRO_STATUS_INVALID_PARAMETER,
+                "there are 1 prices, but 5 centroids; give one for each");
+
+    const std::vector<float> far = {3, 4, -2, 0};
+    const auto cosine = kentro::KMeans::from_centroids({far, 2}, false);
+    check(cosine.centroids()[0][0] == 0.6f && cosine.centroids()[0][1] == 0.8f);
+    check(cosine.prices().empty());
+}
+
+void settings_are_read_back() {
+    const auto kmeans = kentro::KMeans(3)
+                            .with_seed(9)
+                            .with_tolerance(0.25)
+                            .with_init(kentro::Init::kmeans_parallel)
+                            .with_n_init(4)
+                            .with_quality(kentro::Quality::best)
+                            .with_memory_limit(5);
+    check(kmeans.seed() == 9 && kmeans.tolerance() == 0.25 && kmeans.n_init() == 4);
+    check(kmeans.init() == kentro::Init::kmeans_parallel);
+    check(kmeans.quality() == kentro::Quality::best);
+    check(kmeans.memory_limit() == std::optional<std::uint64_t>(5));
+    check(!kentro::KMeans(3).memory_limit());
+    check(kmeans.describe() ==
+          "KMeans(n_clusters=3, iterations=25, euclidean=false, balanced=false, "
+          "use_medoids=false, trained=false, seed=9, tolerance=0.25, init=k-means||, n_init=4, "
+          "quality=best, memory_limit=5)");
+
+    const kentro::KMeans again = trained().with_iterations(2).untrained();
+    check(!again.is_trained() && again.iterations() == 2 && again.is_balanced());
+}
+
+} // namespace
+
+int main() {
+    return run({
+        {"models_come_back", models_come_back},
+        {"callbacks_work_on_a_loaded_model", callbacks_work_on_a_loaded_model},
+        {"errors_have_the_number_of_the_system", errors_have_the_number_of_the_system},
+        {"given_centroids_make_a_model", given_centroids_make_a_model},
+        {"settings_are_read_back", settings_are_read_back},
+    });
+}
