@@ -5,12 +5,13 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test bench docs setup clean
+.PHONY: help demo test bench kill docs setup clean
 
 help:
 	@echo "make demo    cluster handwritten digits from Rust, C, C++ and Python; leaves build/digits.png"
 	@echo "make test    run every test and check; the last line counts them"
 	@echo "make bench   time the kernels, then Kentro against the installed peers"
+	@echo "make kill    kill a saving process 300 times; a whole file must be there each time"
 	@echo "make docs    build the Rust documentation into target/doc"
 	@echo "make clean   delete everything that was built"
 
@@ -23,6 +24,9 @@ test: setup
 bench: setup
 	cargo bench --bench nearest
 	$(PYTHON) benches/peers/compare.py
+
+kill:
+	KENTRO_KILL_ROUNDS=300 cargo test --test files -- --nocapture killed
 
 docs:
 	cargo doc --no-deps

@@ -1,7 +1,6 @@
 """The documented members: API.md, section 1, and the additions of section 3."""
 
 import copy
-import pickle
 import re
 from pathlib import Path
 
@@ -96,11 +95,6 @@ def test_subclasses_keep_their_type():
         pass
 
     assert type(Special(2).with_seed(1)) is Special
-
-
-def test_pickling_says_what_to_do(trained):
-    with pytest.raises(TypeError, match="with_init"):
-        pickle.dumps(trained)
 
 
 @pytest.mark.parametrize("member", ["n_clusters", "iterations", "is_trained", "centroids"])

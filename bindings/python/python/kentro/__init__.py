@@ -11,8 +11,16 @@
 """
 
 from ._errors import Cancelled, KMeansError, KMeansWarning
-from ._kmeans import KMeans
+from ._kmeans import KMeans, load
 from ._library import version as __version__
 from ._run import Progress
 
-__all__ = ["Cancelled", "KMeans", "KMeansError", "KMeansWarning", "Progress", "__version__"]
+__all__ = [
+    "Cancelled",
+    "KMeans",
+    "KMeansError",
+    "KMeansWarning",
+    "Progress",
+    "__version__",
+    "load",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ def real(value: Any, name: str) -> float:
             f"{name} must be a number, got {value!r} of type {type(value).__name__}"
         )
     return float(value)
+
+
+def path_bytes(path: Any) -> tuple[str, bytes]:
+    """A path as it was given and as the library takes it."""
+    name = os.fspath(path)
+    encoded = os.fsencode(name) if os.name == "posix" else os.fsdecode(name).encode()
+    if b"\0" in encoded:
+        raise ValueError("path has a null character in it")
+    return name, encoded
 
 
 def threads(num_threads: int | None) -> int:

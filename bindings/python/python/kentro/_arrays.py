@@ -33,8 +33,8 @@ class Points:
     the numbers are not aligned in memory.
     """
 
-    def __init__(self, data: Any) -> None:
-        array = matrix(data, "data")
+    def __init__(self, data: Any, name: str = "data") -> None:
+        array = matrix(data, name)
         code = _DTYPES[array.dtype.name]
         if not array.dtype.isnative:
             code |= lib.KENTRO_DTYPE_SWAPPED

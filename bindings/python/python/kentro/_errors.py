@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, Callable, NoReturn
 
@@ -62,7 +63,10 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
 
 
 def _exception(status: int, error: Any) -> Exception:
-    text = ffi.string(lib.kentro_error_message(error)).decode()
+    text = ffi.string(lib.kentro_error_message(error)).decode(errors="replace")
+    code = lib.kentro_error_os_code(error)
+    if status == lib.KENTRO_STATUS_IO:
+        return OSError(code, os.strerror(code)) if code else OSError(text)
     exception = _EXCEPTIONS.get(status, KMeansError)(text or _status_text(status))
     row, column = lib.kentro_error_row(error), lib.kentro_error_column(error)
     if isinstance(exception, KMeansError):

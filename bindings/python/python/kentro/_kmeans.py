@@ -7,7 +7,7 @@ from typing import Any, Callable, TypeVar
 
 import numpy as np
 
-from ._arguments import flag, integer, real, threads
+from ._arguments import flag, integer, path_bytes, real, threads
 from ._arrays import Points, from_native, label_buffer, lists, matrix
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._library import SIZE_MAX, ffi, lib
@@ -23,6 +23,11 @@ _QUALITIES = {
     "fast": lib.KENTRO_QUALITY_FAST,
     "default": lib.KENTRO_QUALITY_DEFAULT,
     "best": lib.KENTRO_QUALITY_BEST,
+}
+
+_INIT_NAMES = {
+    **{value: name for name, value in _INITS.items()},
+    lib.KENTRO_INIT_CENTROIDS: "centroids",
 }
 
 Result = TypeVar("Result")
@@ -53,9 +58,8 @@ class KMeans:
 
     def __init__(self, n_clusters: int) -> None:
         """A model of `n_clusters` clusters, at least 1."""
-        model = ffi.new("kentro_kmeans **")
-        call(lib.kentro_kmeans_new, integer(n_clusters, "n_clusters"), model)
-        self._handle = _owned(model)
+        count = integer(n_clusters, "n_clusters")
+        self._handle = _made(lib.kentro_kmeans_new, count)
         self._progress: Callable[[Progress], Any] | None = None
 
     # Settings
@@ -254,6 +258,69 @@ class KMeans:
         run(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
         return labels
 
+    # Saving, loading, models of given centroids
+
+    def save(self, path: Any, *, labels: bool = True) -> None:
+        """Write the model to a file, in the place of any that is there.
+
+        Settings and, of a trained model, all results; of `labels` only if True.
+        The file is one of safetensors, which readers of many languages open. After
+        an error, or if the process is killed, the old file or the new one is
+        there, whole.
+        """
+        name, encoded = path_bytes(path)
+        arguments = self._handle, encoded, flag(labels, "labels")
+        _with_path(name, call, lib.kentro_kmeans_save, *arguments)
+
+    def to_bytes(self, *, labels: bool = True) -> bytes:
+        """Return the model as the bytes of a file: see `save`."""
+        with_labels = flag(labels, "labels")
+        size = ffi.new("size_t *")
+        call(lib.kentro_kmeans_serialized_size, self._handle, with_labels, size)
+        buffer = bytearray(size[0])
+        out = ffi.from_buffer("uint8_t[]", buffer, require_writable=True)
+        call(lib.kentro_kmeans_serialize, self._handle, with_labels, out, size[0], size)
+        return bytes(buffer)
+
+    @classmethod
+    def from_bytes(cls, data: Any) -> KMeans:
+        """Return the model that `to_bytes` gave these bytes for, or of a file's bytes."""
+        buffer = ffi.from_buffer("uint8_t[]", data)
+        return cls._new(lib.kentro_kmeans_deserialize, buffer, len(buffer))
+
+    @classmethod
+    def from_centroids(
+        cls, centroids: Any, euclidean: bool = False, prices: Any = None
+    ) -> KMeans:
+        """Return a trained model of these centroids (n_clusters x n_dimensions).
+
+        It predicts, assigns and can be saved. For cosine the centroids are made
+        unit vectors. `prices`, one for each, are what `predict` adds to distances
+        with `balanced=True`. Labels, sizes, medoids and inertia are None, `n_iter`
+        is 0.
+        """
+        points = Points(centroids, "centroids")
+        pointer = ffi.NULL
+        if prices is not None:
+            values = np.ascontiguousarray(prices, dtype=np.float64)
+            if values.shape != (points.rows,):
+                raise KMeansError(
+                    f"prices must have shape ({points.rows},), one for each centroid, "
+                    f"got {values.shape}"
+                )
+            pointer = ffi.from_buffer("double[]", values)
+        metric = flag(euclidean, "euclidean")
+        return cls._new(lib.kentro_kmeans_from_centroids, points.handle, metric, pointer)
+
+    def untrained(self) -> KMeans:
+        """Return a model that can be trained, with the same settings.
+
+        Settings that were changed after training are among them.
+        """
+        new = self._new(lib.kentro_kmeans_clone_untrained, self._handle)
+        new._progress = self._progress
+        return new
+
     # Settings and results; results are None until the model is trained
 
     @property
@@ -299,9 +366,71 @@ class KMeans:
         return _bool(lib.kentro_kmeans_is_verbose, self._handle)
 
     @property
+    def seed(self) -> int:
+        """Seed of every random choice."""
+        return _value(lib.kentro_kmeans_seed, "uint64_t", self._handle)
+
+    @property
+    def tolerance(self) -> float:
+        """The fraction of the inertia that an iteration must gain."""
+        return _value(lib.kentro_kmeans_tolerance, "double", self._handle)
+
+    @property
+    def init(self) -> str:
+        """Where the first centroids come from; "centroids" where they were given."""
+        return _INIT_NAMES[_value(lib.kentro_kmeans_init, "int32_t", self._handle)]
+
+    @property
+    def n_init(self) -> int:
+        """Starts, of which the best is kept."""
+        return _size(lib.kentro_kmeans_n_init, self._handle)
+
+    @property
+    def quality(self) -> str:
+        """How much time to spend for a lower inertia."""
+        code = _value(lib.kentro_kmeans_quality, "int32_t", self._handle)
+        return next(name for name, value in _QUALITIES.items() if value == code)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that training may use beside the data; None: not set."""
+        limit, is_set = ffi.new("uint64_t *"), ffi.new("int32_t *")
+        call(lib.kentro_kmeans_memory_limit, self._handle, limit, is_set)
+        return limit[0] if is_set[0] else None
+
+    @property
+    def progress(self) -> Callable[[Progress], Any] | None:
+        """The callable that training calls after each iteration."""
+        return self._progress
+
+    @property
     def is_trained(self) -> bool:
         """Whether the model is trained."""
         return _bool(lib.kentro_kmeans_is_trained, self._handle)
+
+    @property
+    def n_dimensions(self) -> int | None:
+        """Number of columns of the data."""
+        return _size(lib.kentro_kmeans_n_dimensions, self._handle) if self.is_trained else None
+
+    @property
+    def n_points(self) -> int | None:
+        """Number of training points; None also in a model made of centroids."""
+        if not self.is_trained:
+            return None
+        return _size(lib.kentro_kmeans_n_points, self._handle) or None
+
+    @property
+    def prices(self) -> np.ndarray | None:
+        """What balancing has learnt to add to the distance to each centroid, float64.
+
+        None unless trained and balanced.
+        """
+        if not self.is_trained:
+            return None
+        pointer, length = ffi.new("const double **"), ffi.new("size_t *")
+        call(lib.kentro_kmeans_prices, self._handle, pointer, length)
+        return from_native(pointer[0], length[0], np.float64).copy() if length[0] else None
 
     @property
     def centroids(self) -> np.ndarray | None:
@@ -324,21 +453,26 @@ class KMeans:
 
     @property
     def labels(self) -> np.ndarray | None:
-        """The cluster of each training point, uint32."""
-        return _labels(self._handle).copy() if self.is_trained else None
+        """The cluster of each training point, uint32.
+
+        None also in a model that was saved without them or made of centroids.
+        """
+        if not self.is_trained:
+            return None
+        labels = _labels(self._handle)
+        return labels.copy() if labels.size else None
 
     @property
     def inertia(self) -> float | None:
-        """The objective that training reached.
+        """The objective that training reached; None also in a model made of centroids.
 
         The sum over all training points of the squared Euclidean distance, of
         1 - cosine, or with medoids of the (non-squared) distance.
         """
         if not self.is_trained:
             return None
-        value = ffi.new("double *")
-        call(lib.kentro_kmeans_inertia, self._handle, value)
-        return value[0]
+        value = _value(lib.kentro_kmeans_inertia, "double", self._handle)
+        return None if np.isnan(value) else value
 
     @property
     def balance_gap(self) -> float | None:
@@ -374,15 +508,9 @@ class KMeans:
         return np.bincount(_labels(self._handle), minlength=self.n_clusters).tolist()
 
     def __repr__(self) -> str:
-        fields = {
-            "n_clusters": self.n_clusters,
-            "iterations": self.iterations,
-            "euclidean": self.is_euclidean,
-            "balanced": self.is_balanced,
-            "use_medoids": self.is_use_medoids,
-            "trained": self.is_trained,
-        }
-        return f"KMeans({', '.join(f'{k}={str(v).lower()}' for k, v in fields.items())})"
+        text, length = ffi.new("char[1024]"), ffi.new("size_t *")
+        call(lib.kentro_kmeans_describe, self._handle, text, len(text), length)
+        return ffi.string(text).decode()
 
     def __copy__(self) -> KMeans:
         new = type(self).__new__(type(self))
@@ -394,9 +522,16 @@ class KMeans:
         return self.__copy__()
 
     def __reduce__(self) -> Any:
-        raise TypeError(
-            "a KMeans cannot be pickled; keep its centroids and pass them to with_init instead"
-        )
+        # The callable of with_progress belongs to this process.
+        return (type(self).from_bytes, (self.to_bytes(),))
+
+    @classmethod
+    def _new(cls, maker: Callable[..., int], *values: Any) -> KMeans:
+        """What a native function that makes a model makes."""
+        new = cls.__new__(cls)
+        new._handle = _made(maker, *values)
+        new._progress = None
+        return new
 
     def _with(self, setter: Callable[..., int], *values: Any) -> KMeans:
         new = self.__copy__()
@@ -404,9 +539,7 @@ class KMeans:
         return new
 
     def _clone(self) -> Any:
-        model = ffi.new("kentro_kmeans **")
-        call(lib.kentro_kmeans_clone, self._handle, model)
-        return _owned(model)
+        return _made(lib.kentro_kmeans_clone, self._handle)
 
     def _require_trained(self) -> None:
         if not self.is_trained:
@@ -434,7 +567,10 @@ class KMeans:
         return result
 
 
-def _owned(model: Any) -> Any:
+def _made(maker: Callable[..., int], *values: Any) -> Any:
+    """The handle of a model that a native function makes."""
+    model = ffi.new("kentro_kmeans **")
+    call(maker, *values, model)
     return ffi.gc(model[0], lib.kentro_kmeans_free)
 
 
@@ -454,6 +590,32 @@ def _choice(value: str, name: str, choices: dict) -> int:
         known = ", ".join(map(repr, choices))
         raise KMeansError(f"{name} must be one of {known}, got {value!r}")
     return choices[value]
+
+
+def load(path: Any) -> KMeans:
+    """Read a model from a file that `KMeans.save` wrote.
+
+    It is as it was, but for the callable of `with_progress` and, if they were
+    left out, the labels. `KMeansError` if the file is not whole or no model, or
+    was saved in a later version of the format; `OSError` if it can't be read.
+    """
+    name, encoded = path_bytes(path)
+    return _with_path(name, KMeans._new, lib.kentro_kmeans_load, encoded)
+
+
+def _with_path(path: Any, function: Callable[..., Result], *arguments: Any) -> Result:
+    """`function(*arguments)`, whose error of the system gets the path."""
+    try:
+        return function(*arguments)
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def _value(getter: Callable[..., int], type_name: str, handle: Any) -> Any:
+    value = ffi.new(f"{type_name} *")
+    call(getter, handle, value)
+    return value[0]
 
 
 def _size(getter: Callable[..., int], handle: Any) -> int:
