@@ -86,7 +86,7 @@ static void cluster(const char *name, kentro_kmeans *kmeans, const digits *data)
     size_t sizes[N_CLUSTERS], n_medoids, n_iter, pure = 0, j;
     double inertia;
 
-    check(kentro_kmeans_train_f32(kmeans, data->pixels, data->rows, PIXELS, KENTRO_ALL_THREADS,
+    check(kentro_kmeans_train_f32(kmeans, data->pixels, data->rows, PIXELS, KENTRO_ALL_THREADS, NULL,
                                   error));
     check(kentro_kmeans_inertia(kmeans, &inertia, error));
     check(kentro_kmeans_n_iter(kmeans, &n_iter, error));

@@ -137,6 +137,44 @@
 #define KENTRO_QUALITY_BEST 2
 
 /**
+ * Training looks for the first centroids.
+ */
+#define KENTRO_PHASE_SEEDING 0
+
+/**
+ * Training assigns rows and moves centroids.
+ */
+#define KENTRO_PHASE_ITERATING 1
+
+/**
+ * Training moves rows to where the bounds on cluster sizes want them.
+ */
+#define KENTRO_PHASE_REPAIRING 2
+
+/**
+ * Training assigns rows to the final centroids.
+ */
+#define KENTRO_PHASE_LABELLING 3
+
+/**
+ * A callback's answer: go on.
+ */
+#define KENTRO_CONTINUE 0
+
+/**
+ * A callback's answer, like any other that is not listed: end the call at once
+ * with `KENTRO_STATUS_CANCELLED`; the model stays as it was.
+ */
+#define KENTRO_CANCEL 1
+
+/**
+ * A callback's answer: end training within one further iteration, as if it
+ * were the last one asked for, and keep the model: its labels are those of its
+ * centroids, and bounds on cluster sizes hold. Other calls go on.
+ */
+#define KENTRO_STOP 2
+
+/**
  * A line that `kentro_kmeans_set_verbose` asked for.
  */
 #define KENTRO_LOG_INFO 0
@@ -145,6 +183,12 @@
  * The result is usable, but perhaps not what was expected.
  */
 #define KENTRO_LOG_WARNING 1
+
+/**
+ * A wish to end calls, which any thread and any signal handler may utter. One
+ * may serve many calls.
+ */
+typedef struct kentro_cancel kentro_cancel;
 
 /**
  * A list of point indices for each cluster, ascending. Never changes, so that
@@ -177,18 +221,54 @@ typedef struct kentro_points kentro_points;
 typedef int32_t kentro_status;
 
 /**
- * Told of every finished iteration: its number (from 1), the objective, how
- * many points changed their cluster, and the seconds since training began.
- * Anything but 0 cancels.
+ * How far training is. Later versions add fields at the end: only those that
+ * lie within `size` are there.
  */
-typedef int32_t (*kentro_progress_fn)(size_t iteration,
-                                      double inertia,
-                                      size_t changed,
-                                      double seconds,
+typedef struct {
+    /**
+     * The bytes of this record.
+     */
+    size_t size;
+    /**
+     * One of `KENTRO_PHASE_*`; later versions may have more.
+     */
+    int32_t phase;
+    /**
+     * Which of the runs that `kentro_kmeans_set_n_init` asked for, from 1.
+     */
+    size_t run;
+    /**
+     * Iterations that this run has finished.
+     */
+    size_t iteration;
+    /**
+     * Iterations that all runs have finished; never falls.
+     */
+    size_t total;
+    /**
+     * The objective before the last iteration's update; NaN before the first.
+     */
+    double inertia;
+    /**
+     * Points that changed their cluster in the last iteration.
+     */
+    size_t changed;
+    /**
+     * Seconds since training began; never falls.
+     */
+    double seconds;
+} kentro_progress;
+
+/**
+ * Told of each iteration of training, and about every 0.1 s between; answers
+ * `KENTRO_CONTINUE`, `KENTRO_STOP` or `KENTRO_CANCEL`.
+ */
+typedef int32_t (*kentro_progress_fn)(const kentro_progress *progress,
                                       void *user_data);
 
 /**
- * Asked every 0.02 s or so whether to go on. Anything but 0 cancels.
+ * Asked every 0.02 s or so whether to go on; answers like a
+ * `kentro_progress_fn`.
  */
 typedef int32_t (*kentro_poll_fn)(void *user_data);
 
@@ -199,6 +279,35 @@ typedef int32_t (*kentro_poll_fn)(void *user_data);
 typedef void (*kentro_log_fn)(int32_t level,
                               const char *message,
                               void *user_data);
+
+/**
+ * Who watches one call, and may end it: pass it to that call. Set it all to
+ * zero, then `size`, then what is wanted; what is NULL is not called. Without
+ * a `log`, verbose lines go to standard output and warnings are only to be had
+ * from `kentro_kmeans_warning`.
+ *
+ * All are called on the thread that made the call, during that call. They may
+ * read the model they are called for and use others, but neither change nor
+ * free it, and must not jump out of the call (exceptions, `longjmp`).
+ */
+typedef struct {
+    /**
+     * `sizeof(kentro_observer)`: later versions add fields at the end.
+     */
+    size_t size;
+    kentro_progress_fn progress;
+    kentro_poll_fn poll;
+    kentro_log_fn log;
+    /**
+     * Handed to each of them.
+     */
+    void *user_data;
+    /**
+     * Once this is requested, by whom ever, the call ends within 0.1 s or so
+     * with `KENTRO_STATUS_CANCELLED`.
+     */
+    const kentro_cancel *cancel;
+} kentro_observer;
 
 /**
  * Success; only now are the `out_*` arguments written.
@@ -407,9 +516,9 @@ kentro_status kentro_kmeans_new(size_t n_clusters,
                                 kentro_error *error);
 
 /**
- * Makes an independent copy with the same settings, callbacks and user data.
- * What training left behind is shared, so that copying is cheap. To be freed
- * by `kentro_kmeans_free`; the two may be freed in any order.
+ * Makes an independent copy with the same settings. What training left
+ * behind is shared, so that copying is cheap. To be freed by
+ * `kentro_kmeans_free`; the two may be freed in any order.
  */
 kentro_status kentro_kmeans_clone(const kentro_kmeans *kmeans,
                                   kentro_kmeans **out_kmeans,
@@ -654,38 +763,22 @@ kentro_status kentro_kmeans_memory_limit(const kentro_kmeans *kmeans,
                                          kentro_error *error);
 
 /**
- * Sets the function that is told of every finished iteration of training and
- * may cancel it; NULL removes it. `user_data` is handed through and must live as
- * long as this handle and its clones.
- *
- * All callbacks are called on the thread that called Kentro, during that
- * call. They may read the handle they are called for, but neither change nor
- * free it, and must not jump out of the call (exceptions, `longjmp`).
+ * Makes a wish to end calls that has not been uttered yet. To be freed by
+ * `kentro_cancel_free`, once no call uses it any more.
  */
-kentro_status kentro_kmeans_set_progress(kentro_kmeans *kmeans,
-                                         kentro_progress_fn progress,
-                                         void *user_data,
-                                         kentro_error *error);
+kentro_status kentro_cancel_new(kentro_cancel **out_cancel,
+                                kentro_error *error);
 
 /**
- * Sets the function that is asked, at least every 0.02 s or so while Kentro
- * computes, whether to go on; NULL removes it. Meant for Ctrl-C and time
- * limits. See `kentro_kmeans_set_progress`.
+ * Ends all calls that are watched by an observer with this `cancel`, now and
+ * from now on. From any thread or signal handler; NULL is fine.
  */
-kentro_status kentro_kmeans_set_poll(kentro_kmeans *kmeans,
-                                     kentro_poll_fn poll,
-                                     void *user_data,
-                                     kentro_error *error);
+void kentro_cancel_request(const kentro_cancel *cancel);
 
 /**
- * Sets the function that gets verbose lines and warnings; NULL removes it.
- * Without one, verbose lines go to standard output and warnings are only to
- * be had from `kentro_kmeans_warning`. See `kentro_kmeans_set_progress`.
+ * Frees it; NULL is fine.
  */
-kentro_status kentro_kmeans_set_log(kentro_kmeans *kmeans,
-                                    kentro_log_fn log,
-                                    void *user_data,
-                                    kentro_error *error);
+void kentro_cancel_free(kentro_cancel *cancel);
 
 /**
  * Clusters the rows of `points`. A model trains once; after an error it is as
@@ -693,11 +786,13 @@ kentro_status kentro_kmeans_set_log(kentro_kmeans *kmeans,
  *
  * `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
  * grants this process is capped. Has no influence on the result. Threads end
- * with the call, so that the process may fork before and after.
+ * with the call, so that the process may fork before and after. `observer`:
+ * who watches the call and may end it; NULL for nobody, here and elsewhere.
  */
 kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
                                   const kentro_points *points,
                                   size_t num_threads,
+                                  const kentro_observer *observer,
                                   kentro_error *error);
 
 /**
@@ -709,6 +804,7 @@ kentro_status kentro_kmeans_train_f32(kentro_kmeans *kmeans,
                                       size_t rows,
                                       size_t cols,
                                       size_t num_threads,
+                                      const kentro_observer *observer,
                                       kentro_error *error);
 
 /**
@@ -720,6 +816,7 @@ kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
                                    const kentro_points *points,
                                    size_t k,
                                    size_t num_threads,
+                                   const kentro_observer *observer,
                                    kentro_clusters **out_clusters,
                                    kentro_error *error);
 
@@ -733,6 +830,7 @@ kentro_status kentro_kmeans_assign_f32(const kentro_kmeans *kmeans,
                                        size_t cols,
                                        size_t k,
                                        size_t num_threads,
+                                       const kentro_observer *observer,
                                        kentro_clusters **out_clusters,
                                        kentro_error *error);
 
@@ -749,6 +847,7 @@ kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
                                     const kentro_points *points,
                                     size_t k,
                                     size_t num_threads,
+                                    const kentro_observer *observer,
                                     uint32_t *out_labels,
                                     double *out_distances,
                                     kentro_error *error);
@@ -763,6 +862,7 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         size_t cols,
                                         size_t k,
                                         size_t num_threads,
+                                        const kentro_observer *observer,
                                         uint32_t *out_labels,
                                         double *out_distances,
                                         kentro_error *error);
@@ -779,6 +879,7 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
 kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              const kentro_points *points,
                                              size_t num_threads,
+                                             const kentro_observer *observer,
                                              uint32_t *out_labels,
                                              double *out_distances,
                                              kentro_error *error);

@@ -334,62 +334,144 @@ enum class LogLevel : std::int32_t {
     warning = KENTRO_LOG_WARNING, ///< usable, but perhaps not what was expected
 };
 
-/// One finished iteration of training.
-struct Iteration {
-    std::size_t number;  ///< counts from 1
-    double inertia;      ///< the objective before this iteration's update
-    std::size_t changed; ///< points that went to another cluster
-    double seconds;      ///< since training began
+/// What training is at; later versions may have more.
+enum class Phase : std::int32_t {
+    seeding = KENTRO_PHASE_SEEDING,     ///< looks for the first centroids
+    iterating = KENTRO_PHASE_ITERATING, ///< assigns points and moves centroids
+    repairing = KENTRO_PHASE_REPAIRING, ///< moves points to where bounds on sizes want them
+    labelling = KENTRO_PHASE_LABELLING, ///< assigns points to the final centroids
 };
 
-using ProgressCallback = std::function<bool(const Iteration&)>;
-using PollCallback = std::function<bool()>;
+/// How far training is.
+struct Progress {
+    Phase phase;
+    std::size_t run;       ///< which of the n_init runs, from 1
+    std::size_t iteration; ///< iterations that this run has finished
+    std::size_t total;     ///< iterations that all runs have finished; never falls
+    double inertia;        ///< the objective before the last update; NaN before the first
+    std::size_t changed;   ///< points that changed their cluster in the last iteration
+    double seconds;        ///< since training began; never falls
+};
+
+/// What a callback answers: true goes on; false cancels, which leaves the model
+/// as it was.
+class Answer {
+public:
+    constexpr Answer(bool go_on) noexcept : value_(go_on ? KENTRO_CONTINUE : KENTRO_CANCEL) {}
+
+    /// Ends training within one further iteration and keeps the model: labels
+    /// are those of its centroids, and bounds on cluster sizes hold.
+    static constexpr Answer stop() noexcept { return Answer(KENTRO_STOP); }
+
+    constexpr std::int32_t value() const noexcept { return value_; }
+
+private:
+    explicit constexpr Answer(std::int32_t value) noexcept : value_(value) {}
+
+    std::int32_t value_;
+};
+
+using ProgressCallback = std::function<Answer(const Progress&)>;
+using PollCallback = std::function<Answer()>;
 using LogCallback = std::function<void(LogLevel, const char*)>;
+
+/// A wish to end calls, which any thread and any signal handler may utter.
+/// Copies are one and the same.
+class CancelToken {
+public:
+    CancelToken() {
+        kentro_cancel* cancel = nullptr;
+        detail::call(kentro_cancel_new, &cancel);
+        handle_.reset(cancel, kentro_cancel_free);
+    }
+
+    /// Ends the calls of all models that have it, now and from now on, with
+    /// KENTRO_STATUS_CANCELLED.
+    void request() const noexcept { kentro_cancel_request(handle_.get()); }
+
+    /// For calls of kentro.h; still owned by this object.
+    const kentro_cancel* handle() const noexcept { return handle_.get(); }
+
+private:
+    std::shared_ptr<kentro_cancel> handle_;
+};
 
 namespace detail {
 
-/// What a callback threw during this thread's current call of the library.
-/// Callbacks run on the caller's thread, so one place a thread is enough.
-inline std::exception_ptr& thrown() noexcept {
-    thread_local std::exception_ptr exception;
-    return exception;
-}
+/// The callbacks of a model. Shared by its clones.
+struct Callbacks {
+    std::shared_ptr<const ProgressCallback> progress;
+    std::shared_ptr<const PollCallback> poll;
+    std::shared_ptr<const LogCallback> log;
+    std::optional<CancelToken> cancel;
+};
 
-/// Runs a callback whose exceptions must not reach the library; after the
-/// first, the call is only to be cancelled. Returns non-zero to cancel.
-template <class Callback>
-std::int32_t trap(const Callback& callback) noexcept {
-    if (thrown()) return 1;
-    try {
-        return callback() ? 0 : 1;
-    } catch (...) {
-        thrown() = std::current_exception();
-        return 1;
+/// One call with callbacks, whose exceptions must not reach the library; after
+/// the first, the call is only to be cancelled.
+class Observed {
+public:
+    explicit Observed(const Callbacks& callbacks) : callbacks_(callbacks) {
+        observer_.size = sizeof observer_;
+        observer_.user_data = this;
+        if (callbacks.cancel) observer_.cancel = callbacks.cancel->handle();
+        if (callbacks.log) observer_.log = on_log;
+        if (callbacks.progress) observer_.progress = on_progress;
+        // Also ends the call where the log has thrown.
+        if (callbacks.poll || callbacks.log || callbacks.progress) observer_.poll = on_poll;
     }
-}
 
-inline std::int32_t on_progress(std::size_t iteration, double inertia, std::size_t changed,
-                                double seconds, void* user_data) noexcept {
-    auto callback = static_cast<const ProgressCallback*>(user_data);
-    return trap([&] { return !callback || (*callback)({iteration, inertia, changed, seconds}); });
-}
+    Observed(const Observed&) = delete;
+    Observed& operator=(const Observed&) = delete;
 
-inline std::int32_t on_poll(void* user_data) noexcept {
-    auto callback = static_cast<const PollCallback*>(user_data);
-    return trap([&] { return !callback || (*callback)(); });
-}
+    const kentro_observer* observer() const noexcept { return &observer_; }
 
-inline void on_log(std::int32_t level, const char* message, void* user_data) noexcept {
-    auto callback = static_cast<const LogCallback*>(user_data);
-    trap([&] {
-        (*callback)(static_cast<LogLevel>(level), message);
-        return true;
-    });
-}
+    /// Ends the call: throws what a callback threw, or if it failed.
+    void finish(kentro_status status) {
+        if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+        check(status);
+    }
+
+private:
+    template <class Callback>
+    static std::int32_t trap(void* user_data, const Callback& callback) noexcept {
+        auto self = static_cast<Observed*>(user_data);
+        if (self->thrown_) return KENTRO_CANCEL;
+        try {
+            return callback(self->callbacks_).value();
+        } catch (...) {
+            self->thrown_ = std::current_exception();
+            return KENTRO_CANCEL;
+        }
+    }
+
+    static std::int32_t on_progress(const kentro_progress* now, void* user_data) noexcept {
+        return trap(user_data, [&](const Callbacks& callbacks) {
+            return (*callbacks.progress)({static_cast<Phase>(now->phase), now->run, now->iteration,
+                                          now->total, now->inertia, now->changed, now->seconds});
+        });
+    }
+
+    static std::int32_t on_poll(void* user_data) noexcept {
+        return trap(user_data, [](const Callbacks& callbacks) {
+            return callbacks.poll ? (*callbacks.poll)() : Answer(true);
+        });
+    }
+
+    static void on_log(std::int32_t level, const char* message, void* user_data) noexcept {
+        trap(user_data, [&](const Callbacks& callbacks) {
+            (*callbacks.log)(static_cast<LogLevel>(level), message);
+            return Answer(true);
+        });
+    }
+
+    const Callbacks& callbacks_;
+    kentro_observer observer_{};
+    std::exception_ptr thrown_;
+};
 
 template <class Callback>
-std::shared_ptr<Callback> share(Callback callback) {
-    return callback ? std::make_shared<Callback>(std::move(callback)) : nullptr;
+std::shared_ptr<const Callback> share(Callback callback) {
+    return callback ? std::make_shared<const Callback>(std::move(callback)) : nullptr;
 }
 
 } // namespace detail
@@ -403,7 +485,7 @@ class KMeans {
 public:
     /// A model of `n_clusters` clusters, at least 1. Throws also if the
     /// library that is loaded doesn't fit this header.
-    explicit KMeans(Count n_clusters) : KMeans(create(kentro_kmeans_new, n_clusters), Fresh::model) {}
+    explicit KMeans(Count n_clusters) : KMeans({}, create(kentro_kmeans_new, n_clusters)) {}
 
     /// A trained model of these centroids, one a row, which are copied: to
     /// predict and assign with, and to be saved. For cosine they are made unit
@@ -416,20 +498,19 @@ public:
                         "there are " + std::to_string(prices.size()) + " prices, but " +
                             std::to_string(centroids.rows()) + " centroids; give one for each");
         }
-        return KMeans(create(kentro_kmeans_from_centroids, centroids.handle(), euclidean,
-                             prices.empty() ? nullptr : prices.data()),
-                      Fresh::model);
+        return KMeans({}, create(kentro_kmeans_from_centroids, centroids.handle(), euclidean,
+                             prices.empty() ? nullptr : prices.data()));
     }
 
     /// A copy. What was trained and the callbacks are shared, not copied.
     [[nodiscard]] KMeans clone() const {
-        return KMeans(create(kentro_kmeans_clone, handle()), *this);
+        return KMeans(callbacks_, create(kentro_kmeans_clone, handle()));
     }
 
     /// A model that can be trained, with the same settings, those that were
     /// changed after training included, and the same callbacks.
     [[nodiscard]] KMeans untrained() const {
-        return KMeans(create(kentro_kmeans_clone_untrained, handle()), *this);
+        return KMeans(callbacks_, create(kentro_kmeans_clone_untrained, handle()));
     }
 
     /// \name Saving and loading
@@ -446,7 +527,7 @@ public:
 
     /// Reads a model from a file that `save` wrote.
     [[nodiscard]] static KMeans load(const std::string& path) {
-        return KMeans(create(kentro_kmeans_load, c_path(path)), Fresh::model);
+        return KMeans({}, create(kentro_kmeans_load, c_path(path)));
     }
 
     /// The model as the bytes of a file.
@@ -460,8 +541,7 @@ public:
 
     /// The model that `to_bytes` gave these bytes for.
     [[nodiscard]] static KMeans from_bytes(View<std::uint8_t> bytes) {
-        return KMeans(create(kentro_kmeans_deserialize, bytes.data(), bytes.size()),
-                      Fresh::model);
+        return KMeans({}, create(kentro_kmeans_deserialize, bytes.data(), bytes.size()));
     }
     [[nodiscard]] static KMeans from_bytes(const std::vector<std::uint8_t>& bytes) {
         return from_bytes(View<std::uint8_t>(bytes.data(), bytes.size()));
@@ -474,99 +554,115 @@ public:
 
     /// Iterations at most, at least 1; default 25. Training stops earlier when
     /// no assignment changes.
-    KMeans with_iterations(Count iterations) && {
+    [[nodiscard]] KMeans with_iterations(Count iterations) && {
         return set(kentro_kmeans_set_iterations, iterations);
     }
-    KMeans with_iterations(Count iterations) const& { return clone().with_iterations(iterations); }
+    [[nodiscard]] KMeans with_iterations(Count iterations) const& {
+        return clone().with_iterations(iterations);
+    }
 
     /// Euclidean distance; default false: cosine similarity.
-    KMeans with_euclidean(bool euclidean) && {
+    [[nodiscard]] KMeans with_euclidean(bool euclidean) && {
         return set(kentro_kmeans_set_euclidean, euclidean);
     }
-    KMeans with_euclidean(bool euclidean) const& { return clone().with_euclidean(euclidean); }
+    [[nodiscard]] KMeans with_euclidean(bool euclidean) const& {
+        return clone().with_euclidean(euclidean);
+    }
 
     /// Bounds cluster sizes, as with_max_balance_diff or with_size_bounds says;
     /// default false.
-    KMeans with_balanced(bool balanced) && {
+    [[nodiscard]] KMeans with_balanced(bool balanced) && {
         return set(kentro_kmeans_set_balanced, balanced);
     }
-    KMeans with_balanced(bool balanced) const& { return clone().with_balanced(balanced); }
+    [[nodiscard]] KMeans with_balanced(bool balanced) const& {
+        return clone().with_balanced(balanced);
+    }
 
     /// The largest difference of cluster sizes when balanced, at least 1;
     /// default 16. Takes the place of with_size_bounds.
-    KMeans with_max_balance_diff(Count max_balance_diff) && {
+    [[nodiscard]] KMeans with_max_balance_diff(Count max_balance_diff) && {
         return set(kentro_kmeans_set_max_balance_diff, max_balance_diff);
     }
-    KMeans with_max_balance_diff(Count max_balance_diff) const& {
+    [[nodiscard]] KMeans with_max_balance_diff(Count max_balance_diff) const& {
         return clone().with_max_balance_diff(max_balance_diff);
     }
 
     /// Balanced, with `min_size` to `max_size` points in every cluster; 0 means
     /// 1, for no cluster is empty. Takes the place of with_max_balance_diff.
-    KMeans with_size_bounds(Count min_size, Count max_size) && {
+    [[nodiscard]] KMeans with_size_bounds(Count min_size, Count max_size) && {
         return set(kentro_kmeans_set_size_bounds, min_size, max_size);
     }
-    KMeans with_size_bounds(Count min_size, Count max_size) const& {
+    [[nodiscard]] KMeans with_size_bounds(Count min_size, Count max_size) const& {
         return clone().with_size_bounds(min_size, max_size);
     }
 
     /// A line an iteration, to the log callback or else to standard output;
     /// default false.
-    KMeans with_verbose(bool verbose) && {
+    [[nodiscard]] KMeans with_verbose(bool verbose) && {
         return set(kentro_kmeans_set_verbose, verbose);
     }
-    KMeans with_verbose(bool verbose) const& { return clone().with_verbose(verbose); }
+    [[nodiscard]] KMeans with_verbose(bool verbose) const& { return clone().with_verbose(verbose); }
 
     /// Centres are data points (K-medoids); default false.
-    KMeans with_use_medoids(bool use_medoids) && {
+    [[nodiscard]] KMeans with_use_medoids(bool use_medoids) && {
         return set(kentro_kmeans_set_use_medoids, use_medoids);
     }
-    KMeans with_use_medoids(bool use_medoids) const& {
+    [[nodiscard]] KMeans with_use_medoids(bool use_medoids) const& {
         return clone().with_use_medoids(use_medoids);
     }
 
     /// Seed of every random choice; default 0.
-    KMeans with_seed(std::uint64_t seed) && { return set(kentro_kmeans_set_seed, seed); }
-    KMeans with_seed(std::uint64_t seed) const& { return clone().with_seed(seed); }
+    [[nodiscard]] KMeans with_seed(std::uint64_t seed) && {
+        return set(kentro_kmeans_set_seed, seed);
+    }
+    [[nodiscard]] KMeans with_seed(std::uint64_t seed) const& { return clone().with_seed(seed); }
 
     /// Stops when an iteration lowers the inertia by less than this fraction,
     /// at least 0; default 0: only when no assignment changes.
-    KMeans with_tolerance(double tolerance) && {
+    [[nodiscard]] KMeans with_tolerance(double tolerance) && {
         return set(kentro_kmeans_set_tolerance, tolerance);
     }
-    KMeans with_tolerance(double tolerance) const& { return clone().with_tolerance(tolerance); }
+    [[nodiscard]] KMeans with_tolerance(double tolerance) const& {
+        return clone().with_tolerance(tolerance);
+    }
 
     /// Where the first centroids come from; default Init::automatic.
-    KMeans with_init(Init init) && {
+    [[nodiscard]] KMeans with_init(Init init) && {
         return set(kentro_kmeans_set_init, static_cast<std::int32_t>(init));
     }
-    KMeans with_init(Init init) const& { return clone().with_init(init); }
+    [[nodiscard]] KMeans with_init(Init init) const& { return clone().with_init(init); }
 
     /// The first centroids themselves (n_clusters × dimensions); copied.
-    KMeans with_init(MatrixView centroids) && {
+    [[nodiscard]] KMeans with_init(MatrixView centroids) && {
         return set(kentro_kmeans_set_init_centroids, centroids.data(), centroids.rows(),
                                                     centroids.cols());
     }
-    KMeans with_init(MatrixView centroids) const& { return clone().with_init(centroids); }
+    [[nodiscard]] KMeans with_init(MatrixView centroids) const& {
+        return clone().with_init(centroids);
+    }
 
     /// Runs from this many starts and keeps the best, at least 1; default 1.
-    KMeans with_n_init(Count n_init) && { return set(kentro_kmeans_set_n_init, n_init); }
-    KMeans with_n_init(Count n_init) const& { return clone().with_n_init(n_init); }
+    [[nodiscard]] KMeans with_n_init(Count n_init) && {
+        return set(kentro_kmeans_set_n_init, n_init);
+    }
+    [[nodiscard]] KMeans with_n_init(Count n_init) const& { return clone().with_n_init(n_init); }
 
     /// How much time to spend for a lower inertia; default Quality::standard.
     /// Without effect on K-medoids that are not balanced.
-    KMeans with_quality(Quality quality) && {
+    [[nodiscard]] KMeans with_quality(Quality quality) && {
         return set(kentro_kmeans_set_quality, static_cast<std::int32_t>(quality));
     }
-    KMeans with_quality(Quality quality) const& { return clone().with_quality(quality); }
+    [[nodiscard]] KMeans with_quality(Quality quality) const& {
+        return clone().with_quality(quality);
+    }
 
     /// Bytes that training may use beside the data; default: the smaller of
     /// 2 GB and a quarter of the machine's memory. K-medoids takes a sample
     /// where all distances exceed the limit; by default, 2 GB on every machine.
-    KMeans with_memory_limit(std::uint64_t bytes) && {
+    [[nodiscard]] KMeans with_memory_limit(std::uint64_t bytes) && {
         return set(kentro_kmeans_set_memory_limit, bytes);
     }
-    KMeans with_memory_limit(std::uint64_t bytes) const& {
+    [[nodiscard]] KMeans with_memory_limit(std::uint64_t bytes) const& {
         return clone().with_memory_limit(bytes);
     }
 
@@ -578,37 +674,42 @@ public:
     /// the model they are called for. An empty function removes a callback.
     /// @{
 
-    /// Called after every iteration; false cancels (KENTRO_STATUS_CANCELLED).
-    KMeans with_progress(ProgressCallback callback) && {
-        auto shared = detail::share(std::move(callback));
-        detail::call(kentro_kmeans_set_progress, handle(), detail::on_progress, shared.get());
-        progress_ = std::move(shared);
+    /// Called after every iteration of training, and about every 0.1 s between.
+    /// False cancels (KENTRO_STATUS_CANCELLED), Answer::stop() keeps the model.
+    [[nodiscard]] KMeans with_progress(ProgressCallback callback) && {
+        callbacks_.progress = detail::share(std::move(callback));
         return std::move(*this);
     }
-    KMeans with_progress(ProgressCallback callback) const& {
+    [[nodiscard]] KMeans with_progress(ProgressCallback callback) const& {
         return clone().with_progress(std::move(callback));
     }
 
-    /// Called every 0.02 s or so while the library computes; false cancels.
-    KMeans with_poll(PollCallback callback) && {
-        auto shared = detail::share(std::move(callback));
-        detail::call(kentro_kmeans_set_poll, handle(), detail::on_poll, shared.get());
-        poll_ = std::move(shared);
+    /// Called every 0.02 s or so while the library computes; answers alike.
+    [[nodiscard]] KMeans with_poll(PollCallback callback) && {
+        callbacks_.poll = detail::share(std::move(callback));
         return std::move(*this);
     }
-    KMeans with_poll(PollCallback callback) const& {
+    [[nodiscard]] KMeans with_poll(PollCallback callback) const& {
         return clone().with_poll(std::move(callback));
     }
 
     /// Gets verbose lines and warnings.
-    KMeans with_log(LogCallback callback) && {
-        auto shared = detail::share(std::move(callback));
-        detail::call(kentro_kmeans_set_log, handle(), shared ? detail::on_log : nullptr,
-                     shared.get());
-        log_ = std::move(shared);
+    [[nodiscard]] KMeans with_log(LogCallback callback) && {
+        callbacks_.log = detail::share(std::move(callback));
         return std::move(*this);
     }
-    KMeans with_log(LogCallback callback) const& { return clone().with_log(std::move(callback)); }
+    [[nodiscard]] KMeans with_log(LogCallback callback) const& {
+        return clone().with_log(std::move(callback));
+    }
+
+    /// Calls end once this is requested, on whatever thread.
+    [[nodiscard]] KMeans with_cancel(CancelToken token) && {
+        callbacks_.cancel = std::move(token);
+        return std::move(*this);
+    }
+    [[nodiscard]] KMeans with_cancel(CancelToken token) const& {
+        return clone().with_cancel(std::move(token));
+    }
 
     /// @}
     /// \name Training and assignment
@@ -627,11 +728,13 @@ public:
         // A warning is logged when all is done; if that callback throws, the
         // model goes back to what it was.
         std::optional<KMeans> before;
-        if (log_) before = clone();
+        if (callbacks_.log) before = clone();
+        detail::Observed call(callbacks_);
         const kentro_status status =
-            kentro_kmeans_train(handle(), points.handle(), threads(num_threads), detail::error());
+            kentro_kmeans_train(handle(), points.handle(), threads(num_threads), call.observer(),
+                                detail::error());
         try {
-            finish(status);
+            call.finish(status);
         } catch (...) {
             if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
             throw;
@@ -643,8 +746,9 @@ public:
     Clusters assign(const Points& points, Count k,
                     std::optional<Count> num_threads = std::nullopt) const {
         kentro_clusters* clusters = nullptr;
-        finish(kentro_kmeans_assign(handle(), points.handle(), k, threads(num_threads), &clusters,
-                                    detail::error()));
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_assign(handle(), points.handle(), k, threads(num_threads),
+                                         call.observer(), &clusters, detail::error()));
         return Clusters(clusters);
     }
 
@@ -663,8 +767,9 @@ public:
     void predict_into(const Points& points, Count k, std::uint32_t* labels,
                       double* distances = nullptr,
                       std::optional<Count> num_threads = std::nullopt) const {
-        finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads), labels,
-                                     distances, detail::error()));
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads),
+                                          call.observer(), labels, distances, detail::error()));
     }
 
     /// A cluster of every point by the prices that a balanced model has learnt,
@@ -674,8 +779,10 @@ public:
     predict_balanced(const Points& points,
                      std::optional<Count> num_threads = std::nullopt) const {
         std::vector<std::uint32_t> labels(points.rows());
-        finish(kentro_kmeans_predict_balanced(handle(), points.handle(), threads(num_threads),
-                                              labels.data(), nullptr, detail::error()));
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_predict_balanced(handle(), points.handle(), threads(num_threads),
+                                                   call.observer(), labels.data(), nullptr,
+                                                   detail::error()));
         return labels;
     }
 
@@ -814,18 +921,8 @@ public:
 private:
     using Handle = std::unique_ptr<kentro_kmeans, detail::Deleter<kentro_kmeans_free>>;
 
-    /// A model that has no callbacks yet.
-    enum class Fresh { model };
-    KMeans(Handle handle, Fresh) : handle_(std::move(handle)) {
-        // Registered even without callbacks of the user's: they stop the run
-        // when a log callback has thrown.
-        detail::call(kentro_kmeans_set_progress, this->handle(), detail::on_progress, nullptr);
-        detail::call(kentro_kmeans_set_poll, this->handle(), detail::on_poll, nullptr);
-    }
-
-    KMeans(Handle handle, const KMeans& original)
-        : handle_(std::move(handle)), progress_(original.progress_), poll_(original.poll_),
-          log_(original.log_) {}
+    KMeans(const detail::Callbacks& callbacks, Handle handle)
+        : handle_(std::move(handle)), callbacks_(callbacks) {}
 
     static void check_version() {
         const std::uint32_t loaded = kentro_version_number();
@@ -856,13 +953,6 @@ private:
         return path.c_str();
     }
 
-    /// Ends a call that ran callbacks.
-    static void finish(kentro_status status) {
-        if (auto exception = std::exchange(detail::thrown(), nullptr))
-            std::rethrow_exception(exception);
-        detail::check(status);
-    }
-
     /// What a `with_*` function does.
     template <class Setter, class... Values>
     KMeans set(Setter setter, Values... values) {
@@ -878,9 +968,7 @@ private:
     }
 
     Handle handle_;
-    std::shared_ptr<ProgressCallback> progress_;
-    std::shared_ptr<PollCallback> poll_;
-    std::shared_ptr<LogCallback> log_;
+    detail::Callbacks callbacks_;
 };
 
 } // namespace kentro

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn long_lists_can_be_cancelled() {
         let labels = vec![0; 1 << 20];
-        let mut observer = |_: Event<'_>| ControlFlow::Break(());
+        let mut observer = |_: Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
         std::thread::sleep(Duration::from_millis(30));
         let result = Clusters::from_labels(&labels, 1, 1, &threads);

@@ -200,7 +200,7 @@ impl Config {
         if self.verbose {
             threads.tell(Event::Message(&iteration.to_string()))?;
         }
-        threads.tell(Event::Iteration(&iteration))
+        threads.report(&iteration)
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) fn exchange(
         return Ok(best);
     }
     for _ in 0..ROUNDS {
+        if threads.stopping() {
+            break;
+        }
         let Some(centroids) = pass(nearest, &best, threads)? else {
             break;
         };

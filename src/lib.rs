@@ -54,9 +54,9 @@ pub use clusters::Clusters;
 pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
-pub use model::{KMeans, RunOptions, SaveOptions};
+pub use model::{KMeans, SaveOptions};
 pub use points::{Element, Points, Swapped};
-pub use threads::{Event, Iteration, Observer};
+pub use threads::{End, Event, Observer, Phase, Progress, RunOptions};
 
 /// Runs the Rust code of the README as a test.
 #[cfg(doctest)]

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::nearest::Nearest;
 use crate::partition::Partition;
-use crate::threads::{Iteration, Threads};
+use crate::threads::{Iteration, Phase, Threads};
 use empty_clusters::rows_for_empty_clusters;
 use std::time::Instant;
 
@@ -28,6 +28,7 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
+    threads.enter(Phase::Iterating);
     let mut partition = Partition::new(nearest, &centroids, threads)?;
     let mut last_inertia = f64::INFINITY;
     let mut n_iter = 0;
@@ -35,9 +36,9 @@ pub(crate) fn fit(
     let mut settled = false;
     while !last {
         n_iter += 1;
-        let changed =
-            partition.assign(nearest, &centroids, threads, n_iter == config.iterations)?;
-        last = changed == 0 || n_iter == config.iterations;
+        last = n_iter == config.iterations || threads.stopping();
+        let changed = partition.assign(nearest, &centroids, threads, last)?;
+        last |= changed == 0;
         if threads.observed() || config.tolerance > 0.0 {
             let inertia = partition.inertia(nearest, &centroids, threads)?;
             let iteration = Iteration {
@@ -50,6 +51,7 @@ pub(crate) fn fit(
             last |= n_iter > 1 && last_inertia - inertia < config.tolerance * last_inertia;
             last_inertia = inertia;
         }
+        last |= threads.stopping();
         if last {
             partition.sum_anew(nearest, threads)?;
         }
@@ -61,6 +63,7 @@ pub(crate) fn fit(
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;
     }
+    threads.enter(Phase::Labelling);
     let inertia = match settled {
         true => partition.exact_inertia(nearest, &centroids, threads)?,
         false => partition.label(nearest, &centroids, threads)?,

@@ -9,7 +9,7 @@ use crate::metric::Metric;
 use crate::nearest::{Centroids, Shared, UNASSIGNED};
 use crate::owned::TryArc;
 use crate::points::Points;
-use crate::threads::{Event, Observer, Threads};
+use crate::threads::{End, Event, Observer, RunOptions, Threads};
 use crate::{balanced, train};
 use ndarray::{Array2, ArrayView2};
 use std::alloc::{Layout, handle_alloc_error};
@@ -22,17 +22,6 @@ mod saving;
 mod settings;
 
 pub use saving::SaveOptions;
-
-/// How one call runs.
-#[derive(Default)]
-pub struct RunOptions<'a> {
-    /// Threads to use, from 1; more than the machine grants this process is
-    /// capped. `None` for all cores, or as many threads as can be started. Has
-    /// no influence on the result.
-    pub num_threads: Option<usize>,
-    /// Told of every iteration; may cancel. See [`Event`].
-    pub observer: Option<&'a mut Observer<'a>>,
-}
 
 /// A clustering model: K-means, balanced K-means or K-medoids.
 ///
@@ -198,7 +187,7 @@ impl KMeans {
     ) -> Result<Vec<Vec<usize>>> {
         let options = RunOptions {
             num_threads,
-            observer: None,
+            ..Default::default()
         };
         self.fit(&data.into(), options)?;
         self.clusters()?.to_lists()
@@ -221,7 +210,11 @@ impl KMeans {
         };
         let size = points.rows() as f64 * points.cols() as f64;
         let work = size * config.n_clusters as f64 * config.iterations as f64;
-        let threads = Threads::new(options.num_threads, work, observer)?;
+        let options = RunOptions {
+            observer,
+            ..options
+        };
+        let threads = Threads::new(options, work)?;
         if points.cols() > 0 && points.rows() < config.n_clusters {
             return Err(KMeansError::InsufficientPoints(
                 points.rows(),
@@ -309,7 +302,7 @@ impl KMeans {
         fit.check_prediction(points, per_point, room)?;
         let (n_clusters, dims) = fit.centroids.dim();
         let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
-        let threads = Threads::new(options.num_threads, work, options.observer)?;
+        let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let values = fit.centroid_values();
         let centroids = Centroids::new(values, dims);
@@ -350,7 +343,7 @@ impl KMeans {
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, 1, room)?;
         let work = points.rows() as f64 * fit.centroids.len() as f64;
-        let threads = Threads::new(options.num_threads, work, options.observer)?;
+        let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points);
@@ -480,7 +473,7 @@ fn known<T>(values: &[T]) -> Option<&[T]> {
 }
 
 /// Where nobody listens, messages go to standard output.
-fn print_messages(event: Event<'_>) -> ControlFlow<()> {
+fn print_messages(event: Event<'_>) -> ControlFlow<End> {
     if let Event::Message(text) = event {
         print_message(text);
     }

@@ -7,7 +7,7 @@
 
 use crate::allocate::with_capacity;
 use crate::error::{KMeansError, Result};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,19 +18,57 @@ use std::time::{Duration, Instant};
 /// How often the observer is polled at least, while the library computes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long a call that computes goes without a report, about.
+const REPORT_INTERVAL: Duration = Duration::from_millis(75);
+
 /// Values that a single thread deals with between two polls: about a
 /// millisecond.
 const STEP: usize = 1 << 16;
 
+/// What training is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Looks for the first centroids.
+    #[default]
+    Seeding,
+    /// Assigns rows and moves centroids.
+    Iterating,
+    /// Moves rows to where the bounds on cluster sizes want them.
+    Repairing,
+    /// Assigns rows to the final centroids.
+    Labelling,
+}
+
+/// How far training is. Told after each iteration, and about every tenth of a
+/// second between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    pub phase: Phase,
+    /// Which of the `n_init` runs, from 1.
+    pub run: usize,
+    /// Iterations that this run has finished.
+    pub iteration: usize,
+    /// Iterations that all runs have finished; never falls.
+    pub total: usize,
+    /// The objective before the last iteration's update: sum of squared
+    /// Euclidean distances, of 1 − cosine, or of distances to the medoids; NaN
+    /// before there was one in this run.
+    pub inertia: f64,
+    /// Points that went to another cluster in the last iteration than in the
+    /// one before.
+    pub changed: usize,
+    /// Seconds since training began; never falls.
+    pub seconds: f64,
+}
+
 /// One finished iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Iteration {
+pub(crate) struct Iteration {
     /// Counts from 1.
     pub number: usize,
-    /// The objective before this iteration's update: sum of squared Euclidean
-    /// distances, of 1 − cosine, or of distances to the medoids.
     pub inertia: f64,
-    /// Points that went to another cluster than in the iteration before.
     pub changed: usize,
     /// Seconds since training began.
     pub seconds: f64,
@@ -50,8 +88,8 @@ impl fmt::Display for Iteration {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// An iteration ended.
-    Iteration(&'a Iteration),
+    /// How far training is.
+    Progress(&'a Progress),
     /// A line for the user; only with `with_verbose(true)`.
     Message(&'a str),
     /// The result is usable but not what the caller may expect.
@@ -60,16 +98,50 @@ pub enum Event<'a> {
     Poll,
 }
 
-/// Called on the caller's thread; `ControlFlow::Break` cancels the run.
-pub type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
+/// How an [`Observer`] ends a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Training ends within one further iteration, as if it were the last one
+    /// asked for: the model is whole, labels are those of its centroids, and
+    /// bounds on sizes hold. Calls that don't train go on.
+    Stop,
+    /// The call ends at once, with [`KMeansError::Cancelled`], and leaves the
+    /// model as it was.
+    Cancel,
+}
+
+/// Called on the caller's thread; `ControlFlow::Break` ends the call.
+pub type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<End> + 'a;
+
+/// How one call runs.
+#[derive(Default)]
+pub struct RunOptions<'a> {
+    /// Threads to use, from 1; more than the machine grants this process is
+    /// capped. `None` for all cores, or as many threads as can be started. Has
+    /// no influence on the result.
+    pub num_threads: Option<usize>,
+    /// Told of every iteration; may end the call. See [`Event`].
+    pub observer: Option<&'a mut Observer<'a>>,
+    /// Once anybody has set this to `true`, from whatever thread, the call ends
+    /// within 0.1 s or so with [`KMeansError::Cancelled`].
+    pub cancel: Option<&'a AtomicBool>,
+}
 
 /// The threads and the observer of one call of the library.
 pub(crate) struct Threads<'o> {
     pool: Option<Pool>,
     count: usize,
-    stop: AtomicBool,
+    /// That the observer has cancelled the call.
+    cancelled: AtomicBool,
+    /// What anybody may set to cancel the call.
+    cancel: Option<&'o AtomicBool>,
+    /// That training is to end soon.
+    stopping: Cell<bool>,
     observer: RefCell<Option<&'o mut Observer<'o>>>,
-    last_poll: RefCell<Instant>,
+    start: Instant,
+    last_poll: Cell<Instant>,
+    last_report: Cell<Instant>,
+    progress: Cell<Progress>,
 }
 
 impl<'o> Threads<'o> {
@@ -77,26 +149,28 @@ impl<'o> Threads<'o> {
     /// at least 1, and more than the machine grants this process is capped.
     /// `work` is a rough count of multiply-adds: small jobs stay on the caller's
     /// thread.
-    pub fn new(
-        num_threads: Option<usize>,
-        work: f64,
-        observer: Option<&'o mut Observer<'o>>,
-    ) -> Result<Self> {
+    pub fn new(options: RunOptions<'o>, work: f64) -> Result<Self> {
+        let RunOptions {
+            num_threads,
+            observer,
+            cancel,
+        } = options;
         if num_threads == Some(0) {
             return Err(KMeansError::InvalidParameter(
                 "num_threads must be positive, got 0; by default all cores are used".into(),
             ));
         }
-        let available = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let count = num_threads.unwrap_or(available).min(available);
-        if work < SMALL_WORK {
-            return Self::exactly(1, observer);
+        let mut pool = None;
+        if work >= SMALL_WORK && num_threads != Some(1) {
+            let available = std::thread::available_parallelism().map_or(1, |n| n.get());
+            pool = match num_threads {
+                Some(count) => Pool::of(count.min(available), start_thread)?,
+                None => Pool::of_most(available, start_thread),
+            };
         }
-        let pool = match num_threads {
-            Some(_) => Pool::of(count, start_thread)?,
-            None => Pool::of_most(count, start_thread),
-        };
-        Ok(Self::with_pool(pool, observer))
+        let mut threads = Self::with_pool(pool, observer);
+        threads.cancel = cancel;
+        Ok(threads)
     }
 
     /// `count` threads, whatever the machine has.
@@ -105,12 +179,26 @@ impl<'o> Threads<'o> {
     }
 
     fn with_pool(pool: Option<Pool>, observer: Option<&'o mut Observer<'o>>) -> Self {
+        let now = Instant::now();
         Threads {
             count: pool.as_ref().map_or(1, |pool| pool.workers.len()),
             pool,
-            stop: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            cancel: None,
+            stopping: Cell::new(false),
             observer: RefCell::new(observer),
-            last_poll: RefCell::new(Instant::now()),
+            start: now,
+            last_poll: Cell::new(now),
+            last_report: Cell::new(now),
+            progress: Cell::new(Progress {
+                phase: Phase::default(),
+                run: 1,
+                iteration: 0,
+                total: 0,
+                inertia: f64::NAN,
+                changed: 0,
+                seconds: 0.0,
+            }),
         }
     }
 
@@ -123,17 +211,84 @@ impl<'o> Threads<'o> {
         self.observer.borrow().is_some()
     }
 
-    /// Tells the observer; an error if it asks to stop, now or earlier.
+    /// Tells the observer; an error if the call is cancelled, now or earlier.
     pub fn tell(&self, event: Event<'_>) -> Result<()> {
-        if let Some(observer) = self.observer.borrow_mut().as_mut()
-            && observer(event).is_break()
-        {
-            self.stop.store(true, Ordering::Relaxed);
+        if let Some(observer) = self.observer.borrow_mut().as_mut() {
+            match observer(event) {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(End::Stop) => self.stopping.set(true),
+                ControlFlow::Break(End::Cancel) => self.cancelled.store(true, Ordering::Relaxed),
+            }
         }
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(KMeansError::Cancelled);
+        self.going()
+    }
+
+    /// An error if the call is cancelled.
+    fn going(&self) -> Result<()> {
+        match is_set(&self.cancelled, self.cancel) {
+            true => Err(KMeansError::Cancelled),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether training is to end: what iterates goes on only as far as it must
+    /// to leave a whole model.
+    pub fn stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// The next run of training, unless it is the first.
+    pub fn next_run(&self) {
+        let progress = self.progress.get();
+        self.progress.set(Progress {
+            phase: Phase::Seeding,
+            run: progress.run + 1,
+            iteration: 0,
+            inertia: f64::NAN,
+            changed: 0,
+            ..progress
+        });
+    }
+
+    /// What training is at from here on.
+    pub fn enter(&self, phase: Phase) {
+        let progress = self.progress.get();
+        self.progress.set(Progress { phase, ..progress });
+    }
+
+    /// Tells the observer of an iteration that ended.
+    pub fn report(&self, iteration: &Iteration) -> Result<()> {
+        let progress = self.progress.get();
+        self.progress.set(Progress {
+            phase: Phase::Iterating,
+            iteration: progress.iteration + 1,
+            total: progress.total + 1,
+            inertia: iteration.inertia,
+            changed: iteration.changed,
+            ..progress
+        });
+        self.tell_progress(Instant::now())
+    }
+
+    fn tell_progress(&self, now: Instant) -> Result<()> {
+        self.last_report.set(now);
+        let seconds = (now - self.start).as_secs_f64();
+        let progress = self.progress.get();
+        self.tell(Event::Progress(&Progress {
+            seconds,
+            ..progress
+        }))
+    }
+
+    /// Gives the observer a chance to end the call, and tells it of the
+    /// progress if it has heard nothing for a while.
+    fn tell_poll(&self) -> Result<()> {
+        let now = Instant::now();
+        self.last_poll.set(now);
+        if now - self.last_report.get() >= REPORT_INTERVAL {
+            self.tell_progress(now)?;
+        }
+        self.tell(Event::Poll)
     }
 
     /// Runs `work` on every task, in any order, each worker with a state of
@@ -181,8 +336,8 @@ impl<'o> Threads<'o> {
         let queue = Mutex::new(tasks);
         let failure = Mutex::new(None);
         let next = || queue.lock().map_or(None, |mut tasks| tasks.next());
-        let stop = &self.stop;
-        let going = || !stop.load(Ordering::Relaxed) && lock(&failure).is_none();
+        let (cancelled, cancel) = (&self.cancelled, self.cancel);
+        let going = || !is_set(cancelled, cancel) && lock(&failure).is_none();
         let running = Running::new(workers);
         pool.in_place_scope(|scope| {
             for _ in 0..workers {
@@ -205,8 +360,8 @@ impl<'o> Threads<'o> {
                 });
             }
             while !running.all_done_within(POLL_INTERVAL) {
-                // A refusal sets `stop`, which ends the workers.
-                let _ = self.tell(Event::Poll);
+                // An error says what ends the workers as well.
+                let _ = self.tell_poll();
             }
         });
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -246,16 +401,16 @@ impl<'o> Threads<'o> {
     /// Gives the observer a chance to cancel if it had none for a while. Serial
     /// loops call this now and then; [`Threads::run`] does so itself.
     pub fn poll(&self) -> Result<()> {
-        let due = self.last_poll.borrow().elapsed() >= POLL_INTERVAL;
-        if due {
-            self.last_poll.replace(Instant::now());
-            self.tell(Event::Poll)
-        } else if self.stop.load(Ordering::Relaxed) {
-            Err(KMeansError::Cancelled)
-        } else {
-            Ok(())
+        match self.last_poll.get().elapsed() >= POLL_INTERVAL {
+            true => self.tell_poll(),
+            false => self.going(),
         }
     }
+}
+
+/// Has the observer, or anybody else, cancelled the call?
+fn is_set(cancelled: &AtomicBool, cancel: Option<&AtomicBool>) -> bool {
+    cancelled.load(Ordering::Relaxed) || cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
 /// What long work calls now and then: an error when it should end.
@@ -414,6 +569,78 @@ const SMALL_WORK: f64 = 4e6;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn with_threads(count: usize) -> RunOptions<'static> {
+        RunOptions {
+            num_threads: Some(count),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn progress_counts_runs_and_never_falls() {
+        let mut seen = Vec::new();
+        let mut observer = |event: Event<'_>| {
+            if let Event::Progress(progress) = event {
+                seen.push(*progress);
+            }
+            ControlFlow::Continue(())
+        };
+        let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
+        let iteration = Iteration {
+            number: 1,
+            inertia: 5.0,
+            changed: 3,
+            seconds: 0.0,
+        };
+        threads.report(&iteration).unwrap();
+        threads.report(&iteration).unwrap();
+        threads.next_run();
+        std::thread::sleep(REPORT_INTERVAL);
+        threads.poll().unwrap();
+        threads.enter(Phase::Repairing);
+        std::thread::sleep(REPORT_INTERVAL);
+        threads.poll().unwrap();
+        threads.report(&iteration).unwrap();
+        drop(threads);
+        let numbers = seen.iter().map(|p| (p.phase, p.run, p.iteration, p.total));
+        let expected = [
+            (Phase::Iterating, 1, 1, 1),
+            (Phase::Iterating, 1, 2, 2),
+            (Phase::Seeding, 2, 0, 2),
+            (Phase::Repairing, 2, 0, 2),
+            (Phase::Iterating, 2, 1, 3),
+        ];
+        assert_eq!(numbers.collect::<Vec<_>>(), expected);
+        assert!(seen[2].inertia.is_nan() && seen[4].inertia == 5.0);
+        assert!(seen.is_sorted_by(|a, b| a.seconds <= b.seconds));
+    }
+
+    #[test]
+    fn anybody_may_cancel() {
+        for count in [1, 2] {
+            let cancel = AtomicBool::new(false);
+            let mut threads = Threads::exactly(count, None).unwrap();
+            threads.cancel = Some(&cancel);
+            assert_eq!(threads.run(0..3, || (), |(), _| ()), Ok(()));
+            let done = std::thread::scope(|scope| {
+                scope.spawn(|| cancel.store(true, Ordering::Relaxed));
+                let nap = |(): &mut (), _| std::thread::sleep(Duration::from_millis(1));
+                threads.run(0..100_000, || (), nap)
+            });
+            assert_eq!(done, Err(KMeansError::Cancelled));
+        }
+    }
+
+    #[test]
+    fn an_observer_that_stops_lets_loops_end_by_themselves() {
+        let mut observer = |_: Event<'_>| ControlFlow::Break(End::Stop);
+        let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
+        assert!(!threads.stopping());
+        assert_eq!(threads.tell(Event::Poll), Ok(()));
+        assert!(threads.stopping());
+        assert_eq!(threads.run(0..3, || (), |(), _| ()), Ok(()));
+    }
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
@@ -442,7 +669,7 @@ mod tests {
         let caller = std::thread::current().id();
         let mut observer = |_: Event<'_>| {
             assert_eq!(std::thread::current().id(), caller);
-            ControlFlow::Break(())
+            ControlFlow::Break(End::Cancel)
         };
         for count in [1, 2] {
             let threads = Threads::exactly(count, Some(&mut observer)).unwrap();
@@ -470,7 +697,7 @@ mod tests {
         let filled = threads.try_vec(7u8, STEP + 1, "bytes").unwrap();
         assert_eq!(filled, [7; STEP + 1]);
 
-        let mut observer = |_: Event<'_>| ControlFlow::Break(());
+        let mut observer = |_: Event<'_>| ControlFlow::Break(End::Cancel);
         let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
         std::thread::sleep(POLL_INTERVAL);
         let mut steps = 0;
@@ -483,7 +710,7 @@ mod tests {
 
     #[test]
     fn a_long_task_can_be_cancelled() {
-        let mut observer = |_: Event<'_>| ControlFlow::Break(());
+        let mut observer = |_: Event<'_>| ControlFlow::Break(End::Cancel);
         for count in [1, 2] {
             let threads = Threads::exactly(count, Some(&mut observer)).unwrap();
             let start = Instant::now();
@@ -584,9 +811,9 @@ mod tests {
 
     #[test]
     fn zero_threads_is_an_error_and_many_are_capped() {
-        assert!(Threads::new(Some(0), 1e9, None).is_err());
+        assert!(Threads::new(with_threads(0), 1e9).is_err());
         let available = std::thread::available_parallelism().unwrap().get();
-        let threads = Threads::new(Some(1_000_000_000), 1e9, None).unwrap();
+        let threads = Threads::new(with_threads(1_000_000_000), 1e9).unwrap();
         assert_eq!(threads.count(), available);
     }
 }

@@ -65,6 +65,12 @@ fn best_run(
     };
     let mut best: Option<Fit> = None;
     for run in 1..=runs {
+        if threads.stopping() && best.is_some() {
+            break;
+        }
+        if run > 1 {
+            threads.next_run();
+        }
         if config.verbose && runs > 1 {
             threads.tell(Event::Message(&format!("run {run} of {runs}")))?;
         }
@@ -94,6 +100,9 @@ fn best_run(
             let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - EQUAL);
             if best.as_ref().is_none_or(is_better) {
                 best = Some(fit);
+            }
+            if threads.stopping() {
+                break;
             }
         }
     }

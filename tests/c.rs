@@ -135,11 +135,42 @@ fn quickstart() {
         assert_eq!(sizes.sum::<Result<usize, _>>(), Ok(1797));
     }
     assert_eq!(text.matches(" is a ").count(), 10, "{text}");
+    readme_shows(&text);
 
     let output = run(&program, &["no/such/file.csv"]);
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(error, "quickstart: no/such/file.csv: cannot be read\n");
+}
+
+/// What the README shows of `make demo` is what that prints; `KENTRO_BLESS=1
+/// cargo test --test c quickstart` writes it there. No other page shows what a
+/// program prints: one that does needs a comparison here.
+fn readme_shows(text: &str) {
+    const START: &str = "```text\n";
+    const END: &str = "\nC: the same text\n";
+    let path = Path::new(ROOT).join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(START).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    if env::var_os("KENTRO_BLESS").is_some() {
+        fs::write(&path, [before, START, text, END, after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(
+        shown, text,
+        "the README shows this; KENTRO_BLESS=1 cargo test --test c quickstart mends it"
+    );
+    let mut blocks = 0;
+    for folder in ["", "docs", "docs/algorithms", "bindings/python"] {
+        for entry in fs::read_dir(Path::new(ROOT).join(folder)).unwrap() {
+            let page = entry.unwrap().path();
+            if page.extension().is_some_and(|extension| extension == "md") {
+                blocks += fs::read_to_string(page).unwrap().matches(START).count();
+            }
+        }
+    }
+    assert_eq!(blocks, 2, "README.md, and the drawing in ARCHITECTURE.md");
 }
 
 /// The documentation shows whole programs.

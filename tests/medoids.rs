@@ -224,15 +224,17 @@ fn every_pass_lowers_the_loss() {
     let data = blobs(600, 4, 20, 5);
     let mut losses = Vec::new();
     let mut observer = |event: kentro::Event<'_>| {
-        if let kentro::Event::Iteration(iteration) = event {
-            losses.push(iteration.inertia);
+        if let kentro::Event::Progress(progress) = event
+            && progress.iteration > losses.len()
+        {
+            losses.push(progress.inertia);
         }
         std::ops::ControlFlow::Continue(())
     };
     let mut kmeans = model(30, true).with_init(Init::Random);
     let options = RunOptions {
-        num_threads: None,
         observer: Some(&mut observer),
+        ..Default::default()
     };
     kmeans.fit(&Points::from(data.view()), options).unwrap();
     assert_eq!(losses.len(), kmeans.n_iter().unwrap());
@@ -508,13 +510,14 @@ fn threads_and_strides_do_not_change_a_bit() {
 fn can_be_cancelled() {
     let data = blobs(3000, 50, 10, 6);
     let mut observer = |event: kentro::Event<'_>| match event {
-        kentro::Event::Iteration(_) => std::ops::ControlFlow::Break(()),
+        kentro::Event::Progress(_) => std::ops::ControlFlow::Break(kentro::End::Cancel),
         _ => std::ops::ControlFlow::Continue(()),
     };
     let mut kmeans = model(10, true);
     let options = RunOptions {
         num_threads: Some(2),
         observer: Some(&mut observer),
+        ..Default::default()
     };
     let result = kmeans.fit(&Points::from(data.view()), options);
     assert_eq!(result, Err(kentro::KMeansError::Cancelled));

@@ -34,7 +34,7 @@ use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest};
 use crate::partition::Partition;
-use crate::threads::{Event, Iteration, Threads};
+use crate::threads::{Iteration, Phase, Threads};
 use crate::update::update_centroids;
 use candidates::Costs;
 pub(crate) use penalty::relax;
@@ -123,6 +123,7 @@ fn fit_until(
     while model.n_iter < until.iterations {
         model.n_iter += 1;
         model.float_window();
+        threads.enter(Phase::Repairing);
         let changed = model.assign(nearest, &mut choice, threads)?;
         let inertia: f64 = choice.costs.iter().sum();
         model.report(threads, start, changed, inertia)?;
@@ -134,10 +135,11 @@ fn fit_until(
         let converged = changed == 0 || gain < config.tolerance * last_inertia;
         last_inertia = inertia;
         model.update(nearest, &choice, threads)?;
-        if converged {
+        if converged || threads.stopping() {
             break;
         }
     }
+    threads.enter(Phase::Labelling);
     model.finish(nearest, choice, threads).map(Some)
 }
 
@@ -204,6 +206,7 @@ impl<'c> Model<'c> {
         threads: &Threads<'_>,
         start: Instant,
     ) -> Result<Vec<u32>> {
+        threads.enter(Phase::Iterating);
         let points = nearest.points();
         let rows = points.rows();
         let mut partition = Partition::unsorted(nearest, &self.centroids)?;
@@ -222,7 +225,7 @@ impl<'c> Model<'c> {
             let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
             let prices = &mut self.prices;
             sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
-            if stalled || self.n_iter == self.until.iterations {
+            if stalled || self.n_iter == self.until.iterations || threads.stopping() {
                 // Good prices for an exact assignment.
                 break;
             }
@@ -264,7 +267,7 @@ impl<'c> Model<'c> {
         };
         match self.until.verbose {
             true => self.config.report(threads, iteration),
-            false => threads.tell(Event::Iteration(&iteration)),
+            false => threads.report(&iteration),
         }
     }
 

@@ -47,6 +47,9 @@ pub(crate) fn relax(
             *price += FOLLOW * (penalty * (size as f64 - mean_size) - *price);
         }
         threads.poll()?;
+        if threads.stopping() {
+            break;
+        }
     }
     Ok(centroids)
 }

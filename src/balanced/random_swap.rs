@@ -51,6 +51,9 @@ pub(crate) fn random_swap(
     let mut failures = 0;
     let mut found = false;
     for _ in 0..TRIALS {
+        if threads.stopping() {
+            return Ok(best);
+        }
         let goal = (1.0 - PAYS) * best.inertia;
         let centroids = swapped(nearest, &best, batch, rng)?;
         let until = Until {

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;
-use crate::threads::{Event, Threads};
+use crate::threads::{Event, Phase, Threads};
 use swaps::Swaps;
 
 /// Iterations before the first swap.
@@ -60,6 +60,7 @@ pub(crate) fn batch_swap(
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
+    threads.enter(Phase::Iterating);
     let mut partition = Partition::new(nearest, &centroids, threads)?;
     let mut progress = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
@@ -73,6 +74,9 @@ pub(crate) fn batch_swap(
     let mut failures = 0;
     let mut leniency = 0;
     for _ in 0..effort.rounds {
+        if threads.stopping() {
+            break;
+        }
         let hope = HOPE / f64::from(1 << leniency);
         let swaps = Swaps::new(nearest, &centroids, &labels, threads)?;
         let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
@@ -149,6 +153,9 @@ fn iterate(
         };
         if changed == 0 {
             progress.last_gain = 0.0;
+            break;
+        }
+        if threads.stopping() {
             break;
         }
     }

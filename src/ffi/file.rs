@@ -205,7 +205,7 @@ pub unsafe extern "C" fn kentro_kmeans_from_centroids(
     unsafe { new_model(out_kmeans, error, make) }
 }
 
-/// Makes an untrained model with the settings, callbacks and user data of
+/// Makes an untrained model with the settings of
 /// `kmeans`, settings that were changed after training included. To be freed by
 /// `kentro_kmeans_free`.
 #[unsafe(no_mangle)]

@@ -1,6 +1,5 @@
 //! The model behind a `kentro_kmeans`.
 
-use super::callbacks::Callbacks;
 use super::error::ErrorHandle;
 use super::guard::{catch, guard};
 use super::status::{
@@ -28,7 +27,6 @@ pub struct KMeansHandle {
 #[derive(Clone)]
 pub(super) struct State {
     pub model: KMeans,
-    pub callbacks: Callbacks,
     /// There once the model is trained.
     pub texts: Option<TryArc<Texts>>,
 }
@@ -61,25 +59,23 @@ impl KMeansHandle {
         Ok(Box::into_raw(boxed(handle, "a model")?))
     }
 
-    /// A handle of a model that has no callbacks yet.
+    /// A handle of a model.
     pub fn of(model: KMeans) -> Outcome<*mut Self> {
         let state = State {
             texts: match model.is_trained() {
                 true => Some(TryArc::new(Texts::of(&model)?, "warnings")?),
                 false => None,
             },
-            callbacks: Callbacks::default(),
             model,
         };
         KMeansHandle::new(TryArc::new(state, "a model")?)
     }
 
-    /// A handle of the same settings and callbacks.
+    /// A handle of the same settings.
     pub fn untrained(&self) -> Outcome<*mut Self> {
         let state = self.state();
         let state = State {
             model: state.model.untrained(),
-            callbacks: state.callbacks,
             texts: None,
         };
         KMeansHandle::new(TryArc::new(state, "a model")?)
@@ -151,9 +147,9 @@ pub unsafe extern "C" fn kentro_kmeans_new(
     unsafe { guard(error, make) }
 }
 
-/// Makes an independent copy with the same settings, callbacks and user data.
-/// What training left behind is shared, so that copying is cheap. To be freed
-/// by `kentro_kmeans_free`; the two may be freed in any order.
+/// Makes an independent copy with the same settings. What training left
+/// behind is shared, so that copying is cheap. To be freed by
+/// `kentro_kmeans_free`; the two may be freed in any order.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_clone(
     kmeans: *const KMeansHandle,

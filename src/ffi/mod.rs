@@ -27,7 +27,7 @@ mod handle;
 
 mod settings;
 
-mod callbacks;
+mod observer;
 
 mod run;
 

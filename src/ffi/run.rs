@@ -3,14 +3,15 @@
 use super::clusters::ClustersHandle;
 use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, Texts};
+use super::observer::ObserverRecord;
 use super::points::{PointsHandle, row_major};
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
 use super::{borrow, borrow_slice_mut, require};
 use crate::error::Result;
-use crate::model::{KMeans, RunOptions};
+use crate::model::KMeans;
 use crate::owned::TryArc;
 use crate::points::Points;
-use crate::threads::{Event, Observer};
+use crate::threads::{Event, Observer, RunOptions};
 
 /// All the cores that the machine grants, as a number of threads.
 ///
@@ -23,18 +24,28 @@ const KENTRO_ALL_THREADS: usize = usize::MAX;
 ///
 /// `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
 /// grants this process is capped. Has no influence on the result. Threads end
-/// with the call, so that the process may fork before and after.
+/// with the call, so that the process may fork before and after. `observer`:
+/// who watches the call and may end it; NULL for nobody, here and elsewhere.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_train(
     kmeans: *mut KMeansHandle,
     points: *const PointsHandle,
     num_threads: usize,
+    observer: *const ObserverRecord,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            train(handle, &borrow(points, "points")?.points, num_threads)
+            let points = &borrow(points, "points")?.points;
+            train(
+                handle,
+                points,
+                Call {
+                    num_threads,
+                    observer,
+                },
+            )
         })
     }
 }
@@ -48,22 +59,31 @@ pub unsafe extern "C" fn kentro_kmeans_train_f32(
     rows: usize,
     cols: usize,
     num_threads: usize,
+    observer: *const ObserverRecord,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            train(handle, &row_major(data, rows, cols)?, num_threads)
+            let points = row_major(data, rows, cols)?;
+            train(
+                handle,
+                &points,
+                Call {
+                    num_threads,
+                    observer,
+                },
+            )
         })
     }
 }
 
-fn train(handle: &KMeansHandle, points: &Points<'_>, num_threads: usize) -> Outcome {
+/// # Safety
+/// As of [`Call::run`].
+unsafe fn train(handle: &KMeansHandle, points: &Points<'_>, call: Call) -> Outcome {
     handle.change(|state| {
-        let callbacks = state.callbacks;
-        let mut observer = |event: Event<'_>| callbacks.tell(event);
-        let options = options(num_threads, &mut observer);
-        state.model.fit(points, options)?;
+        // SAFETY: as the caller promises.
+        unsafe { call.run(|options| Ok(state.model.fit(points, options)?)) }?;
         state.texts = Some(TryArc::new(Texts::of(&state.model)?, "warnings")?);
         Ok(())
     })
@@ -78,6 +98,7 @@ pub unsafe extern "C" fn kentro_kmeans_assign(
     points: *const PointsHandle,
     k: usize,
     num_threads: usize,
+    observer: *const ObserverRecord,
     out_clusters: *mut *mut ClustersHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
@@ -86,7 +107,15 @@ pub unsafe extern "C" fn kentro_kmeans_assign(
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_clusters, "out_clusters")?;
             let points = &borrow(points, "points")?.points;
-            out_clusters.write(assign(handle, points, k, num_threads)?);
+            out_clusters.write(assign(
+                handle,
+                points,
+                k,
+                Call {
+                    num_threads,
+                    observer,
+                },
+            )?);
             Ok(())
         })
     }
@@ -102,6 +131,7 @@ pub unsafe extern "C" fn kentro_kmeans_assign_f32(
     cols: usize,
     k: usize,
     num_threads: usize,
+    observer: *const ObserverRecord,
     out_clusters: *mut *mut ClustersHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
@@ -110,22 +140,33 @@ pub unsafe extern "C" fn kentro_kmeans_assign_f32(
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_clusters, "out_clusters")?;
             let points = row_major(data, rows, cols)?;
-            out_clusters.write(assign(handle, &points, k, num_threads)?);
+            out_clusters.write(assign(
+                handle,
+                &points,
+                k,
+                Call {
+                    num_threads,
+                    observer,
+                },
+            )?);
             Ok(())
         })
     }
 }
 
-fn assign(
+/// # Safety
+/// As of [`Call::run`].
+unsafe fn assign(
     handle: &KMeansHandle,
     points: &Points<'_>,
     k: usize,
-    num_threads: usize,
+    call: Call,
 ) -> Outcome<*mut ClustersHandle> {
     let state = handle.state();
-    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
-    let options = options(num_threads, &mut observer);
-    ClustersHandle::new(state.model.assign_points(points, k, options)?)
+    // SAFETY: as the caller promises.
+    let clusters =
+        unsafe { call.run(|options| Ok(state.model.assign_points(points, k, options)?)) };
+    ClustersHandle::new(clusters?)
 }
 
 /// Writes the `k` nearest clusters of every row, nearest first, to
@@ -141,6 +182,7 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
     points: *const PointsHandle,
     k: usize,
     num_threads: usize,
+    observer: *const ObserverRecord,
     out_labels: *mut u32,
     out_distances: *mut f64,
     error: *mut ErrorHandle,
@@ -154,7 +196,10 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
                 handle,
                 points,
                 k,
-                num_threads,
+                Call {
+                    num_threads,
+                    observer,
+                },
                 outputs,
                 |model, labels, distances, options| {
                     model.predict_top(points, k, labels, distances, options)
@@ -174,6 +219,7 @@ pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     cols: usize,
     k: usize,
     num_threads: usize,
+    observer: *const ObserverRecord,
     out_labels: *mut u32,
     out_distances: *mut f64,
     error: *mut ErrorHandle,
@@ -187,7 +233,10 @@ pub unsafe extern "C" fn kentro_kmeans_predict_f32(
                 handle,
                 points,
                 k,
-                num_threads,
+                Call {
+                    num_threads,
+                    observer,
+                },
                 outputs,
                 |model, labels, distances, options| {
                     model.predict_top(points, k, labels, distances, options)
@@ -209,6 +258,7 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
     kmeans: *const KMeansHandle,
     points: *const PointsHandle,
     num_threads: usize,
+    observer: *const ObserverRecord,
     out_labels: *mut u32,
     out_distances: *mut f64,
     error: *mut ErrorHandle,
@@ -222,7 +272,10 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
                 handle,
                 points,
                 1,
-                num_threads,
+                Call {
+                    num_threads,
+                    observer,
+                },
                 outputs,
                 |model, labels, distances, options| {
                     model.predict_balanced(points, labels, distances, options)
@@ -235,18 +288,16 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
 /// Lends the outputs, `per_point` values a row, to a method of the model.
 ///
 /// # Safety
-/// The outputs are NULL or have room.
+/// The outputs are NULL or have room; and as of [`Call::run`].
 unsafe fn predict(
     handle: &KMeansHandle,
     points: &Points<'_>,
     per_point: usize,
-    num_threads: usize,
+    call: Call,
     (out_labels, out_distances): (*mut u32, *mut f64),
     method: impl FnOnce(&KMeans, &mut [u32], Option<&mut [f64]>, RunOptions<'_>) -> Result<()>,
 ) -> Outcome {
     let state = handle.state();
-    let mut observer = |event: Event<'_>| state.callbacks.tell(event);
-    let options = options(num_threads, &mut observer);
     let len = points
         .rows()
         .checked_mul(per_point.min(state.model.n_clusters()))
@@ -264,12 +315,33 @@ unsafe fn predict(
         };
         (labels, distances)
     };
-    Ok(method(&state.model, labels, distances, options)?)
+    // SAFETY: as the caller promises.
+    unsafe { call.run(|options| Ok(method(&state.model, labels, distances, options)?)) }
 }
 
-fn options<'a>(num_threads: usize, observer: &'a mut Observer<'a>) -> RunOptions<'a> {
-    RunOptions {
-        num_threads: (num_threads != KENTRO_ALL_THREADS).then_some(num_threads),
-        observer: Some(observer),
+/// How a call is to run.
+#[derive(Clone, Copy)]
+struct Call {
+    num_threads: usize,
+    observer: *const ObserverRecord,
+}
+
+impl Call {
+    /// Runs `body` with these options.
+    ///
+    /// # Safety
+    /// The observer is NULL or what its documentation asks for.
+    unsafe fn run<T>(self, body: impl FnOnce(RunOptions<'_>) -> Outcome<T>) -> Outcome<T> {
+        // SAFETY: as the caller promises.
+        let record = unsafe { ObserverRecord::read(self.observer) }?;
+        // SAFETY: as the caller promises.
+        let mut tell = |event: Event<'_>| unsafe { record.tell(event) };
+        let tell: &mut Observer<'_> = &mut tell;
+        body(RunOptions {
+            num_threads: (self.num_threads != KENTRO_ALL_THREADS).then_some(self.num_threads),
+            observer: record.listens().then_some(tell),
+            // SAFETY: as the caller promises.
+            cancel: unsafe { record.cancel() },
+        })
     }
 }

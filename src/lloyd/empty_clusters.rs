@@ -460,7 +460,8 @@ mod tests {
         let points = Points::from(data.view());
         let shared = Shared::new(&points, Metric::Cosine, None).unwrap();
         let nearest = shared.nearest(&points);
-        let mut stop = |_: crate::threads::Event<'_>| ControlFlow::Break(());
+        let mut stop =
+            |_: crate::threads::Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut stop)).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(25));
         let result = rows_for_empty_clusters(&nearest, &centroids, &labels, &threads);

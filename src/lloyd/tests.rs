@@ -161,8 +161,10 @@ fn reports_the_inertia_of_every_iteration() {
             let config = config(metric, 10, first_rows(&data, 9));
             let mut reported = Vec::new();
             let mut observer = |event: Event<'_>| {
-                if let Event::Iteration(iteration) = event {
-                    reported.push(iteration.inertia);
+                if let Event::Progress(progress) = event
+                    && progress.iteration > reported.len()
+                {
+                    reported.push(progress.inertia);
                 }
                 ControlFlow::Continue(())
             };

@@ -27,7 +27,7 @@ use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest, UNASSIGNED};
 use crate::rng::Rng;
 use crate::seeding::copy_rows;
-use crate::threads::{Event, Iteration, Threads};
+use crate::threads::{Event, Iteration, Phase, Threads};
 use assignment::Assignment;
 use distances::{Distances, Scaled};
 use fasterpam::Swapping;
@@ -228,7 +228,11 @@ impl Search<'_, '_> {
             if best.as_ref().is_none_or(|best| found.loss < best.loss) {
                 best = Some(found);
             }
+            if threads.stopping() {
+                break;
+            }
         }
+        threads.enter(Phase::Labelling);
         drop(distances);
         let best = best.expect("n_init is positive");
         let medoids = best.medoids.iter().map(|&c| sample.candidates[c] as usize);
@@ -312,7 +316,7 @@ impl Search<'_, '_> {
             labels.copy_from_slice(swapping.nearest());
             report(n_iter, distances.loss(swapping.loss()), changed)?;
             let gain = before - swapping.loss();
-            converged = swaps == 0 || gain < config.tolerance * before;
+            converged = swaps == 0 || gain < config.tolerance * before || threads.stopping();
         }
         Ok(Swapped {
             loss: distances.loss(swapping.loss()),

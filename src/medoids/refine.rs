@@ -51,6 +51,9 @@ pub(crate) fn refine(
     let mut best = first.filled(nearest, scaled, threads)?;
     let rounds = if try_all { 0 } else { ROUNDS };
     for _ in 0..rounds {
+        if threads.stopping() {
+            break;
+        }
         let central = Central::find(nearest, scaled, &best, threads)?;
         let n_clusters = best.medoids.len();
         let share = FEWEST_CENTRAL.div_ceil(n_clusters);

@@ -85,7 +85,7 @@ pub(crate) fn complete(
         chosen.add(draw(weights, rng.unit() * sum(weights)))?;
     }
     let trials = 2 + (count as f64).ln() as usize;
-    while chosen.picked.len() < count {
+    while chosen.picked.len() < count && !threads.stopping() {
         let total = sum(&chosen.least);
         if total <= 0.0 {
             break;

@@ -44,7 +44,7 @@ pub(crate) fn swap(
     let pairs = MOST_WORK / scaled.dims() as f64;
     let affordable = (pairs / candidates.len() as f64) as usize;
     let count = affordable.min(cells / (k + WINDOW)).min(rows);
-    if k == 1 {
+    if k == 1 || threads.stopping() {
         return Ok(medoids);
     }
     let (points, weights) = draw_points(count, scaled, candidates, &medoids, rng, threads)?;
@@ -78,7 +78,7 @@ pub(crate) fn swap(
                 }
             }
         }
-        if before - swapping.loss() <= WORTHWHILE * before {
+        if before - swapping.loss() <= WORTHWHILE * before || threads.stopping() {
             break;
         }
     }

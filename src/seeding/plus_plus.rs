@@ -21,7 +21,7 @@ pub(super) fn plus_plus(
     threads: &Threads<'_>,
 ) -> Result<()> {
     let trials = 2 + (count as f64).ln() as usize;
-    while picked.len() < count {
+    while picked.len() < count && !threads.stopping() {
         // Before the first seed all rows are as good.
         let trials = if picked.is_empty() { 1 } else { trials };
         let mut candidates: Vec<usize> = (0..trials).map_while(|_| potential.draw(rng)).collect();

@@ -15,7 +15,7 @@ static int is_trained(const kentro_kmeans *kmeans)
 static void still_usable(kentro_kmeans *kmeans)
 {
     CHECK(!is_trained(kmeans));
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     CHECK(is_trained(kmeans));
 }
 
@@ -82,16 +82,13 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_set_n_init(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_quality(NULL, KENTRO_QUALITY_BEST, test_error));
     NULL_POINTER(kentro_kmeans_set_memory_limit(NULL, 1, test_error));
-    NULL_POINTER(kentro_kmeans_set_progress(NULL, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_set_poll(NULL, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_set_log(NULL, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_train(NULL, NULL, 1, test_error));
-    NULL_POINTER(kentro_kmeans_train_f32(NULL, four, 4, 2, 1, test_error));
-    NULL_POINTER(kentro_kmeans_assign(NULL, NULL, 1, 1, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(NULL, four, 4, 2, 1, 1, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_predict(NULL, NULL, 1, 1, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(NULL, four, 4, 2, 1, 1, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_balanced(NULL, NULL, 1, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_train(NULL, NULL, 1, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_train_f32(NULL, four, 4, 2, 1, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_assign(NULL, NULL, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(kentro_kmeans_assign_f32(NULL, four, 4, 2, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(kentro_kmeans_predict(NULL, NULL, 1, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(NULL, four, 4, 2, 1, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_balanced(NULL, NULL, 1, NULL, label, NULL, test_error));
     NULL_POINTER(kentro_kmeans_balance_gap(NULL, &number, test_error));
     NULL_POINTER(kentro_kmeans_info(NULL, &text, test_error));
     NULL_POINTER(kentro_kmeans_labels(NULL, &labels, &size, test_error));
@@ -139,9 +136,9 @@ static void null_arguments_are_errors(void)
     CHECK(points == NULL);
     NULL_POINTER(kentro_kmeans_set_init_centroids(kmeans, NULL, 2, 2, test_error));
     DETAIL("centroids is NULL");
-    NULL_POINTER(kentro_kmeans_train(kmeans, NULL, 1, test_error));
+    NULL_POINTER(kentro_kmeans_train(kmeans, NULL, 1, NULL, test_error));
     DETAIL("points is NULL");
-    NULL_POINTER(kentro_kmeans_train_f32(kmeans, NULL, 4, 2, 1, test_error));
+    NULL_POINTER(kentro_kmeans_train_f32(kmeans, NULL, 4, 2, 1, NULL, test_error));
     DETAIL("data is NULL");
     NULL_POINTER(kentro_kmeans_n_clusters(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_iterations(kmeans, NULL, test_error));
@@ -155,13 +152,13 @@ static void null_arguments_are_errors(void)
     NULL_POINTER(kentro_kmeans_is_trained(kmeans, NULL, test_error));
     still_usable(kmeans);
 
-    NULL_POINTER(kentro_kmeans_assign(kmeans, NULL, 1, 1, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, NULL, 4, 2, 1, 1, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict(kmeans, NULL, 1, 1, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, NULL, 4, 2, 1, 1, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_balanced(kmeans, NULL, 1, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_assign(kmeans, NULL, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, NULL, 4, 2, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict(kmeans, NULL, 1, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, NULL, 4, 2, 1, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_balanced(kmeans, NULL, 1, NULL, label, NULL, test_error));
     NULL_POINTER(kentro_kmeans_balance_gap(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_info(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_labels(kmeans, NULL, &size, test_error));
@@ -259,28 +256,28 @@ static void bad_data_leaves_the_model_untrained(void)
     const char *const texts[] = {"NaN", "inf", "-inf"};
 
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     DETAIL("Number of points (4) must be at least as large as number of clusters (5)");
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, NULL, 0, 2, 1, test_error));
+           kentro_kmeans_train_f32(kmeans, NULL, 0, 2, 1, NULL, test_error));
     CHECK(!is_trained(kmeans));
     kentro_kmeans_free(kmeans);
 
     kmeans = new_kmeans(2, 1);
-    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, four, 4, 0, 1, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, four, 4, 0, 1, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "4 x 0") != NULL);
-    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, NULL, 4, 0, 1, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, NULL, 4, 0, 1, NULL, test_error));
     for (kind = 0; kind < 3; kind++) {
         char text[64];
         memcpy(bad, four, sizeof bad);
         bad[5] = values[kind]; /* row 2, column 1 */
         bad[6] = NAN;
-        STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 4, 2, 1, test_error));
+        STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 4, 2, 1, NULL, test_error));
         snprintf(text, sizeof text, "row 2, column 1 is %s;", texts[kind]);
         CHECK(strstr(kentro_error_message(test_error), text) != NULL);
     }
     OK(kentro_kmeans_set_init_centroids(kmeans, four, 2, 3, test_error));
-    STATUS(KENTRO_STATUS_DIMENSION_MISMATCH, kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+    STATUS(KENTRO_STATUS_DIMENSION_MISMATCH, kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_set_init(kmeans, KENTRO_INIT_AUTO, test_error));
     still_usable(kmeans);
 
@@ -288,9 +285,9 @@ static void bad_data_leaves_the_model_untrained(void)
         kentro_clusters *clusters = NULL;
         uint32_t labels[4];
         STATUS(KENTRO_STATUS_NOT_FINITE,
-               kentro_kmeans_assign_f32(kmeans, bad, 4, 2, 1, 1, &clusters, test_error));
+               kentro_kmeans_assign_f32(kmeans, bad, 4, 2, 1, 1, NULL, &clusters, test_error));
         STATUS(KENTRO_STATUS_NOT_FINITE,
-               kentro_kmeans_predict_f32(kmeans, bad, 4, 2, 1, 1, labels, NULL, test_error));
+               kentro_kmeans_predict_f32(kmeans, bad, 4, 2, 1, 1, NULL, labels, NULL, test_error));
         CHECK(strstr(kentro_error_message(test_error), "row 2, column 1 is -inf;") != NULL);
         CHECK(clusters == NULL);
     }
@@ -309,9 +306,9 @@ static void misaligned_arguments_are_errors(void)
     STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_new(2, odd, test_error));
     still_usable(kmeans);
     STATUS(KENTRO_STATUS_INVALID_DATA,
-           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, odd, NULL, test_error));
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, odd, NULL, test_error));
     STATUS(KENTRO_STATUS_INVALID_DATA,
-           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, (uint32_t *)(void *)memory, odd, test_error));
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, (uint32_t *)(void *)memory, odd, test_error));
     CHECK(memory[0] == 0 && memory[1] == 0);
     kentro_kmeans_free(kmeans);
 }
@@ -320,7 +317,7 @@ static void huge_numbers_of_clusters_fail_at_training(void)
 {
     kentro_kmeans *kmeans = new_kmeans((size_t)1 << 40, 1);
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     DETAIL("Number of points (4) must be at least as large as number of clusters "
                    "(1099511627776)");
     kentro_kmeans_free(kmeans);
@@ -331,9 +328,9 @@ static void a_model_trains_once(void)
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     const uint32_t *before, *after;
     size_t len;
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_labels(kmeans, &before, &len, test_error));
-    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, four, 4, 2, 2, test_error));
+    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, four, 4, 2, 2, NULL, test_error));
     DETAIL("Clustering has already been trained");
     OK(kentro_kmeans_labels(kmeans, &after, &len, test_error));
     CHECK(before == after && len == 4);
@@ -352,9 +349,9 @@ static void untrained_models_have_no_results(void)
     const char *text = NULL;
     uint32_t label[4] = {7, 7, 7, 7};
 #define NOT_TRAINED(call) STATUS(KENTRO_STATUS_NOT_TRAINED, call)
-    NOT_TRAINED(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, &clusters, test_error));
+    NOT_TRAINED(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, NULL, &clusters, test_error));
     DETAIL("Clustering has not been trained yet");
-    NOT_TRAINED(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, label, NULL, test_error));
+    NOT_TRAINED(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, label, NULL, test_error));
     NOT_TRAINED(kentro_kmeans_labels(kmeans, &labels, &size, test_error));
     NOT_TRAINED(kentro_kmeans_centroids(kmeans, &centroids, &size, &size, test_error));
     NOT_TRAINED(kentro_kmeans_medoid_indices(kmeans, &indices, &size, test_error));
@@ -379,18 +376,18 @@ static void checks_come_in_order(void)
     kentro_clusters *clusters = NULL;
     const float bad[] = {NAN, 0, 0, 0};
     STATUS(KENTRO_STATUS_NOT_TRAINED,
-           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, &clusters, test_error));
-    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, test_error));
+           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "num_threads must be positive") != NULL);
     still_usable(kmeans);
-    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, test_error));
+    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, &clusters, test_error));
+           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
     DETAIL("Invalid parameter: k must be positive");
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 0, &clusters, test_error));
+           kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 0, NULL, &clusters, test_error));
     STATUS(KENTRO_STATUS_DIMENSION_MISMATCH,
-           kentro_kmeans_assign_f32(kmeans, bad, 1, 4, 1, 1, &clusters, test_error));
+           kentro_kmeans_assign_f32(kmeans, bad, 1, 4, 1, 1, NULL, &clusters, test_error));
     DETAIL("Dimension mismatch: expected 2, got 4");
     CHECK(clusters == NULL);
     kentro_kmeans_free(kmeans);
@@ -405,7 +402,7 @@ static void errors_keep_the_outcome_of_their_last_call(void)
     CHECK(!strcmp(kentro_error_message(other), ""));
     CHECK(kentro_error_row(other) == -1 && kentro_error_column(other) == -1);
 
-    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 1, test_error));
+    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 1, NULL, test_error));
     CHECK(kentro_error_status(test_error) == KENTRO_STATUS_NOT_FINITE);
     CHECK(kentro_error_row(test_error) == 1 && kentro_error_column(test_error) == 1);
     CHECK(kentro_error_status(other) == KENTRO_STATUS_OK);
@@ -457,7 +454,7 @@ static void extreme_arguments_are_no_bugs(void)
     OK(kentro_kmeans_new(SIZE_MAX, &huge, test_error));
     INVALID(kentro_kmeans_set_init_centroids(huge, NULL, SIZE_MAX, 0, test_error));
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(huge, four, 4, 2, 1, test_error));
+           kentro_kmeans_train_f32(huge, four, 4, 2, 1, NULL, test_error));
     kentro_kmeans_free(huge);
     kentro_kmeans_free(kmeans);
 
@@ -471,10 +468,10 @@ static void extreme_arguments_are_no_bugs(void)
             OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX, test_error));
             OK(kentro_kmeans_set_tolerance(kmeans, 1e308, test_error));
             OK(kentro_kmeans_set_memory_limit(kmeans, medoids ? UINT64_MAX : 0, test_error));
-            OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, SIZE_MAX - 1, test_error));
-            OK(kentro_kmeans_predict_f32(kmeans, four, 4, 2, SIZE_MAX, 1, labels, NULL,
+            OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, SIZE_MAX - 1, NULL, test_error));
+            OK(kentro_kmeans_predict_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, labels, NULL,
                                          test_error));
-            OK(kentro_kmeans_assign_f32(kmeans, four, 4, 2, SIZE_MAX, 1, &clusters, test_error));
+            OK(kentro_kmeans_assign_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, &clusters, test_error));
             INVALID(kentro_clusters_members(clusters, SIZE_MAX, &members, &len, test_error));
             INVALID(kentro_kmeans_warning(kmeans, SIZE_MAX, &text, test_error));
             kentro_clusters_free(clusters);
@@ -488,7 +485,7 @@ static void clusters_beyond_the_last_are_errors(void)
     kentro_clusters *clusters = NULL;
     const size_t *members = NULL;
     size_t len = 7;
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
            kentro_clusters_members(clusters, 2, &members, &len, test_error));

@@ -44,7 +44,7 @@ static kentro_kmeans *trained(const float *data, size_t rows, size_t cols,
                               size_t n_clusters, int32_t euclidean)
 {
     kentro_kmeans *kmeans = new_kmeans(n_clusters, euclidean);
-    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1, NULL, test_error));
     return kmeans;
 }
 
@@ -119,7 +119,7 @@ static void assigning_the_training_data_gives_its_partition(void)
         kentro_kmeans *kmeans = trained(data, ROWS, COLS, 7, euclidean);
         kentro_clusters *clusters = NULL, *assigned = NULL;
         OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, &assigned, test_error));
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, NULL, &assigned, test_error));
         check_partition(assigned, ROWS, 7);
         CHECK(same_clusters(clusters, assigned));
         kentro_clusters_free(clusters);
@@ -139,7 +139,7 @@ static void assigns_to_several_clusters(void)
     for (i = 0; i < 4; i++) {
         kentro_clusters *clusters = NULL;
         size_t per_point = ks[i] < CLUSTERS ? ks[i] : CLUSTERS;
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, &clusters, test_error));
+        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, NULL, &clusters, test_error));
         OK(kentro_clusters_all_members(clusters, &members, &len, test_error));
         CHECK(len == ROWS * per_point);
         for (j = 0; per_point == CLUSTERS && j < CLUSTERS; j++) {
@@ -157,9 +157,9 @@ static void assigns_no_points(void)
     float *data = blobs(ROWS, COLS, CLUSTERS);
     kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
     kentro_clusters *clusters = NULL;
-    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, &clusters, test_error));
+    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, &clusters, test_error));
     check_partition(clusters, 0, CLUSTERS);
-    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL, NULL, test_error));
     kentro_clusters_free(clusters);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -175,14 +175,14 @@ static void predicts_into_the_callers_buffers(void)
     size_t i, j;
 
     labels[ROWS] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, labels, NULL, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, NULL, labels, NULL, test_error));
     CHECK(labels[ROWS] == 77);
     for (i = 0; i < ROWS; i++)
         CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
 
     labels[ROWS * K] = 77;
     distances[ROWS * K] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, labels, distances, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, NULL, labels, distances, test_error));
     CHECK(labels[ROWS * K] == 77 && distances[ROWS * K] == 77);
     for (i = 0; i < ROWS; i++) {
         CHECK(labels[i * K] == nearest(kmeans, data + i * COLS, &distance));
@@ -192,7 +192,7 @@ static void predicts_into_the_callers_buffers(void)
     }
 
     labels[ROWS * 9] = 77; /* more than there are means all */
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, labels, distances, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, NULL, labels, distances, test_error));
     CHECK(labels[ROWS * 9] == 77);
     kentro_kmeans_free(kmeans);
     free(labels);
@@ -211,11 +211,11 @@ static void starts_from_given_centroids(void)
     double distance = 9;
     OK(kentro_kmeans_set_init_centroids(kmeans, start, 2, 1, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 1, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1, NULL, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     CHECK(rows == 2 && cols == 1 && centroids[0] == 2 && centroids[1] == 0);
     /* Half way between two centroids: the lowest index. */
-    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, &label, &distance, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, NULL, &label, &distance, test_error));
     CHECK(label == 0 && distance == 1);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -254,7 +254,7 @@ static void zero_rows_go_to_the_lowest_cluster_with_cosine(void)
     size_t rows = 0, cols = 0, i;
     uint32_t label = 9;
     double distance = 9;
-    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, &label, &distance, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, NULL, &label, &distance, test_error));
     CHECK(label == 0 && distance == 1);
     OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));
     CHECK(labels[0] == 0 && labels[5] == 0 && labels[1] == labels[2] && labels[3] == labels[4]);
@@ -279,7 +279,7 @@ static void huge_values_and_offsets_are_exact(void)
         kmeans = trained(moved, ROWS, COLS, 8, 1);
         OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
         CHECK(isfinite(inertia) && inertia >= 0);
-        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, labels, NULL, test_error));
+        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, NULL, labels, NULL, test_error));
         for (i = 0; i < ROWS; i++)
             CHECK(labels[i] == nearest(kmeans, moved + i * COLS, &distance));
         kentro_kmeans_free(kmeans);
@@ -376,7 +376,7 @@ static void clones_are_independent(void)
     OK(kentro_kmeans_set_iterations(copy, 9, test_error));
     OK(kentro_kmeans_iterations(kmeans, &iterations, test_error));
     CHECK(iterations == 3);
-    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1, test_error));
+    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1, NULL, test_error));
     OK(kentro_kmeans_is_trained(kmeans, &flag, test_error));
     CHECK(flag == 0);
     OK(kentro_kmeans_is_euclidean(copy, &flag, test_error));
@@ -399,7 +399,7 @@ static void every_setting_is_accepted(void)
             OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX, test_error));
             OK(kentro_kmeans_set_tolerance(kmeans, 1e-4, test_error));
             OK(kentro_kmeans_set_memory_limit(kmeans, 1 << 20, test_error));
-            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, test_error));
+            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
             kentro_kmeans_free(kmeans);
         }
     free(data);
@@ -418,7 +418,7 @@ static void balanced_sizes_keep_their_bound(void)
         double gap = -1;
         OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
         OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind], test_error));
-        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
         OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
         check_partition(clusters, ROWS, 7);
         for (j = 0; j < 7; j++) {
@@ -445,11 +445,11 @@ static void sizes_lie_between_given_bounds(void)
     int32_t balanced = 0;
     OK(kentro_kmeans_set_size_bounds(kmeans, ROWS / 7 + 1, ROWS, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "lower min_size") != NULL);
     OK(kentro_kmeans_set_size_bounds(kmeans, 0, ROWS / 7, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "raise max_size") != NULL);
 
     OK(kentro_kmeans_set_size_bounds(kmeans, 100, 140, test_error));
@@ -459,7 +459,7 @@ static void sizes_lie_between_given_bounds(void)
     CHECK(bound == 100);
     OK(kentro_kmeans_max_size(kmeans, &bound, test_error));
     CHECK(bound == 140);
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     check_partition(clusters, ROWS, 7);
     for (j = 0; j < 7; j++) {
@@ -478,12 +478,11 @@ struct changing {
     int32_t calls;
 };
 
-static int32_t overwrite(size_t iteration, double inertia, size_t changed, double seconds,
-                         void *user_data)
+static int32_t overwrite(const kentro_progress *now, void *user_data)
 {
     struct changing *changing = user_data;
     size_t i;
-    (void)iteration, (void)inertia, (void)changed, (void)seconds;
+    (void)now;
     if (changing->calls++ > 0)
         for (i = 0; i < ROWS * COLS; i += 1 + i % 3)
             changing->data[i] = i % 2 ? changing->value : -changing->value;
@@ -499,6 +498,7 @@ static void data_that_changes_is_named_or_clustered(void)
         for (medoids = 0; medoids <= 1; medoids++) {
             struct changing changing = {NULL, 0, 0};
             kentro_kmeans *kmeans = new_kmeans(7, 1);
+            kentro_observer observer;
             kentro_status status;
             changing.data = blobs(ROWS, COLS, 3);
             changing.value = values[kind];
@@ -506,8 +506,12 @@ static void data_that_changes_is_named_or_clustered(void)
             OK(kentro_kmeans_set_max_balance_diff(kmeans, 1, test_error));
             OK(kentro_kmeans_set_use_medoids(kmeans, medoids, test_error));
             OK(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_FAST, test_error));
-            OK(kentro_kmeans_set_progress(kmeans, overwrite, &changing, test_error));
-            status = kentro_kmeans_train_f32(kmeans, changing.data, ROWS, COLS, 1, test_error);
+            memset(&observer, 0, sizeof observer);
+            observer.size = sizeof observer;
+            observer.progress = overwrite;
+            observer.user_data = &changing;
+            status = kentro_kmeans_train_f32(kmeans, changing.data, ROWS, COLS, 1, &observer,
+                                             test_error);
             if (status == KENTRO_STATUS_INVALID_DATA)
                 CHECK(strstr(kentro_error_message(test_error), "changed while it was being clustered"));
             else
@@ -534,9 +538,9 @@ static void balanced_models_predict_by_their_prices(void)
     OK(kentro_kmeans_set_max_balance_diff(kmeans, 10, test_error));
     OK(kentro_points_new_f32(line, ROWS, 1, &points, test_error));
     STATUS(KENTRO_STATUS_NOT_TRAINED,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL, test_error));
-    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, labels, distances, test_error));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, NULL, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, NULL, labels, distances, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     for (i = 0; i < ROWS; i++) {
         double distance = squared_distance(line + i, centroids + labels[i], 1);
@@ -548,7 +552,7 @@ static void balanced_models_predict_by_their_prices(void)
 
     kmeans = trained(line, ROWS, 1, 2, 1);
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, labels, NULL, test_error));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, NULL, test_error));
     OK(kentro_kmeans_balance_gap(kmeans, distances, test_error));
     CHECK(isnan(distances[0]));
     kentro_points_free(points);
@@ -567,14 +571,14 @@ static void outputs_need_not_be_initialised(void)
     OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 2, test_error));
     OK(kentro_points_new_f32(data, ROWS, WIDE, &points, test_error));
-    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, clean, NULL, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, clean, NULL, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, dirty, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, dirty, NULL, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, clean, NULL, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, clean, NULL, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, dirty, NULL, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, dirty, NULL, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -609,7 +613,7 @@ static void medoids_are_rows_and_none_can_be_bettered(void)
     const char *info = "";
     double inertia = 0, least;
     OK(kentro_kmeans_set_use_medoids(kmeans, 1, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));

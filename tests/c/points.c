@@ -38,7 +38,7 @@ static result train_f32(const float *data)
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     result found;
     memset(&found, 0, sizeof found);
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, test_error));
+    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
     copy_result(kmeans, &found);
     kentro_kmeans_free(kmeans);
     return found;
@@ -136,10 +136,10 @@ static void compare(int32_t dtype, const layout *layout)
     memset(&found, 0, sizeof found);
     OK(kentro_points_new(memory + layout->start * size, ROWS, COLS, layout->row * size,
                          layout->column * size, dtype, &points, test_error));
-    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     copy_result(kmeans, &found);
     CHECK(same(&expected, &found));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, labels, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, NULL, test_error));
     CHECK(memcmp(labels, expected.labels, sizeof labels) == 0);
     if (!test_ok)
         printf("  with dtype 0x%x, %s\n", (unsigned)dtype, layout->name);
@@ -177,7 +177,7 @@ static void doubles_are_rounded(void)
     expected = train_f32(copy);
     memset(&found, 0, sizeof found);
     OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points, test_error));
-    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     copy_result(kmeans, &found);
     CHECK(same(&expected, &found));
     kentro_points_free(points);
@@ -186,7 +186,7 @@ static void doubles_are_rounded(void)
     data[COLS + 2] = 1e300; /* finite, but not as a float32 */
     kmeans = new_kmeans(CLUSTERS, 1);
     OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points, test_error));
-    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train(kmeans, points, 1, test_error));
+    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "row 1, column 2") != NULL);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -201,7 +201,7 @@ static void strides_may_be_zero(void)
     const float *centroids = NULL;
     size_t rows = 0, cols = 0;
     OK(kentro_points_new(row, 1000, 3, 0, 4, KENTRO_DTYPE_F32, &points, test_error));
-    OK(kentro_kmeans_train(kmeans, points, 1, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     CHECK(rows == 1 && cols == 3 && memcmp(centroids, row, sizeof row) == 0);
     kentro_points_free(points);
@@ -244,7 +244,7 @@ static void misaligned_memory_is_an_error(void)
     CHECK(points == NULL);
     {
         kentro_kmeans *kmeans = new_kmeans(1, 1);
-        INVALID(kentro_kmeans_train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1, test_error));
+        INVALID(kentro_kmeans_train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1, NULL, test_error));
         DETAIL("Invalid data: data is not aligned to its number type");
         kentro_kmeans_free(kmeans);
     }
@@ -281,7 +281,7 @@ static void sizes_that_overflow_are_errors(void)
     INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MIN, 4, KENTRO_DTYPE_F32, &points, test_error));
     INVALID(kentro_points_new(data, 3, 2, PTRDIFF_MIN, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points, test_error));
     INVALID(kentro_points_new(data, SIZE_MAX / 8, 1, -8, 4, KENTRO_DTYPE_F32, &points, test_error));
-    INVALID(kentro_kmeans_train_f32(kmeans, data, SIZE_MAX / 4, 4, 1, test_error));
+    INVALID(kentro_kmeans_train_f32(kmeans, data, SIZE_MAX / 4, 4, 1, NULL, test_error));
     CHECK(points == NULL);
     kentro_kmeans_free(kmeans);
 }
@@ -292,7 +292,7 @@ static void more_rows_than_labels_can_count_are_an_error(void)
     kentro_points *points = NULL;
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     OK(kentro_points_new(data, UINT32_MAX, 2, 0, 4, KENTRO_DTYPE_F32, &points, test_error));
-    INVALID(kentro_kmeans_train(kmeans, points, 1, test_error));
+    INVALID(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "4294967295 rows exceed the limit") != NULL);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);

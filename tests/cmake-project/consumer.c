@@ -10,7 +10,7 @@ int main(void) {
     kentro_error *error = kentro_error_new();
     if (kentro_kmeans_new(2, &kmeans, error) != KENTRO_STATUS_OK ||
         kentro_kmeans_set_euclidean(kmeans, 1, error) != KENTRO_STATUS_OK ||
-        kentro_kmeans_train_f32(kmeans, data, 4, 2, KENTRO_ALL_THREADS, error) != KENTRO_STATUS_OK ||
+        kentro_kmeans_train_f32(kmeans, data, 4, 2, KENTRO_ALL_THREADS, NULL, error) != KENTRO_STATUS_OK ||
         kentro_kmeans_labels(kmeans, &labels, &count, error) != KENTRO_STATUS_OK) {
         fprintf(stderr, "%s\n", kentro_error_message(error));
         return 1;

@@ -32,19 +32,20 @@ void check_stop(Call call, int number, int line = __builtin_LINE()) {
 }
 
 void progress_tells_every_iteration() {
-    std::vector<kentro::Iteration> seen;
+    std::vector<kentro::Progress> seen;
     const auto caller = std::this_thread::get_id();
     bool elsewhere = false;
-    auto kmeans = model().with_progress([&](const kentro::Iteration& iteration) {
+    auto kmeans = model().with_progress([&](const kentro::Progress& now) {
         elsewhere |= std::this_thread::get_id() != caller;
-        seen.push_back(iteration);
+        if (now.iteration > seen.size()) seen.push_back(now);
         return true;
     });
     kmeans.fit(points, 2);
     check(!elsewhere, "on the caller's thread");
-    check(seen.size() >= 2 && seen.size() >= kmeans.n_iter());
+    check(seen.size() >= 2 && seen.size() == kmeans.n_iter());
     for (std::size_t i = 0; i < seen.size(); ++i) {
-        check(seen[i].number == i + 1);
+        check(seen[i].iteration == i + 1 && seen[i].total == i + 1 && seen[i].run == 1);
+        check(seen[i].phase == kentro::Phase::iterating);
         check(i == 0 || (seen[i].seconds >= seen[i - 1].seconds &&
                          seen[i].inertia <= seen[i - 1].inertia * 1.000001));
     }
@@ -52,8 +53,8 @@ void progress_tells_every_iteration() {
 }
 
 void progress_cancels() {
-    auto kmeans = model().with_progress(
-        [](const kentro::Iteration& iteration) { return iteration.number < 2; });
+    auto kmeans =
+        model().with_progress([](const kentro::Progress& now) { return now.iteration < 2; });
     check(error_of([&] { kmeans.fit(points); }).status() == KENTRO_STATUS_CANCELLED);
     check(!kmeans.is_trained());
     kmeans = std::move(kmeans).with_progress(nullptr);
@@ -61,9 +62,33 @@ void progress_cancels() {
     check(kmeans.is_trained(), "usable after a cancelled run");
 }
 
+void progress_stops_and_keeps_the_model() {
+    auto kmeans = model().with_n_init(100).with_progress(
+        [](const kentro::Progress& now) -> kentro::Answer {
+            return now.total < 2 ? kentro::Answer(true) : kentro::Answer::stop();
+        });
+    kmeans.fit(points);
+    check(kmeans.n_iter() <= 3);
+    const auto labels = kmeans.labels();
+    check(kmeans.predict(points) == std::vector<std::uint32_t>(labels.begin(), labels.end()));
+}
+
+void a_token_cancels_from_another_thread() {
+    const kentro::CancelToken token;
+    auto kmeans = model().with_n_init(1000000).with_cancel(token);
+    std::thread other([token] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        token.request();
+    });
+    check(error_of([&] { kmeans.fit(points); }).status() == KENTRO_STATUS_CANCELLED);
+    other.join();
+    check(error_of([&] { kmeans.fit(points); }).status() == KENTRO_STATUS_CANCELLED, "again");
+    check(!kmeans.is_trained());
+}
+
 void a_throwing_progress_callback() {
-    auto kmeans = model().with_progress([](const kentro::Iteration& iteration) -> bool {
-        if (iteration.number == 2) throw Stop{7};
+    auto kmeans = model().with_progress([](const kentro::Progress& now) -> bool {
+        if (now.iteration == 2) throw Stop{7};
         return true;
     });
     check_stop([&] { kmeans.fit(points); }, 7);
@@ -130,12 +155,12 @@ void a_throwing_log_callback() {
 }
 
 void a_callback_may_use_another_model() {
-    auto outer = model().with_progress([](const kentro::Iteration& iteration) {
+    auto outer = model().with_progress([](const kentro::Progress& now) {
         auto inner =
-            model().with_progress([](const kentro::Iteration&) -> bool { throw Stop{11}; });
+            model().with_progress([](const kentro::Progress&) -> bool { throw Stop{11}; });
         check_stop([&] { inner.fit(points); }, 11);
         check(error_of([] { kentro::KMeans(0); }).status() == KENTRO_STATUS_INVALID_N_CLUSTERS);
-        return iteration.number < 3;
+        return now.iteration < 3;
     });
     check(error_of([&] { outer.fit(points); }).status() == KENTRO_STATUS_CANCELLED);
 }
@@ -144,7 +169,7 @@ void clones_share_callbacks_and_keep_them_alive() {
     auto calls = std::make_shared<int>(0);
     auto clone = [&] {
         const auto original =
-            model().with_progress([calls](const kentro::Iteration&) { return ++*calls > 0; });
+            model().with_progress([calls](const kentro::Progress&) { return ++*calls > 0; });
         return original.clone();
     }();
     clone.fit(points);
@@ -152,7 +177,7 @@ void clones_share_callbacks_and_keep_them_alive() {
     const int before = *calls;
     const auto silent = clone.with_progress(nullptr);
     check(calls.use_count() == 2, "one copy here, one in the model");
-    auto moved = model().with_progress([calls](const kentro::Iteration&) { return ++*calls > 0; });
+    auto moved = model().with_progress([calls](const kentro::Progress&) { return ++*calls > 0; });
     auto target = std::move(moved);
     target.fit(points);
     check(*calls > before, "a moved model keeps its callbacks");
@@ -164,6 +189,8 @@ int main() {
     return run({
         {"progress_tells_every_iteration", progress_tells_every_iteration},
         {"progress_cancels", progress_cancels},
+        {"progress_stops_and_keeps_the_model", progress_stops_and_keeps_the_model},
+        {"a_token_cancels_from_another_thread", a_token_cancels_from_another_thread},
         {"a_throwing_progress_callback", a_throwing_progress_callback},
         {"polling_cancels_and_throws", polling_cancels_and_throws},
         {"log_gets_verbose_lines_and_warnings", log_gets_verbose_lines_and_warnings},

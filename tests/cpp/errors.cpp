@@ -20,16 +20,16 @@ void counts_must_be_positive() {
                 "Number of clusters must be positive");
     check_error([] { kentro::KMeans(-1); }, KENTRO_STATUS_INVALID_N_CLUSTERS,
                 "Number of clusters must be positive");
-    check_error([] { kentro::KMeans(3).with_iterations(0); }, KENTRO_STATUS_INVALID_PARAMETER,
+    check_error([] { (void)kentro::KMeans(3).with_iterations(0); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Number of iterations must be positive");
-    check_error([] { kentro::KMeans(3).with_iterations(-5L); }, KENTRO_STATUS_INVALID_PARAMETER,
+    check_error([] { (void)kentro::KMeans(3).with_iterations(-5L); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Number of iterations must be positive");
-    check_error([] { kentro::KMeans(3).with_max_balance_diff(0); }, KENTRO_STATUS_INVALID_PARAMETER,
+    check_error([] { (void)kentro::KMeans(3).with_max_balance_diff(0); }, KENTRO_STATUS_INVALID_PARAMETER,
                 "Max balance difference must be positive");
-    error_of([] { kentro::KMeans(3).with_n_init(0); });
+    error_of([] { (void)kentro::KMeans(3).with_n_init(0); });
     for (double tolerance : {-0.5, std::numeric_limits<double>::quiet_NaN(),
                              std::numeric_limits<double>::infinity()}) {
-        const auto error = error_of([&] { kentro::KMeans(3).with_tolerance(tolerance); });
+        const auto error = error_of([&] { (void)kentro::KMeans(3).with_tolerance(tolerance); });
         check(error.status() == KENTRO_STATUS_INVALID_PARAMETER);
         check(std::string(error.what()).find("tolerance") != std::string::npos);
     }

@@ -38,7 +38,10 @@ void models_come_back() {
 void callbacks_work_on_a_loaded_model() {
     const auto settings = kentro::KMeans::from_bytes(kentro::KMeans(3).to_bytes());
     int calls = 0;
-    auto kmeans = settings.with_progress([&](const kentro::Iteration&) { return ++calls > 0; });
+    auto kmeans = settings.with_progress([&](const kentro::Progress& now) {
+        calls = static_cast<int>(now.iteration);
+        return true;
+    });
     kmeans.fit({data, 6});
     check(calls > 0 && calls == static_cast<int>(kmeans.n_iter()));
 }

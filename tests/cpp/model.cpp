@@ -71,7 +71,7 @@ void with_leaves_the_receiver_unchanged() {
 
 void a_failed_setting_leaves_the_model_usable() {
     kentro::KMeans kmeans(4);
-    error_of([&] { std::move(kmeans).with_iterations(0); });
+    error_of([&] { (void)std::move(kmeans).with_iterations(0); });
     check(kmeans.iterations() == 25);
     check(kmeans.train({data, 6}).size() == 4);
 }

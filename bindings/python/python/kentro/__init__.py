@@ -13,9 +13,10 @@
 from ._errors import Cancelled, KMeansError, KMeansWarning
 from ._kmeans import KMeans, load
 from ._library import version as __version__
-from ._run import Progress
+from ._run import CancelToken, Progress
 
 __all__ = [
+    "CancelToken",
     "Cancelled",
     "KMeans",
     "KMeansError",

@@ -23,7 +23,7 @@ class KMeansError(ValueError):
 
 
 class Cancelled(RuntimeError):
-    """The callable given to `KMeans.with_progress` returned False."""
+    """A callable given to `KMeans.with_progress` returned False, or a token was tripped."""
 
 
 class KMeansWarning(UserWarning):

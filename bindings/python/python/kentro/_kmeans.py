@@ -11,7 +11,7 @@ from ._arguments import flag, integer, path_bytes, real, threads
 from ._arrays import Points, from_native, label_buffer, lists, matrix
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._library import SIZE_MAX, ffi, lib
-from ._run import Progress, run
+from ._run import CancelToken, Progress, run
 
 _INITS = {
     "auto": lib.KENTRO_INIT_AUTO,
@@ -54,13 +54,14 @@ class KMeans:
     [[], [0]]
     """
 
-    __slots__ = ("__weakref__", "_handle", "_progress")
+    __slots__ = ("__weakref__", "_cancel", "_handle", "_progress")
 
     def __init__(self, n_clusters: int) -> None:
         """A model of `n_clusters` clusters, at least 1."""
         count = integer(n_clusters, "n_clusters")
         self._handle = _made(lib.kentro_kmeans_new, count)
         self._progress: Callable[[Progress], Any] | None = None
+        self._cancel: CancelToken | None = None
 
     # Settings
 
@@ -147,16 +148,30 @@ class KMeans:
         return self._with(lib.kentro_kmeans_set_memory_limit, number)
 
     def with_progress(self, progress: Callable[[Progress], Any] | None) -> KMeans:
-        """Call `progress(p)` after each iteration; None removes it.
+        """Call `progress(p)` while training; None removes it.
 
-        `p` has the fields of `kentro.Progress`. If `progress` returns False,
-        `train` raises `kentro.Cancelled`; an exception comes out of `train`
-        as it is. In both cases the model stays untrained.
+        That is after each iteration, and about every 0.1 s between. `p` has the
+        fields of `kentro.Progress`. If `progress` returns "stop", training ends
+        within one further iteration and keeps the model: labels are those of
+        its centroids, and bounds on cluster sizes hold. If it returns False,
+        `train` raises `kentro.Cancelled`; an exception comes out of `train` as
+        it is. In both cases the model stays untrained.
         """
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be callable or None, got {progress!r}")
         new = self.__copy__()
         new._progress = progress
+        return new
+
+    def with_cancel(self, token: CancelToken | None) -> KMeans:
+        """End calls once `token.request()` is called, on whatever thread; None removes it.
+
+        They raise `kentro.Cancelled`, and the model stays as it was.
+        """
+        if token is not None and not isinstance(token, CancelToken):
+            raise TypeError(f"token must be a CancelToken or None, got {token!r}")
+        new = self.__copy__()
+        new._cancel = token
         return new
 
     # Training and assignment
@@ -220,9 +235,9 @@ class KMeans:
             return [members.tolist() for members in np.split(order, bounds)]
         count = threads(num_threads)
         points = Points(data)
-        handle = self._clone()
         clusters = ffi.new("kentro_clusters **")
-        run(handle, None, lib.kentro_kmeans_assign, points.handle, nearest, count, clusters)
+        arguments = (self._handle, points.handle, nearest, count)
+        run(None, self._cancel, lib.kentro_kmeans_assign, arguments, (clusters,))
         return lists(clusters)
 
     def predict(
@@ -252,10 +267,11 @@ class KMeans:
         labels = label_buffer(out, shape)
         pointer = ffi.from_buffer("uint32_t[]", labels)
         if balanced:
-            function, arguments = lib.kentro_kmeans_predict_balanced, (count,)
+            function, numbers = lib.kentro_kmeans_predict_balanced, (count,)
         else:
-            function, arguments = lib.kentro_kmeans_predict, (nearest, count)
-        run(self._clone(), None, function, points.handle, *arguments, pointer, ffi.NULL)
+            function, numbers = lib.kentro_kmeans_predict, (nearest, count)
+        arguments = (self._handle, points.handle, *numbers)
+        run(None, self._cancel, function, arguments, (pointer, ffi.NULL))
         return labels
 
     # Saving, loading, models of given centroids
@@ -319,6 +335,7 @@ class KMeans:
         """
         new = self._new(lib.kentro_kmeans_clone_untrained, self._handle)
         new._progress = self._progress
+        new._cancel = self._cancel
         return new
 
     # Settings and results; results are None until the model is trained
@@ -516,6 +533,7 @@ class KMeans:
         new = type(self).__new__(type(self))
         new._handle = self._clone()
         new._progress = self._progress
+        new._cancel = self._cancel
         return new
 
     def __deepcopy__(self, _memo: Any) -> KMeans:
@@ -531,6 +549,7 @@ class KMeans:
         new = cls.__new__(cls)
         new._handle = _made(maker, *values)
         new._progress = None
+        new._cancel = None
         return new
 
     def _with(self, setter: Callable[..., int], *values: Any) -> KMeans:
@@ -557,7 +576,8 @@ class KMeans:
         Whatever goes wrong before leaves the model as it was.
         """
         untrained, handle = self._handle, self._clone()
-        messages = run(handle, self._progress, lib.kentro_kmeans_train, points.handle, count)
+        arguments = (handle, points.handle, count)
+        messages = run(self._progress, self._cancel, lib.kentro_kmeans_train, arguments)
         for message in messages:
             warnings.warn(message, KMeansWarning, stacklevel=3)
         result = read(handle)
@@ -595,7 +615,7 @@ def _choice(value: str, name: str, choices: dict) -> int:
 def load(path: Any) -> KMeans:
     """Read a model from a file that `KMeans.save` wrote.
 
-    It is as it was, but for the callable of `with_progress` and, if they were
+    It is as it was, but for what `with_progress` and `with_cancel` set and, if they were
     left out, the labels. `KMeansError` if the file is not whole or no model, or
     was saved in a later version of the format; `OSError` if it can't be read.
     """

@@ -1,4 +1,4 @@
-"""Calls that compute: progress, Ctrl-C, verbose lines and warnings.
+"""Calls that compute: progress, cancelling, Ctrl-C, verbose lines and warnings.
 
 The library calls back on the thread that called it. Whatever a callback
 raises is kept, stops the run, and is raised again when the call returns.
@@ -7,25 +7,68 @@ raises is kept, stops the run, and is raised again when the call returns.
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
 from ._errors import KMeansError, call
 from ._library import ffi, lib
 
+_PHASES = {
+    lib.KENTRO_PHASE_SEEDING: "seeding",
+    lib.KENTRO_PHASE_ITERATING: "iterating",
+    lib.KENTRO_PHASE_REPAIRING: "repairing",
+    lib.KENTRO_PHASE_LABELLING: "labelling",
+}
 
-class Progress(NamedTuple):
-    """One finished iteration."""
 
+class Progress:
+    """How far training is. Later versions may have more fields."""
+
+    __slots__ = ("changed", "inertia", "iteration", "phase", "run", "seconds", "total")
+
+    phase: str
+    """"seeding", "iterating", "repairing" (bounds on sizes) or "labelling"."""
+    run: int
+    """Which of the `n_init` runs, from 1."""
     iteration: int
-    """Counts from 1."""
+    """Iterations that this run has finished."""
+    total: int
+    """Iterations that all runs have finished; never falls."""
     inertia: float
-    """The objective before this iteration's update."""
+    """The objective before the last iteration's update; NaN before the first."""
     changed: int
-    """Points that went to another cluster than before."""
+    """Points that went to another cluster in the last iteration."""
     seconds: float
-    """Since training began."""
+    """Since training began; never falls."""
+
+    def __init__(self, record: Any) -> None:
+        self.phase = _PHASES.get(record.phase, "iterating")
+        for field in ("run", "iteration", "total", "inertia", "changed", "seconds"):
+            setattr(self, field, getattr(record, field))
+
+    def __repr__(self) -> str:
+        fields = (f"{name}={getattr(self, name)!r}" for name in sorted(self.__slots__))
+        return f"Progress({', '.join(fields)})"
+
+
+class CancelToken:
+    """A wish to end calls, which any thread and any signal handler may utter.
+
+    Given to `KMeans.with_cancel`; the calls that it ends raise
+    `kentro.Cancelled`.
+    """
+
+    __slots__ = ("__weakref__", "_handle")
+
+    def __init__(self) -> None:
+        token = ffi.new("kentro_cancel **")
+        call(lib.kentro_cancel_new, token)
+        self._handle = ffi.gc(token[0], lib.kentro_cancel_free)
+
+    def request(self) -> None:
+        """End all calls that have this token, now and from now on."""
+        lib.kentro_cancel_request(self._handle)
 
 
 class _Run:
@@ -38,30 +81,30 @@ class _Run:
 
 
 def run(
-    handle: Any,
     progress: Callable[[Progress], Any] | None,
+    cancel: CancelToken | None,
     function: Callable[..., int],
-    *arguments: Any,
+    arguments: Sequence[Any],
+    outputs: Sequence[Any] = (),
 ) -> list[str]:
-    """`function(handle, *arguments)` with callbacks; returns the warnings.
-
-    The handle belongs to this call alone.
-    """
+    """`function(*arguments, *outputs)` with callbacks; returns the warnings."""
     state = _Run(progress)
     user_data = ffi.new_handle(state)
-    call(lib.kentro_kmeans_set_log, handle, _on_log, user_data)
-    call(lib.kentro_kmeans_set_progress, handle, _on_progress, user_data)
-    if threading.current_thread() is threading.main_thread():  # the one that gets signals
-        call(lib.kentro_kmeans_set_poll, handle, _on_poll, user_data)
+    observer = ffi.new("kentro_observer *")
+    observer.size = ffi.sizeof("kentro_observer")
+    observer.user_data = user_data
+    observer.log = _on_log
+    if progress is not None:
+        observer.progress = _on_progress
+    if progress is not None or threading.current_thread() is threading.main_thread():
+        observer.poll = _on_poll  # the main thread is the one that gets signals
+    if cancel is not None:
+        observer.cancel = cancel._handle
     try:
-        call(function, handle, *arguments)
+        call(function, *arguments, observer, *outputs)
     except (KMeansError, RuntimeError, MemoryError):
         if state.error is None:
             raise
-    finally:
-        call(lib.kentro_kmeans_set_log, handle, ffi.NULL, ffi.NULL)
-        call(lib.kentro_kmeans_set_progress, handle, ffi.NULL, ffi.NULL)
-        call(lib.kentro_kmeans_set_poll, handle, ffi.NULL, ffi.NULL)
     if state.error is not None:
         try:
             raise state.error
@@ -71,34 +114,39 @@ def run(
 
 
 def _keep_error(_type: Any, error: BaseException, traceback: Any) -> None:
-    run = ffi.from_handle(traceback.tb_frame.f_locals["user_data"])
-    run.error = run.error or error
+    state = ffi.from_handle(traceback.tb_frame.f_locals["user_data"])
+    state.error = state.error or error
 
 
-@ffi.callback("int32_t(void *)", error=1, onerror=_keep_error)
+_CANCEL = lib.KENTRO_CANCEL
+
+
+@ffi.callback("int32_t(void *)", error=_CANCEL, onerror=_keep_error)
 def _on_poll(user_data: Any) -> int:
     # Python runs pending signal handlers as it enters this function.
-    return int(ffi.from_handle(user_data).error is not None)
+    return lib.KENTRO_CONTINUE if ffi.from_handle(user_data).error is None else _CANCEL
 
 
-@ffi.callback("int32_t(size_t, double, size_t, double, void *)", error=1, onerror=_keep_error)
-def _on_progress(
-    iteration: int, inertia: float, changed: int, seconds: float, user_data: Any
-) -> int:
-    run = ffi.from_handle(user_data)
-    if run.error is not None:
-        return 1
-    if run.progress is None:
-        return 0
-    answer = run.progress(Progress(iteration, inertia, changed, seconds))
-    return int(isinstance(answer, (bool, np.bool_)) and not answer)
+@ffi.callback("int32_t(const kentro_progress *, void *)", error=_CANCEL, onerror=_keep_error)
+def _on_progress(record: Any, user_data: Any) -> int:
+    state = ffi.from_handle(user_data)
+    if state.error is not None:
+        return _CANCEL
+    answer = state.progress(Progress(record))
+    if isinstance(answer, (bool, np.bool_)) and not answer:
+        return _CANCEL
+    if isinstance(answer, str):
+        if answer != "stop":
+            raise ValueError(f'progress may answer "stop" or False, got {answer!r}')
+        return lib.KENTRO_STOP
+    return lib.KENTRO_CONTINUE
 
 
 @ffi.callback("void(int32_t, const char *, void *)", onerror=_keep_error)
 def _on_log(level: int, message: Any, user_data: Any) -> None:
-    run = ffi.from_handle(user_data)
+    state = ffi.from_handle(user_data)
     text = ffi.string(message).decode()
     if level == lib.KENTRO_LOG_WARNING:
-        run.warnings.append(text)
+        state.warnings.append(text)
     else:
         print(text, flush=True)
