@@ -10,6 +10,8 @@ const SPARE: usize = 64;
 pub(super) struct Least<T> {
     values: Vec<T>,
     count: usize,
+    /// So many are no greater than this, once it is known.
+    limit: Option<T>,
 }
 
 impl<T: Ord + Copy> Least<T> {
@@ -18,11 +20,15 @@ impl<T: Ord + Copy> Least<T> {
         Least {
             values: Vec::new(),
             count,
+            limit: None,
         }
     }
 
     /// Amortised O(1).
     pub fn show(&mut self, value: T) -> Result<()> {
+        if self.limit.is_some_and(|limit| value >= limit) {
+            return Ok(());
+        }
         if self.values.len() >= 2 * self.count + SPARE {
             self.drop_others();
         }
@@ -31,7 +37,8 @@ impl<T: Ord + Copy> Least<T> {
 
     fn drop_others(&mut self) {
         if self.values.len() > self.count {
-            self.values.select_nth_unstable(self.count - 1);
+            let (_, &mut last, _) = self.values.select_nth_unstable(self.count - 1);
+            self.limit = Some(last);
             self.values.truncate(self.count);
         }
     }

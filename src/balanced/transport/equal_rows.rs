@@ -4,18 +4,16 @@
 //! Prices cannot tell them apart, and moving them one at a time takes a search
 //! each. So one of the equal rows in a cluster stands for all of them there.
 
-use crate::allocate::{collect, copy, push, set, try_vec};
+use crate::allocate::{collect, copy, push, set, try_vec, with_capacity};
+use crate::equal_rows::first_equals;
 use crate::error::Result;
 use crate::nearest::UNASSIGNED;
 use crate::points::Points;
-use crate::sort::sort;
 use crate::threads::Threads;
 use std::collections::HashMap;
 
 /// Fewer equal rows than this move one at a time as well.
 const FEW: usize = 8;
-
-const TASK_ROWS: usize = 1024;
 
 /// Rows that are equal, group by group, ascending.
 pub(in crate::balanced) struct EqualRows {
@@ -23,72 +21,39 @@ pub(in crate::balanced) struct EqualRows {
 }
 
 impl EqualRows {
-    /// All groups of at least [`FEW`] rows. One pass over the data.
+    /// All groups of at least [`FEW`] rows. One pass over the data, and a sort
+    /// of n fingerprints.
     pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
-        let rows = points.rows();
-        let mut order = threads.try_vec((0, 0), rows, "row fingerprints")?;
-        threads.run(
-            order.chunks_mut(TASK_ROWS).enumerate(),
-            Vec::new,
-            |scratch, (task, order)| {
-                let first = task * TASK_ROWS;
-                let block = points.block(first..first + order.len(), scratch)?;
-                let values = block.chunks_exact(points.cols());
-                for ((entry, values), row) in order.iter_mut().zip(values).zip(first as u32..) {
-                    *entry = (fingerprint(values), row);
-                }
-                Ok(())
-            },
-        )?;
-        sort(&mut order, threads, "row fingerprints")?;
-        let mut groups = Vec::new();
-        for alike in order.chunk_by(|a, b| a.0 == b.0) {
-            if alike.len() >= FEW {
-                let alike = collect(alike.iter().map(|&(_, row)| row), "equal rows")?;
-                push_groups(points, alike, &mut groups, threads)?;
-            }
-        }
-        Ok(EqualRows { groups })
-    }
-}
-
-/// Splits rows of one fingerprint into groups of equals.
-fn push_groups(
-    points: &Points<'_>,
-    mut rows: Vec<u32>,
-    groups: &mut Vec<Vec<u32>>,
-    threads: &Threads<'_>,
-) -> Result<()> {
-    let mut scratch = Vec::new();
-    while rows.len() >= FEW {
-        let first = copy(points.row(rows[0] as usize, &mut scratch)?, "a row")?;
-        let (mut equal, mut others) = (Vec::new(), Vec::new());
-        threads.in_steps(rows.len(), |part| {
-            for &row in &rows[part] {
-                let is_equal = points.row(row as usize, &mut scratch)? == first;
-                let kind = if is_equal { &mut equal } else { &mut others };
-                push(kind, row, "equal rows")?;
+        let purpose = "equal rows";
+        let first = first_equals(points, |_| true, threads)?;
+        // Of a first row how many equal it, then the number of its group.
+        let mut numbers = threads.try_vec(0u32, first.len(), purpose)?;
+        threads.in_steps(first.len(), |rows| {
+            for &first in &first[rows] {
+                numbers[first as usize] += 1;
             }
             Ok(())
         })?;
-        rows = others;
-        if equal.len() >= FEW {
-            push(groups, equal, "equal rows")?;
-        }
+        let mut groups: Vec<Vec<u32>> = Vec::new();
+        threads.in_steps(first.len(), |rows| {
+            for row in rows {
+                let number = &mut numbers[first[row] as usize];
+                if first[row] as usize == row {
+                    let count = *number as usize;
+                    *number = UNASSIGNED;
+                    if count >= FEW {
+                        *number = groups.len() as u32;
+                        push(&mut groups, with_capacity(count, purpose)?, purpose)?;
+                    }
+                }
+                if *number != UNASSIGNED {
+                    push(&mut groups[*number as usize], row as u32, purpose)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(EqualRows { groups })
     }
-    Ok(())
-}
-
-/// Equal for equal rows.
-fn fingerprint(values: &[f32]) -> u32 {
-    let mut lanes = [0u32; 8];
-    let mix = |lane: u32, bits: u32| (lane.rotate_left(13) ^ bits).wrapping_mul(0x9e37_79b1);
-    for values in values.chunks(lanes.len()) {
-        for (lane, value) in lanes.iter_mut().zip(values) {
-            *lane = mix(*lane, value.to_bits());
-        }
-    }
-    lanes.into_iter().fold(0, mix)
 }
 
 /// Equal rows in one cluster are a stack; its top is in the cluster, for all.
@@ -230,20 +195,9 @@ mod tests {
             _ => (row * 5 + col + 1) as f32,
         });
         let equal_rows = EqualRows::find(&Points::from(data.view()), &threads()).unwrap();
-        let mut groups = equal_rows.groups;
-        groups.sort();
+        let groups = equal_rows.groups;
         let every = |first: u32| (first..3000).step_by(100).collect::<Vec<_>>();
         assert_eq!(groups, [every(7), every(9)]);
-    }
-
-    #[test]
-    fn rows_of_one_fingerprint_may_differ() {
-        let data = Array2::from_shape_fn((20, 2), |(row, _)| (row % 2) as f32);
-        let mut groups = Vec::new();
-        let points = Points::from(data.view());
-        push_groups(&points, (0..20).collect(), &mut groups, &threads()).unwrap();
-        let every = |first: u32| (first..20).step_by(2).collect::<Vec<_>>();
-        assert_eq!(groups, [every(0), every(1)]);
     }
 
     #[test]
