@@ -121,7 +121,7 @@ impl<'a> Layout<'a> {
         allocate::push(&mut self.tensors, Tensor { name, values }, HEADER)
     }
 
-    /// Ends the header, with the checksum.
+    /// Ends the header, but for the checksum.
     pub(super) fn finish(mut self) -> Result<Self> {
         // Wide values first, so that all are aligned.
         let order = |tensor: &Tensor| (usize::MAX - tensor.values.width(), tensor.name);
@@ -153,6 +153,11 @@ impl<'a> Layout<'a> {
         let padding = header.0.len().next_multiple_of(8) - header.0.len();
         put(header, format_args!("{:padding$}", ""))?;
 
+        Ok(self)
+    }
+
+    /// Writes the checksum of all other bytes into the header.
+    pub fn sign(mut self) -> Result<Self> {
         let mut digits = Growing(String::new());
         put(&mut digits, format_args!("{:08x}", self.checksum()))?;
         let header = &mut self.header.0;

@@ -28,11 +28,26 @@ impl Default for SaveOptions {
 /// the model alone; docs/format.md tells what they are.
 impl KMeans {
     /// Writes the model to a file of safetensors, in the place of any that is
-    /// there. Whenever the process ends, and after an error, the old file or the
+    /// there:
+    ///
+    /// ```
+    /// use kentro::{KMeans, SaveOptions};
+    /// use ndarray::array;
+    ///
+    /// let mut kmeans = KMeans::new(2).with_euclidean(true);
+    /// kmeans.train(array![[1.0_f32], [2.0], [9.0]].view(), None)?;
+    /// let path = std::env::temp_dir().join(format!("kentro-{}", std::process::id()));
+    /// kmeans.save(&path, SaveOptions::default())?;
+    /// assert_eq!(KMeans::load(&path)?, kmeans);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), kentro::KMeansError>(())
+    /// ```
+    ///
+    /// Whenever the process ends, and after an error, the old file or the
     /// new one is there, whole: the new one is written beside, synced and renamed.
     pub fn save(&self, path: impl AsRef<Path>, options: SaveOptions) -> Result<()> {
         let path = path.as_ref();
-        let layout = self.lay_out(options)?;
+        let layout = self.lay_out(options)?.sign()?;
         file::replace(path, |file| layout.emit(|bytes| file.write_all(bytes)))
             .map_err(|error| file::io_error(path, &error))
     }
@@ -44,7 +59,7 @@ impl KMeans {
 
     /// The model as the bytes of a file.
     pub fn to_bytes(&self, options: SaveOptions) -> Result<Vec<u8>> {
-        let layout = self.lay_out(options)?;
+        let layout = self.lay_out(options)?.sign()?;
         let mut all = allocate::with_capacity(layout.size(), "a model as bytes")?;
         layout.emit(|bytes| {
             all.extend_from_slice(bytes);
@@ -61,7 +76,7 @@ impl KMeans {
     /// [`to_bytes`](KMeans::to_bytes) into memory of that length.
     pub(crate) fn write_bytes(&self, options: SaveOptions, out: &mut [u8]) -> Result<()> {
         let mut rest = out;
-        self.lay_out(options)?.emit(|bytes| {
+        self.lay_out(options)?.sign()?.emit(|bytes| {
             let (place, after) = mem::take(&mut rest).split_at_mut(bytes.len());
             place.copy_from_slice(bytes);
             rest = after;
@@ -74,7 +89,7 @@ impl KMeans {
         KMeans::read(Source::of_bytes(bytes))
     }
 
-    /// The model as a file about to be written.
+    /// The model as a file about to be written, without its checksum.
     fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
         match &self.trained {
             Some(Trained { config, fit }) => file::lay_out(config, Some(fit), options.labels),

@@ -181,7 +181,7 @@ fn killed_while_saving_leaves_a_whole_file() {
             assert!(start.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_micros(200));
         }
-        std::thread::sleep(Duration::from_micros(round as u64 * 7919 % 20_000));
+        std::thread::sleep(Duration::from_micros(round as u64 * 7919 % 100_000));
         saver.kill().unwrap();
         saver.wait().unwrap();
         let loaded = KMeans::load(&path).unwrap();
