@@ -1071,7 +1071,7 @@ kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
                                            kentro_error *error);
 
 /**
- * Makes an untrained model with the settings, callbacks and user data of
+ * Makes an untrained model with the settings of
  * `kmeans`, settings that were changed after training included. To be freed by
  * `kentro_kmeans_free`.
  */

@@ -249,7 +249,7 @@ fn read_config(header: &Header<'_>, init: Option<Array2<f32>>) -> Result<Config>
             None => None,
         },
     };
-    config.validate().map_err(|error| broken(error))?;
+    config.validate().map_err(broken)?;
     Ok(config)
 }
 

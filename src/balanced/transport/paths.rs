@@ -48,7 +48,7 @@ impl Transport<'_> {
                 continue;
             }
             push(&mut self.search.done, node, "nodes of a search")?;
-            if self.search.done.len() % NODES == 0 {
+            if self.search.done.len().is_multiple_of(NODES) {
                 threads.poll()?;
             }
             if supply.lacks(at) {
