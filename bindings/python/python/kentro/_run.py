@@ -121,13 +121,13 @@ def _keep_error(_type: Any, error: BaseException, traceback: Any) -> None:
 _CANCEL = lib.KENTRO_CANCEL
 
 
-@ffi.callback("int32_t(void *)", error=_CANCEL, onerror=_keep_error)
+@ffi.callback("kentro_poll_fn", error=_CANCEL, onerror=_keep_error)
 def _on_poll(user_data: Any) -> int:
     # Python runs pending signal handlers as it enters this function.
     return lib.KENTRO_CONTINUE if ffi.from_handle(user_data).error is None else _CANCEL
 
 
-@ffi.callback("int32_t(const kentro_progress *, void *)", error=_CANCEL, onerror=_keep_error)
+@ffi.callback("kentro_progress_fn", error=_CANCEL, onerror=_keep_error)
 def _on_progress(record: Any, user_data: Any) -> int:
     state = ffi.from_handle(user_data)
     if state.error is not None:
@@ -142,7 +142,7 @@ def _on_progress(record: Any, user_data: Any) -> int:
     return lib.KENTRO_CONTINUE
 
 
-@ffi.callback("void(int32_t, const char *, void *)", onerror=_keep_error)
+@ffi.callback("kentro_log_fn", onerror=_keep_error)
 def _on_log(level: int, message: Any, user_data: Any) -> None:
     state = ffi.from_handle(user_data)
     text = ffi.string(message).decode()
