@@ -27,14 +27,12 @@ pub(crate) struct DistinctRows {
 }
 
 impl DistinctRows {
-    /// One pass over the data, and a sort of n fingerprints. `weights`: one a
-    /// row; none: 1 each.
+    /// One pass over the data, and a sort of n fingerprints.
     pub fn find(
         points: &Points<'_>,
-        weights: Option<&[f64]>,
+        weight: impl Fn(usize) -> f64,
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
         let mut distinct = DistinctRows {
             first: Vec::new(),
             weights: Vec::new(),
@@ -203,7 +201,7 @@ mod tests {
             let points = Points::from(data.view());
             let found = first_equals(&points, |row| weights[row] > 0.0, &threads).unwrap();
             assert_eq!(found, expected);
-            let distinct = DistinctRows::find(&points, Some(&weights), &threads).unwrap();
+            let distinct = DistinctRows::find(&points, |row| weights[row], &threads).unwrap();
             assert_eq!(distinct.first.len(), 9000 - 360 + 3 - 1);
             assert!(distinct.first.is_sorted());
             let place = distinct.places[11] as usize;
@@ -238,12 +236,12 @@ mod tests {
     fn few_rows_and_none() {
         let threads = Threads::exactly(1, None).unwrap();
         let data = array![[2.0_f32], [1.0], [2.0]];
-        let distinct = DistinctRows::find(&Points::from(data.view()), None, &threads).unwrap();
+        let points = Points::from(data.view());
+        let distinct = DistinctRows::find(&points, |_| 1.0, &threads).unwrap();
         assert_eq!(distinct.first, [0, 1]);
         assert_eq!(distinct.weights, [2.0, 1.0]);
         assert_eq!(distinct.places, [0, 1, 0]);
-        let distinct =
-            DistinctRows::find(&Points::from(data.view()), Some(&[0.0; 3]), &threads).unwrap();
+        let distinct = DistinctRows::find(&points, |_| 0.0, &threads).unwrap();
         assert!(distinct.first.is_empty());
     }
 }

@@ -156,6 +156,8 @@ pub(crate) struct Scaled<'a> {
     factors: Vec<f64>,
     /// What multiplies all rows otherwise.
     factor: f64,
+    /// The row that has no direction.
+    zero: Option<usize>,
     /// Relative to the largest; empty where all are equal.
     weights: Vec<f64>,
     unit: f64,
@@ -163,19 +165,26 @@ pub(crate) struct Scaled<'a> {
 }
 
 impl<'a> Scaled<'a> {
-    /// `weights`: a positive one for each row.
+    /// The rows must differ. `weights`: a positive one for each.
     pub fn new(
         points: &'a Points<'a>,
         metric: Metric,
         weights: &[f64],
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let heaviest = weights.iter().copied().fold(0.0, f64::max);
+        let (mut lightest, mut heaviest) = (f64::INFINITY, 0.0f64);
+        threads.in_steps(weights.len(), |part| {
+            for &weight in &weights[part] {
+                (lightest, heaviest) = (lightest.min(weight), heaviest.max(weight));
+            }
+            Ok(())
+        })?;
         let mut scaled = Scaled {
             points,
             metric,
             factors: Vec::new(),
             factor: 1.0,
+            zero: None,
             weights: Vec::new(),
             unit: heaviest,
             fixed: 0.0,
@@ -183,9 +192,9 @@ impl<'a> Scaled<'a> {
         match metric {
             Metric::Cosine => {
                 scaled.factors = inverse_norms(points, threads)?;
-                let without = scaled.factors.iter().zip(weights);
-                let without = without.filter(|(factor, _)| **factor == 0.0);
-                scaled.fixed = without.map(|(_, weight)| weight).sum();
+                // The rows differ: no other is without direction.
+                scaled.zero = scaled.factors.iter().position(|&factor| factor == 0.0);
+                scaled.fixed = scaled.zero.map_or(0.0, |row| weights[row]);
             }
             Metric::Euclidean => {
                 let largest = largest_magnitude(points, threads)?;
@@ -193,10 +202,15 @@ impl<'a> Scaled<'a> {
                 scaled.unit /= scaled.factor;
             }
         }
-        if weights.iter().any(|&weight| weight != heaviest) {
-            let relative = weights.iter().map(|&weight| weight / heaviest);
-            let relative = relative.map(|weight| weight.max(LEAST_WEIGHT.into()));
-            scaled.weights = collect(relative, "weights")?;
+        if lightest < heaviest {
+            scaled.weights = threads.try_vec(0.0, weights.len(), "weights")?;
+            threads.in_steps(weights.len(), |part| {
+                for row in part {
+                    let relative = weights[row] / heaviest;
+                    scaled.weights[row] = relative.max(LEAST_WEIGHT.into());
+                }
+                Ok(())
+            })?;
         }
         Ok(scaled)
     }
@@ -389,12 +403,12 @@ impl<'a> Scaled<'a> {
     /// Whether a row can be near anything: a zero row has no direction, and
     /// costs the same whatever the medoids.
     fn has_direction(&self, row: usize) -> bool {
-        self.factors.get(row) != Some(&0.0)
+        self.zero != Some(row)
     }
 
     /// The row that has none, if there is one.
     pub fn without_direction(&self) -> Option<usize> {
-        self.factors.iter().position(|&factor| factor == 0.0)
+        self.zero
     }
 
     /// The distances of data rows `rows` to data rows `columns`, at most as
@@ -587,4 +601,50 @@ fn tiles(values: &mut [f32], width: usize, tile: usize) -> Result<Vec<Vec<&mut [
         }
     }
     Ok(tiles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// Distances in float64, in many dimensions: several tiles though the rows
+    /// are few.
+    #[test]
+    fn tiles_of_any_width_hold_the_weighted_distances() {
+        let (rows, dims) = (70, 150_000);
+        assert_eq!(
+            (tile_len(1), tile_len(4096), tile_len(dims)),
+            (TILE, TILE, PANEL)
+        );
+        assert_eq!(tile_len(usize::MAX), PANEL);
+        let data = Array2::from_shape_fn((rows, dims), |(i, t)| ((i * i + t) % 11) as f32);
+        let points = Points::from(data.view());
+        let threads = Threads::exactly(2, None).unwrap();
+        let weights: Vec<f64> = (0..rows).map(|i| [1.0, 4.0, 0.5][i % 3]).collect();
+        let scaled = Scaled::new(&points, Metric::Euclidean, &weights, &threads).unwrap();
+        let all = scaled.all_pairs(&threads).unwrap();
+        let numbers: Vec<u32> = (0..rows as u32).collect();
+        let relative: Vec<f64> = weights.iter().map(|weight| weight / 4.0).collect();
+        let some = scaled
+            .between_weighted(&numbers[..40], &numbers, &relative, &threads)
+            .unwrap();
+        let mut sums = vec![0.0; rows];
+        scaled
+            .add_sums(&numbers, &numbers, &mut Scratch::default(), &mut sums)
+            .unwrap();
+        for i in 0..rows {
+            let mut sum = 0.0;
+            for j in 0..rows {
+                let pairs = data.row(i).into_iter().zip(data.row(j));
+                let squares = pairs.map(|(x, y)| f64::from(x - y).powi(2));
+                let expected = squares.sum::<f64>().sqrt() * weights[j];
+                sum += expected;
+                let near = |d: f32| (all.loss(d.into()) - expected).abs() <= 1e-3 * expected;
+                assert!(near(all.row(i)[j]));
+                assert!(i >= 40 || near(some.row(i)[j]));
+            }
+            assert!((all.loss(sums[i]) - sum).abs() <= 1e-3 * sum);
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     let points = nearest.points();
-    let distinct = DistinctRows::find(points, None, threads)?;
+    let distinct = DistinctRows::find(points, |_| 1.0, threads)?;
     let search = Search {
         config,
         weights: &distinct.weights,
@@ -72,8 +72,13 @@ pub(crate) fn fit(
         n_iter,
         info,
     } = found;
-    let costs = assignment.distances.iter().zip(&distinct.weights);
-    let inertia = costs.map(|(distance, weight)| weight * distance).sum();
+    let mut inertia = 0.0;
+    threads.in_steps(assignment.distances.len(), |part| {
+        let distances = assignment.distances[part.clone()].iter();
+        let costs = distances.zip(&distinct.weights[part]);
+        costs.for_each(|(distance, weight)| inertia += weight * distance);
+        Ok(())
+    })?;
     let rows = assignment.medoids.iter();
     let rows = rows.map(|&place| distinct.first[place] as usize);
     let mut medoids = collect(rows, "medoids")?;

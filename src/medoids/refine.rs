@@ -193,8 +193,12 @@ impl Central {
                 }
                 left = rest;
             }
-            // Equals stay in the order that they are in: the medoid first.
-            sums.sort_by(|a, b| a.0.total_cmp(&b.0));
+            // Of equals the medoid is the first.
+            let medoid = sums[0].1;
+            sums.sort_unstable_by(|a, b| {
+                let place = |row: u32| (row != medoid, row);
+                a.0.total_cmp(&b.0).then(place(a.1).cmp(&place(b.1)))
+            });
             for (row, sum) in self.rows[range].iter_mut().zip(sums) {
                 *row = sum.1;
             }

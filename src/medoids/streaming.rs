@@ -77,6 +77,9 @@ pub(crate) fn swap(
                     *medoid = tried[place - k] as usize;
                 }
             }
+            if threads.stopping() {
+                break;
+            }
         }
         if before - swapping.loss() <= WORTHWHILE * before || threads.stopping() {
             break;
