@@ -474,7 +474,8 @@ void kentro_error_free(kentro_error *error);
  *
  * float32 rows of adjacent columns are used where they lie; anything else is
  * converted a block of rows at a time, never as a whole. Values become the
- * nearest float32.
+ * nearest float32, in training with the Euclidean distance after an offset
+ * was subtracted: see `kentro_kmeans_offset`.
  *
  * `KENTRO_STATUS_INVALID_DATA` if `dtype` is none of the constants, `data` or
  * a stride is not aligned to the number type, or sizes overflow. `data` may
@@ -498,6 +499,23 @@ kentro_status kentro_points_new_f32(const float *data,
                                     size_t cols,
                                     kentro_points **out_points,
                                     kentro_error *error);
+
+/**
+ * Gives each point a weight: `weights` holds one number of type `dtype`,
+ * `KENTRO_DTYPE_F32` or `KENTRO_DTYPE_F64`, a row. They stay the caller's, like
+ * the rows. Each is finite and at least 0, which training checks; a point of
+ * weight 2 counts as one that is there twice, of weight 0 as one that is not
+ * there. NULL and 0 take weights away again: every point then weighs 1.
+ *
+ * Not while another call uses the points. Predictions know no weights.
+ *
+ * `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
+ */
+kentro_status kentro_points_set_weights(kentro_points *points,
+                                        const void *weights,
+                                        int32_t dtype,
+                                        size_t len,
+                                        kentro_error *error);
 
 /**
  * Frees a view, not the memory it is a view of; NULL is fine.
@@ -611,10 +629,13 @@ kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans,
 
 /**
  * Starts from these centroids, `rows` (the number of clusters) x `cols`,
- * row-major without gaps. They are copied.
+ * row-major without gaps, of type `dtype`: `KENTRO_DTYPE_F32`, or
+ * `KENTRO_DTYPE_F64` where float32 has too few digits, as for points of a wide
+ * type that lie far from 0. They are copied.
  */
 kentro_status kentro_kmeans_set_init_centroids(kentro_kmeans *kmeans,
-                                               const float *centroids,
+                                               const void *centroids,
+                                               int32_t dtype,
                                                size_t rows,
                                                size_t cols,
                                                kentro_error *error);
@@ -935,6 +956,39 @@ kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
                                       size_t *out_rows,
                                       size_t *out_cols,
                                       kentro_error *error);
+
+/**
+ * Writes the centroids with more digits, row-major, to `out`, which has room
+ * for `capacity` values, n_clusters x dimensions. They differ from
+ * `kentro_kmeans_centroids` where columns lost an offset: see
+ * `kentro_kmeans_offset`.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less.
+ */
+kentro_status kentro_kmeans_centroids_f64(const kentro_kmeans *kmeans,
+                                          double *out,
+                                          size_t capacity,
+                                          kentro_error *error);
+
+/**
+ * Lends what was subtracted from each column before it was rounded to float32;
+ * NULL and 0 if nothing was. With the Euclidean distance a column of a wide
+ * number type (float64, 32- or 64-bit integers) whose largest magnitude is
+ * more than four times its range loses the middle of its range.
+ */
+kentro_status kentro_kmeans_offset(const kentro_kmeans *kmeans,
+                                   const double **out,
+                                   size_t *out_len,
+                                   kentro_error *error);
+
+/**
+ * Lends the number of training points in each cluster; NULL and 0 if the model
+ * was made of centroids.
+ */
+kentro_status kentro_kmeans_cluster_sizes(const kentro_kmeans *kmeans,
+                                          const size_t **out,
+                                          size_t *out_len,
+                                          kentro_error *error);
 
 /**
  * Makes the lists of training points by cluster. To be freed by

@@ -208,6 +208,20 @@ public:
         handle_.reset(points);
     }
 
+    /// Gives each point a weight, one float or double a row, finite and at
+    /// least 0; the caller keeps them like the rows. A point of weight 2 counts
+    /// as one that is there twice, of weight 0 as one that is not there.
+    Points& set_weights(View<float> weights) {
+        detail::call(kentro_points_set_weights, handle_.get(), weights.data(), KENTRO_DTYPE_F32,
+                     weights.size());
+        return *this;
+    }
+    Points& set_weights(View<double> weights) {
+        detail::call(kentro_points_set_weights, handle_.get(), weights.data(), KENTRO_DTYPE_F64,
+                     weights.size());
+        return *this;
+    }
+
     std::size_t rows() const noexcept { return rows_; }
     std::size_t cols() const noexcept { return cols_; }
 
@@ -634,11 +648,21 @@ public:
 
     /// The first centroids themselves (n_clusters × dimensions); copied.
     [[nodiscard]] KMeans with_init(MatrixView centroids) && {
-        return set(kentro_kmeans_set_init_centroids, centroids.data(), centroids.rows(),
-                                                    centroids.cols());
+        return set(kentro_kmeans_set_init_centroids, centroids.data(), KENTRO_DTYPE_F32,
+                   centroids.rows(), centroids.cols());
     }
     [[nodiscard]] KMeans with_init(MatrixView centroids) const& {
         return clone().with_init(centroids);
+    }
+
+    /// The same, row-major float64, where float32 has too few digits.
+    [[nodiscard]] KMeans with_init(const double* centroids, std::size_t rows,
+                                   std::size_t cols) && {
+        return set(kentro_kmeans_set_init_centroids, centroids, KENTRO_DTYPE_F64, rows, cols);
+    }
+    [[nodiscard]] KMeans with_init(const double* centroids, std::size_t rows,
+                                   std::size_t cols) const& {
+        return clone().with_init(centroids, rows, cols);
     }
 
     /// Runs from this many starts and keeps the best, at least 1; default 1.
@@ -859,10 +883,7 @@ public:
     /// The cluster of every training point; empty in a model that was saved
     /// without labels or made of centroids.
     View<std::uint32_t> labels() const& {
-        const std::uint32_t* values = nullptr;
-        std::size_t size = 0;
-        detail::call(kentro_kmeans_labels, handle(), &values, &size);
-        return {values, size};
+        return lend<std::uint32_t>(kentro_kmeans_labels);
     }
     View<std::uint32_t> labels() const&& = delete;
 
@@ -876,13 +897,29 @@ public:
     }
     MatrixView centroids() const&& = delete;
 
+    /// The same with more digits, row-major: they differ where columns lost an
+    /// offset.
+    std::vector<double> centroids_f64() const {
+        std::vector<double> values(centroids().rows() * centroids().cols());
+        detail::call(kentro_kmeans_centroids_f64, handle(), values.data(), values.size());
+        return values;
+    }
+
+    /// What was subtracted from each column before it was rounded to float32;
+    /// empty if nothing was.
+    View<double> offset() const& { return lend<double>(kentro_kmeans_offset); }
+    View<double> offset() const&& = delete;
+
+    /// The number of training points in each cluster.
+    View<std::size_t> cluster_sizes() const& {
+        return lend<std::size_t>(kentro_kmeans_cluster_sizes);
+    }
+    View<std::size_t> cluster_sizes() const&& = delete;
+
     /// The row of the training data that is each cluster's medoid; empty
     /// without medoids.
     View<std::size_t> medoid_indices() const& {
-        const std::size_t* values = nullptr;
-        std::size_t size = 0;
-        detail::call(kentro_kmeans_medoid_indices, handle(), &values, &size);
-        return {values, size};
+        return lend<std::size_t>(kentro_kmeans_medoid_indices);
     }
     View<std::size_t> medoid_indices() const&& = delete;
 
@@ -965,6 +1002,14 @@ private:
         Value value{};
         detail::call(getter, handle(), &value);
         return value;
+    }
+
+    template <class T, class Getter>
+    View<T> lend(Getter getter) const {
+        const T* values = nullptr;
+        std::size_t size = 0;
+        detail::call(getter, handle(), &values, &size);
+        return {values, size};
     }
 
     Handle handle_;

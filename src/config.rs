@@ -1,10 +1,11 @@
 //! What a model is asked to do.
 
+use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::owned::TryArc;
 use crate::threads::{Event, Iteration, Threads};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// Where the first centroids come from.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,6 +23,59 @@ pub enum Init {
     Random,
     /// These rows (n_clusters × dimensions).
     Centroids(Array2<f32>),
+    /// The same where float32 has too few digits, as for points of int64 or
+    /// float64 that lie far from 0.
+    CentroidsF64(Array2<f64>),
+}
+
+impl Init {
+    /// The shape of given centroids.
+    pub(crate) fn shape(&self) -> Option<(usize, usize)> {
+        match self {
+            Init::Centroids(centroids) => Some(centroids.dim()),
+            Init::CentroidsF64(centroids) => Some(centroids.dim()),
+            _ => None,
+        }
+    }
+
+    /// Given centroids in float32, each column less its offset; `None` if that
+    /// is what they are, or none are given.
+    pub(crate) fn less(&self, offset: Option<&[f64]>) -> Result<Option<Self>> {
+        let centroids = match (self, offset) {
+            (Init::Centroids(centroids), Some(_)) => less(centroids.view(), offset)?,
+            (Init::CentroidsF64(centroids), _) => less(centroids.view(), offset)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(Init::Centroids(centroids)))
+    }
+}
+
+fn less<T: Copy + Into<f64>>(
+    centroids: ArrayView2<'_, T>,
+    offset: Option<&[f64]>,
+) -> Result<Array2<f32>> {
+    let mut values = allocate::with_capacity(centroids.len(), "first centroids")?;
+    for (row, centroid) in centroids.outer_iter().enumerate() {
+        for (column, &value) in centroid.iter().enumerate() {
+            let value: f64 = value.into();
+            let less = (value - offset.map_or(0.0, |offset| offset[column])) as f32;
+            if !less.is_finite() {
+                return Err(KMeansError::InitNotFinite { row, column, value });
+            }
+            values.push(less);
+        }
+    }
+    Ok(Array2::from_shape_vec(centroids.dim(), values).expect("as many values as before"))
+}
+
+fn check_centroids<T: Copy + Into<f64>>(centroids: ArrayView2<'_, T>) -> Result<()> {
+    for ((row, column), &value) in centroids.indexed_iter() {
+        let value: f64 = value.into();
+        if !(value as f32).is_finite() {
+            return Err(KMeansError::InitNotFinite { row, column, value });
+        }
+    }
+    Ok(())
 }
 
 impl Init {
@@ -32,7 +86,7 @@ impl Init {
             Init::KMeansPlusPlus => "k-means++",
             Init::KMeansParallel => "k-means||",
             Init::Random => "random",
-            Init::Centroids(_) => "centroids",
+            Init::Centroids(_) | Init::CentroidsF64(_) => "centroids",
         }
     }
 
@@ -139,15 +193,14 @@ impl Config {
                 self.tolerance
             )));
         }
-        if let Init::Centroids(centroids) = self.init() {
-            self.check_init_rows(centroids.nrows())?;
-            for ((row, column), &value) in centroids.indexed_iter() {
-                if !value.is_finite() {
-                    return Err(KMeansError::InitNotFinite { row, column, value });
-                }
-            }
+        if let Some((rows, _)) = self.init().shape() {
+            self.check_init_rows(rows)?;
         }
-        Ok(())
+        match self.init() {
+            Init::Centroids(centroids) => check_centroids(centroids.view()),
+            Init::CentroidsF64(centroids) => check_centroids(centroids.view()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether sizes are bounded by more than the number of `rows`.

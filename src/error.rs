@@ -32,21 +32,26 @@ pub enum KMeansError {
     InvalidData(String),
 
     /// A value is NaN, infinite, or beyond what float32 holds.
-    #[error(
-        "Invalid data: row {row}, column {column} is {value}; every value must be a finite float32, so remove or replace it"
-    )]
+    #[error("Invalid data: row {row}, column {column} is {}", NotFloat32(*.value))]
     NotFinite {
         row: usize,
         column: usize,
-        value: f32,
+        value: f64,
     },
 
-    /// A value of the first centroids is NaN or infinite.
-    #[error("init at row {row}, column {column} is {value}; every value must be finite")]
+    /// The weight of a point is NaN, infinite or negative.
+    #[error(
+        "Invalid data: the weight of row {row} is {value}; weights must be finite and at least 0"
+    )]
+    InvalidWeight { row: usize, value: f64 },
+
+    /// A value of the first centroids is NaN, infinite, or beyond what float32
+    /// holds.
+    #[error("init at row {row}, column {column} is {}", NotFloat32(*.value))]
     InitNotFinite {
         row: usize,
         column: usize,
-        value: f32,
+        value: f64,
     },
 
     /// Memory for the named purpose could not be had. `available`: what there
@@ -103,9 +108,9 @@ impl KMeansError {
     /// The row that is to blame, of the points or of what else the text names.
     pub fn row(&self) -> Option<usize> {
         match *self {
-            KMeansError::NotFinite { row, .. } | KMeansError::InitNotFinite { row, .. } => {
-                Some(row)
-            }
+            KMeansError::NotFinite { row, .. }
+            | KMeansError::InitNotFinite { row, .. }
+            | KMeansError::InvalidWeight { row, .. } => Some(row),
             _ => None,
         }
     }
@@ -138,6 +143,25 @@ impl fmt::Display for Available {
         match self.0 {
             Some(bytes) => write!(f, ", {bytes} are available"),
             None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a value, and the remedy.
+struct NotFloat32(f64);
+
+impl fmt::Display for NotFloat32 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0;
+        match value.is_finite() {
+            true => write!(
+                f,
+                "{value:e}, which is too large for float32 (3.4e38 at most); scale the data down"
+            ),
+            false => write!(
+                f,
+                "{value}; every value must be a finite float32, so remove or replace it"
+            ),
         }
     }
 }

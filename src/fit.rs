@@ -1,14 +1,21 @@
 //! What training leaves behind.
 
+use crate::allocate::{self, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
+use crate::metric::Metric;
 use crate::points::Points;
 use ndarray::Array2;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fit {
-    /// n_clusters × dimensions.
+    /// n_clusters × dimensions, less the offset.
     pub centroids: Array2<f32>,
+    /// What each column of the points lost before it was rounded to float32:
+    /// see [`Points::check_for_offset`].
+    pub offset: Option<Vec<f64>>,
+    /// The centroids with the offset; `None` where nothing was lost.
+    pub placed: Option<Array2<f32>>,
     /// The cluster of every training point; empty where they are not known.
     pub labels: Vec<u32>,
     /// Training points in each cluster; empty where they are not known.
@@ -29,18 +36,18 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// A result without the extras of one kind of model. Warns of clusters
-    /// that stayed empty.
-    pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Self {
+    /// A result without the extras of one kind of model.
+    pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
         let dims = centroids.len() / n_clusters;
-        let mut counts = vec![0; n_clusters];
+        let mut counts = try_vec(0, n_clusters, "cluster sizes")?;
         for &label in &labels {
             counts[label as usize] += 1;
         }
-        let empty = counts.iter().filter(|&&count| count == 0).count();
-        let mut fit = Fit {
+        Ok(Fit {
             centroids: Array2::from_shape_vec((n_clusters, dims), centroids)
                 .expect("n_clusters x dims values"),
+            offset: None,
+            placed: None,
             labels,
             counts,
             inertia: 0.0,
@@ -50,13 +57,65 @@ impl Fit {
             balance_gap: None,
             info: None,
             warnings: Vec::new(),
-        };
+        })
+    }
+
+    /// Warns of clusters that stayed empty. `points` are the training points,
+    /// less the offset.
+    pub fn warn_of_empty(&mut self, points: &Points<'_>, metric: Metric) -> Result<()> {
+        let clusters = self.counts.len();
+        let empty = self.counts.iter().filter(|&&count| count == 0).count();
         if empty > 0 {
-            fit.warnings.push(format!(
-                "{empty} of {n_clusters} clusters are empty: the data has fewer distinct points than clusters; use fewer clusters"
-            ));
+            let reason = match points.merged_by_rounding(&self.labels, clusters)? {
+                Some(number) => format!(
+                    "some points differ as {number} but not as float32, which has 24 bits; \
+                     rescale the columns, or split those that hold very large and very small \
+                     differences in two"
+                ),
+                None if metric == Metric::Cosine => {
+                    "the data has fewer distinct directions than clusters; use fewer clusters, \
+                     or the Euclidean distance if lengths matter"
+                        .into()
+                }
+                None => {
+                    "the data has fewer distinct points than clusters; use fewer clusters".into()
+                }
+            };
+            let warning = format!("{empty} of {clusters} clusters are empty: {reason}");
+            self.warnings.insert(0, warning);
         }
-        fit
+        Ok(())
+    }
+
+    /// Notes what the points had lost, if anything.
+    pub fn set_offset(&mut self, offset: Option<Vec<f64>>) -> Result<()> {
+        if let Some(offset) = &offset {
+            self.placed = Some(placed(&self.centroids, offset)?);
+        }
+        self.offset = offset;
+        Ok(())
+    }
+
+    pub fn dims(&self) -> usize {
+        self.centroids.ncols()
+    }
+
+    /// The centroids as the caller knows them.
+    pub fn placed(&self) -> &Array2<f32> {
+        self.placed.as_ref().unwrap_or(&self.centroids)
+    }
+
+    /// The same in float64, where an offset leaves more digits; row-major into
+    /// `out`, which holds n_clusters × dimensions values.
+    pub fn write_placed_f64(&self, out: &mut [f64]) {
+        let offset = self.offset.iter().flatten().copied();
+        let rows = self.centroid_values().chunks_exact(self.dims());
+        for (out, row) in out.chunks_exact_mut(self.dims()).zip(rows) {
+            let offset = offset.clone().chain(std::iter::repeat(0.0));
+            for ((out, &value), offset) in out.iter_mut().zip(row).zip(offset) {
+                *out = f64::from(value) + offset;
+            }
+        }
     }
 
     /// The centroids, one after the other.
@@ -91,4 +150,14 @@ impl Fit {
         }
         Ok(())
     }
+}
+
+/// Centroids with the offset of each column added.
+fn placed(centroids: &Array2<f32>, offset: &[f64]) -> Result<Array2<f32>> {
+    let mut values = allocate::with_capacity(centroids.len(), "centroids")?;
+    for row in centroids.rows() {
+        let row = row.into_iter().zip(offset);
+        values.extend(row.map(|(&value, &offset)| (f64::from(value) + offset) as f32));
+    }
+    Ok(Array2::from_shape_vec(centroids.dim(), values).expect("as many values as before"))
 }

@@ -55,7 +55,7 @@ pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
 pub use model::{KMeans, SaveOptions};
-pub use points::{Element, Points, Swapped};
+pub use points::{Element, Points, Swapped, Weights};
 pub use threads::{End, Event, Observer, Phase, Progress, RunOptions};
 
 /// Runs the Rust code of the README as a test.

@@ -74,7 +74,7 @@ pub(crate) fn fit(
     Ok(Fit {
         inertia,
         n_iter,
-        ..Fit::new(centroids, labels, config.n_clusters)
+        ..Fit::new(centroids, labels, config.n_clusters)?
     })
 }
 

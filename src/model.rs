@@ -222,22 +222,18 @@ impl KMeans {
             ));
         }
         config.check_sizes(points.rows())?;
-        if let Init::Centroids(centroids) = config.init()
-            && centroids.ncols() != points.cols()
+        if let Some((_, dims)) = config.init().shape()
+            && dims != points.cols()
         {
             return Err(KMeansError::DimensionMismatch {
                 expected: points.cols(),
-                actual: centroids.ncols(),
+                actual: dims,
             });
         }
-        points.check(&threads)?;
-
-        let start = Instant::now();
-        let shared = Shared::new(points, config.metric, config.memory_limit)?;
-        let mut nearest = shared
-            .nearest(points)
-            .with_searches(train::searches(config));
-        let fit = train::fit(&mut nearest, config, &threads, start)?;
+        let offset = points.check_for_offset(config.metric, &threads)?;
+        points.check_weights(config.n_clusters)?;
+        let mut fit = fit_checked(&points.less(offset.as_deref()), config, &threads)?;
+        fit.set_offset(offset)?;
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
         }
@@ -300,12 +296,12 @@ impl KMeans {
         let Trained { config, fit } = self.trained()?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
-        let (n_clusters, dims) = fit.centroids.dim();
-        let work = points.rows() as f64 * dims as f64 * n_clusters as f64;
+        let points = &points.less(fit.offset.as_deref());
+        let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let values = fit.centroid_values();
-        let centroids = Centroids::new(values, dims);
+        let centroids = Centroids::new(values, fit.dims());
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points);
         if per_point == 1 {
@@ -342,6 +338,7 @@ impl KMeans {
         })?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, 1, room)?;
+        let points = &points.less(fit.offset.as_deref());
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
@@ -406,7 +403,42 @@ impl KMeans {
 
     /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
     pub fn centroids(&self) -> Option<&Array2<f32>> {
-        Some(&self.fit_of_training()?.centroids)
+        Some(self.fit_of_training()?.placed())
+    }
+
+    /// The centroids with more digits. They differ from
+    /// [`centroids`](KMeans::centroids) where columns lost an
+    /// [`offset`](KMeans::offset).
+    pub fn centroids_f64(&self) -> Result<Array2<f64>> {
+        let shape = self.trained()?.fit.centroids.dim();
+        let mut values = try_vec(0.0, shape.0 * shape.1, "centroids")?;
+        self.write_centroids_f64(&mut values)?;
+        Ok(Array2::from_shape_vec(shape, values).expect("n_clusters x dims values"))
+    }
+
+    /// Writes [`centroids_f64`](KMeans::centroids_f64), row-major, to `out`,
+    /// which must hold n_clusters × dimensions values.
+    pub fn write_centroids_f64(&self, out: &mut [f64]) -> Result<()> {
+        let fit = &self.trained()?.fit;
+        let (rows, cols) = fit.centroids.dim();
+        if out.len() != rows * cols {
+            return Err(invalid(format!(
+                "there is room for {} values, but {rows} centroids x {cols} dimensions need {}",
+                out.len(),
+                rows * cols
+            )));
+        }
+        fit.write_placed_f64(out);
+        Ok(())
+    }
+
+    /// What was subtracted from each column before it was rounded to float32,
+    /// so that what tells points apart is kept; `None` if nothing was. With the
+    /// Euclidean distance a column of float64 or of 32- or 64-bit integers whose
+    /// largest magnitude is more than four times its range loses the middle of
+    /// its range.
+    pub fn offset(&self) -> Option<&[f64]> {
+        self.fit_of_training()?.offset.as_deref()
     }
 
     /// The row of the training data that is each cluster's medoid.
@@ -464,6 +496,22 @@ impl KMeans {
     pub fn warnings(&self) -> &[String] {
         self.fit_of_training().map_or(&[], |fit| &fit.warnings)
     }
+}
+
+/// Trains on points that have been checked and lost their offset.
+fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> Result<Fit> {
+    let start = Instant::now();
+    let mut config = config.clone();
+    if let Some(init) = config.init().less(points.offset())? {
+        config.init = Some(TryArc::new(init, "init")?);
+    }
+    let shared = Shared::new(points, config.metric, config.memory_limit)?;
+    let mut nearest = shared
+        .nearest(points)
+        .with_searches(train::searches(&config));
+    let mut fit = train::fit(&mut nearest, &config, threads, start)?;
+    fit.warn_of_empty(points, config.metric)?;
+    Ok(fit)
 }
 
 /// A trained model knows either all values or none, and there is no model of

@@ -2,175 +2,229 @@
 //!
 //! float32 rows whose columns lie side by side are lent as they are; anything
 //! else is converted to float32 a block of rows at a time, never as a whole.
+//!
+//! With the Euclidean distance only differences count, and those of numbers
+//! with more digits than float32 may be lost when they are rounded: 10⁹ and
+//! 10⁹ + 1 are the same float32. So a column that lies far from 0 for its range
+//! loses an [`offset`](Points::offset) before that.
+
+mod element;
+mod weights;
 
 use crate::allocate::{resize, try_vec};
 use crate::error::{KMeansError, Result};
+use crate::metric::Metric;
 use crate::nearest::prefetch;
 use crate::threads::{Poll, Threads};
-use half::{bf16, f16};
-use ndarray::{ArrayView2, Axis, s};
+use element::{Extent, View};
+use ndarray::ArrayView2;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+pub use element::{Element, Swapped};
+pub use weights::Weights;
 
 /// Bytes of float32 rows that are worked on at a time.
 pub(crate) const BLOCK_BYTES: usize = 4 << 20;
 
-/// A number type that [`Points`] can be made of.
-pub trait Element: Copy + Send + Sync + 'static {
-    /// The value rounded to the nearest float32; out of range becomes infinite.
-    fn to_f32(self) -> f32;
+/// Values that are looked at between two polls.
+const TASK_VALUES: usize = 1 << 17;
 
-    /// The same slice, where the type is float32 already.
-    fn as_f32(_slice: &[Self]) -> Option<&[f32]> {
-        None
-    }
-}
-
-impl Element for f32 {
-    fn to_f32(self) -> f32 {
-        self
-    }
-    fn as_f32(slice: &[f32]) -> Option<&[f32]> {
-        Some(slice)
-    }
-}
-
-/// Implements [`Element`] for types whose conversion is one expression.
-macro_rules! elements {
-    ($($type:ty => $convert:expr),* $(,)?) => {
-        $(impl Element for $type {
-            fn to_f32(self) -> f32 {
-                let convert: fn($type) -> f32 = $convert;
-                convert(self)
-            }
-        })*
-    };
-}
-
-elements! {
-    f64 => |v| v as f32,
-    f16 => f16::to_f32,
-    bf16 => bf16::to_f32,
-    bool => |v| f32::from(u8::from(v)),
-    i8 => |v| v as f32,
-    i16 => |v| v as f32,
-    i32 => |v| v as f32,
-    i64 => |v| v as f32,
-    u8 => |v| v as f32,
-    u16 => |v| v as f32,
-    u32 => |v| v as f32,
-    u64 => |v| v as f32,
-    Swapped<u16> => |v| v.0.swap_bytes() as f32,
-    Swapped<u32> => |v| v.0.swap_bytes() as f32,
-    Swapped<u64> => |v| v.0.swap_bytes() as f32,
-    Swapped<i16> => |v| v.0.swap_bytes() as f32,
-    Swapped<i32> => |v| v.0.swap_bytes() as f32,
-    Swapped<i64> => |v| v.0.swap_bytes() as f32,
-    Swapped<f16> => |v| f16::from_bits(v.0.to_bits().swap_bytes()).to_f32(),
-    Swapped<bf16> => |v| bf16::from_bits(v.0.to_bits().swap_bytes()).to_f32(),
-    Swapped<f32> => |v| f32::from_bits(v.0.to_bits().swap_bytes()),
-    Swapped<f64> => |v| f64::from_bits(v.0.to_bits().swap_bytes()) as f32,
-}
-
-/// A number stored in the byte order that is not this machine's.
-#[derive(Debug, Clone, Copy)]
-#[repr(transparent)]
-pub struct Swapped<T>(pub T);
+/// A column loses an offset if its largest magnitude is more than this many
+/// times its range.
+const FAR: f64 = 4.0;
 
 /// Rows × columns of numbers that the caller keeps.
 ///
 /// Any strides are fine, negative ones included.
+#[derive(Clone, Copy)]
 pub struct Points<'a> {
-    source: Box<dyn Source + 'a>,
+    source: Source<'a>,
     /// All rows, where they are float32 and row-major without gaps.
     whole: Option<&'a [f32]>,
     rows: usize,
     cols: usize,
+    weights: Option<Weights<'a>>,
 }
 
-trait Source: Sync {
-    /// Rows `range` as float32, row-major, if they already lie so in memory.
-    fn lend(&self, range: Range<usize>) -> Option<&[f32]>;
-    /// Rows `range` as float32, row-major, into `out`.
-    fn convert(&self, range: Range<usize>, out: &mut [f32]);
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// Rows as they lie in memory, less an offset of each column.
+    Rows(View<'a>, Option<&'a [f64]>),
+    /// Some rows of other points, in any order.
+    Selection(&'a Points<'a>, &'a [u32]),
 }
 
-impl<T: Element> Source for ArrayView2<'_, T> {
-    fn lend(&self, range: Range<usize>) -> Option<&[f32]> {
-        T::as_f32(self.slice(s![range, ..]).to_slice()?)
+impl<'a> Source<'a> {
+    /// Rows `range` as row-major float32, if they already lie so in memory.
+    fn lend(&self, range: Range<usize>) -> Option<&'a [f32]> {
+        match *self {
+            Source::Rows(_, Some(_)) => None,
+            Source::Rows(view, None) => view.lend(range),
+            Source::Selection(points, rows) => match rows[range] {
+                [row] => points.source.lend(row as usize..row as usize + 1),
+                _ => None,
+            },
+        }
     }
 
+    /// Rows `range` as row-major float32 into `out`.
     fn convert(&self, range: Range<usize>, out: &mut [f32]) {
-        let cols = self.len_of(Axis(1)).max(1);
-        let view = self.slice(s![range, ..]);
-        for (row, out) in view.outer_iter().zip(out.chunks_exact_mut(cols)) {
-            match row.to_slice() {
-                Some(row) => convert_row(row.iter(), out),
-                None => convert_row(row.iter(), out),
+        match *self {
+            Source::Rows(view, offset) => view.convert(range, offset, out),
+            Source::Selection(points, rows) => {
+                let rows = &rows[range];
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(points.cols.max(1))) {
+                    let row = row as usize..row as usize + 1;
+                    match points.source.lend(row.clone()) {
+                        Some(values) => out.copy_from_slice(values),
+                        None => points.source.convert(row, out),
+                    }
+                }
             }
         }
-    }
-}
-
-/// Some rows of other points, in any order.
-struct Selection<'a> {
-    points: &'a Points<'a>,
-    rows: &'a [u32],
-}
-
-impl Source for Selection<'_> {
-    fn lend(&self, range: Range<usize>) -> Option<&[f32]> {
-        match self.rows[range] {
-            [row] => self.points.source.lend(row as usize..row as usize + 1),
-            _ => None,
-        }
-    }
-
-    fn convert(&self, range: Range<usize>, out: &mut [f32]) {
-        let rows = &self.rows[range];
-        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.points.cols)) {
-            let row = row as usize..row as usize + 1;
-            match self.points.source.lend(row.clone()) {
-                Some(values) => out.copy_from_slice(values),
-                None => self.points.source.convert(row, out),
-            }
-        }
-    }
-}
-
-fn convert_row<'r, T: Element>(row: impl Iterator<Item = &'r T>, out: &mut [f32]) {
-    for (value, out) in row.zip(out) {
-        *out = value.to_f32();
     }
 }
 
 impl<'a, T: Element> From<ArrayView2<'a, T>> for Points<'a> {
     fn from(view: ArrayView2<'a, T>) -> Self {
         let (rows, cols) = view.dim();
+        let view = T::view(view);
         Points {
-            whole: view.to_slice().and_then(T::as_f32),
-            source: Box::new(view),
+            source: Source::Rows(view, None),
+            whole: view.whole(),
             rows,
             cols,
+            weights: None,
         }
     }
 }
 
-impl Points<'_> {
+impl<'a> Points<'a> {
+    /// Number of points.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Number of dimensions.
     pub fn cols(&self) -> usize {
         self.cols
     }
 
-    /// A view of some of the rows.
+    /// The same points, each of the weight given for it: one number a row,
+    /// finite and at least 0. Weight 2 is a point that is there twice, weight 0
+    /// one that is not there. Without weights every point weighs 1.
+    ///
+    /// An error if there are not as many weights as rows; the values are
+    /// checked when training starts.
+    pub fn with_weights(self, weights: impl Into<Weights<'a>>) -> Result<Self> {
+        let weights = weights.into();
+        if weights.len() != self.rows {
+            return Err(KMeansError::InvalidData(format!(
+                "there are {} weights for {} rows; give one for each",
+                weights.len(),
+                self.rows
+            )));
+        }
+        Ok(Points {
+            weights: Some(weights),
+            ..self
+        })
+    }
+
+    /// The same points, each of weight 1.
+    pub fn without_weights(self) -> Self {
+        Points {
+            weights: None,
+            ..self
+        }
+    }
+
+    /// Whether the points have weights of their own.
+    pub fn is_weighted(&self) -> bool {
+        match self.source {
+            Source::Rows(..) => self.weights.is_some(),
+            Source::Selection(points, _) => points.is_weighted(),
+        }
+    }
+
+    /// The weight of a point: 1 unless [`with_weights`](Points::with_weights)
+    /// gave another.
+    pub fn weight(&self, row: usize) -> f64 {
+        match self.source {
+            Source::Rows(..) => self.weights.map_or(1.0, |weights| weights.get(row)),
+            Source::Selection(points, rows) => points.weight(rows[row] as usize),
+        }
+    }
+
+    /// An error unless every weight is finite and at least 0, some are positive,
+    /// and they are enough for so many clusters: as many points of positive
+    /// weight, or as much weight in all.
+    pub(crate) fn check_weights(&self, clusters: usize) -> Result<()> {
+        /// Sums of weighted squares must not overflow.
+        const MOST: f64 = 1e200;
+        let Some(weights) = self.weights else {
+            return Ok(());
+        };
+        let (mut positive, mut total) = (0, 0.0);
+        for row in 0..self.rows {
+            let weight = weights.get(row);
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(KMeansError::InvalidWeight { row, value: weight });
+            }
+            total += weight;
+            positive += usize::from(weight > 0.0);
+            if total > MOST {
+                return Err(KMeansError::InvalidData(format!(
+                    "the weights up to row {row} add up to {total:e}, more than {MOST:e}; \
+                     scale them down"
+                )));
+            }
+        }
+        if positive == 0 && self.rows > 0 {
+            return Err(KMeansError::InvalidData(format!(
+                "the weights of all rows, 0 to {}, are 0; leave them out, or make some positive",
+                self.rows - 1
+            )));
+        }
+        if positive < clusters && total < clusters as f64 {
+            return Err(KMeansError::InsufficientPoints(positive, clusters));
+        }
+        Ok(())
+    }
+
+    /// A view of some of the rows, with their weights.
     pub(crate) fn select<'s>(&'s self, rows: &'s [u32]) -> Points<'s> {
         Points {
-            source: Box::new(Selection { points: self, rows }),
+            source: Source::Selection(self, rows),
             whole: None,
             rows: rows.len(),
             cols: self.cols,
+            weights: None,
+        }
+    }
+
+    /// What each column has lost.
+    pub(crate) fn offset(&self) -> Option<&'a [f64]> {
+        match self.source {
+            Source::Rows(_, offset) => offset,
+            Source::Selection(points, _) => points.offset(),
+        }
+    }
+
+    /// The same points, each column less its offset, subtracted before numbers
+    /// are rounded to float32.
+    pub(crate) fn less<'s>(&self, offset: Option<&'s [f64]>) -> Points<'s>
+    where
+        'a: 's,
+    {
+        match self.source {
+            Source::Rows(view, None) if offset.is_some() => Points {
+                source: Source::Rows(view, offset),
+                whole: None,
+                ..*self
+            },
+            _ => *self,
         }
     }
 
@@ -211,9 +265,61 @@ impl Points<'_> {
         Ok(())
     }
 
-    /// An error that names the first value which is NaN or infinite, or a
-    /// shape that nothing can be computed of. One pass over the data.
+    /// One row as float32: see [`Points::block`].
+    pub(crate) fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> Result<&'s [f32]> {
+        self.block(row..row + 1, scratch)
+    }
+
+    /// Asks for a row to be fetched from memory, if it is float32.
+    pub(crate) fn prefetch(&self, row: usize) {
+        if let Some(whole) = self.whole {
+            prefetch(&whole[row * self.cols..][..self.cols]);
+        }
+    }
+
+    /// An error that names the first value which is NaN, infinite or beyond
+    /// float32, or a shape that nothing can be computed of. One pass over the
+    /// data.
     pub(crate) fn check(&self, threads: &Threads<'_>) -> Result<()> {
+        self.inspect(threads, None)
+    }
+
+    /// [`check`](Points::check), and what each column should lose before it is
+    /// rounded to float32; `None` if nothing. A column loses the middle of its
+    /// range, and only if the distance is Euclidean, the numbers have more
+    /// digits than float32 and lie farther from 0 than [`FAR`] times their
+    /// range. Depends on the ranges of the columns alone.
+    pub(crate) fn check_for_offset(
+        &self,
+        metric: Metric,
+        threads: &Threads<'_>,
+    ) -> Result<Option<Vec<f64>>> {
+        let Source::Rows(view, None) = self.source else {
+            return self.check(threads).map(|()| None);
+        };
+        if metric != Metric::Euclidean || !view.is_wide() || self.rows == 0 {
+            return self.check(threads).map(|()| None);
+        }
+        let mut extents = try_vec(Extent::of_nothing(), self.cols, "ranges of columns")?;
+        self.inspect(threads, Some(&mut extents))?;
+        let middle = |Extent { least, greatest }| {
+            let range = greatest - least;
+            let magnitude = f64::max(f64::abs(least), f64::abs(greatest));
+            let middle = least + range / 2.0;
+            match magnitude > FAR * range {
+                true if view.is_integer() => middle.floor(),
+                true => middle,
+                false => 0.0,
+            }
+        };
+        let mut offset = try_vec(0.0, self.cols, "offsets of columns")?;
+        for (offset, extent) in offset.iter_mut().zip(extents) {
+            *offset = middle(extent);
+        }
+        Ok(offset.iter().any(|&offset| offset != 0.0).then_some(offset))
+    }
+
+    fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
         if self.cols == 0 {
             return Err(KMeansError::InvalidData(format!(
                 "the shape is {} x 0; every point needs at least one column",
@@ -227,25 +333,44 @@ impl Points<'_> {
                 u32::MAX - 1
             )));
         }
-        const TASK_ROWS: usize = 1024;
-        let mut bad = try_vec(None, self.rows.div_ceil(TASK_ROWS), "bad values")?;
-        threads.run_long(
-            bad.iter_mut().enumerate(),
-            Vec::new,
-            |scratch, (task, bad), poll| {
-                let first = task * TASK_ROWS;
-                let rows = first..self.rows.min(first + TASK_ROWS);
-                self.in_blocks(rows, scratch, poll, |first, block| {
-                    // Without an early exit, so that it is vectorised.
-                    if bad.is_none() && block.iter().fold(false, |bad, v| bad | !v.is_finite()) {
-                        let at = block.iter().position(|v| !v.is_finite());
-                        *bad = at.map(|at| (first * self.cols + at, block[at]));
-                    }
-                    Ok(())
-                })
-            },
-        )?;
-        match bad.into_iter().flatten().next() {
+        let Source::Rows(view, offset) = self.source else {
+            return Ok(()); // selected of what was inspected
+        };
+        let task_rows = (TASK_VALUES / self.cols).max(1);
+        let tasks = 0..self.rows.div_ceil(task_rows);
+        let first_bad: Mutex<Option<(usize, f64)>> = Mutex::new(None);
+        let wanted = extents.is_some();
+        let all = Mutex::new(extents);
+        threads.run(tasks, Vec::new, |extents: &mut Vec<Extent>, task| {
+            let first = task * task_rows;
+            let rows = first..self.rows.min(first + task_rows);
+            if wanted {
+                extents.clear();
+                resize(
+                    extents,
+                    self.cols,
+                    Extent::of_nothing(),
+                    "ranges of columns",
+                )?;
+            }
+            let own = wanted.then_some(&mut extents[..]);
+            if let Some((at, value)) = view.inspect(rows, offset, own) {
+                let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
+                if found.is_none_or(|(first, _)| at < first) {
+                    *found = Some((at, value));
+                }
+            }
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(all) = all.as_deref_mut() {
+                let pairs = all.iter_mut().zip(extents.iter());
+                pairs.for_each(|(all, extent)| all.join(*extent));
+            }
+            Ok(())
+        })?;
+        match first_bad
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
             Some((at, value)) => Err(KMeansError::NotFinite {
                 row: at / self.cols,
                 column: at % self.cols,
@@ -255,15 +380,31 @@ impl Points<'_> {
         }
     }
 
-    /// Asks for a row to be fetched from memory, if it is float32.
-    pub(crate) fn prefetch(&self, row: usize) {
-        if let Some(whole) = self.whole {
-            prefetch(&whole[row * self.cols..][..self.cols]);
+    /// Of rows of the same label, whether some are equal as float32 but not as
+    /// they are: their number type if so.
+    pub(crate) fn merged_by_rounding(
+        &self,
+        labels: &[u32],
+        clusters: usize,
+    ) -> Result<Option<&'static str>> {
+        let Source::Rows(view, _) = self.source else {
+            return Ok(None);
+        };
+        if !view.is_wide() {
+            return Ok(None);
         }
-    }
-
-    /// One row as float32: see [`Points::block`].
-    pub(crate) fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> Result<&'s [f32]> {
-        self.block(row..row + 1, scratch)
+        let mut first = try_vec(u32::MAX, clusters, "first rows")?;
+        let (mut scratch, mut other) = (Vec::new(), Vec::new());
+        for (row, &label) in (0u32..).zip(labels) {
+            let first = &mut first[label as usize];
+            if *first == u32::MAX {
+                *first = row;
+            } else if !view.are_equal(row as usize, *first as usize)
+                && self.row(row as usize, &mut scratch)? == self.row(*first as usize, &mut other)?
+            {
+                return Ok(Some(view.type_name()));
+            }
+        }
+        Ok(None)
     }
 }

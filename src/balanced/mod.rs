@@ -373,7 +373,7 @@ impl<'c> Model<'c> {
             n_iter: self.n_iter,
             prices: Some(self.prices),
             balance_gap: Some(gap),
-            ..Fit::new(self.centroids, choice.labels, self.config.n_clusters)
+            ..Fit::new(self.centroids, choice.labels, self.config.n_clusters)?
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use super::error::ErrorHandle;
 use super::guard::{catch, guard};
-use super::require;
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
+use super::{borrow_slice, require};
 use crate::owned::boxed;
-use crate::points::{Element, Points, Swapped};
+use crate::points::{Element, Points, Swapped, Weights};
 use half::{bf16, f16};
 use libc::c_void;
 use ndarray::{ArrayView2, Axis, ShapeBuilder};
@@ -61,7 +61,8 @@ pub const KENTRO_DTYPE_SWAPPED: i32 = 0x100;
 ///
 /// float32 rows of adjacent columns are used where they lie; anything else is
 /// converted a block of rows at a time, never as a whole. Values become the
-/// nearest float32.
+/// nearest float32, in training with the Euclidean distance after an offset
+/// was subtracted: see `kentro_kmeans_offset`.
 ///
 /// `KENTRO_STATUS_INVALID_DATA` if `dtype` is none of the constants, `data` or
 /// a stride is not aligned to the number type, or sizes overflow. `data` may
@@ -118,6 +119,59 @@ pub unsafe extern "C" fn kentro_points_new_f32(
     };
     // SAFETY: as the caller promises.
     unsafe { guard(error, make) }
+}
+
+/// Gives each point a weight: `weights` holds one number of type `dtype`,
+/// `KENTRO_DTYPE_F32` or `KENTRO_DTYPE_F64`, a row. They stay the caller's, like
+/// the rows. Each is finite and at least 0, which training checks; a point of
+/// weight 2 counts as one that is there twice, of weight 0 as one that is not
+/// there. NULL and 0 take weights away again: every point then weighs 1.
+///
+/// Not while another call uses the points. Predictions know no weights.
+///
+/// `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_points_set_weights(
+    points: *mut PointsHandle,
+    weights: *const c_void,
+    dtype: i32,
+    len: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let set = || {
+        require(points, "points")?;
+        // SAFETY: as the caller promises, nobody else uses the points, and the
+        // weights can be read for as long as the points are used.
+        unsafe {
+            let points = &mut (*points).points;
+            let weights = match dtype {
+                _ if weights.is_null() && len == 0 => None,
+                KENTRO_DTYPE_F32 => Some(Weights::F32(borrow_weights(weights.cast(), len)?)),
+                KENTRO_DTYPE_F64 => Some(Weights::F64(borrow_weights(weights.cast(), len)?)),
+                _ => {
+                    let text = "weights must be of KENTRO_DTYPE_F32 or KENTRO_DTYPE_F64";
+                    return Err(invalid(text));
+                }
+            };
+            *points = match weights {
+                Some(weights) => points.with_weights(weights)?,
+                None => points.without_weights(),
+            };
+        }
+        Ok(())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, set) }
+}
+
+/// # Safety
+/// `weights` is NULL or `len` values that can be read for `'a`.
+unsafe fn borrow_weights<'a, T>(weights: *const T, len: usize) -> Outcome<&'a [T]> {
+    if len > isize::MAX as usize / size_of::<T>() {
+        return Err(invalid("the size of the weights overflows"));
+    }
+    // SAFETY: as the caller promises.
+    unsafe { borrow_slice(weights, len, "weights") }
 }
 
 /// Frees a view, not the memory it is a view of; NULL is fine.

@@ -4,9 +4,9 @@
 use super::clusters::ClustersHandle;
 use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, State};
-use super::require;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::text::Text;
+use super::{borrow_slice_mut, require};
 use crate::error::KMeansError;
 use libc::c_char;
 use std::ptr;
@@ -175,6 +175,68 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
             out_rows.write(rows);
             out_cols.write(cols);
             Ok(())
+        })
+    }
+}
+
+/// Writes the centroids with more digits, row-major, to `out`, which has room
+/// for `capacity` values, n_clusters x dimensions. They differ from
+/// `kentro_kmeans_centroids` where columns lost an offset: see
+/// `kentro_kmeans_offset`.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_centroids_f64(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+    capacity: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            let state = handle.state();
+            let len = trained(state.model.centroids())?.len();
+            let out = borrow_slice_mut(out, capacity.min(len), "out")?;
+            Ok(state.model.write_centroids_f64(out)?)
+        })
+    }
+}
+
+/// Lends what was subtracted from each column before it was rounded to float32;
+/// NULL and 0 if nothing was. With the Euclidean distance a column of a wide
+/// number type (float64, 32- or 64-bit integers) whose largest magnitude is
+/// more than four times its range loses the middle of its range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_offset(
+    kmeans: *const KMeansHandle,
+    out: *mut *const f64,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.offset())
+        })
+    }
+}
+
+/// Lends the number of training points in each cluster; NULL and 0 if the model
+/// was made of centroids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_cluster_sizes(
+    kmeans: *const KMeansHandle,
+    out: *mut *const usize,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.cluster_sizes())
         })
     }
 }

@@ -2,11 +2,13 @@
 
 use super::error::ErrorHandle;
 use super::handle::KMeansHandle;
+use super::points::{KENTRO_DTYPE_F32, KENTRO_DTYPE_F64};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{borrow_slice, require};
 use crate::allocate;
 use crate::config::{Init, Quality};
 use crate::model::KMeans;
+use libc::c_void;
 use ndarray::Array2;
 use std::fmt;
 
@@ -220,31 +222,53 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
 }
 
 /// Starts from these centroids, `rows` (the number of clusters) x `cols`,
-/// row-major without gaps. They are copied.
+/// row-major without gaps, of type `dtype`: `KENTRO_DTYPE_F32`, or
+/// `KENTRO_DTYPE_F64` where float32 has too few digits, as for points of a wide
+/// type that lie far from 0. They are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_init_centroids(
     kmeans: *mut KMeansHandle,
-    centroids: *const f32,
+    centroids: *const c_void,
+    dtype: i32,
     rows: usize,
     cols: usize,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     let with = |mut model: KMeans| {
         model.check_init_rows(rows)?; // before anything is read: it may be a mistake
-        let overflow = || invalid(format_args!("init of {rows} x {cols} values is too large"));
-        let len = rows
-            .checked_mul(cols)
-            .filter(|&len| len <= isize::MAX as usize / size_of::<f32>())
-            .ok_or_else(overflow)?;
         // SAFETY: as the caller promises.
-        let values = unsafe { borrow_slice(centroids, len, "centroids") }?;
-        let copy = allocate::copy(values, "init")?;
-        let array = Array2::from_shape_vec((rows, cols), copy).map_err(|_| overflow())?;
-        model.set_init(Init::Centroids(array))?;
+        let init = unsafe {
+            match dtype {
+                KENTRO_DTYPE_F32 => Init::Centroids(matrix(centroids.cast(), rows, cols)?),
+                KENTRO_DTYPE_F64 => Init::CentroidsF64(matrix(centroids.cast(), rows, cols)?),
+                _ => {
+                    return Err(invalid(format_args!(
+                        "init must be of KENTRO_DTYPE_F32 or KENTRO_DTYPE_F64, got dtype {dtype}"
+                    )));
+                }
+            }
+        };
+        model.set_init(init)?;
         Ok(model)
     };
     // SAFETY: as the caller promises.
     unsafe { set(kmeans, error, with) }
+}
+
+/// A copy of centroids.
+///
+/// # Safety
+/// `values` is NULL or rows x cols values that can be read.
+unsafe fn matrix<T: Copy>(values: *const T, rows: usize, cols: usize) -> Outcome<Array2<T>> {
+    let overflow = || invalid(format_args!("init of {rows} x {cols} values is too large"));
+    let len = rows
+        .checked_mul(cols)
+        .filter(|&len| len <= isize::MAX as usize / size_of::<T>())
+        .ok_or_else(overflow)?;
+    // SAFETY: as the caller promises.
+    let values = unsafe { borrow_slice(values, len, "centroids") }?;
+    let values = allocate::copy(values, "init")?;
+    Array2::from_shape_vec((rows, cols), values).map_err(|_| overflow())
 }
 
 /// Runs from this many starts and keeps the best, at least 1; default 1.
@@ -450,7 +474,7 @@ pub unsafe extern "C" fn kentro_kmeans_init(
         Init::KMeansPlusPlus => KENTRO_INIT_KMEANS_PLUS_PLUS,
         Init::KMeansParallel => KENTRO_INIT_KMEANS_PARALLEL,
         Init::Random => KENTRO_INIT_RANDOM,
-        Init::Centroids(_) => KENTRO_INIT_CENTROIDS,
+        Init::Centroids(_) | Init::CentroidsF64(_) => KENTRO_INIT_CENTROIDS,
     };
     // SAFETY: as the caller promises.
     unsafe { get(kmeans, out, error, read) }

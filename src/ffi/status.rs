@@ -123,7 +123,9 @@ impl Failure {
                 KMeansError::NotTrained => KENTRO_STATUS_NOT_TRAINED,
                 KMeansError::InsufficientPoints(..) => KENTRO_STATUS_INSUFFICIENT_POINTS,
                 KMeansError::DimensionMismatch { .. } => KENTRO_STATUS_DIMENSION_MISMATCH,
-                KMeansError::InvalidData(_) => KENTRO_STATUS_INVALID_DATA,
+                KMeansError::InvalidData(_) | KMeansError::InvalidWeight { .. } => {
+                    KENTRO_STATUS_INVALID_DATA
+                }
                 KMeansError::NotFinite { .. } => KENTRO_STATUS_NOT_FINITE,
                 KMeansError::OutOfMemory { .. } => KENTRO_STATUS_OUT_OF_MEMORY,
                 KMeansError::Cancelled => KENTRO_STATUS_CANCELLED,

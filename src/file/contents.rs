@@ -48,8 +48,10 @@ pub(crate) fn lay_out<'a>(
     if let Some(limit) = config.memory_limit {
         layout.add("memory_limit", limit)?;
     }
-    if let Init::Centroids(init) = config.init() {
-        layout.add_tensor("init", Values::F32(init))?;
+    match config.init() {
+        Init::Centroids(init) => layout.add_tensor("init", Values::F32(init))?,
+        Init::CentroidsF64(init) => layout.add_tensor("init", Values::MatrixF64(init))?,
+        _ => (),
     }
     if let Some(fit) = fit {
         add_fit(&mut layout, fit, labels)?;
@@ -71,7 +73,11 @@ fn add_fit<'a>(layout: &mut Layout<'a>, fit: &'a Fit, labels: bool) -> Result<()
     if !fit.warnings.is_empty() {
         layout.add("warnings", Lines(&fit.warnings))?;
     }
-    layout.add_tensor("centroids", Values::F32(&fit.centroids))?;
+    layout.add_tensor("centroids", Values::F32(fit.placed()))?;
+    if let Some(offset) = &fit.offset {
+        layout.add_tensor("offset", Values::F64(offset))?;
+        layout.add_tensor("centroids_less_offset", Values::F32(&fit.centroids))?;
+    }
     if !fit.counts.is_empty() {
         layout.add_tensor("counts", Values::U64(&fit.counts))?;
     }
@@ -130,7 +136,9 @@ pub(crate) fn read(mut source: Source<'_, impl Read>) -> Result<(Config, Option<
 #[derive(Default)]
 struct Tensors {
     centroids: Option<Array2<f32>>,
-    init: Option<Array2<f32>>,
+    centroids_less_offset: Option<Array2<f32>>,
+    offset: Option<Vec<f64>>,
+    init: Option<Init>,
     counts: Option<Vec<usize>>,
     prices: Option<Vec<f64>>,
     medoid_indices: Option<Vec<usize>>,
@@ -143,7 +151,14 @@ impl Tensors {
         for tensor in &header.tensors {
             match &*tensor.name {
                 "centroids" => tensors.centroids = Some(matrix(source, tensor)?),
-                "init" => tensors.init = Some(matrix(source, tensor)?),
+                "centroids_less_offset" => {
+                    tensors.centroids_less_offset = Some(matrix(source, tensor)?);
+                }
+                "offset" => tensors.offset = Some(vector(source, tensor, "F64")?),
+                "init" if tensor.dtype == "F64" => {
+                    tensors.init = Some(Init::CentroidsF64(matrix(source, tensor)?));
+                }
+                "init" => tensors.init = Some(Init::Centroids(matrix(source, tensor)?)),
                 "counts" => tensors.counts = Some(sizes(source, tensor)?),
                 "prices" => tensors.prices = Some(vector(source, tensor, "F64")?),
                 "medoid_indices" => tensors.medoid_indices = Some(sizes(source, tensor)?),
@@ -200,19 +215,23 @@ fn sizes(source: &mut Source<'_, impl Read>, tensor: &Tensor<'_>) -> Result<Vec<
 }
 
 /// A matrix of finite values, with at least one column.
-fn matrix(source: &mut Source<'_, impl Read>, tensor: &Tensor<'_>) -> Result<Array2<f32>> {
-    let values: Vec<f32> = values(source, tensor, "F32", 2)?;
+fn matrix<T: Number + Into<f64>>(
+    source: &mut Source<'_, impl Read>,
+    tensor: &Tensor<'_>,
+) -> Result<Array2<T>> {
+    let dtype = if T::WIDTH == 8 { "F64" } else { "F32" };
+    let values: Vec<T> = values(source, tensor, dtype, 2)?;
     let [rows, cols] = tensor.shape.map(|len| len as usize);
     if cols == 0 {
         return Err(wrong(&tensor.name, "no columns"));
     }
-    if values.iter().any(|value| !value.is_finite()) {
+    if values.iter().any(|&value| !value.into().is_finite()) {
         return Err(wrong(&tensor.name, "a value that is not finite"));
     }
     Array2::from_shape_vec((rows, cols), values).map_err(|_| wrong(&tensor.name, "a shape"))
 }
 
-fn read_config(header: &Header<'_>, init: Option<Array2<f32>>) -> Result<Config> {
+fn read_config(header: &Header<'_>, init: Option<Init>) -> Result<Config> {
     let flag = |key: &str| match header.value(key)? {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -221,7 +240,7 @@ fn read_config(header: &Header<'_>, init: Option<Array2<f32>>) -> Result<Config>
     let metrics = [Metric::Cosine, Metric::Euclidean];
     let qualities = [Quality::Fast, Quality::Default, Quality::Best];
     let init = match init {
-        Some(init) => choice(header, "init", [Init::Centroids(init)], Init::name)?,
+        Some(init) => choice(header, "init", [init], Init::name)?,
         None => choice(header, "init", Init::drawn(), Init::name)?,
     };
     let config = Config {
@@ -289,8 +308,21 @@ fn read_fit(
     for warning in header.get("warnings").into_iter().flat_map(str::lines) {
         allocate::push(&mut warnings, header::copy(warning)?, MODEL)?;
     }
+    let (offset, less_offset) = (tensors.offset, tensors.centroids_less_offset);
+    let (centroids, placed) = match (&offset, less_offset) {
+        (None, None) => (centroids, None),
+        (Some(_), Some(less_offset)) => (less_offset, Some(centroids)),
+        _ => {
+            return Err(wrong(
+                "offset",
+                "no centroids_less_offset beside, or these no offset",
+            ));
+        }
+    };
     let fit = Fit {
         centroids,
+        offset,
+        placed,
         labels: tensors.labels.unwrap_or_default(),
         counts: tensors.counts.unwrap_or_default(),
         inertia: inertia.unwrap_or(f64::INFINITY),
@@ -311,6 +343,20 @@ fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
     let clusters = config.n_clusters;
     if fit.centroids.nrows() != clusters {
         return Err(wrong("centroids", "not n_clusters rows"));
+    }
+    if let (Some(offset), Some(placed)) = (&fit.offset, &fit.placed) {
+        if config.metric != Metric::Euclidean || offset.len() != fit.dims() {
+            return Err(wrong(
+                "offset",
+                "not a value for each column, or a metric without",
+            ));
+        }
+        if offset.iter().any(|offset| !(*offset as f32).is_finite()) {
+            return Err(wrong("offset", "a value that is not finite"));
+        }
+        if placed.dim() != fit.centroids.dim() {
+            return Err(wrong("centroids_less_offset", "not the shape of centroids"));
+        }
     }
     if config.metric == Metric::Cosine {
         let is_unit = |row: &[f32]| {

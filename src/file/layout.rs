@@ -20,6 +20,7 @@ type Told<E> = std::result::Result<(), E>;
 pub(super) enum Values<'a> {
     F32(&'a Array2<f32>),
     F64(&'a [f64]),
+    MatrixF64(&'a Array2<f64>),
     U32(&'a [u32]),
     /// Written as 64 bits everywhere.
     U64(&'a [usize]),
@@ -29,7 +30,7 @@ impl Values<'_> {
     fn dtype(self) -> &'static str {
         match self {
             Values::F32(_) => "F32",
-            Values::F64(_) => "F64",
+            Values::F64(_) | Values::MatrixF64(_) => "F64",
             Values::U32(_) => "U32",
             Values::U64(_) => "U64",
         }
@@ -39,7 +40,7 @@ impl Values<'_> {
     fn width(self) -> usize {
         match self {
             Values::F32(_) | Values::U32(_) => 4,
-            Values::F64(_) | Values::U64(_) => 8,
+            Values::F64(_) | Values::MatrixF64(_) | Values::U64(_) => 8,
         }
     }
 
@@ -47,6 +48,7 @@ impl Values<'_> {
         match self {
             Values::F32(values) => values.len(),
             Values::F64(values) => values.len(),
+            Values::MatrixF64(values) => values.len(),
             Values::U32(values) => values.len(),
             Values::U64(values) => values.len(),
         }
@@ -57,6 +59,7 @@ impl Values<'_> {
         match self {
             Values::F32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::F64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
+            Values::MatrixF64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::U32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::U64(values) => blocks(values, |&v| (v as u64).to_le_bytes(), sink),
         }
@@ -138,6 +141,10 @@ impl<'a> Layout<'a> {
             )?;
             match tensor.values {
                 Values::F32(matrix) => {
+                    let (rows, cols) = matrix.dim();
+                    put(header, format_args!("{rows},{cols}"))?;
+                }
+                Values::MatrixF64(matrix) => {
                     let (rows, cols) = matrix.dim();
                     put(header, format_args!("{rows},{cols}"))?;
                 }

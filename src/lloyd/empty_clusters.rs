@@ -385,7 +385,6 @@ mod tests {
             .nearest(&points)
             .assign(Centroids::new(&centroids, 3), &threads, &mut labels, None)
             .unwrap();
-        drop(points);
         (data, centroids, labels)
     }
 

@@ -96,7 +96,7 @@ pub(crate) fn fit(
         n_iter,
         medoids: Some(medoids),
         info: Some(info),
-        ..Fit::new(centroids, labels, config.n_clusters)
+        ..Fit::new(centroids, labels, config.n_clusters)?
     })
 }
 

@@ -17,7 +17,8 @@ const PURPOSE: &str = "centroids";
 
 impl KMeans {
     /// A trained model of these centroids, one a row, to predict and assign
-    /// with, and to be saved. With cosine they are made unit vectors.
+    /// with, and to be saved. With cosine they are made unit vectors. Wide numbers
+    /// far from 0 lose an [`offset`](KMeans::offset), as in training.
     ///
     /// `prices`: what balancing adds to the distance to each centroid, for
     /// [`predict_balanced`](KMeans::predict_balanced). Labels, sizes, medoids
@@ -35,7 +36,8 @@ impl KMeans {
         }
         config.validate()?;
         check_prices(prices, clusters)?;
-        centroids.check(&Threads::exactly(1, None)?)?;
+        let offset = centroids.check_for_offset(config.metric, &Threads::exactly(1, None)?)?;
+        let centroids = centroids.less(offset.as_deref());
         let mut scratch = Vec::new();
         let values = centroids.block(0..clusters, &mut scratch)?;
         let mut values = allocate::copy(values, PURPOSE)?;
@@ -44,7 +46,9 @@ impl KMeans {
                 config.metric.normalize(centroid);
             }
         }
-        let fit = Fit {
+        let mut fit = Fit {
+            offset: None,
+            placed: None,
             centroids: Array2::from_shape_vec((clusters, dims), values)
                 .expect("as many values as before"),
             labels: Vec::new(),
@@ -60,6 +64,7 @@ impl KMeans {
             info: None,
             warnings: Vec::new(),
         };
+        fit.set_offset(offset)?;
         Ok(KMeans {
             trained: Some(Trained {
                 config: config.clone(),

@@ -4,7 +4,7 @@ mod parallel;
 mod plus_plus;
 mod potential;
 
-use crate::allocate::try_vec;
+use crate::allocate::{self, try_vec};
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -38,12 +38,13 @@ pub(crate) fn draw(
     let count = config.n_clusters;
     let mut picked = match config.init() {
         Init::Centroids(given) => {
-            let mut centroids = given.iter().copied().collect::<Vec<f32>>();
+            let mut centroids = allocate::collect(given.iter().copied(), "centroids")?;
             for centroid in centroids.chunks_exact_mut(points.cols()) {
                 metric.normalize(centroid);
             }
             return Ok(centroids);
         }
+        Init::CentroidsF64(_) => unreachable!("converted before training"),
         Init::Random => rng.distinct(count, points.rows()),
         Init::KMeansPlusPlus => draw_plus_plus(points, metric, count, rng, threads)?,
         Init::KMeansParallel => parallel(nearest, count, rng, threads)?,

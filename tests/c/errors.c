@@ -64,6 +64,7 @@ static void null_handles_are_errors(void)
     const uint32_t *labels;
     const size_t *indices;
     const float *centroids;
+    const double *numbers;
     const char *text;
     uint32_t label[4];
 
@@ -78,7 +79,7 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_set_seed(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_tolerance(NULL, 0, test_error));
     NULL_POINTER(kentro_kmeans_set_init(NULL, KENTRO_INIT_AUTO, test_error));
-    NULL_POINTER(kentro_kmeans_set_init_centroids(NULL, four, 4, 2, test_error));
+    NULL_POINTER(kentro_kmeans_set_init_centroids(NULL, four, KENTRO_DTYPE_F32, 4, 2, test_error));
     NULL_POINTER(kentro_kmeans_set_n_init(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_set_quality(NULL, KENTRO_QUALITY_BEST, test_error));
     NULL_POINTER(kentro_kmeans_set_memory_limit(NULL, 1, test_error));
@@ -94,6 +95,9 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_labels(NULL, &labels, &size, test_error));
     NULL_POINTER(kentro_kmeans_centroids(NULL, &centroids, &size, &size, test_error));
     NULL_POINTER(kentro_kmeans_medoid_indices(NULL, &indices, &size, test_error));
+    NULL_POINTER(kentro_kmeans_centroids_f64(NULL, &number, 1, test_error));
+    NULL_POINTER(kentro_kmeans_offset(NULL, &numbers, &size, test_error));
+    NULL_POINTER(kentro_kmeans_cluster_sizes(NULL, &indices, &size, test_error));
     NULL_POINTER(kentro_kmeans_clusters(NULL, &clusters, test_error));
     NULL_POINTER(kentro_kmeans_inertia(NULL, &number, test_error));
     NULL_POINTER(kentro_kmeans_n_iter(NULL, &size, test_error));
@@ -134,7 +138,7 @@ static void null_arguments_are_errors(void)
     NULL_POINTER(kentro_points_new(four, 4, 2, 8, 4, KENTRO_DTYPE_F32, NULL, test_error));
     NULL_POINTER(kentro_points_new(NULL, 4, 2, 8, 4, KENTRO_DTYPE_F32, &points, test_error));
     CHECK(points == NULL);
-    NULL_POINTER(kentro_kmeans_set_init_centroids(kmeans, NULL, 2, 2, test_error));
+    NULL_POINTER(kentro_kmeans_set_init_centroids(kmeans, NULL, KENTRO_DTYPE_F32, 2, 2, test_error));
     DETAIL("centroids is NULL");
     NULL_POINTER(kentro_kmeans_train(kmeans, NULL, 1, NULL, test_error));
     DETAIL("points is NULL");
@@ -219,11 +223,13 @@ static void settings_out_of_range_change_nothing(void)
     INVALID(kentro_kmeans_set_init(kmeans, -1, test_error));
     INVALID(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_BEST + 1, test_error));
     INVALID(kentro_kmeans_set_quality(kmeans, -1, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, 3, 2, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, SIZE_MAX / 8, 1, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, SIZE_MAX, SIZE_MAX, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, nan_centroids, 2, 2, test_error));
-    DETAIL("init at row 1, column 1 is NaN; every value must be finite");
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, 3, 2, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, SIZE_MAX / 8, 1, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, SIZE_MAX, SIZE_MAX, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, nan_centroids, KENTRO_DTYPE_F32, 2, 2, test_error));
+    DETAIL("init at row 1, column 1 is NaN; every value must be a finite float32, "
+           "so remove or replace it");
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_I32, 2, 2, test_error));
 
     OK(kentro_kmeans_n_clusters(kmeans, &size, test_error));
     CHECK(size == 2);
@@ -276,7 +282,7 @@ static void bad_data_leaves_the_model_untrained(void)
         snprintf(text, sizeof text, "row 2, column 1 is %s;", texts[kind]);
         CHECK(strstr(kentro_error_message(test_error), text) != NULL);
     }
-    OK(kentro_kmeans_set_init_centroids(kmeans, four, 2, 3, test_error));
+    OK(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, 2, 3, test_error));
     STATUS(KENTRO_STATUS_DIMENSION_MISMATCH, kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_set_init(kmeans, KENTRO_INIT_AUTO, test_error));
     still_usable(kmeans);
@@ -294,13 +300,45 @@ static void bad_data_leaves_the_model_untrained(void)
     kentro_kmeans_free(kmeans);
 }
 
+static void weights_are_checked(void)
+{
+    kentro_kmeans *kmeans = new_kmeans(2, 1);
+    kentro_points *points = NULL;
+    double weights[] = {1, 2, -3, NAN};
+    const float equal[] = {1, 1, 1, 1};
+    OK(kentro_points_new_f32(four, 4, 2, &points, test_error));
+    NULL_POINTER(kentro_points_set_weights(NULL, weights, KENTRO_DTYPE_F64, 4, test_error));
+    NULL_POINTER(kentro_points_set_weights(points, NULL, KENTRO_DTYPE_F64, 4, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA,
+           kentro_points_set_weights(points, weights, KENTRO_DTYPE_I32, 4, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA,
+           kentro_points_set_weights(points, weights, KENTRO_DTYPE_F64, 3, test_error));
+    DETAIL("Invalid data: there are 3 weights for 4 rows; give one for each");
+    STATUS(KENTRO_STATUS_INVALID_DATA,
+           kentro_points_set_weights(points, weights, KENTRO_DTYPE_F64, SIZE_MAX, test_error));
+    OK(kentro_points_set_weights(points, weights, KENTRO_DTYPE_F64, 4, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    DETAIL("Invalid data: the weight of row 2 is -3; weights must be finite and at least 0");
+    CHECK(kentro_error_row(test_error) == 2);
+    memset(weights, 0, sizeof weights);
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    weights[1] = 1;
+    STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
+           kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    OK(kentro_points_set_weights(points, equal, KENTRO_DTYPE_F32, 4, test_error));
+    OK(kentro_points_set_weights(points, NULL, 0, 0, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+}
+
 /* Data is dealt with in points.c. */
 static void misaligned_arguments_are_errors(void)
 {
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     double memory[4] = {0, 0, 0, 0};
     void *odd = (char *)memory + 1;
-    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_set_init_centroids(kmeans, odd, 2, 2, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_set_init_centroids(kmeans, odd, KENTRO_DTYPE_F32, 2, 2, test_error));
     DETAIL("centroids is not aligned to its type");
     STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_iterations(kmeans, odd, test_error));
     STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_new(2, odd, test_error));
@@ -415,7 +453,7 @@ static void errors_keep_the_outcome_of_their_last_call(void)
     CHECK(kentro_error_status(test_error) == KENTRO_STATUS_OK);
     DETAIL("");
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_set_init_centroids(kmeans, bad, 2, 2, other));
+           kentro_kmeans_set_init_centroids(kmeans, bad, KENTRO_DTYPE_F32, 2, 2, other));
     CHECK(kentro_error_row(other) == 1 && kentro_error_column(other) == 1);
 
     STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_set_iterations(NULL, 3, test_error));
@@ -440,10 +478,10 @@ static void extreme_arguments_are_no_bugs(void)
     size_t len = 0;
     uint32_t labels[8];
     int balanced, medoids;
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, NULL, SIZE_MAX / 2 + 1, 0, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, NULL, SIZE_MAX, 0, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, 2, SIZE_MAX, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, 2, SIZE_MAX / 8, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, NULL, KENTRO_DTYPE_F32, SIZE_MAX / 2 + 1, 0, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, NULL, KENTRO_DTYPE_F32, SIZE_MAX, 0, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, 2, SIZE_MAX, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, 2, SIZE_MAX / 8, test_error));
     STATUS(KENTRO_STATUS_INVALID_DATA,
            kentro_points_new_f32(NULL, SIZE_MAX, 0, &points, test_error));
     STATUS(KENTRO_STATUS_INVALID_DATA,
@@ -452,7 +490,7 @@ static void extreme_arguments_are_no_bugs(void)
            kentro_points_new_f32(four, SIZE_MAX / 4, 2, &points, test_error));
     CHECK(points == NULL);
     OK(kentro_kmeans_new(SIZE_MAX, &huge, test_error));
-    INVALID(kentro_kmeans_set_init_centroids(huge, NULL, SIZE_MAX, 0, test_error));
+    INVALID(kentro_kmeans_set_init_centroids(huge, NULL, KENTRO_DTYPE_F32, SIZE_MAX, 0, test_error));
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
            kentro_kmeans_train_f32(huge, four, 4, 2, 1, NULL, test_error));
     kentro_kmeans_free(huge);
@@ -505,6 +543,7 @@ int main(void)
     RUN(null_arguments_are_errors);
     RUN(settings_out_of_range_change_nothing);
     RUN(bad_data_leaves_the_model_untrained);
+    RUN(weights_are_checked);
     RUN(misaligned_arguments_are_errors);
     RUN(huge_numbers_of_clusters_fail_at_training);
     RUN(a_model_trains_once);

@@ -209,7 +209,7 @@ static void starts_from_given_centroids(void)
     size_t rows = 0, cols = 0;
     uint32_t label = 9;
     double distance = 9;
-    OK(kentro_kmeans_set_init_centroids(kmeans, start, 2, 1, test_error));
+    OK(kentro_kmeans_set_init_centroids(kmeans, start, KENTRO_DTYPE_F32, 2, 1, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 1, test_error));
     OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1, NULL, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
@@ -219,6 +219,51 @@ static void starts_from_given_centroids(void)
     CHECK(label == 0 && distance == 1);
     kentro_kmeans_free(kmeans);
     free(data);
+}
+
+static void wide_numbers_keep_what_tells_them_apart(void)
+{
+    int64_t data[24];
+    double start[8], centroids[8];
+    kentro_points *points = NULL;
+    kentro_kmeans *kmeans = new_kmeans(8, 1);
+    const uint32_t *labels = NULL;
+    const size_t *sizes = NULL;
+    const double *offset = NULL;
+    size_t n = 0, i;
+    double inertia = 9;
+    float *narrow;
+    for (i = 0; i < 24; i++) data[i] = 1000000000 + (int64_t)(i % 8);
+    for (i = 0; i < 8; i++) start[i] = 1000000000 + (double)(7 - i);
+    OK(kentro_points_new(data, 24, 1, 8, 8, KENTRO_DTYPE_I64, &points, test_error));
+    OK(kentro_kmeans_set_init_centroids(kmeans, start, KENTRO_DTYPE_F64, 8, 1, test_error));
+    STATUS(KENTRO_STATUS_NOT_TRAINED,
+           kentro_kmeans_centroids_f64(kmeans, centroids, 8, test_error));
+    STATUS(KENTRO_STATUS_NOT_TRAINED, kentro_kmeans_offset(kmeans, &offset, &n, test_error));
+    OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+    OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
+    CHECK(inertia == 0);
+    OK(kentro_kmeans_labels(kmeans, &labels, &n, test_error));
+    for (i = 0; i < 24; i++) CHECK(labels[i] == 7 - i % 8);
+    OK(kentro_kmeans_cluster_sizes(kmeans, &sizes, &n, test_error));
+    CHECK(n == 8);
+    for (i = 0; i < 8; i++) CHECK(sizes[i] == 3);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_centroids_f64(kmeans, centroids, 7, test_error));
+    DETAIL("there is room for 7 values, but 8 centroids x 1 dimensions need 8");
+    OK(kentro_kmeans_centroids_f64(kmeans, centroids, 8, test_error));
+    CHECK(memcmp(centroids, start, sizeof start) == 0);
+    OK(kentro_kmeans_offset(kmeans, &offset, &n, test_error));
+    CHECK(n == 1 && offset[0] == 1000000003);
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+
+    narrow = blobs(ROWS, COLS, CLUSTERS);
+    kmeans = trained(narrow, ROWS, COLS, 2, 1);
+    OK(kentro_kmeans_offset(kmeans, &offset, &n, test_error));
+    CHECK(offset == NULL && n == 0);
+    kentro_kmeans_free(kmeans);
+    free(narrow);
 }
 
 static void cosine_ignores_the_length_of_rows(void)
@@ -645,6 +690,7 @@ int main(void)
     RUN(assigns_no_points);
     RUN(predicts_into_the_callers_buffers);
     RUN(starts_from_given_centroids);
+    RUN(wide_numbers_keep_what_tells_them_apart);
     RUN(cosine_ignores_the_length_of_rows);
     RUN(zero_rows_go_to_the_lowest_cluster_with_cosine);
     RUN(huge_values_and_offsets_are_exact);

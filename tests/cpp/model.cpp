@@ -234,6 +234,16 @@ void given_centroids_and_seeds() {
     again.fit({data, 6});
     check(again.inertia() <= kmeans.inertia() * (1 + 1e-9));
 
+    // Numbers of more digits than float32.
+    std::vector<std::int64_t> times;
+    for (int i = 0; i < 24; ++i) times.push_back(1'000'000'000 + i % 8);
+    const std::vector<double> apart(times.begin(), times.begin() + 8);
+    auto wide = kentro::KMeans(8).with_euclidean(true).with_init(apart.data(), 8, 1);
+    wide.fit({times, 1});
+    check(wide.inertia() == 0 && wide.centroids_f64() == apart);
+    check(wide.offset().size() == 1 && kmeans.offset().empty());
+    check(wide.cluster_sizes().size() == 8 && wide.cluster_sizes()[7] == 3);
+
     for (std::uint64_t seed : {0u, 1u, 2u}) {
         const auto seeded = [&] {
             auto model = kentro::KMeans(20).with_seed(seed);

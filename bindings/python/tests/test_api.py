@@ -121,7 +121,7 @@ def test_results(trained, blobs):
     assert trained.medoid_indices is None
     assert trained.labels.shape == (len(blobs),)
     assert trained.labels.dtype == np.uint32
-    assert trained.cluster_sizes == np.bincount(trained.labels).tolist()
+    assert trained.cluster_sizes.tolist() == np.bincount(trained.labels).tolist()
     assert 1 <= trained.n_iter <= 25
     error = blobs - trained.centroids[trained.labels]
     assert trained.inertia == pytest.approx((error.astype(np.float64) ** 2).sum(), rel=1e-5)

@@ -33,7 +33,7 @@ class Points:
     the numbers are not aligned in memory.
     """
 
-    def __init__(self, data: Any, name: str = "data") -> None:
+    def __init__(self, data: Any, name: str = "data", weights: Any = None) -> None:
         array = matrix(data, name)
         code = _DTYPES[array.dtype.name]
         if not array.dtype.isnative:
@@ -46,6 +46,25 @@ class Points:
         call(lib.kentro_points_new, base, *array.shape, *array.strides, code, points)
         self.array = array
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
+        self.weights = None
+        if weights is not None:
+            self._set_weights(weights)
+
+    def _set_weights(self, weights: Any) -> None:
+        array = np.asarray(weights)
+        if array.dtype.name not in _DTYPES:
+            raise TypeError(f"sample_weight must be numbers, got dtype {array.dtype}")
+        if array.shape != (self.rows,):
+            raise KMeansError(
+                f"sample_weight must have shape ({self.rows},), one weight for each point, "
+                f"got shape {array.shape}"
+            )
+        is_float32 = array.dtype == np.float32
+        array = np.ascontiguousarray(array, dtype=np.float32 if is_float32 else np.float64)
+        code = lib.KENTRO_DTYPE_F32 if is_float32 else lib.KENTRO_DTYPE_F64
+        base = ffi.cast("void *", array.ctypes.data)
+        call(lib.kentro_points_set_weights, self.handle, base, code, array.size)
+        self.weights = array
 
     @property
     def rows(self) -> int:
@@ -88,7 +107,7 @@ def _from_other(data: Any) -> np.ndarray:
         return np.array(array.tolist())
     kinds = [getattr(dtype, "kind", "O") for dtype in getattr(data, "dtypes", [])]
     if kinds and set(kinds) <= set("biuf"):  # pandas' nullable numbers
-        return data.to_numpy(dtype=np.float32, na_value=np.nan)
+        return data.to_numpy(dtype=np.float64, na_value=np.nan)
     return array
 
 

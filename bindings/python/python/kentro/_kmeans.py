@@ -124,9 +124,12 @@ class KMeans:
         """
         if isinstance(init, str):
             return self._with(lib.kentro_kmeans_set_init, _choice(init, "init", _INITS))
-        array = np.ascontiguousarray(matrix(init, "init"), dtype=np.float32)
-        pointer = ffi.from_buffer("float[]", array)
-        return self._with(lib.kentro_kmeans_set_init_centroids, pointer, *array.shape)
+        array = matrix(init, "init")
+        is_wide = array.dtype.itemsize > 2 and array.dtype.name != "float32"
+        array = np.ascontiguousarray(array, dtype=np.float64 if is_wide else np.float32)
+        code = lib.KENTRO_DTYPE_F64 if is_wide else lib.KENTRO_DTYPE_F32
+        pointer = ffi.cast("void *", array.ctypes.data)
+        return self._with(lib.kentro_kmeans_set_init_centroids, pointer, code, *array.shape)
 
     def with_n_init(self, n_init: int) -> KMeans:
         """Run from this many starts and keep the best, at least 1; default 1."""
@@ -176,14 +179,22 @@ class KMeans:
 
     # Training and assignment
 
-    def train(self, data: Any, num_threads: int | None = None) -> list[list[int]]:
+    def train(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        sample_weight: Any = None,
+    ) -> list[list[int]]:
         """Cluster the rows of `data`: for each cluster the ascending indices of its points.
 
         `num_threads`: from 1; default: all cores. It has no influence on the
-        result. Raises `ValueError` if the model is trained already, there are
-        fewer points than clusters, or a value is not finite.
+        result. `sample_weight`: a number of at least 0 for each point; weight 2
+        is a point that is there twice, weight 0 one that is not there. Raises
+        `ValueError` if the model is trained already, there are fewer points than
+        clusters, or a value is not finite.
         """
-        points, count = self._training_input(data, num_threads)
+        points, count = self._training_input(data, num_threads, sample_weight)
 
         def members(handle: Any) -> list[list[int]]:
             clusters = ffi.new("kentro_clusters **")
@@ -197,13 +208,14 @@ class KMeans:
         data: Any,
         num_threads: int | None = None,
         *,
+        sample_weight: Any = None,
         out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Train like `train`, but return the cluster of each point (uint32).
 
         `out`: an array to write the labels to.
         """
-        points, count = self._training_input(data, num_threads)
+        points, count = self._training_input(data, num_threads, sample_weight)
         labels = label_buffer(out, (points.rows,))
 
         def fill(handle: Any) -> np.ndarray:
@@ -460,13 +472,39 @@ class KMeans:
         return from_native(pointer[0], (rows[0], cols[0]), np.float32).copy()
 
     @property
+    def centroids_f64(self) -> np.ndarray | None:
+        """The centroids with more digits, float64.
+
+        They differ from `centroids` where the data are of a wide number type and
+        lie far from 0: see `offset`.
+        """
+        if not self.is_trained:
+            return None
+        values = np.empty(self.centroids.shape)
+        pointer = ffi.from_buffer("double[]", values)
+        call(lib.kentro_kmeans_centroids_f64, self._handle, pointer, values.size)
+        return values
+
+    @property
+    def offset(self) -> np.ndarray | None:
+        """What was subtracted from each column before it was rounded to float32.
+
+        `None` if nothing was. With the Euclidean distance a column of float64 or
+        of 32- or 64-bit integers whose largest magnitude is more than four times
+        its range loses the middle of its range.
+        """
+        if not self.is_trained:
+            return None
+        values = _lent(lib.kentro_kmeans_offset, self._handle, "double", np.float64)
+        return values.copy() if values.size else None
+
+    @property
     def medoid_indices(self) -> list[int] | None:
         """The row of the training data that is each cluster's medoid, if medoids are used."""
-        if not (self.is_trained and self.is_use_medoids):
+        if not self.is_trained:
             return None
-        pointer, length = ffi.new("const size_t **"), ffi.new("size_t *")
-        call(lib.kentro_kmeans_medoid_indices, self._handle, pointer, length)
-        return from_native(pointer[0], length[0], np.uintp).tolist()
+        rows = _lent(lib.kentro_kmeans_medoid_indices, self._handle, "size_t", np.uintp)
+        return rows.tolist() if rows.size else None
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -497,7 +535,7 @@ class KMeans:
 
         A bound by linear programming duality; `None` unless trained and balanced.
         """
-        if not (self.is_trained and self.is_balanced):
+        if not self.is_trained:
             return None
         value = ffi.new("double *")
         call(lib.kentro_kmeans_balance_gap, self._handle, value)
@@ -518,11 +556,12 @@ class KMeans:
         return _size(lib.kentro_kmeans_n_iter, self._handle) if self.is_trained else None
 
     @property
-    def cluster_sizes(self) -> list[int] | None:
+    def cluster_sizes(self) -> np.ndarray | None:
         """Number of training points in each cluster."""
         if not self.is_trained:
             return None
-        return np.bincount(_labels(self._handle), minlength=self.n_clusters).tolist()
+        sizes = _lent(lib.kentro_kmeans_cluster_sizes, self._handle, "size_t", np.uintp)
+        return sizes.astype(np.int64) if sizes.size else None
 
     def __repr__(self) -> str:
         text, length = ffi.new("char[1024]"), ffi.new("size_t *")
@@ -564,11 +603,13 @@ class KMeans:
         if not self.is_trained:
             fail(lib.KENTRO_STATUS_NOT_TRAINED)
 
-    def _training_input(self, data: Any, num_threads: int | None) -> tuple[Points, int]:
+    def _training_input(
+        self, data: Any, num_threads: int | None, sample_weight: Any
+    ) -> tuple[Points, int]:
         if self.is_trained:
             fail(lib.KENTRO_STATUS_ALREADY_TRAINED)
         count = threads(num_threads)
-        return Points(data), count
+        return Points(data, weights=sample_weight), count
 
     def _train(self, points: Points, count: int, read: Callable[[Any], Result]) -> Result:
         """Train a clone, and become it once its result has been read.
@@ -652,6 +693,11 @@ def _bool(getter: Callable[..., int], handle: Any) -> bool:
 
 def _labels(handle: Any) -> np.ndarray:
     """A view that is valid for as long as `handle` lives."""
-    pointer, length = ffi.new("const uint32_t **"), ffi.new("size_t *")
-    call(lib.kentro_kmeans_labels, handle, pointer, length)
-    return from_native(pointer[0], length[0], np.uint32)
+    return _lent(lib.kentro_kmeans_labels, handle, "uint32_t", np.uint32)
+
+
+def _lent(getter: Callable[..., int], handle: Any, name: str, dtype: Any) -> np.ndarray:
+    """A view of values that `getter` lends, for as long as `handle` lives."""
+    pointer, length = ffi.new(f"const {name} **"), ffi.new("size_t *")
+    call(getter, handle, pointer, length)
+    return from_native(pointer[0], length[0], dtype)

@@ -1,0 +1,36 @@
+"""Weights of points: what is refused, and what they mean."""
+
+import numpy as np
+import pytest
+
+from kentro import KMeans, KMeansError
+
+
+@pytest.mark.parametrize("train", ["train", "train_labels"])
+def test_bad_weights_are_named(blobs, train):
+    def error(weights):
+        with pytest.raises(KMeansError) as raised:
+            getattr(KMeans(2), train)(blobs[:4], sample_weight=weights)
+        return str(raised.value)
+
+    assert "must have shape (4,), one weight for each point, got shape (3,)" in error([1, 1, 1])
+    assert "got shape (4, 1)" in error(np.ones((4, 1)))
+    assert "the weight of row 1 is -1" in error([1, -1, 1, 1])
+    assert "the weight of row 3 is NaN" in error(np.array([1, 0, 2, np.nan], dtype=np.float32))
+    assert "the weight of row 0 is inf" in error([np.inf, 1, 1, 1])
+    assert "the weights of all rows, 0 to 3, are 0" in error([0, 0, 0, 0])
+    assert "Number of points (1) must be at least" in error([0, 0, 0.5, 0])
+    with pytest.raises(TypeError, match="sample_weight must be numbers"):
+        getattr(KMeans(2), train)(blobs[:4], sample_weight=["a", "b", "c", "d"])
+
+
+def test_weights_may_be_of_any_number_type(blobs):
+    weights = np.tile([1, 2, 3], 200)
+    expected = KMeans(6).train_labels(blobs, sample_weight=weights)
+    for other in (
+        weights.tolist(),
+        weights.astype(np.float32),
+        weights.astype(">f8"),
+        weights[::-1][::-1],
+    ):
+        assert (KMeans(6).train_labels(blobs, sample_weight=other) == expected).all()
