@@ -28,11 +28,8 @@ pub(crate) struct DistinctRows {
 
 impl DistinctRows {
     /// One pass over the data, and a sort of n fingerprints.
-    pub fn find(
-        points: &Points<'_>,
-        weight: impl Fn(usize) -> f64,
-        threads: &Threads<'_>,
-    ) -> Result<Self> {
+    pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
+        let weight = |row: usize| points.weight(row);
         let mut distinct = DistinctRows {
             first: Vec::new(),
             weights: Vec::new(),
@@ -201,7 +198,8 @@ mod tests {
             let points = Points::from(data.view());
             let found = first_equals(&points, |row| weights[row] > 0.0, &threads).unwrap();
             assert_eq!(found, expected);
-            let distinct = DistinctRows::find(&points, |row| weights[row], &threads).unwrap();
+            let points = points.with_weights(&weights[..]).unwrap();
+            let distinct = DistinctRows::find(&points, &threads).unwrap();
             assert_eq!(distinct.first.len(), 9000 - 360 + 3 - 1);
             assert!(distinct.first.is_sorted());
             let place = distinct.places[11] as usize;
@@ -237,11 +235,12 @@ mod tests {
         let threads = Threads::exactly(1, None).unwrap();
         let data = array![[2.0_f32], [1.0], [2.0]];
         let points = Points::from(data.view());
-        let distinct = DistinctRows::find(&points, |_| 1.0, &threads).unwrap();
+        let distinct = DistinctRows::find(&points, &threads).unwrap();
         assert_eq!(distinct.first, [0, 1]);
         assert_eq!(distinct.weights, [2.0, 1.0]);
         assert_eq!(distinct.places, [0, 1, 0]);
-        let distinct = DistinctRows::find(&points, |_| 0.0, &threads).unwrap();
+        let points = points.with_weights(&[0.0; 3][..]).unwrap();
+        let distinct = DistinctRows::find(&points, &threads).unwrap();
         assert!(distinct.first.is_empty());
     }
 }

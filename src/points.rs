@@ -143,17 +143,18 @@ impl<'a> Points<'a> {
     /// Whether the points have weights of their own.
     pub fn is_weighted(&self) -> bool {
         match self.source {
-            Source::Rows(..) => self.weights.is_some(),
-            Source::Selection(points, _) => points.is_weighted(),
+            Source::Selection(points, _) if self.weights.is_none() => points.is_weighted(),
+            _ => self.weights.is_some(),
         }
     }
 
     /// The weight of a point: 1 unless [`with_weights`](Points::with_weights)
     /// gave another.
     pub fn weight(&self, row: usize) -> f64 {
-        match self.source {
-            Source::Rows(..) => self.weights.map_or(1.0, |weights| weights.get(row)),
-            Source::Selection(points, rows) => points.weight(rows[row] as usize),
+        match (self.weights, self.source) {
+            (Some(weights), _) => weights.get(row),
+            (None, Source::Rows(..)) => 1.0,
+            (None, Source::Selection(points, rows)) => points.weight(rows[row] as usize),
         }
     }
 
@@ -193,7 +194,7 @@ impl<'a> Points<'a> {
         Ok(())
     }
 
-    /// A view of some of the rows, with their weights.
+    /// A view of some of the rows, with their weights unless it gets others.
     pub(crate) fn select<'s>(&'s self, rows: &'s [u32]) -> Points<'s> {
         Points {
             source: Source::Selection(self, rows),

@@ -523,3 +523,157 @@ fn can_be_cancelled() {
     assert_eq!(result, Err(kentro::KMeansError::Cancelled));
     assert!(!kmeans.is_trained());
 }
+
+/// Trains on rows of the given weights.
+fn weighted(model: KMeans, data: &Array2<f32>, weights: &[f64]) -> KMeans {
+    let mut kmeans = model;
+    let points = Points::from(data.view()).with_weights(weights).unwrap();
+    kmeans.fit(&points, RunOptions::default()).unwrap();
+    kmeans
+}
+
+/// A few different rows, many times each, on a grid that has a zero row.
+fn grid(rows: usize, side: u64, random: &mut Random) -> Array2<f32> {
+    let mut value = || (random.unit() * side as f64).floor() as f32 - 1.0;
+    Array2::from_shape_simple_fn((rows, 2), &mut value)
+}
+
+/// Rows as often as they weigh, and which each was.
+fn repeated(data: &Array2<f32>, weights: &[f64]) -> (Array2<f32>, Vec<usize>) {
+    let each = weights.iter().enumerate();
+    let rows: Vec<usize> = each
+        .flat_map(|(row, &weight)| std::iter::repeat_n(row, weight as usize))
+        .collect();
+    (data.select(ndarray::Axis(0), &rows), rows)
+}
+
+/// That weights and repeated rows come to the same.
+fn check_weights(model: &KMeans, data: &Array2<f32>, weights: &[f64]) {
+    let (many, rows) = repeated(data, weights);
+    let mut by_rows = model.clone();
+    by_rows.train(many.view(), None).unwrap();
+    let by_weights = weighted(model.clone(), data, weights);
+    let labels = by_weights.labels().unwrap();
+    let case = format!("{model:?} of {data} by {weights:?}");
+    for (&row, label) in rows.iter().zip(by_rows.labels().unwrap()) {
+        assert_eq!(labels[row], *label, "{case}");
+    }
+    assert_eq!(by_weights.centroids(), by_rows.centroids(), "{case}");
+    assert_eq!(by_weights.inertia(), by_rows.inertia(), "{case}");
+    let medoids = by_weights.medoid_indices().unwrap();
+    assert!(medoids.iter().all(|&row| weights[row] > 0.0));
+    if different(&many) >= model.n_clusters() {
+        let by_rows = by_rows.medoid_indices().unwrap().iter();
+        assert!(by_rows.map(|&row| &rows[row]).eq(medoids), "{case}");
+    }
+    for (row, &label) in labels.iter().enumerate() {
+        let to = |m: usize| distance(data.row(row), data.row(m), model.is_euclidean());
+        let least = medoids.iter().map(|&m| to(m)).fold(f64::INFINITY, f64::min);
+        assert!(to(medoids[label as usize]) <= least + 1e-6);
+    }
+    // Doubling all weights again and again changes nothing either.
+    let scaled: Vec<f64> = weights.iter().map(|w| w * 2f64.powi(-30)).collect();
+    let model = model.clone();
+    let enough = weights.iter().filter(|&&w| w > 0.0).count() >= model.n_clusters();
+    if enough {
+        assert_eq!(weighted(model, data, &scaled).labels().unwrap(), labels);
+    }
+}
+
+#[test]
+fn weights_are_repeated_rows() {
+    let mut random = Random(5);
+    for round in 0..60 {
+        let rows = 5 + (random.unit() * 40.0) as usize;
+        let data = grid(rows, 3 + round % 5, &mut random);
+        let weights: Vec<f64> = (0..rows).map(|_| (random.unit() * 4.0).floor()).collect();
+        let total = weights.iter().sum::<f64>() as usize;
+        for k in [1, 2, 4, 7, total / 2, total] {
+            if k == 0 || k > total {
+                continue;
+            }
+            let mut given = grid(k, 3, &mut random);
+            given.mapv_inplace(|v| v + 0.25);
+            for init in [Init::Auto, Init::Random, Init::Centroids(given)] {
+                for euclidean in [true, false] {
+                    for limit in [None, Some(0)] {
+                        let mut model =
+                            model(k, euclidean).with_init(init.clone()).with_seed(round);
+                        if let Some(limit) = limit {
+                            model = model.with_memory_limit(limit);
+                        }
+                        check_weights(&model, &data, &weights);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_are_repeated_rows_in_samples() {
+    let mut random = Random(6);
+    let blobs = blobs(700, 2, 9, 12).mapv(|v| (v * 4.0).round() / 4.0);
+    let weights: Vec<f64> = (0..700)
+        .map(|_| (random.unit() * 3.0).floor() + if random.unit() < 0.02 { 50.0 } else { 0.0 })
+        .collect();
+    for limit in [u64::MAX, 1 << 20, 400_000, 10_000] {
+        for k in [1, 5, 20] {
+            for euclidean in [true, false] {
+                let model = model(k, euclidean).with_memory_limit(limit);
+                check_weights(&model, &blobs, &weights);
+                let random = model.with_init(Init::Random).with_n_init(2);
+                check_weights(&random, &blobs, &weights);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_weighted_sum_is_minimised() {
+    for seed in 0..10 {
+        let data = blobs(14, 2, 3, seed);
+        let mut random = Random(seed);
+        let weights: Vec<f64> = (0..14)
+            .map(|_| (6.0 * random.unit() - 2.0).max(0.0))
+            .collect();
+        for euclidean in [true, false] {
+            // As medoids rows of no weight are out; as points they cost nothing.
+            let mut distances = matrix(&data, euclidean);
+            for (row, &weight) in weights.iter().enumerate() {
+                distances.row_mut(row).mapv_inplace(|d| d * weight);
+                if weight == 0.0 {
+                    distances.column_mut(row).fill(1e9);
+                }
+            }
+            for k in [1, 2, 3] {
+                let best = optimum(&distances, k);
+                let kmeans = weighted(model(k, euclidean).with_n_init(30), &data, &weights);
+                let found = kmeans.inertia().unwrap();
+                assert!(
+                    found <= best * (1.0 + 1e-6) + 1e-5,
+                    "k={k}: {found} > {best}"
+                );
+                assert!((loss(&distances, kmeans.medoid_indices().unwrap()) - found).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sample_finds_the_heavy_rows() {
+    // Ten rows weigh more than all others together.
+    let data = blobs(5000, 4, 10, 13);
+    let mut weights = vec![1.0; 5000];
+    for heavy in 0..10 {
+        weights[heavy * 501] = 1e6;
+    }
+    for limit in [1 << 20, 16 << 20] {
+        let kmeans = weighted(model(10, true).with_memory_limit(limit), &data, &weights);
+        assert!(kmeans.info().unwrap().contains("OneBatchPAM"));
+        let mut medoids = kmeans.medoid_indices().unwrap().to_vec();
+        medoids.sort_unstable();
+        let heavy: Vec<usize> = (0..10).map(|row| row * 501).collect();
+        assert_eq!(medoids, heavy);
+    }
+}

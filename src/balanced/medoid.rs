@@ -22,8 +22,9 @@ const PIECE_VALUES: usize = 1 << 20;
 const HELD_VALUES: usize = 1 << 18;
 
 /// Finds the row of each cluster with the least sum of (non-squared)
-/// distances to the others and makes it the centroid. `medoids` holds those
-/// of the iteration before, if any; they are tried too.
+/// distances to the others, times what these weigh, and makes it the centroid.
+/// Rows of weight 0 are no medoids where a cluster has others. `medoids` holds
+/// those of the iteration before, if any; they are tried too.
 ///
 /// O(n·d·min(size, 64)).
 pub(super) fn update_medoids(
@@ -106,8 +107,14 @@ impl Tried {
             |scratch, (j, members, to_mean)| {
                 let mean = &means[j * dims..][..dims];
                 for (&row, to_mean) in members.iter().zip(to_mean) {
-                    let values = points.row(row as usize, scratch)?;
-                    *to_mean = (Row::new(values, metric).distance(mean), row);
+                    let distance = match points.weight(row as usize) {
+                        0.0 => f64::INFINITY,
+                        _ => {
+                            let values = points.row(row as usize, scratch)?;
+                            Row::new(values, metric).distance(mean)
+                        }
+                    };
+                    *to_mean = (distance, row);
                 }
                 Ok(())
             },
@@ -125,9 +132,15 @@ impl Tried {
                 nearest.select_nth_unstable_by(MAX_TRIED, order);
                 nearest = &mut nearest[..MAX_TRIED];
             }
+            let weighs = |row: &u32| points.weight(*row as usize) > 0.0;
+            if nearest.iter().any(|(_, row)| weighs(row)) {
+                nearest.sort_unstable_by(order);
+                let count = nearest.partition_point(|(distance, _)| distance.is_finite());
+                nearest = &mut nearest[..count];
+            }
             let is_new = |row: &u32| nearest.iter().all(|(_, tried)| tried != row);
             let is_member = |row: &u32| clusters.members(j).binary_search(row).is_ok();
-            let last = last.filter(|row| is_member(row) && is_new(row));
+            let last = last.filter(|row| is_member(row) && is_new(row) && weighs(row));
             let rows = nearest.iter().map(|&(_, row)| row);
             extend(&mut tried.rows, rows.chain(last), "candidates")?;
             tried.offsets[j + 1] = tried.rows.len();
@@ -201,12 +214,13 @@ fn add_distances(
             metric.normalize(candidate);
         }
         for &member in members {
+            let weight = points.weight(member as usize);
             let member = Row::new(points.row(member as usize, row)?, metric);
             for (candidate, sum) in held.chunks_exact(dims).zip(sums.iter_mut()) {
                 let distance = member.distance(candidate);
                 *sum += match metric {
-                    Metric::Euclidean => distance.sqrt(),
-                    Metric::Cosine => distance,
+                    Metric::Euclidean => weight * distance.sqrt(),
+                    Metric::Cosine => weight * distance,
                 };
             }
         }

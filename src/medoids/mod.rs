@@ -51,7 +51,7 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     let points = nearest.points();
-    let distinct = DistinctRows::find(points, |_| 1.0, threads)?;
+    let distinct = DistinctRows::find(points, threads)?;
     let search = Search {
         config,
         weights: &distinct.weights,
@@ -64,6 +64,7 @@ pub(crate) fn fit(
         search.run(nearest)?
     } else {
         let others = points.select(&distinct.first);
+        let others = others.with_weights(&distinct.weights[..])?;
         search.run(&mut nearest.child(&others))?
     };
 

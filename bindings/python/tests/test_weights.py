@@ -34,3 +34,19 @@ def test_weights_may_be_of_any_number_type(blobs):
         weights[::-1][::-1],
     ):
         assert (KMeans(6).train_labels(blobs, sample_weight=other) == expected).all()
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+@pytest.mark.parametrize("limit", [None, 100_000])
+def test_weights_of_medoids_are_repeated_rows(blobs, euclidean, limit):
+    weights = np.arange(len(blobs)) % 4
+    rows = np.repeat(np.arange(len(blobs)), weights)
+    model = KMeans(5).with_use_medoids(True).with_euclidean(euclidean)
+    if limit is not None:
+        model = model.with_memory_limit(limit)
+    by_rows, by_weights = model.with_seed(3), model.with_seed(3)
+    expected = by_rows.train_labels(blobs[rows])
+    labels = by_weights.train_labels(blobs, sample_weight=weights)
+    assert (labels[rows] == expected).all()
+    assert (rows[by_rows.medoid_indices] == by_weights.medoid_indices).all()
+    assert by_rows.inertia == by_weights.inertia
