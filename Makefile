@@ -5,13 +5,14 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test bench kill docs setup clean
+.PHONY: help demo test bench kill allocation-sweep docs setup clean
 
 help:
 	@echo "make demo    cluster handwritten digits from Rust, C, C++ and Python; leaves build/digits.png"
 	@echo "make test    run every test and check; the last line counts them"
 	@echo "make bench   time the kernels, then Kentro against the installed peers"
 	@echo "make kill    kill a saving process 300 times; a whole file must be there each time"
+	@echo "make allocation-sweep  refuse every allocation in turn, in every kind of model; an hour"
 	@echo "make docs    build the Rust documentation into target/doc"
 	@echo "make clean   delete everything that was built"
 
@@ -27,6 +28,9 @@ bench: setup
 
 kill:
 	KENTRO_KILL_ROUNDS=300 cargo test --test files -- --nocapture killed
+
+allocation-sweep:
+	KENTRO_SWEEP=all cargo test --test c allocations -- --ignored --nocapture
 
 docs:
 	cargo doc --no-deps

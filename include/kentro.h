@@ -403,7 +403,7 @@ typedef struct {
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * The version of the library, such as "1.2.3": static, never to be freed.
@@ -1188,6 +1188,6 @@ void kentro_clusters_free(kentro_clusters *clusters);
 
 #ifdef __cplusplus
 }  // extern "C"
-#endif  // __cplusplus
+#endif  /* __cplusplus */
 
 #endif  /* KENTRO_H */

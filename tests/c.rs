@@ -173,6 +173,38 @@ fn readme_shows(text: &str) {
     assert_eq!(blocks, 2, "README.md, and the drawing in ARCHITECTURE.md");
 }
 
+/// Refuses allocations, a few of each kind of model; `make allocation-sweep`
+/// refuses them all. On glibc only, whose allocator it stands before.
+#[test]
+#[ignore = "minutes: make allocation-sweep"]
+fn allocations() {
+    let source = Path::new(ROOT).join("tests/c/allocations.c");
+    let program = try_compile(&source, "c-allocations", false);
+    let program = program.unwrap_or_else(|error| panic!("{error}"));
+    let most = env::var("KENTRO_SWEEP").unwrap_or_default();
+    let output = run(&program, &[&most]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    assert!(output.status.success(), "{text}");
+}
+
+#[test]
+fn the_header_is_c90() {
+    let source = Path::new(BUILD).join("c-c90.c");
+    fs::write(
+        &source,
+        "#include <kentro.h>\nint main(void) { return 0; }\n",
+    )
+    .unwrap();
+    let status = Command::new(env::var("CC").unwrap_or("gcc".into()))
+        .args("-std=c90 -pedantic -Wall -Wextra -Werror -fsyntax-only".split(' '))
+        .arg(format!("-I{ROOT}/include"))
+        .arg(&source)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
 /// The documentation shows whole programs.
 #[test]
 fn documented_programs() {

@@ -47,6 +47,8 @@ fn header(root: &Path) -> String {
             "cbindgen takes every pub constant: make it pub(super): {name}"
         );
     }
+    // C90 knows no other comments.
+    let text = text.replace("// __cplusplus", "/* __cplusplus */");
     let includes = "#include <stdint.h>\n";
     assert_eq!(text.matches(includes).count(), 1);
     text.replace(includes, &format!("{includes}{}", macros()))
