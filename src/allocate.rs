@@ -5,7 +5,7 @@
 #![allow(dead_code)] // until every room of the crate takes its memory from here
 
 use crate::error::{KMeansError, Result};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::hash::Hash;
 
@@ -101,6 +101,14 @@ pub(crate) fn set<K: Eq + Hash, V>(
         .map_err(|_| refused::<(K, V)>(map.len() + 1, purpose))?;
     map.insert(key, value);
     Ok(())
+}
+
+/// An empty set with room for `len` values.
+pub(crate) fn hash_set<T: Eq + Hash>(len: usize, purpose: &'static str) -> Result<HashSet<T>> {
+    let mut set = HashSet::new();
+    set.try_reserve(len)
+        .map_err(|_| refused::<T>(len, purpose))?;
+    Ok(set)
 }
 
 /// Appends the values of an iterator of any length.

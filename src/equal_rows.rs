@@ -152,7 +152,7 @@ fn compare_with_heads(
 }
 
 /// The same for equal rows.
-fn fingerprint(values: &[f32]) -> u32 {
+pub(crate) fn fingerprint(values: &[f32]) -> u32 {
     let mut lanes = [0u32; 8];
     let mix = |lane: u32, bits: u32| (lane.rotate_left(13) ^ bits).wrapping_mul(0x9e37_79b1);
     for values in values.chunks(lanes.len()) {

@@ -4,7 +4,7 @@
 //! n_a / (n_a − 1) · ‖x − m_a‖² − n_b / (n_b + 1) · ‖x − m_b‖² of the inertia:
 //! it can pay although m_a is the nearer one (Hartigan & Wong, 1979).
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
@@ -23,6 +23,9 @@ const STALLED: f64 = 1e-6;
 /// A move must save more than this part of what the row costs: less may be
 /// rounding.
 const LEAST_GAIN: f64 = 1e-6;
+
+/// Rows between two polls.
+const POLL_ROWS: usize = 1 << 10;
 
 /// Moves rows of a finished clustering as long as that lowers the inertia; with
 /// squared Euclidean distance only.
@@ -62,8 +65,8 @@ pub(crate) fn exchange(
 fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<Option<Vec<f32>>> {
     let points = nearest.points();
     let (rows, dims) = (points.rows(), points.cols());
-    let mut pairs = try_vec(0u32, 2 * rows, "nearest two")?;
-    let mut distances = try_vec(0.0f64, 2 * rows, "nearest two")?;
+    let mut pairs = threads.try_vec(0u32, 2 * rows, "nearest two")?;
+    let mut distances = threads.try_vec(0.0f64, 2 * rows, "nearest two")?;
     let values = fit.centroid_values();
     let centroids = Centroids::new(values, dims);
     nearest.top(centroids, threads, 2, &mut pairs, Some(&mut distances))?;
@@ -72,11 +75,14 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
     for pair in pairs.chunks_exact(2) {
         sizes[pair[0] as usize] += 1.0;
     }
-    let mut means: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+    let mut means: Vec<f64> = collect(values.iter().map(|&v| f64::from(v)), "means")?;
     let mut moved = false;
     let mut scratch = Vec::new();
     let both = pairs.chunks_exact(2).zip(distances.chunks_exact(2));
     for (i, (pair, distances)) in both.enumerate() {
+        if i % POLL_ROWS == 0 {
+            threads.poll()?;
+        }
         let (from, to) = (pair[0] as usize, pair[1] as usize);
         if !pays((sizes[from], distances[0]), (sizes[to], distances[1])) {
             continue;
@@ -103,8 +109,10 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
         sizes[to] += 1.0;
         moved = true;
     }
-    threads.poll()?;
-    Ok(moved.then(|| means.iter().map(|&m| m as f32).collect()))
+    match moved {
+        true => Ok(Some(collect(means.iter().map(|&m| m as f32), "centroids")?)),
+        false => Ok(None),
+    }
 }
 
 /// Whether to move a row between clusters, given as their sizes and the squared

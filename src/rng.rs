@@ -4,6 +4,9 @@
 //! Written out here, not taken from a crate, because the stream is part of
 //! the promise that a seed gives the same clusters in every release.
 
+use crate::allocate::{hash_set, with_capacity};
+use crate::error::Result;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Rng {
     state: [u64; 4],
@@ -48,9 +51,9 @@ impl Rng {
 
     /// `count` distinct numbers below `bound`, in random order (Floyd's
     /// method, then a shuffle): O(count) whatever the bound.
-    pub fn distinct(&mut self, count: usize, bound: usize) -> Vec<usize> {
-        let mut seen = std::collections::HashSet::with_capacity(count);
-        let mut out = Vec::with_capacity(count);
+    pub fn distinct(&mut self, count: usize, bound: usize) -> Result<Vec<usize>> {
+        let mut seen = hash_set(count, "drawn numbers")?;
+        let mut out = with_capacity(count, "drawn numbers")?;
         for top in bound - count..bound {
             let candidate = self.below(top + 1);
             let pick = if seen.insert(candidate) {
@@ -64,7 +67,7 @@ impl Rng {
         for i in (1..out.len()).rev() {
             out.swap(i, self.below(i + 1));
         }
-        out
+        Ok(out)
     }
 }
 
@@ -86,7 +89,7 @@ mod tests {
     fn distinct_numbers_are_distinct_and_in_range() {
         let mut rng = Rng::new(7);
         for (count, bound) in [(0, 1), (1, 1), (10, 10), (50, 1000)] {
-            let mut picks = rng.distinct(count, bound);
+            let mut picks = rng.distinct(count, bound).unwrap();
             picks.sort_unstable();
             picks.dedup();
             assert_eq!(picks.len(), count);

@@ -1,5 +1,6 @@
 //! Which algorithm runs, how often, and from where.
 
+use crate::allocate::{copy, try_vec};
 use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
@@ -33,7 +34,7 @@ pub(crate) fn fit(
     };
     if config.balanced && !bounded {
         // Any sizes will do: nothing has a price.
-        fit.prices = Some(vec![0.0; config.n_clusters]);
+        fit.prices = Some(try_vec(0.0, config.n_clusters, "prices")?);
         fit.balance_gap = Some(0.0);
     }
     Ok(fit)
@@ -74,20 +75,23 @@ fn best_run(
         if config.verbose && runs > 1 {
             threads.tell(Event::Message(&format!("run {run} of {runs}")))?;
         }
-        let mut starts = vec![seeding::draw(nearest, config, &mut rng, threads)?];
-        if let Some(effort) = effort {
-            let first = starts[0].clone();
-            let swapped = batch_swap(nearest, config, first, effort, &mut rng, threads)?;
-            if bounded && config.quality == Quality::Best {
-                // Swaps know no bounds on sizes: they are not all that is tried.
-                let first = starts[0].clone();
-                starts.push(balanced::relax(nearest, config, first, threads)?);
-                starts.push(swapped);
-            } else {
-                starts[0] = swapped;
+        let seeds = seeding::draw(nearest, config, &mut rng, threads)?;
+        let starts = match effort {
+            None => [Some(seeds), None, None],
+            // Swaps know no bounds on sizes: they are not all that is tried.
+            Some(effort) if bounded && config.quality == Quality::Best => {
+                let first = copy(&seeds, "centroids")?;
+                let swapped = batch_swap(nearest, config, first, effort, &mut rng, threads)?;
+                let first = copy(&seeds, "centroids")?;
+                let relaxed = balanced::relax(nearest, config, first, threads)?;
+                [Some(seeds), Some(relaxed), Some(swapped)]
             }
-        }
-        for centroids in starts {
+            Some(effort) => {
+                let swapped = batch_swap(nearest, config, seeds, effort, &mut rng, threads)?;
+                [Some(swapped), None, None]
+            }
+        };
+        for centroids in starts.into_iter().flatten() {
             let fit = if bounded {
                 balanced::fit(nearest, config, centroids, threads, start)?
             } else {

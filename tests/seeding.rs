@@ -145,6 +145,28 @@ fn best_leaves_no_single_row_that_had_better_move() {
 }
 
 #[test]
+fn many_seeds_of_k_means_parallel_are_picked_by_groups() {
+    let mut unit = noise(12);
+    let centres = Array2::from_shape_fn((300, 8), |_| 20.0 * unit());
+    let data = Array2::from_shape_fn((6000, 8), |(i, t)| centres[[i % 300, t]] + unit() - 0.5);
+    for euclidean in [true, false] {
+        let start = |init: Init, seed, num_threads| {
+            let model = KMeans::new(300).with_euclidean(euclidean).with_seed(seed);
+            let model = model.with_init(init).with_iterations(1);
+            fit(&data, model.with_quality(Quality::Fast), num_threads)
+        };
+        for seed in 0..3 {
+            let random = start(Init::Random, seed, 1);
+            let parallel = start(Init::KMeansParallel, seed, 1);
+            let (random, inertia) = (random.inertia().unwrap(), parallel.inertia().unwrap());
+            assert!(2.0 * inertia < random, "{inertia} {random}");
+            let again = start(Init::KMeansParallel, seed, 2);
+            assert_eq!(again.centroids().unwrap(), parallel.centroids().unwrap());
+        }
+    }
+}
+
+#[test]
 fn more_runs_are_never_worse() {
     let (data, _) = grid(8, 20, 3);
     let mut last = f64::INFINITY;

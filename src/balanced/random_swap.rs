@@ -152,7 +152,7 @@ mod tests {
         };
         let mut rng = Rng::new(1);
         let mut run = |rng: &mut Rng| {
-            let first = rng.distinct(CLUSTERS, data.nrows());
+            let first = rng.distinct(CLUSTERS, data.nrows()).unwrap();
             let first = first.iter().flat_map(|&row| data.row(row)).copied();
             let start = Instant::now();
             fit(&mut nearest, &config, first.collect(), &threads, start).unwrap()

@@ -9,7 +9,7 @@
 mod split;
 mod swaps;
 
-use crate::allocate::try_vec;
+use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -66,9 +66,8 @@ pub(crate) fn batch_swap(
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = try_vec(0, nearest.points().rows(), "labels")?;
-    labels.copy_from_slice(partition.labels(nearest));
-    let mut trial = try_vec(0.0, centroids.len(), "centroids")?;
+    let mut labels = copy(partition.labels(nearest), "labels")?;
+    let mut trial = copy(&centroids, "centroids")?;
     let largest = (config.n_clusters / 10).max(1);
     let mut batch = largest;
     let mut failures = 0;

@@ -1,5 +1,6 @@
 //! Splits one cluster in two.
 
+use crate::allocate::{collect, try_vec, with_capacity};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::Row;
@@ -31,20 +32,19 @@ pub(super) fn split(
     let dims = points.cols();
     let step = members.len().div_ceil(SAMPLE).max(1);
     let offset = rng.below(step);
-    let mut values = Vec::new();
+    let chosen = members.iter().skip(offset).step_by(step);
+    let mut values = with_capacity(chosen.len() * dims, "a cluster's rows")?;
     let mut scratch = Vec::new();
-    for &i in members.iter().skip(offset).step_by(step) {
+    for &i in chosen {
         values.extend_from_slice(points.row(i as usize, &mut scratch)?);
     }
-    let rows: Vec<Row<'_>> = values
-        .chunks_exact(dims)
-        .map(|row| Row::new(row, metric))
-        .filter(|row| row.inverse_norm() > 0.0)
-        .collect();
-    let costs: Vec<f64> = rows
-        .iter()
-        .map(|row| row.distance(centroid).max(0.0))
-        .collect();
+    let rows = values.chunks_exact(dims).map(|row| Row::new(row, metric));
+    let rows: Vec<Row<'_>> = collect(
+        rows.filter(|row| row.inverse_norm() > 0.0),
+        "a cluster's rows",
+    )?;
+    let costs = rows.iter().map(|row| row.distance(centroid).max(0.0));
+    let costs: Vec<f64> = collect(costs, "a cluster's rows")?;
     let cost: f64 = costs.iter().sum();
     let mut target = rng.unit() * cost;
     let second = costs.iter().position(|&cost| {
@@ -54,12 +54,13 @@ pub(super) fn split(
     let Some(second) = second else {
         return Ok(None);
     };
-    let mut halves = centroid.to_vec();
-    halves.extend_from_slice(rows[second].values);
+    let both = centroid.iter().chain(rows[second].values);
+    let mut halves = collect(both.copied(), "centroids of halves")?;
     metric.normalize(&mut halves[dims..]);
     let mut split_cost = cost;
     // The side of each row: 0 or 1.
-    let mut sides = vec![0; rows.len()];
+    let mut sides = try_vec(0, rows.len(), "a cluster's rows")?;
+    let mut sum = try_vec(0.0, dims, "centroids of halves")?;
     for iteration in 0..=ITERATIONS {
         let (first, second) = halves.split_at(dims);
         split_cost = 0.0;
@@ -74,6 +75,7 @@ pub(super) fn split(
                 write_mean(
                     rows.filter(|row| *row.1 == side).map(|row| row.0),
                     metric,
+                    &mut sum,
                     half,
                 );
             }
@@ -87,8 +89,13 @@ pub(super) fn split(
 
 /// The mean of rows, or with cosine the direction of their mean direction;
 /// nothing is written where there are no rows.
-fn write_mean<'r>(rows: impl Iterator<Item = &'r Row<'r>>, metric: Metric, mean: &mut [f32]) {
-    let mut sum = vec![0.0f64; mean.len()];
+fn write_mean<'r>(
+    rows: impl Iterator<Item = &'r Row<'r>>,
+    metric: Metric,
+    sum: &mut [f64],
+    mean: &mut [f32],
+) {
+    sum.fill(0.0);
     let mut count = 0.0;
     for row in rows {
         for (sum, &value) in sum.iter_mut().zip(row.values) {
@@ -98,7 +105,7 @@ fn write_mean<'r>(rows: impl Iterator<Item = &'r Row<'r>>, metric: Metric, mean:
     }
     if count > 0.0 {
         for (mean, sum) in mean.iter_mut().zip(sum) {
-            *mean = (sum / count) as f32;
+            *mean = (*sum / count) as f32;
         }
         metric.normalize(mean);
     }

@@ -1,7 +1,7 @@
 //! Which centroids to remove, and which clusters to split.
 
 use super::split::{Split, split};
-use crate::allocate::try_vec;
+use crate::allocate::{collect, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::metric::Metric;
@@ -10,6 +10,9 @@ use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::ArrayView2;
+
+/// Clusters per task.
+const TASK_CLUSTERS: usize = 16;
 
 /// A centroid is removed, and the members of another get two.
 pub(super) struct Swap {
@@ -39,7 +42,7 @@ impl<'a> Swaps<'a> {
     ) -> Result<Self> {
         let points = nearest.points();
         let centroids = Centroids::new(centroids, points.cols());
-        let mut distances = try_vec(0.0, points.rows(), "distances")?;
+        let mut distances = threads.try_vec(0.0, points.rows(), "distances")?;
         nearest.distances(centroids, threads, labels, &mut distances)?;
         let members = (0..).zip(labels.iter().copied());
         Ok(Swaps {
@@ -70,14 +73,14 @@ impl<'a> Swaps<'a> {
         }
         let removed = self.least_useful(&splits, threads)?;
         let swaps = removed.into_iter().zip(splits);
-        Ok(swaps
+        let swaps = swaps
             .take_while(|&((_, loss), (_, ref split))| split.gain >= hope * loss)
             .map(|((removed, _), (j, split))| Swap {
                 removed,
                 split: j,
                 halves: split.halves,
-            })
-            .collect())
+            });
+        collect(swaps, "swaps")
     }
 
     /// Clusters with their splits, the best first; sought where the inertia is.
@@ -87,12 +90,12 @@ impl<'a> Swaps<'a> {
         rng: &mut Rng,
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, Split)>> {
-        let costs = self.sums(|row| self.distances[row as usize]);
-        let mut order = ascending(&costs);
+        let costs = self.sums(|row| self.distances[row as usize], threads)?;
+        let mut order = ascending(&costs)?;
         order.reverse();
         order.truncate(4 * count + 8);
-        let mut splits: Vec<(usize, u64, Option<Split>)> =
-            order.into_iter().map(|j| (j, rng.next(), None)).collect();
+        let splits = order.into_iter().map(|j| (j, rng.next(), None));
+        let mut splits: Vec<(usize, u64, Option<Split>)> = collect(splits, "splits")?;
         threads.run(
             splits.iter_mut(),
             || (),
@@ -102,13 +105,18 @@ impl<'a> Swaps<'a> {
                 Ok(())
             },
         )?;
-        let mut splits: Vec<(usize, Split)> = splits
-            .into_iter()
-            .filter_map(|(j, _, split)| Some((j, split?)))
-            .collect();
-        splits.sort_by(|a, b| b.1.gain.total_cmp(&a.1.gain));
-        splits.truncate(count);
-        Ok(splits)
+        // The least first, so that negative gains: equals keep their order.
+        let losses = splits.iter().map(|(_, _, split)| match split {
+            Some(split) => -split.gain,
+            None => f64::INFINITY,
+        });
+        let losses: Vec<f64> = collect(losses, "splits")?;
+        let mut best = with_capacity(count.min(splits.len()), "splits")?;
+        for place in ascending(&losses)?.into_iter().take(count) {
+            let (j, _, split) = &mut splits[place];
+            best.extend(split.take().map(|split| (*j, split)));
+        }
+        Ok(best)
     }
 
     /// As many clusters as there are splits, none of them split: those whose
@@ -119,19 +127,19 @@ impl<'a> Swaps<'a> {
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, f64)>> {
         let candidates = self.dispensable(splits, threads)?;
-        let mut is_candidate = vec![false; self.centroids.len()];
+        let mut is_candidate = try_vec(false, self.centroids.len(), "candidates")?;
         for &j in &candidates {
             is_candidate[j] = true;
         }
         let others = (0..self.centroids.len()).filter(|&j| !is_candidate[j]);
-        let others: Vec<f32> = others
-            .flat_map(|j| self.centroids.row(j))
-            .copied()
-            .collect();
-        let others = Centroids::new(&others, self.centroids.dims);
+        let mut values = with_capacity(self.centroids.values.len(), "centroids")?;
+        others.for_each(|j| values.extend_from_slice(self.centroids.row(j)));
+        let others = Centroids::new(&values, self.centroids.dims);
 
-        let members = candidates.iter().map(|&j| self.clusters.members(j));
-        let rows: Vec<u32> = members.flatten().copied().collect();
+        let members = || candidates.iter().map(|&j| self.clusters.members(j));
+        let count = members().map(<[u32]>::len).sum();
+        let mut rows = with_capacity(count, "rows of candidates")?;
+        members().for_each(|members| rows.extend_from_slice(members));
         let points = self.points.select(&rows);
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
@@ -142,13 +150,12 @@ impl<'a> Swaps<'a> {
             .iter()
             .zip(distances)
             .map(|(&row, distance)| distance - self.distances[row as usize]);
-        let mut removed: Vec<(usize, f64)> = candidates
-            .into_iter()
-            .map(|j| (j, losses.by_ref().take(self.clusters.size(j)).sum()))
-            .collect();
-        removed.sort_by(|a, b| a.1.total_cmp(&b.1));
-        removed.truncate(splits.len());
-        Ok(removed)
+        let losses = candidates
+            .iter()
+            .map(|&j| losses.by_ref().take(self.clusters.size(j)).sum());
+        let losses: Vec<f64> = collect(losses, "losses")?;
+        let least = ascending(&losses)?.into_iter().take(splits.len());
+        collect(least.map(|at| (candidates[at], losses[at])), "losses")
     }
 
     /// Half as many clusters again as there are splits, none of them split,
@@ -168,16 +175,16 @@ impl<'a> Swaps<'a> {
             &mut neighbours,
             Some(&mut distances),
         )?;
-        let losses: Vec<f64> = (0..n_clusters)
-            .map(|j| self.clusters.size(j) as f64 * distances[2 * j + 1].max(0.0))
-            .collect();
-        let mut stays = vec![false; n_clusters];
+        let losses =
+            (0..n_clusters).map(|j| self.clusters.size(j) as f64 * distances[2 * j + 1].max(0.0));
+        let losses: Vec<f64> = collect(losses, "losses")?;
+        let mut stays = try_vec(false, n_clusters, "candidates")?;
         for &(j, _) in splits {
             stays[j] = true;
         }
-        let mut goes = vec![false; n_clusters];
+        let mut goes = try_vec(false, n_clusters, "candidates")?;
         let mut candidates = Vec::new();
-        for j in ascending(&losses) {
+        for j in ascending(&losses)? {
             if candidates.len() > splits.len() * 3 / 2 {
                 break;
             }
@@ -186,24 +193,32 @@ impl<'a> Swaps<'a> {
             if !stays[j] && !goes[neighbour] {
                 goes[j] = true;
                 stays[neighbour] = true;
-                candidates.push(j);
+                push(&mut candidates, j, "candidates")?;
             }
         }
         Ok(candidates)
     }
 
     /// The sum over each cluster's members.
-    fn sums(&self, of: impl Fn(u32) -> f64) -> Vec<f64> {
-        let clusters = 0..self.clusters.n_clusters();
-        clusters
-            .map(|j| self.clusters.members(j).iter().map(|&row| of(row)).sum())
-            .collect()
+    fn sums(&self, of: impl Fn(u32) -> f64 + Sync, threads: &Threads<'_>) -> Result<Vec<f64>> {
+        let mut sums = try_vec(0.0, self.clusters.n_clusters(), "cluster sums")?;
+        threads.run(
+            sums.chunks_mut(TASK_CLUSTERS).enumerate(),
+            || (),
+            |(), (task, sums)| {
+                for (j, sum) in (task * TASK_CLUSTERS..).zip(sums) {
+                    *sum = self.clusters.members(j).iter().map(|&row| of(row)).sum();
+                }
+            },
+        )?;
+        Ok(sums)
     }
 }
 
-/// The indices of the values, from the least value to the largest.
-fn ascending(values: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    order
+/// The indices of the values, from the least value to the largest, of equals
+/// the lowest first.
+fn ascending(values: &[f64]) -> Result<Vec<usize>> {
+    let mut order: Vec<usize> = collect(0..values.len(), "ranks")?;
+    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
+    Ok(order)
 }

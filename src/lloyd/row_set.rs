@@ -1,6 +1,7 @@
 //! A set of rows by their values.
 
 use crate::allocate::{push, try_vec};
+use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::points::Points;
 
@@ -44,6 +45,7 @@ impl<'a> RowSet<'a> {
             self.grow()?;
         }
         let mark = fingerprint(values);
+        let mark = mark ^ (mark >> 15);
         let mask = self.slots.len() - 1;
         let mut slot = mark as usize & mask;
         while self.slots[slot] != VACANT {
@@ -71,19 +73,6 @@ impl<'a> RowSet<'a> {
         }
         Ok(())
     }
-}
-
-/// Equal for equal rows; 0 and -0 are equal.
-fn fingerprint(values: &[f32]) -> u32 {
-    let mut lanes = [0u32; 8];
-    let mix = |lane: u32, bits: u32| (lane.rotate_left(13) ^ bits).wrapping_mul(0x9e37_79b1);
-    for values in values.chunks(lanes.len()) {
-        for (lane, value) in lanes.iter_mut().zip(values) {
-            *lane = mix(*lane, (value + 0.0).to_bits());
-        }
-    }
-    let mark = lanes.into_iter().fold(0, mix);
-    mark ^ (mark >> 15)
 }
 
 #[cfg(test)]

@@ -315,7 +315,7 @@ impl Search<'_, '_> {
             n_iter += 1;
             let before = swapping.loss();
             // At random: neighbours in the data are often alike.
-            let order = rng.distinct(distances.candidates(), distances.candidates());
+            let order = rng.distinct(distances.candidates(), distances.candidates())?;
             let swaps = swapping.pass(distances, &order, threads)?;
             let changes = labels.iter().zip(swapping.nearest());
             let changed = changes.filter(|(old, new)| old != new).count();

@@ -43,7 +43,7 @@ pub(crate) fn refine(
 ) -> Result<Assignment> {
     let try_all = streaming::can_try_all(scaled, medoids.len(), cells);
     if try_all {
-        let order = rng.distinct(scaled.rows(), scaled.rows());
+        let order = rng.distinct(scaled.rows(), scaled.rows())?;
         let candidates = collect(order.into_iter().map(|row| row as u32), "candidates")?;
         medoids = streaming::swap(scaled, medoids, &candidates, cells, rng, threads)?;
     }

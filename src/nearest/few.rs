@@ -73,6 +73,20 @@ impl<'a> RowDistances<'a> {
         self.metric == Metric::Cosine && self.inverse_norms[row] == 0.0
     }
 
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Makes distances to centroids as clean as those between rows: noise
+    /// becomes 0.
+    pub fn clean(&self, distances: &mut [f64]) {
+        if self.metric == Metric::Cosine {
+            for distance in distances.iter_mut().filter(|distance| **distance < NOISE) {
+                *distance = 0.0;
+            }
+        }
+    }
+
     pub fn select(&self, rows: &[usize]) -> Result<Few> {
         let dims = self.points.cols();
         let mut values = try_vec(0.0f64, rows.len() * dims, "candidates")?;

@@ -4,7 +4,7 @@ mod parallel;
 mod plus_plus;
 mod potential;
 
-use crate::allocate::{self, try_vec};
+use crate::allocate::{collect, push, try_vec, with_capacity};
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -38,34 +38,36 @@ pub(crate) fn draw(
     let count = config.n_clusters;
     let mut picked = match config.init() {
         Init::Centroids(given) => {
-            let mut centroids = allocate::collect(given.iter().copied(), "centroids")?;
+            let mut centroids: Vec<f32> = collect(given.iter().copied(), "centroids")?;
             for centroid in centroids.chunks_exact_mut(points.cols()) {
                 metric.normalize(centroid);
             }
             return Ok(centroids);
         }
         Init::CentroidsF64(_) => unreachable!("converted before training"),
-        Init::Random => rng.distinct(count, points.rows()),
+        Init::Random => rng.distinct(count, points.rows())?,
         Init::KMeansPlusPlus => draw_plus_plus(points, metric, count, rng, threads)?,
         Init::KMeansParallel => parallel(nearest, count, rng, threads)?,
-        Init::Auto if count > MAX_PLUS_PLUS => rng.distinct(count, points.rows()),
+        Init::Auto if count > MAX_PLUS_PLUS => rng.distinct(count, points.rows())?,
         Init::Auto => {
             let size = (count * SAMPLE_PER_CLUSTER).max(MIN_SAMPLE);
             if size <= points.rows() / 4 {
-                let mut rows = rng.distinct(size, points.rows());
+                let mut rows = rng.distinct(size, points.rows())?;
                 rows.sort_unstable();
                 let copy = copy_rows(points, Metric::Euclidean, &rows)?;
                 let sample = ArrayView2::from_shape((size, points.cols()), &copy)
                     .expect("size x cols values");
                 let picked = draw_plus_plus(&sample.into(), metric, count, rng, threads)?;
-                picked.into_iter().map(|pick| rows[pick]).collect()
+                collect(picked.into_iter().map(|pick| rows[pick]), "seeds")?
             } else {
                 draw_plus_plus(points, metric, count, rng, threads)?
             }
         }
     };
     // Fewer distinct rows than clusters: the surplus clusters will be empty.
-    picked.resize_with(count, || rng.below(points.rows()));
+    while picked.len() < count {
+        push(&mut picked, rng.below(points.rows()), "seeds")?;
+    }
     copy_rows(points, metric, &picked)
 }
 
@@ -76,9 +78,9 @@ fn draw_plus_plus(
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
-    let mut picked = Vec::with_capacity(count);
-    let potential = Potential::new(points, metric, None, threads)?;
-    plus_plus(potential, &mut picked, count, rng, threads)?;
+    let mut picked = with_capacity(count, "seeds")?;
+    let mut potential = Potential::new(points, metric, None, threads)?;
+    plus_plus(&mut potential, &mut picked, count, rng, threads)?;
     Ok(picked)
 }
 

@@ -1,12 +1,14 @@
 //! The distance of every row to the nearest seed so far, and draws by it.
 
-use crate::allocate::try_vec;
+use super::copy_rows;
+use crate::allocate::{collect, resize, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::RowDistances;
+use crate::nearest::{Centroids, Nearest, RowDistances, UNASSIGNED};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
+use std::borrow::Cow;
 
 /// Rows per task, and per partial sum: sums go by block number, so that their
 /// bits do not depend on the number of threads.
@@ -15,7 +17,7 @@ const BLOCK: usize = 1024;
 pub(super) struct Potential<'a> {
     distances: RowDistances<'a>,
     /// What a row counts; `None`: 1.
-    weights: Option<&'a [f64]>,
+    weights: Option<Cow<'a, [f64]>>,
     /// Weighted distance to the nearest seed; the weight itself before there
     /// is a seed.
     least: Vec<f64>,
@@ -31,30 +33,61 @@ impl<'a> Potential<'a> {
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let distances = RowDistances::new(points, metric, threads)?;
-        let mut least = try_vec(1.0f64, points.rows(), "seeding distances")?;
+        let mut least = threads.try_vec(1.0f64, points.rows(), "seeding distances")?;
         if let Some(weights) = weights {
             least.copy_from_slice(weights);
         }
-        for (row, least) in least.iter_mut().enumerate() {
-            if distances.is_zero(row) {
-                *least = 0.0;
+        threads.in_steps(least.len(), |rows| {
+            for row in rows {
+                if distances.is_zero(row) {
+                    least[row] = 0.0;
+                }
             }
-        }
-        let block_sums = least.chunks(BLOCK).map(sum_lanes).collect();
+            Ok(())
+        })?;
+        let block_sums = collect(least.chunks(BLOCK).map(sum_lanes), "seeding sums")?;
         Ok(Potential {
             distances,
-            weights,
+            weights: weights.map(Cow::Borrowed),
             least,
             block_sums,
             has_seed: false,
         })
     }
 
+    /// The same of some of the rows, given with their points.
+    pub fn part<'b>(
+        &self,
+        rows: &[u32],
+        points: &'b Points<'b>,
+        threads: &Threads<'_>,
+    ) -> Result<Potential<'b>> {
+        let of_rows = |values: &[f64]| {
+            let values = rows.iter().map(|&row| values[row as usize]);
+            collect(values, "seeding distances")
+        };
+        let least = of_rows(&self.least)?;
+        Ok(Potential {
+            distances: RowDistances::new(points, self.distances.metric(), threads)?,
+            weights: match &self.weights {
+                Some(weights) => Some(Cow::Owned(of_rows(weights)?)),
+                None => None,
+            },
+            block_sums: collect(least.chunks(BLOCK).map(sum_lanes), "seeding sums")?,
+            least,
+            has_seed: self.has_seed,
+        })
+    }
+
+    /// The sum over all rows.
+    pub fn total(&self) -> f64 {
+        self.block_sums.iter().sum()
+    }
+
     /// A row drawn with probability proportional to its distance from the
     /// nearest seed; `None` where all distances are 0.
     pub fn draw(&self, rng: &mut Rng) -> Option<usize> {
-        let total: f64 = self.block_sums.iter().sum();
-        let mut target = rng.unit() * total;
+        let mut target = rng.unit() * self.total();
         // Rounding may carry the target past the end: then the last one wins.
         let block = pick(&self.block_sums, &mut target)?;
         let first = block * BLOCK;
@@ -73,10 +106,10 @@ impl<'a> Potential<'a> {
                 .enumerate(),
             || (Vec::new(), Vec::new()),
             |(scratch, out), (block, (least, sums)), poll| {
-                out.resize(few.len() * least.len(), 0.0);
+                resize(out, few.len() * least.len(), 0.0, "seeding distances")?;
                 let first = block * BLOCK;
                 self.distances.write(first, &few, scratch, out, poll)?;
-                weigh(self.weights, first, out, least.len());
+                weigh(self.weights.as_deref(), first, out, least.len());
                 for (sum, out) in sums.iter_mut().zip(out.chunks_exact_mut(least.len())) {
                     lower(out, least);
                     *sum = sum_lanes(out);
@@ -84,7 +117,7 @@ impl<'a> Potential<'a> {
                 Ok(())
             },
         )?;
-        let mut totals = vec![0.0; rows.len()];
+        let mut totals = try_vec(0.0, rows.len(), "seeding sums")?;
         for sums in sums.chunks_exact(rows.len()) {
             for (total, sum) in totals.iter_mut().zip(sums) {
                 *total += sum;
@@ -93,10 +126,44 @@ impl<'a> Potential<'a> {
         Ok(totals)
     }
 
+    /// Makes rows seeds: a search among all of them at once, where there are
+    /// too many to be [added](Self::add) one by one.
+    pub fn add_all(
+        &mut self,
+        rows: &[usize],
+        nearest: &mut Nearest<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let seeds = copy_rows(nearest.points(), nearest.metric(), rows)?;
+        let centroids = Centroids::new(&seeds, nearest.points().cols());
+        let n_rows = self.least.len();
+        let mut labels = threads.try_vec(UNASSIGNED, n_rows, "seeding labels")?;
+        let mut found = threads.try_vec(0.0f64, n_rows, "seeding distances")?;
+        nearest.assign(centroids, threads, &mut labels, Some(&mut found))?;
+        for &row in rows {
+            found[row] = 0.0;
+        }
+        let (distances, weights) = (&self.distances, self.weights.as_deref());
+        threads.run(
+            self.least
+                .chunks_mut(BLOCK)
+                .zip(found.chunks_mut(BLOCK))
+                .zip(&mut self.block_sums)
+                .enumerate(),
+            || (),
+            |(), (block, ((least, found), sum))| {
+                distances.clean(found);
+                weigh(weights, block * BLOCK, found, least.len());
+                lower(least, found);
+                *sum = sum_lanes(least);
+            },
+        )
+    }
+
     /// Makes `row` a seed.
     pub fn add(&mut self, row: usize, threads: &Threads<'_>) -> Result<()> {
         let few = self.distances.select(&[row])?;
-        let (distances, weights) = (&self.distances, self.weights);
+        let (distances, weights) = (&self.distances, self.weights.as_deref());
         let is_first = !std::mem::replace(&mut self.has_seed, true);
         threads.run_long(
             self.least
@@ -106,7 +173,7 @@ impl<'a> Potential<'a> {
             || (Vec::new(), Vec::new()),
             |(scratch, out), (block, (least, sum)), poll| {
                 let first = block * BLOCK;
-                out.resize(least.len(), 0.0);
+                resize(out, least.len(), 0.0, "seeding distances")?;
                 distances.write(first, &few, scratch, out, poll)?;
                 weigh(weights, first, out, least.len());
                 match is_first {
