@@ -24,17 +24,15 @@
 
 mod allocate;
 mod balanced;
-mod batch_swap;
 mod clusters;
 mod config;
 mod equal_rows;
 mod error;
-mod exchange;
 mod ffi;
 mod file;
 mod fit;
 mod kernels;
-mod lloyd;
+mod kmeans;
 mod medoids;
 mod memory;
 mod metric;

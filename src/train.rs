@@ -1,15 +1,16 @@
 //! Which algorithm runs, how often, and from where.
 
 use crate::allocate::{copy, try_vec};
-use crate::batch_swap::{Effort, batch_swap};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
-use crate::exchange::exchange;
 use crate::fit::Fit;
+use crate::kmeans::lloyd;
+use crate::kmeans::single_moves::move_single_rows;
+use crate::kmeans::swaps::{Effort, swap_centroids};
 use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::threads::{Event, Threads};
-use crate::{balanced, lloyd, medoids, memory, seeding};
+use crate::{balanced, medoids, memory, seeding};
 use std::time::Instant;
 
 /// Runs that end within this fraction of each other have found the same, maybe
@@ -81,13 +82,13 @@ fn best_run(
             // Swaps know no bounds on sizes: they are not all that is tried.
             Some(effort) if bounded && config.quality == Quality::Best => {
                 let first = copy(&seeds, "centroids")?;
-                let swapped = batch_swap(nearest, config, first, effort, &mut rng, threads)?;
+                let swapped = swap_centroids(nearest, config, first, effort, &mut rng, threads)?;
                 let first = copy(&seeds, "centroids")?;
                 let relaxed = balanced::relax(nearest, config, first, threads)?;
                 [Some(seeds), Some(relaxed), Some(swapped)]
             }
             Some(effort) => {
-                let swapped = batch_swap(nearest, config, seeds, effort, &mut rng, threads)?;
+                let swapped = swap_centroids(nearest, config, seeds, effort, &mut rng, threads)?;
                 [Some(swapped), None, None]
             }
         };
@@ -97,7 +98,7 @@ fn best_run(
             } else {
                 let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
                 match config.quality {
-                    Quality::Best => exchange(nearest, config, fit, threads, start)?,
+                    Quality::Best => move_single_rows(nearest, config, fit, threads, start)?,
                     Quality::Default | Quality::Fast => fit,
                 }
             };

@@ -2,14 +2,15 @@
 
 use crate::config::{Config, Init};
 use crate::fit::Fit;
+use crate::kmeans::lloyd;
 use crate::metric::Metric;
 use crate::nearest::{Row, Shared};
 use crate::owned::TryArc;
 use crate::partition::Partition;
 use crate::points::Points;
 use crate::rng::Rng;
+use crate::seeding;
 use crate::threads::{Event, Threads};
-use crate::{lloyd, seeding};
 use ndarray::Array2;
 use std::ops::ControlFlow;
 use std::time::Instant;

@@ -1,14 +1,14 @@
-//! Exchange of single rows, which ends in lower minima than Lloyd's iteration.
+//! Moves of single rows, which end in lower minima than Lloyd's iteration.
 //!
 //! Moving row x from cluster a to b changes both means, and so saves
 //! n_a / (n_a − 1) · ‖x − m_a‖² − n_b / (n_b + 1) · ‖x − m_b‖² of the inertia:
 //! it can pay although m_a is the nearer one (Hartigan & Wong, 1979).
 
+use super::lloyd;
 use crate::allocate::{collect, try_vec};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::lloyd;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest};
 use crate::threads::Threads;
@@ -31,7 +31,7 @@ const POLL_ROWS: usize = 1 << 10;
 /// squared Euclidean distance only.
 ///
 /// O(n·k·d) a round.
-pub(crate) fn exchange(
+pub(crate) fn move_single_rows(
     nearest: &mut Nearest<'_>,
     config: &Config,
     mut best: Fit,

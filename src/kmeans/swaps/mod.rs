@@ -6,8 +6,8 @@
 //! its rows miss least and splits the cluster that gains most by it, and a
 //! batch of swaps shares the iterations that settle them.
 
+mod choose;
 mod split;
-mod swaps;
 
 use crate::allocate::copy;
 use crate::config::Config;
@@ -16,7 +16,7 @@ use crate::nearest::Nearest;
 use crate::partition::Partition;
 use crate::rng::Rng;
 use crate::threads::{Event, Phase, Threads};
-use swaps::Swaps;
+use choose::Swaps;
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -51,7 +51,7 @@ pub(crate) struct Effort {
 /// First a tenth of the centroids may move at once; a batch that does not pay
 /// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
 /// about half a one to choose it; memory is 20 bytes a row.
-pub(crate) fn batch_swap(
+pub(crate) fn swap_centroids(
     nearest: &mut Nearest<'_>,
     config: &Config,
     mut centroids: Vec<f32>,
