@@ -177,18 +177,18 @@ impl Config {
             (self.n_init, "Number of initialisations"),
         ] {
             if value == 0 {
-                return Err(invalid(format!("{name} must be positive")));
+                return Err(invalid(format_args!("{name} must be positive")));
             }
         }
         if let Some((min_size, max_size)) = self.size_bounds
             && min_size > max_size
         {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "min_size {min_size} is greater than max_size {max_size}; give the smaller first"
             )));
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "tolerance must be a finite number of at least 0, got {}",
                 self.tolerance
             )));
@@ -219,13 +219,13 @@ impl Config {
             max_size.saturating_mul(clusters),
         );
         if least > rows {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "min_size {min_size} in each of {clusters} clusters takes {least} points, but there \
                  are {rows}; lower min_size or use fewer clusters"
             )));
         }
         if most < rows {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "max_size {max_size} in each of {clusters} clusters has room for {most} points, but \
                  there are {rows}; raise max_size or use more clusters"
             )));
@@ -240,7 +240,7 @@ impl Config {
     /// Checks the number of given first centroids.
     pub fn check_init_rows(&self, rows: usize) -> Result<()> {
         if rows != self.n_clusters {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "init has {rows} rows, but there are {} clusters; give one row for each",
                 self.n_clusters
             )));
@@ -251,12 +251,12 @@ impl Config {
     /// Tells the observer of a finished iteration.
     pub fn report(&self, threads: &Threads<'_>, iteration: Iteration) -> Result<()> {
         if self.verbose {
-            threads.tell(Event::Message(&iteration.to_string()))?;
+            threads.tell(Event::Message(&allocate::text(iteration)))?;
         }
         threads.report(&iteration)
     }
 }
 
-pub(crate) fn invalid(text: String) -> KMeansError {
-    KMeansError::InvalidParameter(text)
+pub(crate) fn invalid(text: impl std::fmt::Display) -> KMeansError {
+    KMeansError::InvalidParameter(allocate::text(text))
 }

@@ -1,3 +1,4 @@
+use crate::allocate;
 use std::fmt;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -96,6 +97,10 @@ pub enum KMeansError {
 }
 
 impl KMeansError {
+    pub(crate) fn invalid_data(text: impl fmt::Display) -> Self {
+        KMeansError::InvalidData(allocate::text(text))
+    }
+
     /// That `bytes` could not be had, with what there is.
     pub(crate) fn out_of_memory(bytes: usize, purpose: &'static str) -> Self {
         KMeansError::OutOfMemory {

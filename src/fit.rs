@@ -1,6 +1,6 @@
 //! What training leaves behind.
 
-use crate::allocate::{self, try_vec};
+use crate::allocate::{self, push, text, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
@@ -67,11 +67,11 @@ impl Fit {
         let empty = self.counts.iter().filter(|&&count| count == 0).count();
         if empty > 0 {
             let reason = match points.merged_by_rounding(&self.labels, clusters)? {
-                Some(number) => format!(
+                Some(number) => text(format_args!(
                     "some points differ as {number} but not as float32, which has 24 bits; \
                      rescale the columns, or split those that hold very large and very small \
                      differences in two"
-                ),
+                )),
                 None if metric == Metric::Cosine => {
                     "the data has fewer distinct directions than clusters; use fewer clusters, \
                      or the Euclidean distance if lengths matter"
@@ -81,8 +81,11 @@ impl Fit {
                     "the data has fewer distinct points than clusters; use fewer clusters".into()
                 }
             };
-            let warning = format!("{empty} of {clusters} clusters are empty: {reason}");
-            self.warnings.insert(0, warning);
+            let warning = text(format_args!(
+                "{empty} of {clusters} clusters are empty: {reason}"
+            ));
+            push(&mut self.warnings, warning, "warnings")?;
+            self.warnings.rotate_right(1);
         }
         Ok(())
     }
@@ -142,7 +145,7 @@ impl Fit {
             if let Some(len) = len
                 && len != expected
             {
-                return Err(invalid(format!(
+                return Err(invalid(format_args!(
                     "{name} has room for {len} values, but {} rows x {per_point} clusters need {expected}",
                     points.rows(),
                 )));

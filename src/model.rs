@@ -332,8 +332,7 @@ impl KMeans {
         let prices = fit.prices.as_deref().ok_or_else(|| {
             invalid(
                 "balanced assignment needs a model trained with with_balanced(true); \
-                 train one, or assign without balanced"
-                    .into(),
+                 train one, or assign without balanced",
             )
         })?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
@@ -360,7 +359,7 @@ impl KMeans {
     fn check_k(&self, k: usize) -> Result<usize> {
         self.trained()?;
         if k == 0 {
-            return Err(invalid("Invalid parameter: k must be positive".into()));
+            return Err(invalid("Invalid parameter: k must be positive"));
         }
         Ok(k.min(self.config.n_clusters))
     }
@@ -380,8 +379,7 @@ impl KMeans {
         if fit.labels.is_empty() {
             return Err(invalid(
                 "the model has no labels: it was saved without them, or made of centroids; \
-                 predict the points again"
-                    .into(),
+                 predict the points again",
             ));
         }
         let threads = Threads::exactly(1, None)?;
@@ -422,7 +420,7 @@ impl KMeans {
         let fit = &self.trained()?.fit;
         let (rows, cols) = fit.centroids.dim();
         if out.len() != rows * cols {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "there is room for {} values, but {rows} centroids x {cols} dimensions need {}",
                 out.len(),
                 rows * cols

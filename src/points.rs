@@ -120,7 +120,7 @@ impl<'a> Points<'a> {
     pub fn with_weights(self, weights: impl Into<Weights<'a>>) -> Result<Self> {
         let weights = weights.into();
         if weights.len() != self.rows {
-            return Err(KMeansError::InvalidData(format!(
+            return Err(KMeansError::invalid_data(format_args!(
                 "there are {} weights for {} rows; give one for each",
                 weights.len(),
                 self.rows
@@ -176,14 +176,14 @@ impl<'a> Points<'a> {
             total += weight;
             positive += usize::from(weight > 0.0);
             if total > MOST {
-                return Err(KMeansError::InvalidData(format!(
+                return Err(KMeansError::invalid_data(format_args!(
                     "the weights up to row {row} add up to {total:e}, more than {MOST:e}; \
                      scale them down"
                 )));
             }
         }
         if positive == 0 && self.rows > 0 {
-            return Err(KMeansError::InvalidData(format!(
+            return Err(KMeansError::invalid_data(format_args!(
                 "the weights of all rows, 0 to {}, are 0; leave them out, or make some positive",
                 self.rows - 1
             )));
@@ -322,13 +322,13 @@ impl<'a> Points<'a> {
 
     fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
         if self.cols == 0 {
-            return Err(KMeansError::InvalidData(format!(
+            return Err(KMeansError::invalid_data(format_args!(
                 "the shape is {} x 0; every point needs at least one column",
                 self.rows
             )));
         }
         if self.rows >= u32::MAX as usize {
-            return Err(KMeansError::InvalidData(format!(
+            return Err(KMeansError::invalid_data(format_args!(
                 "{} rows exceed the limit of {}; train on a sample and assign the rest in parts",
                 self.rows,
                 u32::MAX - 1

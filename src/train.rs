@@ -1,6 +1,6 @@
 //! Which algorithm runs, how often, and from where.
 
-use crate::allocate::{copy, try_vec};
+use crate::allocate::{copy, text, try_vec};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
 use crate::fit::Fit;
@@ -74,7 +74,7 @@ fn best_run(
             threads.next_run();
         }
         if config.verbose && runs > 1 {
-            threads.tell(Event::Message(&format!("run {run} of {runs}")))?;
+            threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
         }
         let seeds = seeding::draw(nearest, config, &mut rng, threads)?;
         let starts = match effort {

@@ -67,7 +67,7 @@ pub(super) fn relative_gap(
 }
 
 fn outside(Window { low, high }: Window, cluster: usize, size: usize) -> KMeansError {
-    KMeansError::InvalidData(format!(
+    KMeansError::invalid_data(format_args!(
         "cluster {cluster} came out with {size} rows, but may have {low} to {high}: either the \
          data changed while it was being clustered, or this is a bug in Kentro; train again on a \
          copy that nothing writes to"

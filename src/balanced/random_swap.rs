@@ -6,7 +6,7 @@
 //! cluster that many rows want to join a high one.
 
 use super::{Until, fit, fit_until};
-use crate::allocate::copy;
+use crate::allocate::{copy, text};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
@@ -65,7 +65,9 @@ pub(crate) fn random_swap(
         if let Some(trial) = trial.filter(|trial| trial.inertia < goal) {
             if config.verbose {
                 let (from, to) = (best.inertia, trial.inertia);
-                let text = format!("{batch} centroids moved: inertia {from:.6e} -> {to:.6e}");
+                let text = text(format_args!(
+                    "{batch} centroids moved: inertia {from:.6e} -> {to:.6e}"
+                ));
                 threads.tell(Event::Message(&text))?;
             }
             best = trial;

@@ -18,7 +18,7 @@ mod refine;
 mod start;
 mod streaming;
 
-use crate::allocate::{collect, extend, try_vec};
+use crate::allocate::{collect, extend, text, try_vec};
 use crate::clusters::Clusters;
 use crate::config::{Config, Init};
 use crate::equal_rows::DistinctRows;
@@ -268,12 +268,14 @@ impl Search<'_, '_> {
                 "" => "",
                 _ => " between distinct rows",
             };
-            format!("K-medoids by FasterPAM: all {rows} x {rows} distances{between}")
+            text(format_args!(
+                "K-medoids by FasterPAM: all {rows} x {rows} distances{between}"
+            ))
         } else {
-            format!(
+            text(format_args!(
                 "K-medoids by OneBatchPAM: {candidates} candidates and {points} weighted points \
                  of {rows} {distinct}rows, then refined on all rows"
-            )
+            ))
         }
     }
 

@@ -88,13 +88,13 @@ fn check_prices(prices: Option<&[f64]>, clusters: usize) -> Result<()> {
         return Ok(());
     };
     if prices.len() != clusters {
-        return Err(invalid(format!(
+        return Err(invalid(format_args!(
             "there are {} prices, but {clusters} centroids; give one for each",
             prices.len()
         )));
     }
     match prices.iter().position(|price| !price.is_finite()) {
-        Some(at) => Err(invalid(format!(
+        Some(at) => Err(invalid(format_args!(
             "price {at} is {}; every price must be finite",
             prices[at]
         ))),

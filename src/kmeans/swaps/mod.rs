@@ -9,7 +9,7 @@
 mod choose;
 mod split;
 
-use crate::allocate::copy;
+use crate::allocate::{copy, text};
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -97,7 +97,9 @@ pub(crate) fn swap_centroids(
         let after = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
             let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
-            let text = format!("{count} centroids moved: inertia {from:.6e} -> {to:.6e}");
+            let text = text(format_args!(
+                "{count} centroids moved: inertia {from:.6e} -> {to:.6e}"
+            ));
             threads.tell(Event::Message(&text))?;
         }
         // Iterations alone would have saved something too.
