@@ -761,6 +761,20 @@ kentro_status kentro_kmeans_init(const kentro_kmeans *kmeans,
                                  kentro_error *error);
 
 /**
+ * Writes given first centroids, row-major, as float64 to `out`, which has room
+ * for `capacity` values, and their shape, 0 x 0 if none were given. `out` may be
+ * NULL to ask for the shape alone.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less than there are values.
+ */
+kentro_status kentro_kmeans_init_centroids(const kentro_kmeans *kmeans,
+                                           double *out,
+                                           size_t capacity,
+                                           size_t *out_rows,
+                                           size_t *out_cols,
+                                           kentro_error *error);
+
+/**
  * Runs from how many starts.
  */
 kentro_status kentro_kmeans_n_init(const kentro_kmeans *kmeans,

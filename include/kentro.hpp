@@ -829,6 +829,18 @@ public:
     std::uint64_t seed() const { return get(kentro_kmeans_seed); }
     double tolerance() const { return get(kentro_kmeans_tolerance); }
     Init init() const { return static_cast<Init>(get(kentro_kmeans_init)); }
+
+    /// Given first centroids, row-major, n_clusters rows; empty if none were.
+    std::vector<double> init_centroids() const {
+        std::size_t rows = 0;
+        std::size_t cols = 0;
+        detail::call(kentro_kmeans_init_centroids, handle(), nullptr, 0, &rows, &cols);
+        std::vector<double> values(rows * cols);
+        detail::call(kentro_kmeans_init_centroids, handle(), values.data(), values.size(), &rows,
+                     &cols);
+        return values;
+    }
+
     std::size_t n_init() const { return get(kentro_kmeans_n_init); }
     Quality quality() const { return static_cast<Quality>(get(kentro_kmeans_quality)); }
 

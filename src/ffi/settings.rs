@@ -4,7 +4,7 @@ use super::error::ErrorHandle;
 use super::handle::KMeansHandle;
 use super::points::{KENTRO_DTYPE_F32, KENTRO_DTYPE_F64};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow_slice, require};
+use super::{borrow_slice, borrow_slice_mut, require};
 use crate::allocate;
 use crate::config::{Init, Quality};
 use crate::model::KMeans;
@@ -478,6 +478,54 @@ pub unsafe extern "C" fn kentro_kmeans_init(
     };
     // SAFETY: as the caller promises.
     unsafe { get(kmeans, out, error, read) }
+}
+
+/// Writes given first centroids, row-major, as float64 to `out`, which has room
+/// for `capacity` values, and their shape, 0 x 0 if none were given. `out` may be
+/// NULL to ask for the shape alone.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less than there are values.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_init_centroids(
+    kmeans: *const KMeansHandle,
+    out: *mut f64,
+    capacity: usize,
+    out_rows: *mut usize,
+    out_cols: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            require(out_rows, "out_rows")?;
+            require(out_cols, "out_cols")?;
+            let state = handle.state();
+            let init = state.model.init();
+            let (rows, cols) = init.shape().unwrap_or((0, 0));
+            if !out.is_null() {
+                if capacity < rows * cols {
+                    return Err(invalid(format_args!(
+                        "capacity is {capacity}, but there are {rows} x {cols} values"
+                    )));
+                }
+                let out = borrow_slice_mut(out, rows * cols, "out")?;
+                match init {
+                    Init::Centroids(given) => write_f64(given, out),
+                    Init::CentroidsF64(given) => write_f64(given, out),
+                    _ => (),
+                }
+            }
+            out_rows.write(rows);
+            out_cols.write(cols);
+            Ok(())
+        })
+    }
+}
+
+fn write_f64<T: Copy + Into<f64>>(values: &Array2<T>, out: &mut [f64]) {
+    for (&value, out) in values.iter().zip(out) {
+        *out = value.into();
+    }
 }
 
 /// Runs from how many starts.

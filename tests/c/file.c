@@ -198,7 +198,7 @@ static void settings_are_read_back(void)
     kentro_kmeans *kmeans = new_kmeans(3, 1), *copy = NULL;
     char text[1024];
     uint64_t seed = 1, limit = 1;
-    double tolerance = 1;
+    double tolerance = 1, given[3] = {-1, -1, -1};
     int32_t init = -1, quality = -1, is_set = -1, trained = -1;
     size_t n_init = 0, len = 0, rows = 0;
     const float four[] = {0, 0, 1, 0, 10, 0, 11, 0};
@@ -234,6 +234,14 @@ static void settings_are_read_back(void)
     CHECK(len == strlen(text));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
            kentro_kmeans_describe(copy, text, len, &len, test_error));
+    OK(kentro_kmeans_init_centroids(copy, NULL, 0, &rows, &len, test_error));
+    CHECK(rows == 0 && len == 0);
+    OK(kentro_kmeans_set_init_centroids(copy, four, KENTRO_DTYPE_F32, 3, 1, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_init_centroids(copy, given, 2, &rows, &len, test_error));
+    DETAIL("capacity is 2, but there are 3 x 1 values");
+    OK(kentro_kmeans_init_centroids(copy, given, 3, &rows, &len, test_error));
+    CHECK(rows == 3 && len == 1 && given[0] == 0 && given[1] == 0 && given[2] == 1);
     kentro_kmeans_free(copy);
     kentro_kmeans_free(kmeans);
 }

@@ -91,6 +91,12 @@ void settings_are_read_back() {
     check(kmeans.quality() == kentro::Quality::best);
     check(kmeans.memory_limit() == std::optional<std::uint64_t>(5));
     check(!kentro::KMeans(3).memory_limit());
+    check(kmeans.init_centroids().empty());
+    const auto given = kentro::KMeans(2).with_init(kentro::MatrixView(data.data(), 2, 6));
+    check(given.init() == kentro::Init::centroids);
+    const std::vector<double> first = given.init_centroids();
+    check(first.size() == 12);
+    for (std::size_t i = 0; i < 12; ++i) check(first[i] == static_cast<double>(data[i]));
     check(kmeans.describe() ==
           "KMeans(n_clusters=3, iterations=25, euclidean=false, balanced=false, "
           "use_medoids=false, trained=false, seed=9, tolerance=0.25, init=k-means||, n_init=4, "

@@ -32,6 +32,9 @@ fn summary(model: &KMeans) -> String {
     line("medoid_indices", &model.medoid_indices());
     line("labels", &model.labels());
     if let Some(centroids) = model.centroids() {
+        if let Some(offset) = model.offset() {
+            line("offset", &offset);
+        }
         line("centroids", &centroids.as_slice());
         let (labels, distances, balanced) = predictions(model);
         line("nearest two", &labels);

@@ -8,7 +8,7 @@ mod places;
 mod round_trips;
 
 use kentro::{Init, KMeans, Points, Quality, RunOptions, SaveOptions};
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView1, s};
 
 /// Overlapping clusters; the same on any machine.
 fn data(rows: usize, dims: usize) -> Array2<f32> {
@@ -22,7 +22,7 @@ fn data(rows: usize, dims: usize) -> Array2<f32> {
 /// A model of every kind, trained on `data(80, 3)`, and one that is not trained.
 fn models() -> Vec<(&'static str, KMeans)> {
     let data = data(80, 3);
-    let first = data.slice(s![..5, ..]).to_owned();
+    let start = data.slice(s![..5, ..]).to_owned();
     let new = || KMeans::new(5).with_euclidean(true).with_seed(3);
     let mut models = vec![
         ("euclidean", new()),
@@ -41,7 +41,7 @@ fn models() -> Vec<(&'static str, KMeans)> {
             "balanced-medoids",
             new().with_use_medoids(true).with_balanced(true),
         ),
-        ("given", new().with_init(Init::Centroids(first.clone()))),
+        ("given", new().with_init(Init::Centroids(start.clone()))),
         (
             "settings",
             KMeans::new(4)
@@ -59,12 +59,20 @@ fn models() -> Vec<(&'static str, KMeans)> {
     for (_, model) in &mut models {
         model.train(data.view(), Some(1)).unwrap();
     }
+    // What float32 can't tell apart, from first centroids that it can't, too.
+    let wide = data.mapv(|value| 1e9 + f64::from(value));
+    let first = wide.slice(s![..5, ..]).to_owned();
+    let mut offset = new().with_init(Init::CentroidsF64(first));
+    let points = Points::from(wide.view());
+    offset.fit(&points, RunOptions::default()).unwrap();
+    assert!(offset.offset().is_some());
+    models.push(("offset", offset));
     let few = Array2::from_shape_fn((6, 2), |(i, _)| (i % 2) as f32);
     let mut empty = new();
     empty.train(few.view(), Some(1)).unwrap();
     assert!(!empty.warnings().is_empty());
     models.push(("empty-clusters", empty));
-    let untrained = new().with_verbose(true).with_init(Init::Centroids(first));
+    let untrained = new().with_verbose(true).with_init(Init::Centroids(start));
     models.push(("untrained", untrained));
     models
 }
@@ -72,7 +80,10 @@ fn models() -> Vec<(&'static str, KMeans)> {
 /// What a model does with points that it has not seen.
 fn predictions(model: &KMeans) -> (Vec<u32>, Vec<f64>, Option<Vec<u32>>) {
     let centroids = model.centroids().unwrap();
-    let data = data(30, centroids.ncols());
+    let mut data = data(30, centroids.ncols()).mapv(f64::from);
+    if let Some(offset) = model.offset() {
+        data += &ArrayView1::from(offset);
+    }
     let points = Points::from(data.view());
     let k = 2;
     let (mut labels, mut distances) = (vec![0; 30 * k], vec![0.0; 30 * k]);

@@ -128,6 +128,18 @@ fn another_reader_finds_the_same() {
             }
             assert_eq!(model.prices().is_some(), model.is_balanced());
         }
+        if let Some(offset) = model.offset() {
+            let stored = wide(tensor("offset", Dtype::F64, &[3]), f64::from_le_bytes);
+            assert_eq!(stored, offset);
+            let less = floats(tensor("centroids_less_offset", Dtype::F32, &[5, 3]));
+            let exact = model.centroids_f64().unwrap();
+            for (value, (&less, &offset)) in
+                exact.iter().zip(less.iter().zip(offset.iter().cycle()))
+            {
+                assert_eq!(*value, f64::from(less) + offset);
+            }
+            assert_eq!(tensor("init", Dtype::F64, &[5, 3]).len(), 120);
+        }
         if ["given", "untrained"].contains(&name) {
             let init = floats(tensor("init", Dtype::F32, &[5, 3]));
             let expected = crate::data(80, 3);

@@ -60,6 +60,7 @@ def test_labels_may_be_left_out(model, blobs, tmp_path):
     lean = kentro.load(path)
     same(lean, model, [name for name in RESULTS if name != "labels"])
     assert lean.labels is None
+    assert lean.cluster_sizes.tolist() == model.cluster_sizes.tolist()
     assert lean.n_points == len(blobs)
     with pytest.raises(KMeansError, match="already been trained"):
         lean.train(blobs)
@@ -199,12 +200,25 @@ def test_from_centroids(model):
     assert (given.predict(data, k=2) == model.predict(data, k=2)).all()
     if model.prices is not None:
         assert (given.predict(data, balanced=True) == model.predict(data, balanced=True)).all()
-    for name in ("labels", "inertia", "medoid_indices", "n_points"):
+    for name in ("labels", "inertia", "medoid_indices", "n_points", "cluster_sizes"):
         assert getattr(given, name) is None
     assert given.is_trained
     assert given.n_iter == 0
     assert given.n_dimensions == 8
     same(pickle.loads(pickle.dumps(given)), given)
+
+
+def test_wide_numbers_in_files_and_of_others(blobs):
+    wide = blobs.astype(np.float64) + 1e9
+    kmeans = KMeans(6).with_euclidean(True)
+    kmeans.train(wide)
+    loaded = pickle.loads(pickle.dumps(kmeans))
+    same(loaded, kmeans)
+    assert (loaded.offset == kmeans.offset).all()
+    assert (loaded.centroids_f64 == kmeans.centroids_f64).all()
+    assert (loaded.predict(wide) == kmeans.labels).all()
+    given = KMeans.from_centroids(kmeans.centroids_f64, euclidean=True)
+    assert (given.predict(wide) == kmeans.labels).all()
 
 
 def test_centroids_of_others():
@@ -245,6 +259,15 @@ def test_settings_are_read_back():
         if name != "progress":
             text = f"{value}"
             assert repr(changed) == repr(kmeans)[:-1] + f", {name}={text})"
+
+
+def test_given_first_centroids_are_read_back(blobs):
+    kmeans = KMeans(6).with_init(blobs[:6])
+    assert "init=centroids" in repr(kmeans)
+    assert (kmeans.init == blobs[:6]).all()
+    assert (pickle.loads(pickle.dumps(kmeans)).init == blobs[:6]).all()
+    again = KMeans(6).with_init(kmeans.init)
+    assert (again.train_labels(blobs) == kmeans.train_labels(blobs)).all()
 
 
 def test_an_untrained_copy(trained, blobs):

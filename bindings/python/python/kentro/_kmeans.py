@@ -25,11 +25,6 @@ _QUALITIES = {
     "best": lib.KENTRO_QUALITY_BEST,
 }
 
-_INIT_NAMES = {
-    **{value: name for name, value in _INITS.items()},
-    lib.KENTRO_INIT_CENTROIDS: "centroids",
-}
-
 Result = TypeVar("Result")
 
 
@@ -405,9 +400,17 @@ class KMeans:
         return _value(lib.kentro_kmeans_tolerance, "double", self._handle)
 
     @property
-    def init(self) -> str:
-        """Where the first centroids come from; "centroids" where they were given."""
-        return _INIT_NAMES[_value(lib.kentro_kmeans_init, "int32_t", self._handle)]
+    def init(self) -> str | np.ndarray:
+        """Where the first centroids come from; given ones as float64."""
+        code = _value(lib.kentro_kmeans_init, "int32_t", self._handle)
+        if code != lib.KENTRO_INIT_CENTROIDS:
+            return next(name for name, value in _INITS.items() if value == code)
+        rows, cols = ffi.new("size_t *"), ffi.new("size_t *")
+        call(lib.kentro_kmeans_init_centroids, self._handle, ffi.NULL, 0, rows, cols)
+        values = np.empty((rows[0], cols[0]))
+        out = ffi.from_buffer("double[]", values)
+        call(lib.kentro_kmeans_init_centroids, self._handle, out, len(out), rows, cols)
+        return values
 
     @property
     def n_init(self) -> int:
