@@ -215,7 +215,9 @@ impl KMeans {
             ..options
         };
         let threads = Threads::new(options, work)?;
-        if points.cols() > 0 && points.rows() < config.n_clusters {
+        // A row that weighs as much as several can be as many medoids.
+        let by_weight = points.is_weighted() && config.use_medoids && !config.balanced;
+        if points.cols() > 0 && points.rows() < config.n_clusters && !by_weight {
             return Err(KMeansError::InsufficientPoints(
                 points.rows(),
                 config.n_clusters,
