@@ -41,12 +41,13 @@ mod nearest;
 mod owned;
 mod partition;
 mod points;
+mod ranges;
 mod rng;
 mod seeding;
 mod sort;
 mod threads;
+mod totals;
 mod train;
-mod update;
 
 pub use clusters::Clusters;
 pub use config::{Init, Quality};

@@ -505,7 +505,10 @@ fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> R
     if let Some(init) = config.init().less(points.offset())? {
         config.init = Some(TryArc::new(init, "init")?);
     }
-    let shared = Shared::new(points, config.metric, config.memory_limit)?;
+    let mut shared = Shared::new(points, config.metric, config.memory_limit)?;
+    if config.metric == Metric::Euclidean {
+        shared = shared.with_ranges(points.check_ranges(threads)?);
+    }
     let mut nearest = shared
         .nearest(points)
         .with_searches(train::searches(&config));

@@ -13,8 +13,9 @@ mod weights;
 
 use crate::allocate::{resize, try_vec};
 use crate::error::{KMeansError, Result};
+use crate::kernels::accumulate::prefetch;
 use crate::metric::Metric;
-use crate::nearest::prefetch;
+use crate::ranges::{self, Scan};
 use crate::threads::{Poll, Threads};
 use element::{Extent, View};
 use ndarray::ArrayView2;
@@ -298,7 +299,11 @@ impl<'a> Points<'a> {
         let Source::Rows(view, None) = self.source else {
             return self.check(threads).map(|()| None);
         };
-        if metric != Metric::Euclidean || !view.is_wide() || self.rows == 0 {
+        if metric == Metric::Euclidean && !view.is_wide() {
+            // The numbers are looked at with their ranges.
+            return self.check_shape().map(|()| None);
+        }
+        if metric != Metric::Euclidean || self.rows == 0 {
             return self.check(threads).map(|()| None);
         }
         let mut extents = try_vec(Extent::of_nothing(), self.cols, "ranges of columns")?;
@@ -320,7 +325,7 @@ impl<'a> Points<'a> {
         Ok(offset.iter().any(|&offset| offset != 0.0).then_some(offset))
     }
 
-    fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
+    fn check_shape(&self) -> Result<()> {
         if self.cols == 0 {
             return Err(KMeansError::invalid_data(format_args!(
                 "the shape is {} x 0; every point needs at least one column",
@@ -334,6 +339,11 @@ impl<'a> Points<'a> {
                 u32::MAX - 1
             )));
         }
+        Ok(())
+    }
+
+    fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
+        self.check_shape()?;
         let Source::Rows(view, offset) = self.source else {
             return Ok(()); // selected of what was inspected
         };
@@ -379,6 +389,36 @@ impl<'a> Points<'a> {
             }),
             None => Ok(()),
         }
+    }
+
+    /// [`check`](Self::check), and the range of every column in the same pass.
+    pub(crate) fn check_ranges(&self, threads: &Threads<'_>) -> Result<Vec<ranges::Range>> {
+        self.check_shape()?;
+        const TASK_ROWS: usize = 1024;
+        let all = Mutex::new(Scan::new(self.cols)?);
+        threads.run_long(
+            0..self.rows.div_ceil(TASK_ROWS),
+            || (Vec::new(), None),
+            |(scratch, scan), task, poll| {
+                let rows = task * TASK_ROWS..self.rows.min((task + 1) * TASK_ROWS);
+                let scan = match scan {
+                    Some(scan) => scan,
+                    none => none.insert(Scan::new(self.cols)?),
+                };
+                self.in_blocks(rows, scratch, poll, |_, block| {
+                    scan.see(block);
+                    Ok(())
+                })?;
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                all.merge(scan);
+                Ok(())
+            },
+        )?;
+        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !all.is_finite() {
+            self.check(threads)?;
+        }
+        all.ranges()
     }
 
     /// Of rows of the same label, whether some are equal as float32 but not as

@@ -8,7 +8,6 @@ use crate::metric::Metric;
 use crate::nearest::Row;
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::update::update_centroids;
 
 /// In larger clusters only this many rows, the nearest to the mean, are tried.
 const MAX_TRIED: usize = 64;
@@ -22,9 +21,10 @@ const PIECE_VALUES: usize = 1 << 20;
 const HELD_VALUES: usize = 1 << 18;
 
 /// Finds the row of each cluster with the least sum of (non-squared)
-/// distances to the others, times what these weigh, and makes it the centroid.
-/// Rows of weight 0 are no medoids where a cluster has others. `medoids` holds
-/// those of the iteration before, if any; they are tried too.
+/// distances to the others, times what these weigh, and makes it the centroid,
+/// which is its mean before. Rows of weight 0 are no medoids where a cluster has
+/// others. `medoids` holds those of the iteration before, if any; they are tried
+/// too.
 ///
 /// O(n·d·min(size, 64)).
 pub(super) fn update_medoids(
@@ -35,7 +35,6 @@ pub(super) fn update_medoids(
     medoids: &mut [Option<u32>],
     centroids: &mut [f32],
 ) -> Result<()> {
-    update_centroids(points, metric, clusters, threads, centroids)?;
     let pieces = Pieces::of(clusters, points.cols())?;
     let tried = Tried::choose(
         points, metric, clusters, &pieces, threads, medoids, centroids,

@@ -35,7 +35,7 @@ use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest};
 use crate::partition::Partition;
 use crate::threads::{Iteration, Phase, Threads};
-use crate::update::update_centroids;
+use crate::totals::update_centroids;
 use candidates::Costs;
 pub(crate) use penalty::relax;
 use prices::Choice;
@@ -209,7 +209,7 @@ impl<'c> Model<'c> {
         threads.enter(Phase::Iterating);
         let points = nearest.points();
         let rows = points.rows();
-        let mut partition = Partition::unsorted(nearest, &self.centroids)?;
+        let mut partition = Partition::unsorted(nearest, &self.centroids, threads)?;
         let drawn = sample::draw(points, self.config, threads)?;
         let sampled = points.select(&drawn);
         let mut sample_nearest = nearest
@@ -230,7 +230,7 @@ impl<'c> Model<'c> {
                 break;
             }
             let centroids = Centroids::new(&self.centroids, points.cols()).with_bias(prices);
-            let changed = partition.assign_unsorted(nearest, centroids, threads, false)?;
+            let changed = partition.assign_unsorted(nearest, centroids, threads)?;
             let sizes = &partition.totals().counts;
             let windows = try_vec(self.window, sizes.len(), "windows")?;
             if window::violation(&windows, sizes) > rows / TOO_MANY {
@@ -331,11 +331,16 @@ impl<'c> Model<'c> {
         let (points, metric) = (nearest.points(), nearest.metric());
         let clusters = Clusters::from_labels(&choice.labels, 1, self.config.n_clusters, threads)?;
         let centroids = &mut self.centroids;
+        update_centroids(
+            points,
+            nearest.grid(threads)?,
+            &clusters,
+            threads,
+            centroids,
+        )?;
         if self.config.use_medoids {
             let medoids = &mut self.medoids;
             medoid::update_medoids(points, metric, &clusters, threads, medoids, centroids)?;
-        } else {
-            update_centroids(points, metric, &clusters, threads, centroids)?;
         }
         let costs = Costs::new(nearest, &self.centroids, self.config);
         choice.follow(&costs, &mut self.prices, threads)

@@ -30,12 +30,12 @@ pub(crate) fn relax(
     nearest.expect_bias();
     let (rows, cols) = (nearest.points().rows(), nearest.points().cols());
     let mean_size = rows as f64 / config.n_clusters as f64;
-    let mut partition = Partition::unsorted(nearest, &centroids)?;
+    let mut partition = Partition::unsorted(nearest, &centroids, threads)?;
     let mut prices = try_vec(0.0, config.n_clusters, "prices")?;
     let mut unit = 0.0;
     for t in 0..ITERATIONS {
         let priced = Centroids::new(&centroids, cols).with_bias(&prices);
-        partition.assign_unsorted(nearest, priced, threads, false)?;
+        partition.assign_unsorted(nearest, priced, threads)?;
         if t == 0 {
             let inertia = partition.inertia(nearest, &centroids, threads)?;
             unit = inertia / rows as f64 / mean_size;

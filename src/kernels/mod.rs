@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod accumulate;
 pub(crate) mod aligned;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod arm;

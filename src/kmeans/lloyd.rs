@@ -17,8 +17,7 @@ use std::time::Instant;
 /// Iterates from the given centroids until no assignment changes, the
 /// relative gain falls below the tolerance, or `config.iterations` are done.
 /// In the end every label is that of the nearest of the final centroids, and
-/// these are the means of what the last iteration assigned to them, summed
-/// from scratch.
+/// these are the means of what the last iteration assigned to them.
 ///
 /// O(n·k·d) an iteration; memory O(n + k·d) beside the data.
 pub(crate) fn fit(
@@ -36,9 +35,8 @@ pub(crate) fn fit(
     let mut settled = false;
     while !last {
         n_iter += 1;
-        last = n_iter == config.iterations || threads.stopping();
-        let changed = partition.assign(nearest, &centroids, threads, last)?;
-        last |= changed == 0;
+        let changed = partition.assign(nearest, &centroids, threads)?;
+        last = changed == 0 || n_iter == config.iterations;
         if threads.observed() || config.tolerance > 0.0 {
             let inertia = partition.inertia(nearest, &centroids, threads)?;
             let iteration = Iteration {
@@ -52,13 +50,10 @@ pub(crate) fn fit(
             last_inertia = inertia;
         }
         last |= threads.stopping();
-        if last {
-            partition.sum_anew(nearest, threads)?;
-        }
         if changed > 0 && partition.totals().counts.contains(&0) {
             let moves =
                 rows_for_empty_clusters(nearest, &centroids, partition.labels(nearest), threads)?;
-            partition.move_rows(nearest, &moves, threads)?;
+            partition.move_rows(nearest, &moves)?;
         }
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;

@@ -5,7 +5,8 @@
 use super::distances::Distances;
 use crate::allocate::{push, resize, try_vec};
 use crate::error::Result;
-use crate::nearest::{mark_below, prefetch};
+use crate::kernels::accumulate::prefetch;
+use crate::nearest::mark_below;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::nearest::{Centroids, Nearest, PANEL};
 use crate::rng::Rng;
 use crate::threads::Threads;
-use crate::update::update_centroids;
+use crate::totals::update_centroids;
 use std::ops::Range;
 
 /// Rounds at most.
@@ -97,7 +97,13 @@ impl Central {
         let n_clusters = current.medoids.len();
         let clusters = Clusters::from_labels(&current.labels, 1, n_clusters, threads)?;
         let mut means = copy(&current.centroids, "means")?;
-        update_centroids(points, nearest.metric(), &clusters, threads, &mut means)?;
+        update_centroids(
+            points,
+            nearest.grid(threads)?,
+            &clusters,
+            threads,
+            &mut means,
+        )?;
         let mut to_mean = threads.try_vec(0.0f64, points.rows(), "distances to means")?;
         let means = Centroids::new(&means, points.cols());
         nearest.distances(means, threads, &current.labels, &mut to_mean)?;

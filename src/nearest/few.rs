@@ -270,7 +270,7 @@ fn fold(mut lanes: [f64; LANES]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nearest::squared_distance;
+    use crate::kernels::exact::squared_distance;
     use ndarray::Array2;
 
     fn distances(data: &Array2<f32>, metric: Metric, few: &[usize]) -> Vec<f64> {

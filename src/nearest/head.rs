@@ -16,9 +16,10 @@ use super::frame::{CentroidTerms, Frame, RowBound};
 use super::level::{Fold, GROUP, Level, Sample, cost};
 use super::reference::nearest_of;
 use super::search::{repeated, zero_label};
-use super::{Centroids, Row, prefetch};
+use super::{Centroids, Row};
 use crate::allocate::{collect, copy, extend, push, resize, try_vec};
 use crate::error::Result;
+use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::near::Reaches;
 use crate::kernels::codes::{

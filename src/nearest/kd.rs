@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::update::Totals;
+use crate::totals::{ExactSum, Grid, Totals};
 use pass::Candidates;
 use std::ops::Range;
 
@@ -85,17 +85,18 @@ pub(super) fn sort(
     points: &Points<'_>,
     n_clusters: usize,
     isa: Isa,
+    grid: Grid,
     threads: &Threads<'_>,
 ) -> Result<Option<Box<dyn SortedRows>>> {
     let sorted = match points.cols() {
-        1 => Forest::<1>::boxed(points, n_clusters, isa, threads),
-        2 => Forest::<2>::boxed(points, n_clusters, isa, threads),
-        3 => Forest::<3>::boxed(points, n_clusters, isa, threads),
-        4 => Forest::<4>::boxed(points, n_clusters, isa, threads),
-        5 => Forest::<5>::boxed(points, n_clusters, isa, threads),
-        6 => Forest::<6>::boxed(points, n_clusters, isa, threads),
-        7 => Forest::<7>::boxed(points, n_clusters, isa, threads),
-        _ => Forest::<8>::boxed(points, n_clusters, isa, threads),
+        1 => Forest::<1>::boxed(points, n_clusters, isa, grid, threads),
+        2 => Forest::<2>::boxed(points, n_clusters, isa, grid, threads),
+        3 => Forest::<3>::boxed(points, n_clusters, isa, grid, threads),
+        4 => Forest::<4>::boxed(points, n_clusters, isa, grid, threads),
+        5 => Forest::<5>::boxed(points, n_clusters, isa, grid, threads),
+        6 => Forest::<6>::boxed(points, n_clusters, isa, grid, threads),
+        7 => Forest::<7>::boxed(points, n_clusters, isa, grid, threads),
+        _ => Forest::<8>::boxed(points, n_clusters, isa, grid, threads),
     };
     optional(sorted)
 }
@@ -106,6 +107,8 @@ struct Forest<const D: usize> {
     trees: Vec<Tree<D>>,
     /// The points' index of every row, tree by tree, leaf by leaf.
     order: Vec<u32>,
+    /// What sums are made of.
+    grid: Grid,
     isa: Isa,
 }
 
@@ -117,6 +120,8 @@ type Block<const D: usize> = [[f32; LANES]; D];
 struct Tree<const D: usize> {
     height: u32,
     nodes: Vec<Node<D>>,
+    /// Nodes × limbs: what the rows of each node add up to.
+    sums: Vec<[i64; D]>,
     /// For every node the cluster of all its rows; [`UNASSIGNED`] where there
     /// may be several.
     owners: Vec<u32>,
@@ -126,15 +131,16 @@ struct Tree<const D: usize> {
     labels: Vec<[u32; LANES]>,
 }
 
-/// The rows of a subtree: a box around them and their sum.
+/// The rows of a subtree, and a box around them.
 struct Node<const D: usize> {
     middle: [f64; D],
     /// Half the box's widths.
     reach: [f64; D],
     /// ‖reach‖².
     size: f64,
-    sum: [f64; D],
     rows: usize,
+    /// Whether float64 sums of any of the rows are exact; only known of leaves.
+    exact: bool,
     blocks: Range<usize>,
 }
 
@@ -143,9 +149,12 @@ impl<const D: usize> Forest<D> {
         points: &Points<'_>,
         n_clusters: usize,
         isa: Isa,
+        grid: Grid,
         threads: &Threads<'_>,
     ) -> Result<Box<dyn SortedRows>> {
-        Ok(Box::new(Self::build(points, n_clusters, isa, threads)?))
+        Ok(Box::new(Self::build(
+            points, n_clusters, isa, grid, threads,
+        )?))
     }
 }
 
@@ -169,28 +178,27 @@ impl<const D: usize> SortedRows for Forest<D> {
     ) -> Result<Pass> {
         let k = centroids.len();
         let candidates = Candidates::<D>::new(centroids);
-        let mut sums = try_vec([0.0f64; D], self.trees.len() * k, "centroid sums")?;
+        let limbs = self.grid.limbs();
+        let mut sums = try_vec([0i64; D], self.trees.len() * k * limbs, "centroid sums")?;
         let mut counts = try_vec(0usize, self.trees.len() * k, "cluster sizes")?;
         let mut passes = vec![Pass::default(); self.trees.len()];
-        let isa = self.isa;
+        let (isa, grid) = (self.isa, &self.grid);
         let outputs = sums
-            .chunks_mut(k)
+            .chunks_mut(k * limbs)
             .zip(counts.chunks_mut(k))
             .zip(&mut passes);
         threads.run(
             self.trees.iter_mut().zip(outputs),
             Vec::new,
             |lists, (tree, ((sums, counts), pass))| {
-                *pass = pass::run(isa, tree, &candidates, lists, sums, counts);
+                *pass = pass::run(isa, tree, &candidates, lists, grid, sums, counts);
             },
         )?;
-        for j in 0..k {
-            totals.clear(j);
-        }
-        for (sums, counts) in sums.chunks(k).zip(counts.chunks(k)) {
-            for (j, (sum, &count)) in sums.iter().zip(counts).enumerate() {
+        totals.clear();
+        for (sums, counts) in sums.chunks(k * limbs).zip(counts.chunks(k)) {
+            for (j, (sum, &count)) in sums.chunks_exact(limbs).zip(counts).enumerate() {
                 if count > 0 {
-                    totals.add_sum(j, sum, count);
+                    totals.add_sum(j, sum.as_flattened(), count);
                 }
             }
         }
@@ -213,12 +221,12 @@ impl<const D: usize> SortedRows for Forest<D> {
 
     fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
         let centroids = centroids.values.as_chunks::<D>().0;
-        let mut parts = vec![0.0; self.trees.len()];
+        let mut parts = try_vec(ExactSum::default(), self.trees.len(), "sums of distances")?;
         threads.run(
             self.trees.iter().zip(&mut parts),
             || (),
             |(), (tree, part)| *part = pass::inertia(self.isa, tree, centroids),
         )?;
-        Ok(parts.iter().sum())
+        Ok(ExactSum::total(&parts))
     }
 }

@@ -15,7 +15,6 @@
 
 #![allow(unsafe_code)]
 
-mod accumulate;
 mod basis;
 mod bounds;
 mod codes;
@@ -39,10 +38,11 @@ use crate::kernels::few_centroids::UNCERTAIN;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
+use crate::ranges::Range;
 use crate::threads::Threads;
+use crate::totals::Grid;
 
-pub(crate) use crate::kernels::exact::{dot, squared_distance};
-pub(crate) use accumulate::{accumulate, prefetch};
+pub(crate) use crate::kernels::exact::dot;
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
 pub(crate) use vectors::{Centroids, Row, inverse_norm};
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     setting: Setting,
     frame: Frame,
     budget: Budget,
+    /// Of every column, if known.
+    ranges: Option<Vec<Range>>,
 }
 
 impl Shared {
@@ -103,7 +105,14 @@ impl Shared {
             setting,
             frame: Frame::new(points, metric)?,
             budget: Budget::new(memory_limit),
+            ranges: None,
         })
+    }
+
+    /// The ranges of all columns, which else are looked for when they are needed.
+    pub fn with_ranges(mut self, ranges: Vec<Range>) -> Self {
+        self.ranges = Some(ranges);
+        self
     }
 
     pub fn nearest<'a>(&'a self, points: &'a Points<'a>) -> Nearest<'a> {
@@ -178,6 +187,16 @@ impl<'a> Nearest<'a> {
         self.shared.frame.metric
     }
 
+    /// The grid for sums of these rows.
+    pub fn grid(&self, threads: &Threads<'_>) -> Result<Grid> {
+        let (rows, cols) = (self.points.rows(), self.points.cols());
+        match (self.metric(), &self.shared.ranges) {
+            (Metric::Cosine, _) => Grid::of_unit_rows(cols, rows),
+            (Metric::Euclidean, Some(ranges)) => Grid::of_rows(ranges, rows),
+            (Metric::Euclidean, None) => Grid::of_rows(&self.points.check_ranges(threads)?, rows),
+        }
+    }
+
     /// Sorts the rows for many searches among few dimensions, where that pays.
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
         let free = self.shared.setting.engine.is_none() && self.metric() == Metric::Euclidean;
@@ -187,7 +206,8 @@ impl<'a> Nearest<'a> {
             && let Some(bytes) = kd::bytes(self.points, n_clusters)
             && let Some(reserved) = self.budget().try_reserve(bytes)
         {
-            let sorted = kd::sort(self.points, n_clusters, self.shared.setting.isa, threads)?;
+            let (isa, grid) = (self.shared.setting.isa, self.grid(threads)?);
+            let sorted = kd::sort(self.points, n_clusters, isa, grid, threads)?;
             self.sorted = sorted.map(|sorted| (sorted, reserved));
         }
         if let Some((sorted, _)) = &mut self.sorted {

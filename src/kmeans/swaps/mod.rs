@@ -145,7 +145,7 @@ fn iterate(
         last_gain: 0.0,
     };
     for _ in 0..iterations {
-        let changed = partition.assign(nearest, centroids, threads, false)?;
+        let changed = partition.assign(nearest, centroids, threads)?;
         partition.totals().write_centroids(centroids);
         let inertia = partition.inertia(nearest, centroids, threads)?;
         progress = Progress {

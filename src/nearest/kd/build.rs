@@ -4,10 +4,13 @@
 //! dimension; then each row finds its leaf in a few comparisons. Leaves get
 //! unequal numbers of rows by that, which does no harm.
 
-use super::{Forest, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
-use crate::allocate::try_vec;
+use super::pass::add_numbers;
+use super::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
+use crate::allocate::{try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::accumulate::scan;
 use crate::points::Points;
+use crate::ranges::Range as Magnitudes;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use std::ops::Range;
@@ -42,6 +45,7 @@ impl<const D: usize> Forest<D> {
         points: &Points<'_>,
         n_clusters: usize,
         isa: Isa,
+        grid: Grid,
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let levels = (points.rows() / LEAF_ROWS).max(1).ilog2();
@@ -63,11 +67,16 @@ impl<const D: usize> Forest<D> {
             bounds.zip(&mut trees),
             Vec::new,
             |scratch, (bounds, tree)| {
-                *tree = Some(Tree::build(points, &order, bounds, height, scratch));
+                *tree = Some(Tree::build(points, &grid, &order, bounds, height, scratch));
             },
         )?;
         let trees = trees.into_iter().flatten().collect::<Result<Vec<_>>>()?;
-        Ok(Forest { trees, order, isa })
+        Ok(Forest {
+            trees,
+            order,
+            grid,
+            isa,
+        })
     }
 }
 
@@ -186,6 +195,7 @@ impl<const D: usize> Tree<D> {
     /// Of the leaves whose rows are `order[bounds[i]..bounds[i + 1]]`.
     fn build(
         points: &Points<'_>,
+        grid: &Grid,
         order: &[u32],
         bounds: &[u32],
         height: u32,
@@ -197,27 +207,31 @@ impl<const D: usize> Tree<D> {
         let mut tree = Tree {
             height,
             nodes: Vec::new(),
+            sums: Vec::new(),
             owners: try_vec(UNASSIGNED, 2 * leaves - 1, "tree")?,
             blocks: try_vec([[0.0; LANES]; D], count, "sorted rows")?,
             labels: try_vec([UNASSIGNED; LANES], count, "labels")?,
         };
-        let mut boxes = Vec::with_capacity(2 * leaves - 1);
+        let mut cells = with_capacity(leaves, "tree")?;
+        let mut sums = try_vec([0i64; D], leaves * grid.limbs(), "tree")?;
         let mut first = 0;
-        for i in 0..leaves {
+        for (i, sum) in sums.chunks_exact_mut(grid.limbs()).enumerate() {
             let rows = leaf(i);
             let blocks = first..first + rows.len().div_ceil(LANES);
             first = blocks.end;
-            boxes.push(tree.fill_leaf(points, rows, blocks, scratch)?);
+            cells.push(tree.fill_leaf(points, grid, rows, blocks, sum, scratch)?);
         }
-        tree.nodes = in_preorder(boxes, height);
+        tree.in_preorder(cells, sums, grid.limbs())?;
         Ok(tree)
     }
 
     fn fill_leaf(
         &mut self,
         points: &Points<'_>,
+        grid: &Grid,
         rows: &[u32],
         blocks: Range<usize>,
+        limbs: &mut [[i64; D]],
         scratch: &mut Vec<f32>,
     ) -> Result<Cell<D>> {
         let mut low = [[f32::INFINITY; LANES]; D];
@@ -254,13 +268,76 @@ impl<const D: usize> Tree<D> {
                 }
             }
         }
+        let mut largest = [[0i32; LANES]; D];
+        let mut finest = [[i32::MAX; LANES]; D];
+        let numbers = targets.as_flattened().as_flattened();
+        scan(
+            numbers,
+            largest.as_flattened_mut(),
+            finest.as_flattened_mut(),
+        );
+        let exact = rows.len() <= grid.most_at_once()
+            && (0..D).all(|t| {
+                let largest = largest[t].into_iter().fold(0, i32::max);
+                let finest = finest[t].into_iter().fold(i32::MAX, i32::min);
+                Magnitudes::new(largest, finest).sums_are_exact(rows.len())
+            });
+        let magic = grid.magic().as_chunks::<D>().0;
+        if exact {
+            add_numbers(magic, sum.map(|lanes| lanes.iter().sum()), limbs);
+        } else {
+            for &row in rows {
+                let row = points.row(row as usize, scratch)?;
+                let numbers = std::array::from_fn(|t| f64::from(row[t]));
+                add_numbers(magic, numbers, limbs);
+            }
+        }
         Ok(Cell {
             low: low.map(|lanes| lanes.into_iter().fold(f32::INFINITY, f32::min)),
             high: high.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)),
-            sum: sum.map(|lanes| lanes.iter().sum()),
             rows: rows.len(),
             blocks,
+            exact,
         })
+    }
+
+    /// All nodes above the given leaves, and these, in preorder.
+    fn in_preorder(
+        &mut self,
+        leaves: Vec<Cell<D>>,
+        sums: Vec<[i64; D]>,
+        limbs: usize,
+    ) -> Result<()> {
+        let height = self.height as usize;
+        let mut levels = with_capacity(height + 1, "tree")?;
+        levels.push((leaves, sums));
+        for level in 0..height {
+            let (below, parts) = &levels[level];
+            let mut cells = with_capacity(below.len() / 2, "tree")?;
+            cells.extend(below.chunks(2).map(|pair| pair[0].join(&pair[1])));
+            let mut sums = with_capacity(cells.len() * limbs, "tree")?;
+            for pair in parts.chunks(2 * limbs) {
+                let (left, right) = pair.split_at(limbs);
+                let both = left.iter().zip(right);
+                sums.extend(both.map(|(left, right)| std::array::from_fn(|t| left[t] + right[t])));
+            }
+            levels.push((cells, sums));
+        }
+        let count = (2 << height) - 1;
+        self.nodes = with_capacity(count, "tree")?;
+        self.sums = with_capacity(count * limbs, "tree")?;
+        let mut open = with_capacity(height + 2, "tree")?;
+        open.push((height, 0));
+        while let Some((level, at)) = open.pop() {
+            let (cells, sums) = &levels[level];
+            self.nodes.push(cells[at].clone().into_node());
+            self.sums.extend_from_slice(&sums[at * limbs..][..limbs]);
+            if level > 0 {
+                open.push((level - 1, 2 * at + 1));
+                open.push((level - 1, 2 * at));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -269,9 +346,9 @@ impl<const D: usize> Tree<D> {
 struct Cell<const D: usize> {
     low: [f32; D],
     high: [f32; D],
-    sum: [f64; D],
     rows: usize,
     blocks: Range<usize>,
+    exact: bool,
 }
 
 impl<const D: usize> Cell<D> {
@@ -279,9 +356,9 @@ impl<const D: usize> Cell<D> {
         Cell {
             low: std::array::from_fn(|t| self.low[t].min(right.low[t])),
             high: std::array::from_fn(|t| self.high[t].max(right.high[t])),
-            sum: std::array::from_fn(|t| self.sum[t] + right.sum[t]),
             rows: self.rows + right.rows,
             blocks: self.blocks.start..right.blocks.end,
+            exact: false,
         }
     }
 
@@ -294,28 +371,9 @@ impl<const D: usize> Cell<D> {
             middle,
             reach,
             size: reach.iter().map(|r| r * r).sum(),
-            sum: self.sum,
             rows: self.rows,
             blocks: self.blocks,
+            exact: self.exact,
         }
     }
-}
-
-/// All nodes above the given leaves, and these, in preorder.
-fn in_preorder<const D: usize>(leaves: Vec<Cell<D>>, height: u32) -> Vec<Node<D>> {
-    let mut levels = vec![leaves];
-    for _ in 0..height {
-        let below = &levels[levels.len() - 1];
-        levels.push(below.chunks(2).map(|pair| pair[0].join(&pair[1])).collect());
-    }
-    let mut nodes = Vec::with_capacity((2 << height) - 1);
-    let mut open = vec![(height as usize, 0)];
-    while let Some((level, at)) = open.pop() {
-        nodes.push(levels[level][at].clone().into_node());
-        if level > 0 {
-            open.push((level - 1, 2 * at + 1));
-            open.push((level - 1, 2 * at));
-        }
-    }
-    nodes
 }

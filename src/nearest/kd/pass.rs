@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
-use super::{Block, Centroids, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
+use super::{Block, Centroids, ExactSum, Grid, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
 
 /// With up to this many candidates, a leaf's rows are summed a candidate at a
 /// time.
@@ -66,25 +66,30 @@ fn eight_mut(values: &mut [f64], at: usize) -> &mut [f64; LANES] {
 }
 
 /// Assigns the rows of a tree; adds them to the sums and counts of their
-/// clusters. `lists` is scratch: empty, or what an earlier call with as many
+/// clusters (n_clusters × the grid's limbs). `lists` is scratch: empty, or what an earlier call with as many
 /// candidates left.
 pub(super) fn run<const D: usize>(
     isa: Isa,
     tree: &mut Tree<D>,
     candidates: &Candidates<D>,
     lists: &mut Vec<Candidates<D>>,
-    sums: &mut [[f64; D]],
+    grid: &Grid,
+    sums: &mut [[i64; D]],
     counts: &mut [usize],
 ) -> Pass {
     match isa {
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Vnni | Isa::Avx512 => unsafe { run_avx512(tree, candidates, lists, sums, counts) },
+        Isa::Vnni | Isa::Avx512 => unsafe {
+            run_avx512(tree, candidates, lists, grid, sums, counts)
+        },
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::AvxVnni => unsafe { run_avx2(tree, candidates, lists, sums, counts) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe {
+            run_avx2(tree, candidates, lists, grid, sums, counts)
+        },
         // SAFETY: any CPU can run it.
-        _ => unsafe { walk::<Portable, D>(tree, candidates, lists, sums, counts) },
+        _ => unsafe { walk::<Portable, D>(tree, candidates, lists, grid, sums, counts) },
     }
 }
 
@@ -94,11 +99,12 @@ fn run_avx512<const D: usize>(
     tree: &mut Tree<D>,
     candidates: &Candidates<D>,
     lists: &mut Vec<Candidates<D>>,
-    sums: &mut [[f64; D]],
+    grid: &Grid,
+    sums: &mut [[i64; D]],
     counts: &mut [usize],
 ) -> Pass {
     // SAFETY: as the attribute says.
-    unsafe { walk::<Avx512, D>(tree, candidates, lists, sums, counts) }
+    unsafe { walk::<Avx512, D>(tree, candidates, lists, grid, sums, counts) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -107,11 +113,12 @@ fn run_avx2<const D: usize>(
     tree: &mut Tree<D>,
     candidates: &Candidates<D>,
     lists: &mut Vec<Candidates<D>>,
-    sums: &mut [[f64; D]],
+    grid: &Grid,
+    sums: &mut [[i64; D]],
     counts: &mut [usize],
 ) -> Pass {
     // SAFETY: as the attribute says.
-    unsafe { walk::<Avx2, D>(tree, candidates, lists, sums, counts) }
+    unsafe { walk::<Avx2, D>(tree, candidates, lists, grid, sums, counts) }
 }
 
 /// # Safety
@@ -121,10 +128,13 @@ unsafe fn walk<L: Lanes, const D: usize>(
     tree: &mut Tree<D>,
     candidates: &Candidates<D>,
     lists: &mut Vec<Candidates<D>>,
-    sums: &mut [[f64; D]],
+    grid: &Grid,
+    sums: &mut [[i64; D]],
     counts: &mut [usize],
 ) -> Pass {
     let mut pass = Pass::default();
+    let magic = grid.magic().as_chunks::<D>().0;
+    let limbs = magic.len();
     // By height: the candidates of the nodes on the path to the current one.
     let height = tree.height as usize;
     lists.resize_with(height + 1, || Candidates::room_for(candidates.len));
@@ -144,7 +154,10 @@ unsafe fn walk<L: Lanes, const D: usize>(
             let index = near.indices[0];
             let owner = index as u32;
             counts[owner as usize] += node.rows;
-            add(&mut sums[owner as usize], &node.sum);
+            let sums = &mut sums[owner as usize * limbs..][..limbs];
+            for (sum, part) in sums.iter_mut().zip(&tree.sums[at * limbs..]) {
+                add(sum, part);
+            }
             if tree.owners[at] != owner {
                 tree.owners[at..][..(2 << height) - 1].fill(owner);
                 for labels in labels {
@@ -167,14 +180,16 @@ unsafe fn walk<L: Lanes, const D: usize>(
         // SAFETY: by this function's contract.
         unsafe {
             pass.changed += share::<L, D>(blocks, labels, &sharers);
-            if near.len <= FEW {
+            if near.len <= FEW && node.exact {
                 for (_, index) in &sharers {
                     let owner = *index as u32;
-                    let sum = &mut sums[owner as usize];
-                    counts[owner as usize] += sum_owned::<L, D>(blocks, labels, owner, sum);
+                    let (sum, count) = sum_owned::<L, D>(blocks, labels, owner);
+                    counts[owner as usize] += count;
+                    let sums = &mut sums[owner as usize * limbs..][..limbs];
+                    add_numbers(magic, sum, sums);
                 }
             } else {
-                sum_rows(blocks, labels, sums, counts);
+                sum_rows(blocks, labels, magic, sums, counts);
             }
         }
     }
@@ -284,7 +299,8 @@ unsafe fn share<L: Lanes, const D: usize>(
     changed
 }
 
-/// Adds the rows of one cluster to its sum. Returns how many there are.
+/// The sum of the rows of one cluster, where float64 is exact, and how many
+/// there are.
 ///
 /// # Safety
 /// The CPU must have the instructions of `L`.
@@ -293,8 +309,7 @@ unsafe fn sum_owned<L: Lanes, const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
     owner: u32,
-    sum: &mut [f64; D],
-) -> usize {
+) -> ([f64; D], usize) {
     // SAFETY: by this function's contract.
     unsafe {
         let mut lanes = [L::splat(0.0); D];
@@ -307,10 +322,8 @@ unsafe fn sum_owned<L: Lanes, const D: usize>(
                 lanes[t] = L::add(lanes[t], value);
             }
         }
-        for t in 0..D {
-            sum[t] += L::store(lanes[t]).iter().sum::<f64>();
-        }
-        count as usize
+        let sum = lanes.map(|lanes| L::store(lanes).iter().sum());
+        (sum, count as usize)
     }
 }
 
@@ -318,24 +331,40 @@ unsafe fn sum_owned<L: Lanes, const D: usize>(
 fn sum_rows<const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
-    sums: &mut [[f64; D]],
+    magic: &[[f64; D]],
+    sums: &mut [[i64; D]],
     counts: &mut [usize],
 ) {
     for (block, labels) in blocks.iter().zip(labels) {
         for (lane, &label) in labels.iter().enumerate() {
             if label != REPEATED {
                 counts[label as usize] += 1;
-                add(
-                    &mut sums[label as usize],
-                    &block.map(|x| f64::from(x[lane])),
-                );
+                let row = block.map(|x| f64::from(x[lane]));
+                add_numbers(magic, row, &mut sums[label as usize * magic.len()..]);
             }
         }
     }
 }
 
+/// Adds a row, or a sum of rows, to the limbs of a sum, less the bits of `magic`:
+/// see [`add_rows`](crate::kernels::accumulate::add_rows).
 #[inline(always)]
-fn add<const D: usize>(sum: &mut [f64; D], other: &[f64; D]) {
+pub(super) fn add_numbers<const D: usize>(
+    magic: &[[f64; D]],
+    mut rest: [f64; D],
+    sums: &mut [[i64; D]],
+) {
+    for (sum, magic) in sums.iter_mut().zip(magic) {
+        for t in 0..D {
+            let rounded = rest[t] + magic[t];
+            sum[t] += rounded.to_bits() as i64 - magic[t].to_bits() as i64;
+            rest[t] -= rounded - magic[t];
+        }
+    }
+}
+
+#[inline(always)]
+fn add<const D: usize>(sum: &mut [i64; D], other: &[i64; D]) {
     for t in 0..D {
         sum[t] += other[t];
     }
@@ -357,7 +386,7 @@ unsafe fn widen<L: Lanes, const D: usize>(block: &Block<D>) -> [L::F; D] {
 
 /// Of the differences in each dimension: the squared distance, by the order of
 /// operations that makes it canonical: see
-/// [`squared_distance`](crate::nearest::squared_distance).
+/// [`squared_distance`](crate::kernels::exact::squared_distance).
 ///
 /// # Safety
 /// The CPU must have the instructions of `L`.
@@ -391,7 +420,11 @@ unsafe fn fold<L: Lanes, const D: usize>(mut terms: [L::F; D]) -> L::F {
 
 /// The sum of the canonical distances of a tree's rows to the centroids that
 /// their labels name.
-pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+pub(super) fn inertia<const D: usize>(
+    isa: Isa,
+    tree: &Tree<D>,
+    centroids: &[[f32; D]],
+) -> ExactSum {
     match isa {
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
@@ -406,14 +439,14 @@ pub(super) fn inertia<const D: usize>(isa: Isa, tree: &Tree<D>, centroids: &[[f3
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-fn inertia_avx512<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+fn inertia_avx512<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> ExactSum {
     // SAFETY: as the attribute says.
     unsafe { sum_distances::<Avx512, D>(tree, centroids) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,popcnt")]
-fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> ExactSum {
     // SAFETY: as the attribute says.
     unsafe { sum_distances::<Avx2, D>(tree, centroids) }
 }
@@ -421,10 +454,13 @@ fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
 /// # Safety
 /// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn sum_distances<L: Lanes, const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> f64 {
+unsafe fn sum_distances<L: Lanes, const D: usize>(
+    tree: &Tree<D>,
+    centroids: &[[f32; D]],
+) -> ExactSum {
     // SAFETY: by this function's contract.
     unsafe {
-        let mut sums = L::splat(0.0);
+        let mut sum = ExactSum::default();
         for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
             let mut own: Block<D> = *block;
             for (lane, &label) in labels.iter().enumerate() {
@@ -440,8 +476,10 @@ unsafe fn sum_distances<L: Lanes, const D: usize>(tree: &Tree<D>, centroids: &[[
             for t in 0..D {
                 ways[t] = L::sub(ways[t], own[t]);
             }
-            sums = L::add(sums, sum_squares::<L, D>(ways));
+            for distance in L::store(sum_squares::<L, D>(ways)) {
+                sum.add(distance);
+            }
         }
-        L::store(sums).iter().sum()
+        sum
     }
 }

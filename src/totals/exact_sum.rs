@@ -1,0 +1,224 @@
+//! The exact sum of float64 numbers (the small superaccumulator of R. Neal,
+//! *Fast exact summation using small and large superaccumulators*, 2015).
+
+/// Digits of 32 bits from 2^-1074 to above 2^1024, with room to carry.
+const DIGITS: usize = 67;
+
+/// A number adds less than 2^52 + 2^32 to a digit of 64 bits.
+const CARRY_AFTER: u32 = 1 << 10;
+
+/// A sum of float64 numbers, all finite, without any rounding: the order in
+/// which they come, and how sums are merged, does not matter.
+#[derive(Debug, Clone)]
+pub(crate) struct ExactSum {
+    /// Σ digits[i] · 2^(32 i − 1074).
+    digits: [i64; DIGITS],
+    /// Numbers that were added since the last carry.
+    added: u32,
+}
+
+impl Default for ExactSum {
+    fn default() -> Self {
+        ExactSum {
+            digits: [0; DIGITS],
+            added: 0,
+        }
+    }
+}
+
+impl ExactSum {
+    #[inline]
+    pub fn add(&mut self, value: f64) {
+        let bits = value.to_bits();
+        let exponent = bits >> 52 & 0x7ff;
+        let hidden = u64::from(exponent > 0) << 52;
+        let mantissa = bits & ((1 << 52) - 1) | hidden;
+        let place = exponent.max(1) - 1;
+        let (digit, shift) = ((place / 32) as usize, place % 32);
+        let sign = -((bits >> 63) as i64);
+        let low = ((mantissa << shift) & u64::from(u32::MAX)) as i64;
+        let high = (mantissa >> (32 - shift)) as i64;
+        self.digits[digit] += (low ^ sign) - sign;
+        self.digits[digit + 1] += (high ^ sign) - sign;
+        self.added += 1;
+        if self.added == CARRY_AFTER {
+            self.carry();
+        }
+    }
+
+    /// Adds a product without rounding it.
+    #[cfg(test)]
+    pub fn add_product(&mut self, a: f64, b: f64) {
+        let (product, rest) = product(a, b);
+        self.add(product);
+        self.add(rest);
+    }
+
+    pub fn merge(&mut self, other: &ExactSum) {
+        let mut other = other.clone();
+        other.carry();
+        self.carry();
+        for (digit, other) in self.digits.iter_mut().zip(other.digits) {
+            *digit += other;
+        }
+        self.carry();
+    }
+
+    /// What all add up to, rounded once.
+    pub fn total(parts: &[ExactSum]) -> f64 {
+        let mut sum = ExactSum::default();
+        parts.iter().for_each(|part| sum.merge(part));
+        sum.value()
+    }
+
+    /// Brings all digits but the last into 0..2^32.
+    fn carry(&mut self) {
+        let mut carry = 0;
+        for digit in &mut self.digits[..DIGITS - 1] {
+            *digit += carry;
+            carry = *digit >> 32;
+            *digit &= i64::from(u32::MAX);
+        }
+        self.digits[DIGITS - 1] += carry;
+        self.added = 0;
+    }
+
+    /// The sum, rounded once.
+    pub fn value(&self) -> f64 {
+        let mut sum = self.clone();
+        sum.carry();
+        let negative = sum.digits[DIGITS - 1] < 0;
+        if negative {
+            sum.digits.iter_mut().for_each(|digit| *digit = -*digit);
+            sum.carry();
+        }
+        let Some(top) = sum.digits.iter().rposition(|&digit| digit != 0) else {
+            return 0.0;
+        };
+        // Three digits hold 65 bits or more; of the others it counts only
+        // whether there is anything.
+        let last = top.saturating_sub(2);
+        let mut value = (last..=top)
+            .rev()
+            .fold(0u128, |value, i| value << 32 | sum.digits[i] as u128);
+        value <<= 1;
+        value |= u128::from(sum.digits[..last].iter().any(|&digit| digit != 0));
+        let exponent = 32 * last as i32 - 1075;
+        // In two steps: the first power may be too small for a float64.
+        let half = exponent / 2;
+        let value = value as f64 * 2f64.powi(half) * 2f64.powi(exponent - half);
+        if negative { -value } else { value }
+    }
+}
+
+impl FromIterator<f64> for ExactSum {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut sum = ExactSum::default();
+        values.into_iter().for_each(|value| sum.add(value));
+        sum
+    }
+}
+
+/// a·b rounded, and what that leaves over (Dekker, 1971).
+pub(crate) fn product(a: f64, b: f64) -> (f64, f64) {
+    let split = |x: f64| {
+        let scaled = x * 134_217_729.0; // 2^27 + 1
+        let high = scaled - (scaled - x);
+        (high, x - high)
+    };
+    let product = a * b;
+    let ((a, a_low), (b, b_low)) = (split(a), split(b));
+    let rest = ((a * b - product) + a * b_low + a_low * b) + a_low * b_low;
+    (product, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Numbers of any size and sign.
+    fn numbers(count: usize, seed: u64, spread: f64) -> Vec<f64> {
+        let mut rng = Rng::new(seed);
+        (0..count)
+            .map(|_| (rng.unit() - 0.5) * 2f64.powf((rng.unit() - 0.5) * spread))
+            .collect()
+    }
+
+    #[test]
+    fn equals_whole_numbers_added_up() {
+        // Multiples of 2^-40 below 2^60: i128 is exact.
+        let mut rng = Rng::new(3);
+        let values: Vec<f64> = (0..5000)
+            .map(|_| {
+                let bits = rng.below(60);
+                let sign = if rng.below(2) == 0 { 1.0 } else { -1.0 };
+                let value = (rng.unit() * 2f64.powi(bits as i32) * 2f64.powi(40)).trunc();
+                sign * value * 2f64.powi(-40)
+            })
+            .collect();
+        let exact: i128 = values.iter().map(|v| (v * 2f64.powi(40)) as i128).sum();
+        let sum: ExactSum = values.iter().copied().collect();
+        assert_eq!(sum.value(), exact as f64 * 2f64.powi(-40));
+    }
+
+    #[test]
+    fn rounds_once_and_ties_to_even() {
+        let half = f64::EPSILON / 2.0;
+        for (values, expected) in [
+            (&[1.0, half][..], 1.0),
+            (&[1.0 + f64::EPSILON, half], 1.0 + 2.0 * f64::EPSILON),
+            (&[1.0, half, 1e-300], 1.0 + f64::EPSILON),
+            (&[-1.0, -half, 1e-300], -1.0),
+            (&[1e308, 1e308, -1e308], 1e308),
+            (&[1e300, 1.0, -1e300], 1.0),
+            (&[5e-324, 5e-324], 1e-323),
+            (&[f64::MIN_POSITIVE, -5e-324], f64::MIN_POSITIVE - 5e-324),
+            (&[0.0, -0.0], 0.0),
+            (&[], 0.0),
+        ] {
+            let sum: ExactSum = values.iter().copied().collect();
+            assert_eq!(sum.value(), expected, "{values:?}");
+            let negated: ExactSum = values.iter().map(|v| -v).collect();
+            assert_eq!(negated.value(), -expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn order_groups_and_cancellation_change_nothing() {
+        let values = numbers(9000, 5, 1000.0);
+        let all: ExactSum = values.iter().copied().collect();
+        let mut groups: Vec<ExactSum> = values
+            .chunks(701)
+            .map(|group| group.iter().rev().copied().collect())
+            .collect();
+        let mut merged = groups.pop().unwrap();
+        groups.iter().rev().for_each(|group| merged.merge(group));
+        assert_eq!(merged.value(), all.value());
+        let foreign = numbers(3000, 6, 1900.0);
+        foreign.iter().for_each(|&v| merged.add(v));
+        foreign.iter().for_each(|&v| merged.add(-v));
+        assert_eq!(merged.value(), all.value());
+        values.iter().for_each(|&v| merged.add(-v));
+        assert_eq!(merged.value(), 0.0);
+    }
+
+    #[test]
+    fn products_are_not_rounded() {
+        let (a, b) = (1.0 + f64::EPSILON, 3.0 + 8.0 * f64::EPSILON);
+        let (product, rest) = product(a, b);
+        assert_eq!(product, a * b);
+        // (1 + e)(3 + 8e) = 3 + 11e + 8e².
+        let exact: ExactSum = [3.0, 11.0 * f64::EPSILON, 8.0 * f64::EPSILON.powi(2)]
+            .into_iter()
+            .collect();
+        let mut left = exact;
+        left.add(-product);
+        left.add(-rest);
+        assert_eq!(left.value(), 0.0);
+        let mut three = ExactSum::default();
+        three.add_product(3.0, 0.1);
+        let thrice: ExactSum = [0.1; 3].into_iter().collect();
+        assert_eq!(three.value(), thrice.value());
+    }
+}

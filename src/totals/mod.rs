@@ -1,0 +1,307 @@
+//! What the rows of each cluster add up to: sums that know no order.
+//!
+//! A sum is exact: whole numbers of units that its [`Grid`] gives, not rounded
+//! numbers. So it is the same whatever the order in which rows come, however
+//! they are grouped, and if some are taken away again; threads, blocks and
+//! instruction sets cannot change a bit.
+
+mod exact_sum;
+mod grid;
+#[cfg(test)]
+mod tests;
+
+use crate::allocate::{try_vec, with_capacity};
+use crate::clusters::Clusters;
+use crate::error::Result;
+use crate::kernels::accumulate::{Sign, TOGETHER};
+use crate::metric::Metric;
+use crate::points::Points;
+use crate::threads::Threads;
+
+pub(crate) use exact_sum::ExactSum;
+pub(crate) use grid::Grid;
+
+/// Rows per task.
+const TASK_ROWS: usize = 4096;
+
+/// With cosine, rows cancel out where their sum is shorter than this a row
+/// and a root of dimensions: no more than what rounding to the grid leaves.
+const CANCELLED: f64 = 1.0 / (1u64 << 43) as f64;
+
+/// What the members of each cluster add up to; with cosine, their unit vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Totals {
+    grid: Grid,
+    /// n_clusters × the grid's width.
+    sums: Vec<i64>,
+    pub counts: Vec<usize>,
+}
+
+impl Totals {
+    /// Of empty clusters, which rows for which the grid is may join.
+    pub fn new(grid: Grid, n_clusters: usize) -> Result<Self> {
+        Ok(Totals {
+            sums: try_vec(0, n_clusters * grid.width(), "centroid sums")?,
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            grid,
+        })
+    }
+
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// Bytes that the sums take.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.sums[..])
+    }
+
+    /// Empties all clusters.
+    pub fn clear(&mut self) {
+        self.sums.fill(0);
+        self.counts.fill(0);
+    }
+
+    fn sum(&self, cluster: usize) -> &[i64] {
+        &self.sums[cluster * self.grid.width()..][..self.grid.width()]
+    }
+
+    /// Adds every row that `clusters` lists to its cluster, or takes it away.
+    pub fn add(
+        &mut self,
+        points: &Points<'_>,
+        clusters: &Clusters,
+        sign: Sign,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let grid = &self.grid;
+        let rows = clusters.members.len();
+        let tasks = rows.div_ceil(TASK_ROWS);
+        // Each task adds to the clusters whose first row it has. What it has of
+        // the cluster before goes to a sum of its own.
+        let mut split = try_vec(0i64, tasks * grid.width(), "centroid sums")?;
+        let mut jobs = with_capacity(tasks, "centroid sums")?;
+        let mut starts = with_capacity(tasks, "centroid sums")?;
+        let mut left = &mut self.sums[..];
+        let mut first = 0;
+        for (task, split) in split.chunks_exact_mut(grid.width()).enumerate() {
+            let range = task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS);
+            let next = clusters.offsets[..clusters.n_clusters()]
+                .partition_point(|&offset| offset < range.end);
+            let (own, others) = left.split_at_mut((next - first) * grid.width());
+            left = others;
+            jobs.push((range, first..next, own, split));
+            starts.push(first);
+            first = next;
+        }
+        threads.run(
+            jobs.into_iter(),
+            Adder::default,
+            |adder, (range, own, sums, split)| {
+                let begun = own.start.checked_sub(1).map(|before| (before, split));
+                let sums = sums.chunks_exact_mut(grid.width());
+                for (j, sum) in begun.into_iter().chain(own.zip(sums)) {
+                    let start = clusters.offsets[j].max(range.start);
+                    let end = clusters.offsets[j + 1].min(range.end);
+                    if start < end {
+                        let members = &clusters.members[start..end];
+                        adder.add(points, grid, members, sign, sum)?;
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        let width = grid.width();
+        for (start, split) in starts.into_iter().zip(split.chunks_exact(width)) {
+            if start > 0 {
+                add_to(&mut self.sums[(start - 1) * width..][..width], split);
+            }
+        }
+        for (j, count) in self.counts.iter_mut().enumerate() {
+            *count = match sign {
+                Sign::Plus => *count + clusters.size(j),
+                Sign::Minus => *count - clusters.size(j),
+            };
+        }
+        Ok(())
+    }
+
+    /// Makes the changes.
+    pub fn apply(&mut self, changes: &Changes) {
+        let width = self.grid.width();
+        for (j, sum) in self.sums.chunks_exact_mut(width).enumerate() {
+            if changes.touched[j] {
+                add_to(sum, &changes.sums[j * width..][..width]);
+                self.counts[j] = self.counts[j].wrapping_add_signed(changes.counts[j]);
+            }
+        }
+    }
+
+    /// Adds `count` rows to a cluster that add up to `sum`: whole numbers, less
+    /// the bits of [`Grid::magic`].
+    pub fn add_sum(&mut self, cluster: usize, sum: &[i64], count: usize) {
+        let width = self.grid.width();
+        let total = &mut self.sums[cluster * width..][..width];
+        for ((total, part), magic) in total.iter_mut().zip(sum).zip(self.grid.magic()) {
+            let bias = (count as i64).wrapping_mul(magic.to_bits() as i64);
+            *total = total.wrapping_add(part.wrapping_add(bias));
+        }
+        self.counts[cluster] += count;
+    }
+
+    /// Writes the mean of every cluster to `centroids` (n_clusters × dims);
+    /// with cosine, the direction of the sum of its unit rows. A cluster that
+    /// is empty, or whose unit rows cancel out, keeps the centroid it has.
+    /// Returns whether any value changed.
+    pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
+        let dims = self.grid.dims();
+        let cancelled = CANCELLED * (dims as f64).sqrt();
+        let mut changed = false;
+        for (j, centroid) in centroids.chunks_exact_mut(dims).enumerate() {
+            let (sum, count) = (self.sum(j), self.counts[j] as i64);
+            let value = |t: usize| self.grid.read(sum, t, count).0;
+            let size = match self.grid.metric() {
+                _ if count == 0 => continue,
+                Metric::Euclidean => count as f64,
+                Metric::Cosine => {
+                    let norm = (0..dims).map(|t| value(t) * value(t)).sum::<f64>().sqrt();
+                    if norm <= cancelled * count as f64 {
+                        continue;
+                    }
+                    norm
+                }
+            };
+            for (t, centroid) in centroid.iter_mut().enumerate() {
+                let value = (value(t) / size) as f32;
+                changed |= *centroid != value;
+                *centroid = value;
+            }
+        }
+        changed
+    }
+
+    /// The sum of distances between all rows and their clusters' centroids,
+    /// from sums alone: Σ‖x−c‖² = Σ‖x−o‖² − Σⱼ (2 (cⱼ−o)·(sⱼ−nⱼo) − nⱼ‖cⱼ−o‖²),
+    /// and with cosine Σ 1 − cⱼ·sⱼ / ‖cⱼ‖. `spread` is Σ‖x−o‖² about the origin
+    /// o, or with cosine the number of rows. What cancels out is lost: the
+    /// absolute error is a 10⁻¹⁰th of `spread` at most, and commonly a 10⁻¹⁴th.
+    pub fn inertia(&self, centroids: &[f32], origin: &[f32], spread: f64) -> f64 {
+        let mut gain = 0.0;
+        for (j, centroid) in centroids.chunks_exact(self.grid.dims()).enumerate() {
+            let (sum, count) = (self.sum(j), self.counts[j] as i64);
+            let (mut product, mut square) = (0.0, 0.0);
+            for (t, (&c, &origin)) in centroid.iter().zip(origin).enumerate() {
+                let origin = f64::from(origin);
+                let c = f64::from(c) - origin;
+                let (value, rest) = self.grid.read(sum, t, count);
+                let (of_origin, more) = exact_sum::product(count as f64, origin);
+                product += c * ((value - of_origin) + (rest - more));
+                square += c * c;
+            }
+            gain += match self.grid.metric() {
+                Metric::Euclidean => 2.0 * product - count as f64 * square,
+                Metric::Cosine if square > 0.0 => product / square.sqrt(),
+                Metric::Cosine => 0.0,
+            };
+        }
+        spread - gain
+    }
+}
+
+/// The grid for sums of these points.
+/// What clusters gain and lose among some of the rows.
+pub(crate) struct Changes {
+    /// n_clusters × the grid's width; meaningless where nothing was touched.
+    sums: Vec<i64>,
+    counts: Vec<isize>,
+    touched: Vec<bool>,
+}
+
+impl Changes {
+    /// None yet, of the clusters that `totals` are of.
+    pub fn new(totals: &Totals) -> Result<Self> {
+        let n_clusters = totals.counts.len();
+        Ok(Changes {
+            sums: try_vec(0, totals.sums.len(), "centroid sums")?,
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            touched: try_vec(false, n_clusters, "cluster sizes")?,
+        })
+    }
+
+    pub fn clear(&mut self) {
+        self.touched.fill(false);
+    }
+
+    /// A row joins a cluster, or leaves it.
+    pub fn add(&mut self, grid: &Grid, values: &[f32], cluster: u32, sign: Sign) {
+        let (j, width) = (cluster as usize, grid.width());
+        let sum = &mut self.sums[j * width..][..width];
+        if !self.touched[j] {
+            sum.fill(0);
+            self.counts[j] = 0;
+            self.touched[j] = true;
+        }
+        grid.add_rows(sum, [values], sign);
+        self.counts[j] += match sign {
+            Sign::Plus => 1,
+            Sign::Minus => -1,
+        };
+    }
+}
+
+/// Adds listed rows, some at a time.
+#[derive(Default)]
+struct Adder {
+    scratch: [Vec<f32>; TOGETHER],
+}
+
+impl Adder {
+    fn add(
+        &mut self,
+        points: &Points<'_>,
+        grid: &Grid,
+        members: &[u32],
+        sign: Sign,
+        sum: &mut [i64],
+    ) -> Result<()> {
+        let (together, single) = members.as_chunks::<TOGETHER>();
+        for (number, members) in together.iter().enumerate() {
+            let next = together.get(number + 1).map_or(single, |next| next);
+            next.iter().for_each(|&row| points.prefetch(row as usize));
+            let [a, b, c, d] = &mut self.scratch;
+            let rows = [
+                points.row(members[0] as usize, a)?,
+                points.row(members[1] as usize, b)?,
+                points.row(members[2] as usize, c)?,
+                points.row(members[3] as usize, d)?,
+            ];
+            grid.add_rows(sum, rows, sign);
+        }
+        for &row in single {
+            let values = points.row(row as usize, &mut self.scratch[0])?;
+            grid.add_rows(sum, [values], sign);
+        }
+        Ok(())
+    }
+}
+
+fn add_to(sum: &mut [i64], part: &[i64]) {
+    for (sum, part) in sum.iter_mut().zip(part) {
+        *sum = sum.wrapping_add(*part);
+    }
+}
+
+/// Writes the mean of every non-empty cluster to `centroids`: see
+/// [`Totals::write_centroids`].
+pub(crate) fn update_centroids(
+    points: &Points<'_>,
+    grid: Grid,
+    clusters: &Clusters,
+    threads: &Threads<'_>,
+    centroids: &mut [f32],
+) -> Result<()> {
+    let mut totals = Totals::new(grid, clusters.n_clusters())?;
+    totals.add(points, clusters, Sign::Plus, threads)?;
+    totals.write_centroids(centroids);
+    Ok(())
+}
