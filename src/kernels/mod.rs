@@ -16,6 +16,7 @@ pub(crate) mod codes;
 mod dispatch;
 pub(crate) mod exact;
 pub(crate) mod few_centroids;
+pub(crate) mod few_rows;
 pub(crate) mod isa;
 pub(crate) mod orthonormal;
 pub(crate) mod pairwise;

@@ -4,14 +4,11 @@
 
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
+use crate::kernels::few_rows;
 use crate::metric::Metric;
 use crate::nearest::{TASK_ROWS, dot};
 use crate::points::Points;
 use crate::threads::{Poll, Threads};
-
-/// Rows side by side in the vectors of the low-dimensional kernel, and
-/// dimensions side by side in those of the other.
-const LANES: usize = 16;
 
 /// Distances below this are rounding noise of two equal directions.
 const NOISE: f64 = 1e-12;
@@ -125,9 +122,13 @@ impl<'a> RowDistances<'a> {
         self.points
             .in_blocks(first..first + rows, scratch, poll, |at, block| {
                 let out = (&mut *out, at - first);
+                let few = few_rows::Few {
+                    values: &few.values,
+                    dims: few.dims,
+                };
                 match self.metric {
-                    Metric::Euclidean => dispatch(block, few, out, |x, c| (x - c) * (x - c)),
-                    Metric::Cosine => dispatch(block, few, out, |x, c| x * c),
+                    Metric::Euclidean => few_rows::sums(block, few, out, |x, c| (x - c) * (x - c)),
+                    Metric::Cosine => few_rows::sums(block, few, out, |x, c| x * c),
                 }
                 Ok(())
             })?;
@@ -143,128 +144,6 @@ impl<'a> RowDistances<'a> {
         }
         Ok(())
     }
-}
-
-/// Where the sums of a block go: those of its first row to this place, those of
-/// the others behind it, as many places for each of the few rows.
-type Out<'o> = (&'o mut [f64], usize);
-
-/// Runs `sums` compiled for the widest vectors that this CPU has.
-fn dispatch(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { with_avx512(block, few, out, term) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { with_avx2(block, few, out, term) };
-        }
-    }
-    sums(block, few, out, term)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn with_avx512(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    sums(block, few, out, term)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    sums(block, few, out, term)
-}
-
-/// Σ term(x, c) over the dimensions, for every row x and every c of `few`.
-#[inline(always)]
-fn sums(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    if few.dims < LANES {
-        sums_across_rows(block, few, out, term)
-    } else {
-        sums_along_rows(block, few, out, term)
-    }
-}
-
-/// A lane a row: every lane adds its row's terms in the order of dimensions.
-#[inline(always)]
-fn sums_across_rows(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    let dims = few.dims;
-    let (rows, (out, at)) = (block.len() / dims, out);
-    let places = out.len() / few.len();
-    let mut tile = [[0.0f64; LANES]; LANES];
-    for first in (0..rows).step_by(LANES) {
-        let count = LANES.min(rows - first);
-        let part = &block[first * dims..(first + count) * dims];
-        for (lane, row) in part.chunks_exact(dims).enumerate() {
-            for (column, &x) in tile.iter_mut().zip(row) {
-                column[lane] = f64::from(x);
-            }
-        }
-        for (c, out) in few
-            .values
-            .chunks_exact(dims)
-            .zip(out.chunks_exact_mut(places))
-        {
-            let mut lanes = [0.0f64; LANES];
-            for (column, &c) in tile.iter().zip(c) {
-                for (lane, &x) in lanes.iter_mut().zip(column) {
-                    *lane += term(x, c);
-                }
-            }
-            out[at + first..][..count].copy_from_slice(&lanes[..count]);
-        }
-    }
-}
-
-/// A lane a dimension, modulo the number of lanes; folded in a fixed order.
-#[inline(always)]
-fn sums_along_rows(block: &[f32], few: &Few, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    let dims = few.dims;
-    let (rows, (out, at)) = (block.len() / dims, out);
-    let places = out.len() / few.len();
-    // Lanes of several rows wait in memory to be folded: folded at once, the
-    // compiler would also sum in the narrow vectors that folding needs.
-    let mut tile = [[0.0f64; LANES]; LANES];
-    for first in (0..rows).step_by(LANES) {
-        let count = LANES.min(rows - first);
-        let part = &block[first * dims..(first + count) * dims];
-        for (c, out) in few
-            .values
-            .chunks_exact(dims)
-            .zip(out.chunks_exact_mut(places))
-        {
-            let (c_blocks, c_rest) = c.as_chunks::<LANES>();
-            for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
-                let (x_blocks, x_rest) = x.as_chunks::<LANES>();
-                let mut lanes = [0.0f64; LANES];
-                for (x, c) in x_blocks.iter().zip(c_blocks) {
-                    for lane in 0..LANES {
-                        lanes[lane] += term(f64::from(x[lane]), c[lane]);
-                    }
-                }
-                for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
-                    *lane += term(f64::from(x), c);
-                }
-                *tile = lanes;
-            }
-            for (lanes, out) in tile.iter().zip(&mut out[at + first..][..count]) {
-                *out = fold(*lanes);
-            }
-        }
-    }
-}
-
-fn fold(mut lanes: [f64; LANES]) -> f64 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

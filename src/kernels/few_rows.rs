@@ -1,0 +1,132 @@
+//! Distances of many rows to a few rows, in float64.
+
+/// Rows side by side in the vectors of the low-dimensional kernel, and
+/// dimensions side by side in those of the other.
+const LANES: usize = 16;
+
+/// Where the sums of a block go: those of its first row to this place, those of
+/// the others behind it, as many places for each of the few rows.
+type Out<'o> = (&'o mut [f64], usize);
+
+/// A few rows: count × dims values.
+#[derive(Clone, Copy)]
+pub(crate) struct Few<'f> {
+    pub values: &'f [f64],
+    pub dims: usize,
+}
+
+impl Few<'_> {
+    fn len(self) -> usize {
+        self.values.len() / self.dims
+    }
+}
+
+/// Σ term(x, c) over the dimensions, for every row x of the block and every c of
+/// `few`: the same bits on every instruction set.
+pub(crate) fn sums(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has AVX-512F.
+            return unsafe { with_avx512(block, few, out, term) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            return unsafe { with_avx2(block, few, out, term) };
+        }
+    }
+    either(block, few, out, term)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn with_avx512(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    either(block, few, out, term)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn with_avx2(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    either(block, few, out, term)
+}
+
+#[inline(always)]
+fn either(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    if few.dims < LANES {
+        sums_across_rows(block, few, out, term)
+    } else {
+        sums_along_rows(block, few, out, term)
+    }
+}
+
+/// A lane a row: every lane adds its row's terms in the order of dimensions.
+#[inline(always)]
+fn sums_across_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    let dims = few.dims;
+    let (rows, (out, at)) = (block.len() / dims, out);
+    let places = out.len() / few.len();
+    let mut tile = [[0.0f64; LANES]; LANES];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        let part = &block[first * dims..(first + count) * dims];
+        for (lane, row) in part.chunks_exact(dims).enumerate() {
+            for (column, &x) in tile.iter_mut().zip(row) {
+                column[lane] = f64::from(x);
+            }
+        }
+        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(places)) {
+            let mut lanes = [0.0f64; LANES];
+            for (column, &c) in tile.iter().zip(c) {
+                for (lane, &x) in lanes.iter_mut().zip(column) {
+                    *lane += term(x, c);
+                }
+            }
+            out[at + first..][..count].copy_from_slice(&lanes[..count]);
+        }
+    }
+}
+
+/// A lane a dimension, modulo the number of lanes; folded in a fixed order.
+#[inline(always)]
+fn sums_along_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
+    let dims = few.dims;
+    let (rows, (out, at)) = (block.len() / dims, out);
+    let places = out.len() / few.len();
+    // Lanes of several rows wait in memory to be folded: folded at once, the
+    // compiler would also sum in the narrow vectors that folding needs.
+    let mut tile = [[0.0f64; LANES]; LANES];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        let part = &block[first * dims..(first + count) * dims];
+        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(places)) {
+            let (c_blocks, c_rest) = c.as_chunks::<LANES>();
+            for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
+                let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+                let mut lanes = [0.0f64; LANES];
+                for (x, c) in x_blocks.iter().zip(c_blocks) {
+                    for lane in 0..LANES {
+                        lanes[lane] += term(f64::from(x[lane]), c[lane]);
+                    }
+                }
+                for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
+                    *lane += term(f64::from(x), c);
+                }
+                *tile = lanes;
+            }
+            for (lanes, out) in tile.iter().zip(&mut out[at + first..][..count]) {
+                *out = fold(*lanes);
+            }
+        }
+    }
+}
+
+fn fold(mut lanes: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
