@@ -305,6 +305,35 @@ mod tests {
         assert!(total <= machine);
     }
 
+    /// Runs itself again under a limit of 8 GiB.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_limit_of_the_address_space_counts() {
+        const LIMITED: &str = "KENTRO_TEST_LIMITED";
+        const GIB: u64 = 1 << 30;
+        if std::env::var_os(LIMITED).is_none() {
+            let name = "memory::tests::a_limit_of_the_address_space_counts";
+            let script = r#"ulimit -v 8388608 && exec "$0" --exact "$1""#;
+            let this = std::env::current_exe().unwrap();
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", script]).arg(this).arg(name);
+            let output = shell.env(LIMITED, "1").output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            return;
+        }
+        assert_eq!(address_space(), Some(8 * GIB));
+        assert!(total().unwrap() <= 8 * GIB && available().unwrap() < 8 * GIB);
+        assert!(Budget::new(None).room() <= 2 * GIB);
+        let error = Zeros::new(3 << 30, "numbers").err().unwrap();
+        let KMeansError::OutOfMemory { available, .. } = error else {
+            panic!("{error}");
+        };
+        let text = error.to_string();
+        assert!(text.contains("12884901888 bytes for numbers"), "{text}");
+        assert!(text.contains(&available.unwrap().to_string()), "{text}");
+        assert!(text.contains("with_memory_limit"), "{text}");
+    }
+
     #[test]
     fn zeros_are_zero_and_can_be_none_or_too_many() {
         assert!(Zeros::new(0, "nothing").unwrap().is_empty());
