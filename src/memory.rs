@@ -5,10 +5,14 @@ use memmap2::MmapMut;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The limit where none is set and the machine has plenty.
 const DEFAULT_LIMIT: u64 = 2_000_000_000;
+
+/// Bytes that any machine has.
+const LITTLE: u64 = 16 << 20;
 
 /// The memory of one call of the library. All that take part share it.
 ///
@@ -17,7 +21,8 @@ const DEFAULT_LIMIT: u64 = 2_000_000_000;
 /// is the limit, or what must be had if that is more: [`floor`].
 pub(crate) struct Budget {
     explicit: Option<u64>,
-    limit: u64,
+    /// Asking the system takes longer than a small call.
+    default: OnceLock<u64>,
     used: AtomicU64,
 }
 
@@ -25,15 +30,17 @@ impl Budget {
     /// `limit` bytes for all. By default what saves time may take the smaller of
     /// 2 GB and a quarter of what this process may have, beside what must be had.
     pub fn new(limit: Option<u64>) -> Self {
-        let default = || match total() {
-            Some(bytes) => DEFAULT_LIMIT.min(bytes / 4),
-            None => DEFAULT_LIMIT,
-        };
         Budget {
             explicit: limit,
-            limit: limit.unwrap_or_else(default),
+            default: OnceLock::new(),
             used: AtomicU64::new(0),
         }
+    }
+
+    fn limit(&self) -> u64 {
+        let default = || total().map_or(DEFAULT_LIMIT, |bytes| DEFAULT_LIMIT.min(bytes / 4));
+        self.explicit
+            .unwrap_or_else(|| *self.default.get_or_init(default))
     }
 
     /// The limit where it decides what comes out: the one that the caller set,
@@ -44,7 +51,8 @@ impl Budget {
 
     /// Bytes that are still free.
     pub fn room(&self) -> u64 {
-        self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
+        self.limit()
+            .saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
     /// Counts bytes that must be had, even beyond the limit.
@@ -58,7 +66,9 @@ impl Budget {
     /// Counts bytes for what can be done without; `None` if they exceed the
     /// limit.
     pub fn try_reserve(&self, bytes: u64) -> Option<Reserved<'_>> {
-        (bytes <= self.room()).then(|| self.count(bytes))
+        let used = self.used.load(Ordering::Relaxed);
+        let is_little = self.explicit.is_none() && used.saturating_add(bytes) <= LITTLE;
+        (is_little || bytes <= self.room()).then(|| self.count(bytes))
     }
 
     fn count(&self, bytes: u64) -> Reserved<'_> {
