@@ -74,7 +74,11 @@ fn sums_across_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64
                 column[lane] = f64::from(x);
             }
         }
-        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(places)) {
+        for (c, out) in few
+            .values
+            .chunks_exact(dims)
+            .zip(out.chunks_exact_mut(places))
+        {
             let mut lanes = [0.0f64; LANES];
             for (column, &c) in tile.iter().zip(c) {
                 for (lane, &x) in lanes.iter_mut().zip(column) {
@@ -98,7 +102,11 @@ fn sums_along_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64,
     for first in (0..rows).step_by(LANES) {
         let count = LANES.min(rows - first);
         let part = &block[first * dims..(first + count) * dims];
-        for (c, out) in few.values.chunks_exact(dims).zip(out.chunks_exact_mut(places)) {
+        for (c, out) in few
+            .values
+            .chunks_exact(dims)
+            .zip(out.chunks_exact_mut(places))
+        {
             let (c_blocks, c_rest) = c.as_chunks::<LANES>();
             for (x, tile) in part.chunks_exact(dims).zip(&mut tile) {
                 let (x_blocks, x_rest) = x.as_chunks::<LANES>();

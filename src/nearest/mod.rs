@@ -240,7 +240,7 @@ impl<'a> Nearest<'a> {
         labels: &mut [u32],
         distances: Option<&mut [f64]>,
     ) -> Result<usize> {
-        let task_rows = block_rows(centroids);
+        let task_rows = block_rows(centroids.dims, centroids.len());
         self.search_all(
             centroids,
             threads,
@@ -289,7 +289,7 @@ impl<'a> Nearest<'a> {
         };
         let (groups, values) = used.unzip();
         let width = groups.map_or(0, Groups::len);
-        let (rows, block_rows) = (labels.len(), block_rows(centroids));
+        let (rows, block_rows) = (labels.len(), block_rows(centroids.dims, centroids.len()));
         let tasks = rows.div_ceil(task_rows);
         while visitors.len() < tasks {
             push(visitors, make()?, "tasks")?;
@@ -376,7 +376,7 @@ impl<'a> Nearest<'a> {
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;
         let (points, metric) = (self.points, self.metric());
         let rows = labels.len() / count;
-        let task_rows = block_rows(centroids);
+        let task_rows = block_rows(centroids.dims, centroids.len());
         let chunk = task_rows * count;
         let distances = parts(distances, chunk, rows.div_ceil(task_rows))?;
         threads.run_long(
@@ -544,10 +544,10 @@ pub(crate) struct Visit<'v> {
 /// Rows of a block: few bytes and little work, however many dimensions and
 /// centroids there are. Divides [`TASK_ROWS`], so that blocks are the same in
 /// every search among as many centroids.
-fn block_rows(centroids: Centroids<'_>) -> usize {
-    let fitting = BLOCK_BYTES / (size_of::<f32>() * centroids.dims);
-    let quick = BLOCK_WORK / centroids.values.len();
-    let least = match centroids.dims > MAX_TILE_DIMS {
+fn block_rows(dims: usize, clusters: usize) -> usize {
+    let fitting = BLOCK_BYTES / (size_of::<f32>() * dims);
+    let quick = BLOCK_WORK / (dims * clusters);
+    let least = match dims > MAX_TILE_DIMS {
         true => 1,
         false => BLOCK_ROWS,
     };

@@ -332,3 +332,63 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
         }
     }
 }
+
+#[test]
+fn blocks_are_small_and_divide_tasks() {
+    for dims in [1, 3, 64, 1000, 5000, MAX_TILE_DIMS, 300_000] {
+        for clusters in [1, 2, 100, 10_000] {
+            let rows = block_rows(dims, clusters);
+            assert!(TASK_ROWS.is_multiple_of(rows));
+            let least = if dims > MAX_TILE_DIMS { 1 } else { BLOCK_ROWS };
+            assert!(rows == least || 4 * rows * dims <= BLOCK_BYTES);
+        }
+    }
+}
+
+#[test]
+fn every_row_has_a_visitor() {
+    let mut rng = Rng::new(6);
+    let rows = random(&mut rng, 5000, 3);
+    let points = Points::from(rows.view());
+    let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
+    let threads = Threads::exactly(2, None).unwrap();
+    let centroids = some_rows(&rows, 9);
+    let centroids = Centroids::new(centroids.as_slice().unwrap(), 3);
+    let mut labels = vec![UNASSIGNED; 5000];
+    // One of two visitors is there.
+    let mut visitors = vec![0];
+    let seen = (2 * TASK_ROWS + 1, &mut visitors, || Ok(0));
+    shared
+        .nearest(&points)
+        .assign_visiting(centroids, &threads, &mut labels, seen, |seen, visit| {
+            assert_eq!(visit.block.len(), 3 * visit.labels.len());
+            *seen += visit.labels.len();
+        })
+        .unwrap();
+    assert_eq!(visitors, [3 * TASK_ROWS, 5000 - 3 * TASK_ROWS]);
+}
+
+#[test]
+fn rows_that_did_not_pay_sorted_are_not_sorted_again() {
+    let mut rng = Rng::new(7);
+    let rows = random(&mut rng, 5000, 2);
+    let points = Points::from(rows.view());
+    let setting = Setting {
+        engine: None,
+        ..REFERENCE
+    };
+    let shared = Shared::with_setting(&points, Metric::Euclidean, None, setting).unwrap();
+    let room = shared.budget.room();
+    let threads = Threads::exactly(1, None).unwrap();
+    let mut nearest = shared.nearest(&points);
+    nearest.sort_rows(20, &threads).unwrap();
+    assert!(nearest.sorted().is_some() && shared.budget.room() < room);
+    nearest.drop_sorted();
+    nearest.sort_rows(20, &threads).unwrap();
+    assert!(nearest.sorted().is_none());
+    assert_eq!(shared.budget.room(), room);
+    // What other rows do is another matter.
+    let mut other = shared.nearest(&points);
+    other.sort_rows(20, &threads).unwrap();
+    assert!(other.sorted().is_some());
+}

@@ -1,0 +1,130 @@
+//! A call takes no more memory beside the data than its limit, or than it must
+//! have; and with less memory it finds the same.
+
+use kentro::{KMeans, Points, RunOptions};
+use ndarray::{Array2, ArrayView2};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The system's allocator; counts bytes.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(bytes: usize) {
+    let now = NOW.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    MOST.fetch_max(now, Ordering::Relaxed);
+}
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Old and new may be there at the same time.
+        grown(size);
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most that was in use during a call, beyond what was before.
+fn most_during<T>(call: impl FnOnce() -> T) -> (usize, T) {
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let result = call();
+    (MOST.load(Ordering::Relaxed) - before, result)
+}
+
+const THREADS: usize = 2;
+
+/// What training must have, as `with_memory_limit` documents it.
+fn floor(rows: usize, per_row: usize, clusters: usize, dims: usize) -> usize {
+    let buffers = (6 << 20) + 1024 * dims + 256 * clusters;
+    rows * per_row + 64 * clusters * dims + (12 << 20) + THREADS * buffers
+}
+
+/// Trains within no limit and within some, and compares.
+fn check(name: &str, data: ArrayView2<'_, f32>, model: &KMeans, per_row: usize) {
+    let (rows, dims) = data.dim();
+    let least = floor(rows, per_row, model.n_clusters(), dims);
+    let train = |model: KMeans| {
+        let mut model = model;
+        let options = RunOptions {
+            num_threads: Some(THREADS),
+            ..RunOptions::default()
+        };
+        let (bytes, result) = most_during(|| model.fit(&Points::from(data), options));
+        result.unwrap();
+        (bytes, model)
+    };
+    let (free, expected) = train(model.clone());
+    for limit in [0, least / 2, least + least / 4, 3 * least] {
+        let (bytes, found) = train(model.clone().with_memory_limit(limit as u64));
+        println!("{name}: limit {limit}, least {least}: {bytes} bytes, {free} without a limit");
+        assert!(bytes <= limit.max(least), "{name}: {bytes} bytes");
+        assert_eq!(found.labels(), expected.labels(), "{name}");
+        let (found, expected) = (found.inertia().unwrap(), expected.inertia().unwrap());
+        assert!((found - expected).abs() <= 1e-12 * expected, "{name}");
+    }
+}
+
+fn blobs(rows: usize, dims: usize) -> Array2<f32> {
+    Array2::from_shape_fn((rows, dims), |(i, t)| {
+        let bits = (i * dims + t).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        ((i % 61 * (t + 5)) % 23) as f32 + bits as f32 / (1 << 22) as f32
+    })
+}
+
+/// One test, for the counts are of the whole process.
+#[test]
+fn memory_stays_within_the_limit() {
+    let model = |k: usize| KMeans::new(k).with_euclidean(true).with_iterations(6);
+    // Codes of all rows and distance bounds.
+    let long = model(300).with_iterations(25);
+    check("codes", blobs(60_000, 128).view(), &long, 48);
+    // Trees over sorted rows.
+    check("trees", blobs(600_000, 2).view(), &model(40), 48);
+    check("few", blobs(200_000, 20).view(), &model(5), 48);
+    check(
+        "best",
+        blobs(20_000, 32).view(),
+        &model(60).with_quality(kentro::Quality::Best),
+        48,
+    );
+    let balanced = model(50).with_balanced(true).with_max_balance_diff(4);
+    check("balanced", blobs(20_000, 16).view(), &balanced, 256);
+
+    // Rows as wide as a task of some hundred rows: converted a few at a time.
+    let wide = Array2::from_shape_fn((600, 60_000), |(i, t)| ((i * 31 + t * 17) % 97) as f64);
+    let options = || RunOptions {
+        num_threads: Some(THREADS),
+        ..RunOptions::default()
+    };
+    let points = Points::from(wide.view());
+    let mut wide_model = model(4).with_memory_limit(0);
+    let (bytes, result) = most_during(|| wide_model.fit(&points, options()));
+    result.unwrap();
+    let least = floor(600, 48, 4, 60_000);
+    println!("wide: least {least}: {bytes} bytes");
+    assert!(bytes <= least, "wide: {bytes} bytes");
+    let mut labels = vec![0; 600];
+    let (bytes, result) = most_during(|| wide_model.predict(&points, &mut labels, None, options()));
+    result.unwrap();
+    assert!(bytes <= least, "predict: {bytes} bytes");
+}
