@@ -920,6 +920,34 @@ kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              kentro_error *error);
 
 /**
+ * Writes the distance of every row to every centroid, squared Euclidean or
+ * 1 - cosine, to `out_distances`, row-major, which has room for `capacity` values:
+ * rows x n_clusters.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
+ */
+kentro_status kentro_kmeans_transform(const kentro_kmeans *kmeans,
+                                      const kentro_points *points,
+                                      size_t num_threads,
+                                      const kentro_observer *observer,
+                                      double *out_distances,
+                                      size_t capacity,
+                                      kentro_error *error);
+
+/**
+ * Writes to `out` minus the sum over all points, times their weights, that the
+ * model's inertia is of its training points: of the squared Euclidean distance to
+ * the nearest centroid, of 1 - cosine, or with medoids of the (non-squared)
+ * distance. Since 0.3.
+ */
+kentro_status kentro_kmeans_score(const kentro_kmeans *kmeans,
+                                  const kentro_points *points,
+                                  size_t num_threads,
+                                  const kentro_observer *observer,
+                                  double *out,
+                                  kentro_error *error);
+
+/**
  * Lends the cluster of every training point; NULL and 0 in a model that was
  * saved without labels or made of centroids.
  */

@@ -786,6 +786,28 @@ public:
         return labels;
     }
 
+    /// The distance of every point to every centroid, squared Euclidean or
+    /// 1 - cosine: rows x n_clusters.
+    std::vector<double> transform(const Points& points,
+                                  std::optional<Count> num_threads = std::nullopt) const {
+        std::vector<double> distances(points.rows() * n_clusters());
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_transform(handle(), points.handle(), threads(num_threads),
+                                            call.observer(), distances.data(), distances.size(),
+                                            detail::error()));
+        return distances;
+    }
+
+    /// Minus the sum over all points, times their weights, that inertia() is of the
+    /// training points. The more, the better.
+    double score(const Points& points, std::optional<Count> num_threads = std::nullopt) const {
+        double score = 0;
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_score(handle(), points.handle(), threads(num_threads),
+                                        call.observer(), &score, detail::error()));
+        return score;
+    }
+
     /// The same into the caller's memory, which must have room; `distances`,
     /// squared Euclidean or 1 - cosine, may be null.
     void predict_into(const Points& points, Count k, std::uint32_t* labels,

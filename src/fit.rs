@@ -126,6 +126,17 @@ impl Fit {
         self.centroids.as_slice().expect("row-major centroids")
     }
 
+    /// An error unless the points have as many columns as the centroids.
+    pub fn check_dims(&self, points: &Points<'_>) -> Result<()> {
+        if points.cols() != self.dims() {
+            return Err(KMeansError::DimensionMismatch {
+                expected: self.dims(),
+                actual: points.cols(),
+            });
+        }
+        Ok(())
+    }
+
     /// Checks what is to be assigned, and that there is room for `per_point`
     /// labels (and distances, where wanted) a row.
     pub fn check_prediction(
@@ -134,12 +145,7 @@ impl Fit {
         per_point: usize,
         (labels, distances): (usize, Option<usize>),
     ) -> Result<()> {
-        if points.cols() != self.centroids.ncols() {
-            return Err(KMeansError::DimensionMismatch {
-                expected: self.centroids.ncols(),
-                actual: points.cols(),
-            });
-        }
+        self.check_dims(points)?;
         let expected = points.rows().saturating_mul(per_point);
         for (name, len) in [("labels", Some(labels)), ("distances", distances)] {
             if let Some(len) = len

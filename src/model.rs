@@ -17,6 +17,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+mod distances;
 mod given;
 mod saving;
 mod settings;

@@ -285,6 +285,66 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
     }
 }
 
+/// Writes the distance of every row to every centroid, squared Euclidean or
+/// 1 - cosine, to `out_distances`, row-major, which has room for `capacity` values:
+/// rows x n_clusters.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_transform(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out_distances: *mut f64,
+    capacity: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            let points = &borrow(points, "points")?.points;
+            let model = &handle.state().model;
+            let len = points.rows().saturating_mul(model.n_clusters());
+            let out = borrow_slice_mut(out_distances, capacity.min(len), "out_distances")?;
+            let call = Call {
+                num_threads,
+                observer,
+            };
+            call.run(|options| Ok(model.transform(points, out, options)?))
+        })
+    }
+}
+
+/// Writes to `out` minus the sum over all points, times their weights, that the
+/// model's inertia is of its training points: of the squared Euclidean distance to
+/// the nearest centroid, of 1 - cosine, or with medoids of the (non-squared)
+/// distance. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_score(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out: *mut f64,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            let points = &borrow(points, "points")?.points;
+            require(out, "out")?;
+            let model = &handle.state().model;
+            let call = Call {
+                num_threads,
+                observer,
+            };
+            out.write(call.run(|options| Ok(model.score(points, options)?))?);
+            Ok(())
+        })
+    }
+}
+
 /// Lends the outputs, `per_point` values a row, to a method of the model.
 ///
 /// # Safety

@@ -205,7 +205,7 @@ static kentro_status set_up(kentro_kmeans *kmeans, const mode *m)
         status = kentro_kmeans_set_quality(kmeans, m->quality, error);
     if (!status)
         status = m->given
-            ? kentro_kmeans_set_init_centroids(kmeans, floats, m->k, m->cols, error)
+            ? kentro_kmeans_set_init_centroids(kmeans, floats, KENTRO_DTYPE_F32, m->k, m->cols, error)
             : kentro_kmeans_set_init(kmeans, m->init, error);
     if (!status)
         status = kentro_kmeans_set_n_init(kmeans, m->n_init, error);

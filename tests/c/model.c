@@ -221,6 +221,35 @@ static void starts_from_given_centroids(void)
     free(data);
 }
 
+static void distances_to_all_centroids_and_a_score(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
+    kentro_points *points = NULL;
+    static double distances[ROWS * CLUSTERS], nearest[ROWS];
+    static uint32_t labels[ROWS];
+    double score = 0, inertia = 0;
+    size_t i, j;
+    OK(kentro_points_new_f32(data, ROWS, COLS, &points, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS - 1,
+                                   test_error));
+    OK(kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 2, NULL, labels, nearest, test_error));
+    for (i = 0; i < ROWS; i++) {
+        CHECK(distances[i * CLUSTERS + labels[i]] == nearest[i]);
+        for (j = 0; j < CLUSTERS; j++) CHECK(distances[i * CLUSTERS + j] >= nearest[i]);
+    }
+    OK(kentro_kmeans_score(kmeans, points, 2, NULL, &score, test_error));
+    OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
+    CHECK(fabs(score + inertia) <= 1e-9 * inertia);
+    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_score(kmeans, points, 2, NULL, NULL, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_transform(kmeans, points, 2, NULL, NULL, ROWS, test_error));
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
 static void wide_numbers_keep_what_tells_them_apart(void)
 {
     int64_t data[24];
@@ -690,6 +719,7 @@ int main(void)
     RUN(assigns_no_points);
     RUN(predicts_into_the_callers_buffers);
     RUN(starts_from_given_centroids);
+    RUN(distances_to_all_centroids_and_a_score);
     RUN(wide_numbers_keep_what_tells_them_apart);
     RUN(cosine_ignores_the_length_of_rows);
     RUN(zero_rows_go_to_the_lowest_cluster_with_cosine);

@@ -234,6 +234,14 @@ void given_centroids_and_seeds() {
     again.fit({data, 6});
     check(again.inertia() <= kmeans.inertia() * (1 + 1e-9));
 
+    const std::vector<double> distances = kmeans.transform({data, 6});
+    check(distances.size() == 1600 && std::abs(kmeans.score({data, 6}) + kmeans.inertia()) <
+                                          1e-9 * kmeans.inertia());
+    kentro::Points twice(data, 6);
+    const std::vector<float> two(400, 2);
+    twice.set_weights({two.data(), two.size()});
+    check(kmeans.score(twice) == 2 * kmeans.score({data, 6}));
+
     // Numbers of more digits than float32.
     std::vector<std::int64_t> times;
     for (int i = 0; i < 24; ++i) times.push_back(1'000'000'000 + i % 8);

@@ -255,17 +255,20 @@ class KMeans:
         k: int = 1,
         out: np.ndarray | None = None,
         balanced: bool = False,
-    ) -> np.ndarray:
+        return_distances: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """The nearest cluster of each point (uint32).
 
         `k`: above 1 an array of points x min(k, n_clusters), nearest first.
         `out`: an array to write the labels to. `balanced`: assign by the prices
         that a balanced model has learnt, so that points like the training data
         spread over the clusters as evenly; nothing bounds the sizes here. It
-        takes no other `k` than 1.
+        takes no other `k` than 1. `return_distances`: also the distances to them
+        (float64), squared Euclidean or 1 - cosine, of the same shape.
         """
         self._require_trained()
         nearest = _nearest_count(k, balanced)
+        with_distances = flag(return_distances, "return_distances")
         count = threads(num_threads)
         points = Points(data)
         shape = (points.rows,)
@@ -278,8 +281,47 @@ class KMeans:
         else:
             function, numbers = lib.kentro_kmeans_predict, (nearest, count)
         arguments = (self._handle, points.handle, *numbers)
-        run(None, self._cancel, function, arguments, (pointer, ffi.NULL))
-        return labels
+        distances = np.empty(shape) if with_distances else None
+        lengths = ffi.NULL if distances is None else ffi.from_buffer("double[]", distances)
+        run(None, self._cancel, function, arguments, (pointer, lengths))
+        return labels if distances is None else (labels, distances)
+
+    def transform(self, data: Any, num_threads: int | None = None) -> np.ndarray:
+        """The distance of each point to each centroid: points x n_clusters, float64.
+
+        Squared Euclidean, or 1 - cosine.
+        """
+        self._require_trained()
+        count = threads(num_threads)
+        points = Points(data)
+        distances = np.empty((points.rows, self.n_clusters))
+        pointer = ffi.from_buffer("double[]", distances)
+        arguments = (self._handle, points.handle, count)
+        run(
+            None,
+            self._cancel,
+            lib.kentro_kmeans_transform,
+            arguments,
+            (pointer, distances.size),
+        )
+        return distances
+
+    def score(
+        self, data: Any, sample_weight: Any = None, num_threads: int | None = None
+    ) -> float:
+        """Minus the sum over `data` that `inertia` is of the training points.
+
+        Of the squared Euclidean distance to the nearest centroid, of 1 - cosine,
+        or with medoids of the (non-squared) distance; each times the point's
+        weight. The more, the better.
+        """
+        self._require_trained()
+        count = threads(num_threads)
+        points = Points(data, weights=sample_weight)
+        value = ffi.new("double *")
+        arguments = (self._handle, points.handle, count)
+        run(None, self._cancel, lib.kentro_kmeans_score, arguments, (value,))
+        return value[0]
 
     # Saving, loading, models of given centroids
 
