@@ -117,7 +117,8 @@ impl<'a> Points<'a> {
     /// one that is not there. Without weights every point weighs 1.
     ///
     /// An error if there are not as many weights as rows; the values are
-    /// checked when training starts.
+    /// checked when training starts. For K-medoids that are not balanced;
+    /// others refuse weights.
     pub fn with_weights(self, weights: impl Into<Weights<'a>>) -> Result<Self> {
         let weights = weights.into();
         if weights.len() != self.rows {

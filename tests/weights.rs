@@ -7,6 +7,7 @@ fn train(clusters: usize, weights: Weights<'_>) -> Result<(), KMeansError> {
     let data = array![[0.0f32, 1.0], [1.0, 0.0], [5.0, 5.0], [6.0, 5.0]];
     let points = Points::from(data.view()).with_weights(weights)?;
     KMeans::new(clusters)
+        .with_use_medoids(true)
         .with_euclidean(true)
         .fit(&points, RunOptions::default())
 }
@@ -38,6 +39,25 @@ fn too_few_is_when_rows_and_weight_are_both_below_the_clusters() {
     // As many as if the rows were repeated, or rows of little weight.
     assert_eq!(train(3, Weights::F64(&[2.0, 0.0, 1.0, 0.0])), Ok(()));
     assert_eq!(train(3, Weights::F64(&[1e-3, 1e-3, 1e-3, 0.0])), Ok(()));
+}
+
+#[test]
+fn k_means_and_balanced_clusters_refuse_weights() {
+    let data = array![[0.0f32, 1.0], [1.0, 0.0], [5.0, 5.0], [6.0, 5.0]];
+    for (balanced, medoids) in [(false, false), (true, false), (true, true)] {
+        let points = Points::from(data.view()).with_weights(&[1.0, 2.0, 1.0, 1.0][..]);
+        let mut model = KMeans::new(2)
+            .with_balanced(balanced)
+            .with_use_medoids(medoids);
+        let error = model
+            .fit(&points.unwrap(), RunOptions::default())
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("Invalid data: weights are for K-medoids")
+        );
+    }
 }
 
 #[test]
