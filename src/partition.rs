@@ -98,19 +98,19 @@ impl Partition {
     }
 
     /// In the order of the points.
-    pub fn labels(&mut self, nearest: &Nearest<'_>) -> &[u32] {
+    pub fn labels(&mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<&[u32]> {
         if self.behind
             && let Some(sorted) = nearest.sorted()
         {
-            sorted.write_labels(&mut self.labels);
+            sorted.write_labels(&mut self.labels, threads)?;
             self.behind = false;
         }
-        &self.labels
+        Ok(&self.labels)
     }
 
-    pub fn into_labels(mut self, nearest: &Nearest<'_>) -> Vec<u32> {
-        self.labels(nearest);
-        self.labels
+    pub fn into_labels(mut self, nearest: &Nearest<'_>, threads: &Threads<'_>) -> Result<Vec<u32>> {
+        self.labels(nearest, threads)?;
+        Ok(self.labels)
     }
 
     /// Assigns every row to its nearest centroid, and makes the totals follow.
@@ -181,7 +181,7 @@ impl Partition {
         self.behind = true;
         let all = self.labels.len() as f64 * centroids.len() as f64;
         if pass.distances as f64 > SORTED_LIMIT * all {
-            self.labels(nearest);
+            self.labels(nearest, threads)?;
             self.method.note(&self.labels);
             nearest.drop_sorted();
         }
@@ -216,8 +216,13 @@ impl Partition {
     }
 
     /// Moves single rows: pairs of row and new cluster.
-    pub fn move_rows(&mut self, nearest: &Nearest<'_>, moves: &[(u32, u32)]) -> Result<()> {
-        self.labels(nearest);
+    pub fn move_rows(
+        &mut self,
+        nearest: &Nearest<'_>,
+        moves: &[(u32, u32)],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        self.labels(nearest, threads)?;
         let mut changes = Changes::new(&self.totals)?;
         let mut scratch = Vec::new();
         for &(row, cluster) in moves {

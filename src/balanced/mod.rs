@@ -249,7 +249,7 @@ impl<'c> Model<'c> {
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
         }
-        Ok(partition.into_labels(nearest))
+        Ok(partition.into_labels(nearest, threads)?)
     }
 
     fn report(

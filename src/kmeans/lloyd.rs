@@ -51,9 +51,13 @@ pub(crate) fn fit(
         }
         last |= threads.stopping();
         if changed > 0 && partition.totals().counts.contains(&0) {
-            let moves =
-                rows_for_empty_clusters(nearest, &centroids, partition.labels(nearest), threads)?;
-            partition.move_rows(nearest, &moves)?;
+            let moves = rows_for_empty_clusters(
+                nearest,
+                &centroids,
+                partition.labels(nearest, threads)?,
+                threads,
+            )?;
+            partition.move_rows(nearest, &moves, threads)?;
         }
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;
@@ -85,8 +89,12 @@ fn fill_empty_clusters(
 ) -> Result<(Vec<u32>, f64)> {
     let dims = nearest.points().cols();
     loop {
-        let moves =
-            rows_for_empty_clusters(nearest, centroids, partition.labels(nearest), threads)?;
+        let moves = rows_for_empty_clusters(
+            nearest,
+            centroids,
+            partition.labels(nearest, threads)?,
+            threads,
+        )?;
         if moves.is_empty() {
             break;
         }
@@ -100,7 +108,7 @@ fn fill_empty_clusters(
             break;
         }
     }
-    Ok((partition.into_labels(nearest), inertia))
+    Ok((partition.into_labels(nearest, threads)?, inertia))
 }
 
 /// A row as a centroid.

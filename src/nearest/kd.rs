@@ -21,6 +21,7 @@ use super::{Centroids, UNASSIGNED};
 use crate::allocate::{optional, try_vec};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
+use crate::owned::boxed;
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::totals::{ExactSum, Grid, Totals};
@@ -55,7 +56,7 @@ pub(crate) trait SortedRows: Send + Sync {
     ) -> Result<Pass>;
 
     /// Writes the labels of the last pass, in the order of the points.
-    fn write_labels(&self, labels: &mut [u32]);
+    fn write_labels(&self, labels: &mut [u32], threads: &Threads<'_>) -> Result<()>;
 
     /// The sum of canonical distances to the centroids of the last pass.
     fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
@@ -152,9 +153,8 @@ impl<const D: usize> Forest<D> {
         grid: Grid,
         threads: &Threads<'_>,
     ) -> Result<Box<dyn SortedRows>> {
-        Ok(Box::new(Self::build(
-            points, n_clusters, isa, grid, threads,
-        )?))
+        let forest = Self::build(points, n_clusters, isa, grid, threads)?;
+        Ok(boxed(forest, "trees")?)
     }
 }
 
@@ -177,11 +177,11 @@ impl<const D: usize> SortedRows for Forest<D> {
         totals: &mut Totals,
     ) -> Result<Pass> {
         let k = centroids.len();
-        let candidates = Candidates::<D>::new(centroids);
+        let candidates = Candidates::<D>::new(centroids)?;
         let limbs = self.grid.limbs();
         let mut sums = try_vec([0i64; D], self.trees.len() * k * limbs, "centroid sums")?;
         let mut counts = try_vec(0usize, self.trees.len() * k, "cluster sizes")?;
-        let mut passes = vec![Pass::default(); self.trees.len()];
+        let mut passes = try_vec(Pass::default(), self.trees.len(), "passes")?;
         let (isa, grid) = (self.isa, &self.grid);
         let outputs = sums
             .chunks_mut(k * limbs)
@@ -191,7 +191,8 @@ impl<const D: usize> SortedRows for Forest<D> {
             self.trees.iter_mut().zip(outputs),
             Vec::new,
             |lists, (tree, ((sums, counts), pass))| {
-                *pass = pass::run(isa, tree, &candidates, lists, grid, sums, counts);
+                *pass = pass::run(isa, tree, &candidates, lists, grid, sums, counts)?;
+                Ok(())
             },
         )?;
         totals.clear();
@@ -208,15 +209,18 @@ impl<const D: usize> SortedRows for Forest<D> {
         }))
     }
 
-    fn write_labels(&self, labels: &mut [u32]) {
+    fn write_labels(&self, labels: &mut [u32], threads: &Threads<'_>) -> Result<()> {
         let sorted = self
             .trees
             .iter()
             .flat_map(|tree| tree.labels.as_flattened());
-        let sorted = sorted.filter(|&&label| label != REPEATED);
-        for (&row, &label) in self.order.iter().zip(sorted) {
-            labels[row as usize] = label;
-        }
+        let mut sorted = sorted.filter(|&&label| label != REPEATED);
+        threads.in_steps(self.order.len(), |places| {
+            for (&row, &label) in self.order[places].iter().zip(&mut sorted) {
+                labels[row as usize] = label;
+            }
+            Ok(())
+        })
     }
 
     fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {

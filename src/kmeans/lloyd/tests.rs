@@ -222,8 +222,14 @@ fn moving_rows_about_leaves_nothing_behind() {
         let mut row = || rng.below(600) as u32;
         let rows = [row(), row(), row(), 7, 8];
         let moves = rows.map(|row| (row, rng.below(6) as u32));
-        partition.move_rows(&nearest, &moves).unwrap();
-        let clusters = Clusters::from_labels(partition.labels(&nearest), 1, 6, &threads).unwrap();
+        partition.move_rows(&nearest, &moves, &threads).unwrap();
+        let clusters = Clusters::from_labels(
+            partition.labels(&nearest, &threads).unwrap(),
+            1,
+            6,
+            &threads,
+        )
+        .unwrap();
         let mut fresh = partition.totals().clone();
         fresh.clear();
         fresh.add(&points, &clusters, Sign::Plus, &threads).unwrap();

@@ -66,7 +66,7 @@ pub(crate) fn swap_centroids(
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = copy(partition.labels(nearest), "labels")?;
+    let mut labels = copy(partition.labels(nearest, threads)?, "labels")?;
     let mut trial = copy(&centroids, "centroids")?;
     let largest = (config.n_clusters / 10).max(1);
     let mut batch = largest;
@@ -109,11 +109,11 @@ pub(crate) fn swap_centroids(
         let pays = gain > alone + threshold;
         if gain > alone {
             centroids.copy_from_slice(&trial);
-            labels.copy_from_slice(partition.labels(nearest));
+            labels.copy_from_slice(partition.labels(nearest, threads)?);
             progress = after;
         } else if alone > threshold {
             progress = iterate(nearest, &mut partition, &mut centroids, TRIAL, threads)?;
-            labels.copy_from_slice(partition.labels(nearest));
+            labels.copy_from_slice(partition.labels(nearest, threads)?);
         }
         if pays {
             failures = 0;

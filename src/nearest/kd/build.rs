@@ -6,7 +6,7 @@
 
 use super::pass::add_numbers;
 use super::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
-use crate::allocate::{try_vec, with_capacity};
+use crate::allocate::{collect, copy, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::scan;
 use crate::points::Points;
@@ -56,21 +56,22 @@ impl<const D: usize> Forest<D> {
             .min(most_trees.max(1).ilog2());
         let splits = split_sample::<D>(points, levels)?;
         let leaves = find_leaves::<D>(points, &splits, levels, threads)?;
-        let (order, starts) = sort_by_leaf(&leaves, 1 << levels)?;
+        let (order, starts) = sort_by_leaf(&leaves, 1 << levels, threads)?;
         drop(leaves);
 
         let height = levels - top_levels;
-        let mut trees: Vec<Option<Result<Tree<D>>>> = Vec::new();
+        let mut trees = with_capacity(1 << top_levels, "trees")?;
         trees.resize_with(1 << top_levels, || None);
         let bounds = (0..1 << top_levels).map(|tree| &starts[tree << height..][..=1 << height]);
         threads.run(
             bounds.zip(&mut trees),
             Vec::new,
             |scratch, (bounds, tree)| {
-                *tree = Some(Tree::build(points, &grid, &order, bounds, height, scratch));
+                *tree = Some(Tree::build(points, &grid, &order, bounds, height, scratch)?);
+                Ok(())
             },
         )?;
-        let trees = trees.into_iter().flatten().collect::<Result<Vec<_>>>()?;
+        let trees = collect(trees.into_iter().flatten(), "trees")?;
         Ok(Forest {
             trees,
             order,
@@ -92,7 +93,8 @@ fn split_sample<const D: usize>(points: &Points<'_>, levels: u32) -> Result<Vec<
         row.copy_from_slice(values);
     }
     let mut splits = try_vec(Split::default(), (1 << levels) - 1, "tree")?;
-    let mut cells = vec![(0, &mut sample[..])];
+    let mut cells = with_capacity(levels as usize + 2, "tree")?;
+    cells.push((0, &mut sample[..]));
     while let Some((at, cell)) = cells.pop() {
         if at >= splits.len() {
             continue;
@@ -173,21 +175,31 @@ fn find_leaves<const D: usize>(
 }
 
 /// Row indices leaf by leaf, and where each leaf starts; one entry more.
-fn sort_by_leaf(leaves: &[u32], count: usize) -> Result<(Vec<u32>, Vec<u32>)> {
+fn sort_by_leaf(
+    leaves: &[u32],
+    count: usize,
+    threads: &Threads<'_>,
+) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut starts = try_vec(0u32, count + 1, "tree")?;
-    for &leaf in leaves {
-        starts[leaf as usize + 1] += 1;
-    }
+    threads.in_steps(leaves.len(), |rows| {
+        for &leaf in &leaves[rows] {
+            starts[leaf as usize + 1] += 1;
+        }
+        Ok(())
+    })?;
     for leaf in 0..count {
         starts[leaf + 1] += starts[leaf];
     }
-    let mut next = starts.clone();
-    let mut order = try_vec(0u32, leaves.len(), "order of rows")?;
-    for (row, &leaf) in leaves.iter().enumerate() {
-        let slot = &mut next[leaf as usize];
-        order[*slot as usize] = row as u32;
-        *slot += 1;
-    }
+    let mut next = copy(&starts, "tree")?;
+    let mut order = threads.try_vec(0u32, leaves.len(), "order of rows")?;
+    threads.in_steps(leaves.len(), |rows| {
+        for row in rows {
+            let slot = &mut next[leaves[row] as usize];
+            order[*slot as usize] = row as u32;
+            *slot += 1;
+        }
+        Ok(())
+    })?;
     Ok((order, starts))
 }
 

@@ -4,6 +4,10 @@
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
 use super::{Block, Centroids, ExactSum, Grid, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
+use crate::allocate::{push, try_vec, with_capacity};
+use crate::error::Result;
+
+const PURPOSE: &str = "a pass over trees";
 
 /// With up to this many candidates, a leaf's rows are summed a candidate at a
 /// time.
@@ -21,9 +25,9 @@ pub(super) struct Candidates<const D: usize> {
 }
 
 impl<const D: usize> Candidates<D> {
-    pub fn new(centroids: Centroids<'_>) -> Self {
+    pub fn new(centroids: Centroids<'_>) -> Result<Self> {
         let rows = centroids.values.as_chunks::<D>().0;
-        let mut candidates = Self::room_for(rows.len());
+        let mut candidates = Self::room_for(rows.len())?;
         for (j, row) in rows.iter().enumerate() {
             for (column, &value) in candidates.centroids.iter_mut().zip(row) {
                 column[j] = f64::from(value);
@@ -31,16 +35,19 @@ impl<const D: usize> Candidates<D> {
             candidates.indices[j] = j as f64;
         }
         candidates.len = rows.len();
-        candidates
+        Ok(candidates)
     }
 
-    fn room_for(count: usize) -> Self {
-        let room = vec![0.0; count + LANES];
-        Candidates {
+    fn room_for(count: usize) -> Result<Self> {
+        let mut candidates = Candidates {
             len: 0,
-            centroids: std::array::from_fn(|_| room.clone()),
-            indices: room,
+            centroids: [const { Vec::new() }; D],
+            indices: try_vec(0.0, count + LANES, PURPOSE)?,
+        };
+        for column in &mut candidates.centroids {
+            *column = try_vec(0.0, count + LANES, PURPOSE)?;
         }
+        Ok(candidates)
     }
 
     fn get(&self, at: usize) -> ([f64; D], f64) {
@@ -76,7 +83,7 @@ pub(super) fn run<const D: usize>(
     grid: &Grid,
     sums: &mut [[i64; D]],
     counts: &mut [usize],
-) -> Pass {
+) -> Result<Pass> {
     match isa {
         // SAFETY: the CPU has what `isa` says.
         #[cfg(target_arch = "x86_64")]
@@ -102,7 +109,7 @@ fn run_avx512<const D: usize>(
     grid: &Grid,
     sums: &mut [[i64; D]],
     counts: &mut [usize],
-) -> Pass {
+) -> Result<Pass> {
     // SAFETY: as the attribute says.
     unsafe { walk::<Avx512, D>(tree, candidates, lists, grid, sums, counts) }
 }
@@ -116,7 +123,7 @@ fn run_avx2<const D: usize>(
     grid: &Grid,
     sums: &mut [[i64; D]],
     counts: &mut [usize],
-) -> Pass {
+) -> Result<Pass> {
     // SAFETY: as the attribute says.
     unsafe { walk::<Avx2, D>(tree, candidates, lists, grid, sums, counts) }
 }
@@ -131,15 +138,20 @@ unsafe fn walk<L: Lanes, const D: usize>(
     grid: &Grid,
     sums: &mut [[i64; D]],
     counts: &mut [usize],
-) -> Pass {
+) -> Result<Pass> {
     let mut pass = Pass::default();
     let magic = grid.magic().as_chunks::<D>().0;
     let limbs = magic.len();
     // By height: the candidates of the nodes on the path to the current one.
     let height = tree.height as usize;
-    lists.resize_with(height + 1, || Candidates::room_for(candidates.len));
-    let (mut distances, mut sharers) = (Vec::new(), Vec::new());
-    let mut open = vec![(0, height)];
+    while lists.len() <= height {
+        push(lists, Candidates::room_for(candidates.len)?, PURPOSE)?;
+    }
+    let vectors = candidates.len.div_ceil(LANES);
+    let mut distances = with_capacity(vectors, PURPOSE)?;
+    let mut sharers = with_capacity(candidates.len, PURPOSE)?;
+    let mut open = with_capacity(height + 2, PURPOSE)?;
+    open.push((0, height));
     while let Some((at, height)) = open.pop() {
         let node = &tree.nodes[at];
         if node.rows == 0 {
@@ -193,7 +205,7 @@ unsafe fn walk<L: Lanes, const D: usize>(
             }
         }
     }
-    pass
+    Ok(pass)
 }
 
 /// Writes those of `list` to `near` that may be nearest to a point of the

@@ -69,7 +69,7 @@ fn check(kind: &str, dims: usize, isa: Isa, threads: &Threads<'_>) -> Vec<Totals
             let centroids = Centroids::new(&centroids, dims);
             let pass = sorted.assign(centroids, threads, &mut totals).unwrap();
             let before = labels.clone();
-            sorted.write_labels(&mut labels);
+            sorted.write_labels(&mut labels, threads).unwrap();
             let (expected, inertia) = brute_force(&values, centroids);
             assert_eq!(labels, expected, "{kind} {dims} {isa:?}");
             let changed = labels.iter().zip(&before).filter(|(a, b)| a != b).count();
