@@ -20,7 +20,7 @@
 //! Nothing is global: no thread pool, no state, no environment is shared
 //! between two models.
 
-#![deny(unsafe_code)] // allowed again in `nearest` (SIMD kernels), `owned` and `ffi`
+#![deny(unsafe_code)] // allowed again in `kernels`, `owned` and `ffi`
 
 mod allocate;
 mod balanced;

@@ -18,6 +18,7 @@ pub(crate) mod exact;
 pub(crate) mod few_centroids;
 pub(crate) mod few_rows;
 pub(crate) mod isa;
+pub(crate) mod lanes;
 pub(crate) mod orthonormal;
 pub(crate) mod pairwise;
 pub(crate) mod pick;

@@ -12,7 +12,6 @@
 //! more than a few dimensions nearly everything lies near a border.
 
 mod build;
-mod lanes;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -21,11 +20,12 @@ use super::{Centroids, UNASSIGNED};
 use crate::allocate::{optional, try_vec};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
+use crate::kernels::lanes::{self, LANES, REPEATED};
 use crate::owned::boxed;
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::totals::{ExactSum, Grid, Totals};
-use pass::Candidates;
+use pass::{Candidates, Inertia, Walk};
 use std::ops::Range;
 
 /// More dimensions have no tree.
@@ -34,12 +34,6 @@ const MAX_DIMS: usize = 8;
 /// Fewer rows or centroids have no tree: brute force is faster.
 const MIN_ROWS: usize = 2048;
 const MIN_CENTROIDS: usize = 6;
-
-/// Rows that lie side by side, for vector registers.
-const LANES: usize = 8;
-
-/// The label of a row that is there only to fill a block.
-const REPEATED: u32 = u32::MAX - 1;
 
 /// Rows that are kept in the order of a k-d tree, and the clusters they are in.
 pub(crate) trait SortedRows: Send + Sync {
@@ -191,7 +185,16 @@ impl<const D: usize> SortedRows for Forest<D> {
             self.trees.iter_mut().zip(outputs),
             Vec::new,
             |lists, (tree, ((sums, counts), pass))| {
-                *pass = pass::run(isa, tree, &candidates, lists, grid, sums, counts)?;
+                let candidates = &candidates;
+                let walk = Walk {
+                    tree,
+                    candidates,
+                    lists,
+                    grid,
+                    sums,
+                    counts,
+                };
+                *pass = lanes::run(isa, walk)?;
                 Ok(())
             },
         )?;
@@ -229,7 +232,7 @@ impl<const D: usize> SortedRows for Forest<D> {
         threads.run(
             self.trees.iter().zip(&mut parts),
             || (),
-            |(), (tree, part)| *part = pass::inertia(self.isa, tree, centroids),
+            |(), (tree, part)| *part = lanes::run(self.isa, Inertia { tree, centroids }),
         )?;
         Ok(ExactSum::total(&parts))
     }

@@ -13,8 +13,6 @@
 //! therefore the float64 brute-force labels: the same at any number of
 //! threads, on any instruction set, and from any engine.
 
-#![allow(unsafe_code)]
-
 mod basis;
 mod bounds;
 mod codes;

@@ -1,11 +1,9 @@
 //! One pass down a tree.
 
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, Portable};
-use super::{Block, Centroids, ExactSum, Grid, Isa, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
+use super::{Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
 use crate::allocate::{push, try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::lanes::{Lanes, Work};
 
 const PURPOSE: &str = "a pass over trees";
 
@@ -73,71 +71,42 @@ fn eight_mut(values: &mut [f64], at: usize) -> &mut [f64; LANES] {
 }
 
 /// Assigns the rows of a tree; adds them to the sums and counts of their
-/// clusters (n_clusters × the grid's limbs). `lists` is scratch: empty, or what an earlier call with as many
-/// candidates left.
-pub(super) fn run<const D: usize>(
-    isa: Isa,
-    tree: &mut Tree<D>,
-    candidates: &Candidates<D>,
-    lists: &mut Vec<Candidates<D>>,
-    grid: &Grid,
-    sums: &mut [[i64; D]],
-    counts: &mut [usize],
-) -> Result<Pass> {
-    match isa {
-        // SAFETY: the CPU has what `isa` says.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Vnni | Isa::Avx512 => unsafe {
-            run_avx512(tree, candidates, lists, grid, sums, counts)
-        },
-        // SAFETY: the CPU has what `isa` says.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::AvxVnni => unsafe {
-            run_avx2(tree, candidates, lists, grid, sums, counts)
-        },
-        // SAFETY: any CPU can run it.
-        _ => unsafe { walk::<Portable, D>(tree, candidates, lists, grid, sums, counts) },
+/// clusters.
+pub(super) struct Walk<'w, const D: usize> {
+    pub tree: &'w mut Tree<D>,
+    pub candidates: &'w Candidates<D>,
+    /// Scratch: empty, or what an earlier pass with as many candidates left.
+    pub lists: &'w mut Vec<Candidates<D>>,
+    pub grid: &'w Grid,
+    pub sums: &'w mut [[i64; D]],
+    pub counts: &'w mut [usize],
+}
+
+impl<const D: usize> Work for Walk<'_, D> {
+    type Output = Result<Pass>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Result<Pass> {
+        let Walk {
+            tree,
+            candidates,
+            lists,
+            grid,
+            sums,
+            counts,
+        } = self;
+        walk(lanes, tree, candidates, lists, grid, (sums, counts))
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-fn run_avx512<const D: usize>(
-    tree: &mut Tree<D>,
-    candidates: &Candidates<D>,
-    lists: &mut Vec<Candidates<D>>,
-    grid: &Grid,
-    sums: &mut [[i64; D]],
-    counts: &mut [usize],
-) -> Result<Pass> {
-    // SAFETY: as the attribute says.
-    unsafe { walk::<Avx512, D>(tree, candidates, lists, grid, sums, counts) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,popcnt")]
-fn run_avx2<const D: usize>(
-    tree: &mut Tree<D>,
-    candidates: &Candidates<D>,
-    lists: &mut Vec<Candidates<D>>,
-    grid: &Grid,
-    sums: &mut [[i64; D]],
-    counts: &mut [usize],
-) -> Result<Pass> {
-    // SAFETY: as the attribute says.
-    unsafe { walk::<Avx2, D>(tree, candidates, lists, grid, sums, counts) }
-}
-
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn walk<L: Lanes, const D: usize>(
+fn walk<L: Lanes, const D: usize>(
+    l: L,
     tree: &mut Tree<D>,
     candidates: &Candidates<D>,
     lists: &mut Vec<Candidates<D>>,
     grid: &Grid,
-    sums: &mut [[i64; D]],
-    counts: &mut [usize],
+    (sums, counts): (&mut [[i64; D]], &mut [usize]),
 ) -> Result<Pass> {
     let mut pass = Pass::default();
     let magic = grid.magic().as_chunks::<D>().0;
@@ -159,8 +128,7 @@ unsafe fn walk<L: Lanes, const D: usize>(
         }
         let (lower, upper) = lists.split_at_mut(height + 1);
         let (near, above) = (&mut lower[height], upper.first().unwrap_or(candidates));
-        // SAFETY: by this function's contract.
-        unsafe { keep_near::<L, D>(node, above, near, &mut distances) };
+        keep_near(l, node, above, near, &mut distances);
         let labels = &mut tree.labels[node.blocks.clone()];
         if near.len == 1 {
             let index = near.indices[0];
@@ -173,8 +141,7 @@ unsafe fn walk<L: Lanes, const D: usize>(
             if tree.owners[at] != owner {
                 tree.owners[at..][..(2 << height) - 1].fill(owner);
                 for labels in labels {
-                    // SAFETY: by this function's contract.
-                    pass.changed += unsafe { L::relabel(labels, L::splat(index)) } as usize;
+                    pass.changed += l.relabel(labels, l.splat(index)) as usize;
                 }
             }
             continue;
@@ -189,20 +156,17 @@ unsafe fn walk<L: Lanes, const D: usize>(
         let blocks = &tree.blocks[node.blocks.clone()];
         sharers.clear();
         sharers.extend((0..near.len).map(|i| near.get(i)));
-        // SAFETY: by this function's contract.
-        unsafe {
-            pass.changed += share::<L, D>(blocks, labels, &sharers);
-            if near.len <= FEW && node.exact {
-                for (_, index) in &sharers {
-                    let owner = *index as u32;
-                    let (sum, count) = sum_owned::<L, D>(blocks, labels, owner);
-                    counts[owner as usize] += count;
-                    let sums = &mut sums[owner as usize * limbs..][..limbs];
-                    add_numbers(magic, sum, sums);
-                }
-            } else {
-                sum_rows(blocks, labels, magic, sums, counts);
+        pass.changed += share(l, blocks, labels, &sharers);
+        if near.len <= FEW && node.exact {
+            for (_, index) in &sharers {
+                let owner = *index as u32;
+                let (sum, count) = sum_owned(l, blocks, labels, owner);
+                counts[owner as usize] += count;
+                let sums = &mut sums[owner as usize * limbs..][..limbs];
+                add_numbers(magic, sum, sums);
             }
+        } else {
+            sum_rows(blocks, labels, magic, sums, counts);
         }
     }
     Ok(pass)
@@ -216,62 +180,57 @@ unsafe fn walk<L: Lanes, const D: usize>(
 /// ‖m−c‖² − ‖m−z‖² − 2 Σ |c−z| r. Where that is positive, c is farther than z
 /// from all points. Rounding here and in the canonical distances, each below
 /// 2·‖m−c‖² + 2·‖r‖², is less than 100 units of ‖m−c‖² + ‖r‖².
-///
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn keep_near<L: Lanes, const D: usize>(
+fn keep_near<L: Lanes, const D: usize>(
+    l: L,
     node: &Node<D>,
     list: &Candidates<D>,
     near: &mut Candidates<D>,
     distances: &mut Vec<[f64; LANES]>,
 ) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        distances.clear();
-        let mut least = L::splat(f64::INFINITY);
-        let mut nearest = L::splat(0.0);
-        for at in (0..list.len).step_by(LANES) {
-            let mut ways = [L::splat(0.0); D];
-            for (t, way) in ways.iter_mut().enumerate() {
-                let c = L::load(eight(&list.centroids[t], at));
-                *way = L::sub(c, L::splat(node.middle[t]));
-            }
-            let distance = sum_squares::<L, D>(ways);
-            let used = L::less(L::load(&LANE_NUMBERS), L::splat((list.len - at) as f64));
-            let distance = L::select(used, distance, L::splat(f64::INFINITY));
-            let less = L::less(distance, least);
-            least = L::select(less, distance, least);
-            nearest = L::select(less, L::splat(at as f64), nearest);
-            distances.push(L::store(distance));
+    distances.clear();
+    let mut least = l.splat(f64::INFINITY);
+    let mut nearest = l.splat(0.0);
+    for at in (0..list.len).step_by(LANES) {
+        let mut ways = [l.splat(0.0); D];
+        for (t, way) in ways.iter_mut().enumerate() {
+            let c = l.load(eight(&list.centroids[t], at));
+            *way = l.sub(c, l.splat(node.middle[t]));
         }
-        let lane = L::least_lane(least);
-        let (least, nearest) = (L::store(least)[lane], L::store(nearest)[lane]);
-        let z = nearest as usize + lane;
+        let distance = sum_squares(l, ways);
+        let used = l.less(l.load(&LANE_NUMBERS), l.splat((list.len - at) as f64));
+        let distance = l.select(used, distance, l.splat(f64::INFINITY));
+        let less = l.less(distance, least);
+        least = l.select(less, distance, least);
+        nearest = l.select(less, l.splat(at as f64), nearest);
+        distances.push(l.store(distance));
+    }
+    let lane = l.least_lane(least);
+    let (least, nearest) = (l.store(least)[lane], l.store(nearest)[lane]);
+    let z = nearest as usize + lane;
 
-        near.len = 0;
-        for (at, distance) in (0..list.len).step_by(LANES).zip(&*distances) {
-            let mut terms = [L::splat(0.0); D];
-            for (t, term) in terms.iter_mut().enumerate() {
-                let c = L::load(eight(&list.centroids[t], at));
-                let way = L::abs(L::sub(c, L::splat(list.centroids[t][z])));
-                *term = L::mul(way, L::splat(node.reach[t]));
-            }
-            let detour = fold::<L, D>(terms);
-            let distance = L::load(distance);
-            let gain = L::sub(L::sub(distance, L::splat(least)), L::add(detour, detour));
-            let units = L::add(distance, L::splat(node.size));
-            let far = L::less(L::mul(units, L::splat(100.0 * f64::EPSILON)), gain);
-            let used = LANES.min(list.len - at);
-            let bits = !L::bits(far) & (u8::MAX >> (LANES - used));
-            for t in 0..D {
-                let c = L::load(eight(&list.centroids[t], at));
-                *eight_mut(&mut near.centroids[t], near.len) = L::store(L::compress(bits, c));
-            }
-            let indices = L::load(eight(&list.indices, at));
-            *eight_mut(&mut near.indices, near.len) = L::store(L::compress(bits, indices));
-            near.len += bits.count_ones() as usize;
+    near.len = 0;
+    for (at, distance) in (0..list.len).step_by(LANES).zip(&*distances) {
+        let mut terms = [l.splat(0.0); D];
+        for (t, term) in terms.iter_mut().enumerate() {
+            let c = l.load(eight(&list.centroids[t], at));
+            let way = l.abs(l.sub(c, l.splat(list.centroids[t][z])));
+            *term = l.mul(way, l.splat(node.reach[t]));
         }
+        let detour = fold(l, terms);
+        let distance = l.load(distance);
+        let gain = l.sub(l.sub(distance, l.splat(least)), l.add(detour, detour));
+        let units = l.add(distance, l.splat(node.size));
+        let far = l.less(l.mul(units, l.splat(100.0 * f64::EPSILON)), gain);
+        let used = LANES.min(list.len - at);
+        let bits = !l.bits(far) & (u8::MAX >> (LANES - used));
+        for t in 0..D {
+            let c = l.load(eight(&list.centroids[t], at));
+            *eight_mut(&mut near.centroids[t], near.len) = l.store(l.compress(bits, c));
+        }
+        let indices = l.load(eight(&list.indices, at));
+        *eight_mut(&mut near.indices, near.len) = l.store(l.compress(bits, indices));
+        near.len += bits.count_ones() as usize;
     }
 }
 
@@ -279,64 +238,54 @@ const LANE_NUMBERS: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// Assigns the rows of a leaf by canonical distances; ties go to the candidate
 /// (centroid and index) that comes first. Returns how many labels changed.
-///
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn share<L: Lanes, const D: usize>(
+fn share<L: Lanes, const D: usize>(
+    l: L,
     blocks: &[Block<D>],
     labels: &mut [[u32; LANES]],
     candidates: &[([f64; D], f64)],
 ) -> usize {
     let mut changed = 0;
     for (block, labels) in blocks.iter().zip(labels) {
-        // SAFETY: by this function's contract.
-        unsafe {
-            let x = widen::<L, D>(block);
-            let mut least = L::splat(f64::INFINITY);
-            let mut best = L::splat(0.0);
-            for (centroid, index) in candidates {
-                let mut terms = x;
-                for t in 0..D {
-                    terms[t] = L::sub(x[t], L::splat(centroid[t]));
-                }
-                let distance = sum_squares::<L, D>(terms);
-                let less = L::less(distance, least);
-                least = L::select(less, distance, least);
-                best = L::select(less, L::splat(*index), best);
+        let x = widen(l, block);
+        let mut least = l.splat(f64::INFINITY);
+        let mut best = l.splat(0.0);
+        for (centroid, index) in candidates {
+            let mut terms = x;
+            for t in 0..D {
+                terms[t] = l.sub(x[t], l.splat(centroid[t]));
             }
-            changed += L::relabel(labels, best) as usize;
+            let distance = sum_squares(l, terms);
+            let less = l.less(distance, least);
+            least = l.select(less, distance, least);
+            best = l.select(less, l.splat(*index), best);
         }
+        changed += l.relabel(labels, best) as usize;
     }
     changed
 }
 
 /// The sum of the rows of one cluster, where float64 is exact, and how many
 /// there are.
-///
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn sum_owned<L: Lanes, const D: usize>(
+fn sum_owned<L: Lanes, const D: usize>(
+    l: L,
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
     owner: u32,
 ) -> ([f64; D], usize) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let mut lanes = [L::splat(0.0); D];
-        let mut count = 0;
-        for (block, labels) in blocks.iter().zip(labels) {
-            let owned = L::equal(labels, owner);
-            count += L::bits(owned).count_ones();
-            for t in 0..D {
-                let value = L::select(owned, L::widen(&block[t]), L::splat(0.0));
-                lanes[t] = L::add(lanes[t], value);
-            }
+    let mut lanes = [l.splat(0.0); D];
+    let mut count = 0;
+    for (block, labels) in blocks.iter().zip(labels) {
+        let owned = l.equal(labels, owner);
+        count += l.bits(owned).count_ones();
+        for t in 0..D {
+            let value = l.select(owned, l.widen(&block[t]), l.splat(0.0));
+            lanes[t] = l.add(lanes[t], value);
         }
-        let sum = lanes.map(|lanes| L::store(lanes).iter().sum());
-        (sum, count as usize)
     }
+    let sum = lanes.map(|lanes| l.store(lanes).iter().sum());
+    (sum, count as usize)
 }
 
 /// Adds every row to the sum and count of its cluster.
@@ -382,48 +331,33 @@ fn add<const D: usize>(sum: &mut [i64; D], other: &[i64; D]) {
     }
 }
 
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn widen<L: Lanes, const D: usize>(block: &Block<D>) -> [L::F; D] {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let mut wide = [L::splat(0.0); D];
-        for t in 0..D {
-            wide[t] = L::widen(&block[t]);
-        }
-        wide
+fn widen<L: Lanes, const D: usize>(l: L, block: &Block<D>) -> [L::F; D] {
+    let mut wide = [l.splat(0.0); D];
+    for t in 0..D {
+        wide[t] = l.widen(&block[t]);
     }
+    wide
 }
 
 /// Of the differences in each dimension: the squared distance, by the order of
 /// operations that makes it canonical: see
 /// [`squared_distance`](crate::kernels::exact::squared_distance).
-///
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn sum_squares<L: Lanes, const D: usize>(mut ways: [L::F; D]) -> L::F {
-    // SAFETY: by this function's contract.
-    unsafe {
-        for way in &mut ways {
-            *way = L::mul(*way, *way);
-        }
-        fold::<L, D>(ways)
+fn sum_squares<L: Lanes, const D: usize>(l: L, mut ways: [L::F; D]) -> L::F {
+    for way in &mut ways {
+        *way = l.mul(*way, *way);
     }
+    fold(l, ways)
 }
 
 /// The sum of all terms, in the canonical order.
-///
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn fold<L: Lanes, const D: usize>(mut terms: [L::F; D]) -> L::F {
+fn fold<L: Lanes, const D: usize>(l: L, mut terms: [L::F; D]) -> L::F {
     for width in [4, 2, 1] {
         for t in 0..width {
             if t + width < D {
-                // SAFETY: by this function's contract.
-                terms[t] = unsafe { L::add(terms[t], terms[t + width]) };
+                terms[t] = l.add(terms[t], terms[t + width]);
             }
         }
     }
@@ -432,66 +366,45 @@ unsafe fn fold<L: Lanes, const D: usize>(mut terms: [L::F; D]) -> L::F {
 
 /// The sum of the canonical distances of a tree's rows to the centroids that
 /// their labels name.
-pub(super) fn inertia<const D: usize>(
-    isa: Isa,
-    tree: &Tree<D>,
-    centroids: &[[f32; D]],
-) -> ExactSum {
-    match isa {
-        // SAFETY: the CPU has what `isa` says.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Vnni | Isa::Avx512 => unsafe { inertia_avx512(tree, centroids) },
-        // SAFETY: the CPU has what `isa` says.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::AvxVnni => unsafe { inertia_avx2(tree, centroids) },
-        // SAFETY: any CPU can run it.
-        _ => unsafe { sum_distances::<Portable, D>(tree, centroids) },
+pub(super) struct Inertia<'w, const D: usize> {
+    pub tree: &'w Tree<D>,
+    pub centroids: &'w [[f32; D]],
+}
+
+impl<const D: usize> Work for Inertia<'_, D> {
+    type Output = ExactSum;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> ExactSum {
+        sum_distances(lanes, self.tree, self.centroids)
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-fn inertia_avx512<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> ExactSum {
-    // SAFETY: as the attribute says.
-    unsafe { sum_distances::<Avx512, D>(tree, centroids) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,popcnt")]
-fn inertia_avx2<const D: usize>(tree: &Tree<D>, centroids: &[[f32; D]]) -> ExactSum {
-    // SAFETY: as the attribute says.
-    unsafe { sum_distances::<Avx2, D>(tree, centroids) }
-}
-
-/// # Safety
-/// The CPU must have the instructions of `L`.
 #[inline(always)]
-unsafe fn sum_distances<L: Lanes, const D: usize>(
+fn sum_distances<L: Lanes, const D: usize>(
+    l: L,
     tree: &Tree<D>,
     centroids: &[[f32; D]],
 ) -> ExactSum {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let mut sum = ExactSum::default();
-        for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
-            let mut own: Block<D> = *block;
-            for (lane, &label) in labels.iter().enumerate() {
-                // A repetition stays at distance 0 from itself.
-                if label != REPEATED {
-                    for t in 0..D {
-                        own[t][lane] = centroids[label as usize][t];
-                    }
+    let mut sum = ExactSum::default();
+    for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
+        let mut own: Block<D> = *block;
+        for (lane, &label) in labels.iter().enumerate() {
+            // A repetition stays at distance 0 from itself.
+            if label != REPEATED {
+                for t in 0..D {
+                    own[t][lane] = centroids[label as usize][t];
                 }
             }
-            let mut ways = widen::<L, D>(block);
-            let own = widen::<L, D>(&own);
-            for t in 0..D {
-                ways[t] = L::sub(ways[t], own[t]);
-            }
-            for distance in L::store(sum_squares::<L, D>(ways)) {
-                sum.add(distance);
-            }
         }
-        sum
+        let mut ways = widen(l, block);
+        let own = widen(l, &own);
+        for t in 0..D {
+            ways[t] = l.sub(ways[t], own[t]);
+        }
+        for distance in l.store(sum_squares(l, ways)) {
+            sum.add(distance);
+        }
     }
+    sum
 }

@@ -1,99 +1,137 @@
 //! Eight float64 values at a time.
 
-use super::{LANES, REPEATED};
+use super::isa::Isa;
 
-/// Eight lanes of float64, in whatever registers there are.
-///
-/// # Safety
-/// Every function may only be called, directly or inlined, on a CPU that has
-/// the implementor's instruction set.
-pub(super) trait Lanes: Copy {
+/// Rows that lie side by side, for vector registers.
+pub(crate) const LANES: usize = 8;
+
+/// The label of a row that is there only to fill up the lanes.
+pub(crate) const REPEATED: u32 = u32::MAX - 1;
+
+/// Work that is compiled for each instruction set.
+pub(crate) trait Work {
+    type Output;
+
+    /// Must be `#[inline(always)]`, and what it calls, down to the methods of
+    /// `lanes`: else these are calls.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+/// Runs the work with the registers of an instruction set that the CPU has.
+pub(crate) fn run<W: Work>(isa: Isa, work: W) -> W::Output {
+    assert!(isa.is_available());
+    match isa {
+        // SAFETY: the CPU has it.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Vnni | Isa::Avx512 => unsafe { run_avx512(work) },
+        // SAFETY: the CPU has it.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 | Isa::AvxVnni => unsafe { run_avx2(work) },
+        _ => work.run(Portable(())),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+fn run_avx512<W: Work>(work: W) -> W::Output {
+    work.run(x86::Avx512(()))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,popcnt")]
+fn run_avx2<W: Work>(work: W) -> W::Output {
+    work.run(x86::Avx2(()))
+}
+
+/// Eight lanes of float64, in whatever registers there are. There is a value of
+/// an implementor only where the CPU has its instruction set.
+pub(crate) trait Lanes: Copy {
     type F: Copy;
     /// A yes or no for each lane.
     type Mask: Copy;
 
-    unsafe fn splat(value: f64) -> Self::F;
-    unsafe fn widen(values: &[f32; LANES]) -> Self::F;
-    unsafe fn load(values: &[f64; LANES]) -> Self::F;
-    unsafe fn store(values: Self::F) -> [f64; LANES];
-    unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn less(a: Self::F, b: Self::F) -> Self::Mask;
-    unsafe fn abs(a: Self::F) -> Self::F;
+    fn splat(self, value: f64) -> Self::F;
+    fn widen(self, values: &[f32; LANES]) -> Self::F;
+    fn load(self, values: &[f64; LANES]) -> Self::F;
+    fn store(self, values: Self::F) -> [f64; LANES];
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn less(self, a: Self::F, b: Self::F) -> Self::Mask;
+    fn abs(self, a: Self::F) -> Self::F;
     /// The first lane with the least value, which must not be NaN.
-    unsafe fn least_lane(a: Self::F) -> usize;
+    fn least_lane(self, a: Self::F) -> usize;
     /// The lanes that `bits` names move to the front, in order; what follows
     /// them is unspecified.
-    unsafe fn compress(bits: u8, a: Self::F) -> Self::F;
-    unsafe fn equal(labels: &[u32; LANES], label: u32) -> Self::Mask;
+    fn compress(self, bits: u8, a: Self::F) -> Self::F;
+    fn equal(self, labels: &[u32; LANES], label: u32) -> Self::Mask;
     /// `a` where the mask says yes, else `b`.
-    unsafe fn select(mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F;
+    fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F;
     /// Lane 0 is the lowest bit.
-    unsafe fn bits(mask: Self::Mask) -> u8;
+    fn bits(self, mask: Self::Mask) -> u8;
     /// Writes whole numbers to all labels but those that are [`REPEATED`].
     /// Returns how many that changed.
-    unsafe fn relabel(labels: &mut [u32; LANES], new: Self::F) -> u32;
+    fn relabel(self, labels: &mut [u32; LANES], new: Self::F) -> u32;
 }
 
 /// Plain arrays, for any CPU.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable(());
 
 impl Lanes for Portable {
     type F = [f64; LANES];
     type Mask = [bool; LANES];
 
     #[inline(always)]
-    unsafe fn splat(value: f64) -> Self::F {
+    fn splat(self, value: f64) -> Self::F {
         [value; LANES]
     }
     #[inline(always)]
-    unsafe fn widen(values: &[f32; LANES]) -> Self::F {
+    fn widen(self, values: &[f32; LANES]) -> Self::F {
         values.map(f64::from)
     }
     #[inline(always)]
-    unsafe fn load(values: &[f64; LANES]) -> Self::F {
+    fn load(self, values: &[f64; LANES]) -> Self::F {
         *values
     }
     #[inline(always)]
-    unsafe fn store(values: Self::F) -> [f64; LANES] {
+    fn store(self, values: Self::F) -> [f64; LANES] {
         values
     }
     #[inline(always)]
-    unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
         std::array::from_fn(|lane| a[lane] + b[lane])
     }
     #[inline(always)]
-    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
         std::array::from_fn(|lane| a[lane] - b[lane])
     }
     #[inline(always)]
-    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         std::array::from_fn(|lane| a[lane] * b[lane])
     }
     #[inline(always)]
-    unsafe fn less(a: Self::F, b: Self::F) -> Self::Mask {
+    fn less(self, a: Self::F, b: Self::F) -> Self::Mask {
         std::array::from_fn(|lane| a[lane] < b[lane])
     }
     #[inline(always)]
-    unsafe fn equal(labels: &[u32; LANES], label: u32) -> Self::Mask {
+    fn equal(self, labels: &[u32; LANES], label: u32) -> Self::Mask {
         labels.map(|l| l == label)
     }
     #[inline(always)]
-    unsafe fn select(mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
+    fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
         std::array::from_fn(|lane| if mask[lane] { a[lane] } else { b[lane] })
     }
     #[inline(always)]
-    unsafe fn abs(a: Self::F) -> Self::F {
+    fn abs(self, a: Self::F) -> Self::F {
         a.map(f64::abs)
     }
     #[inline(always)]
-    unsafe fn least_lane(a: Self::F) -> usize {
+    fn least_lane(self, a: Self::F) -> usize {
         (1..LANES).fold(0, |best, lane| if a[lane] < a[best] { lane } else { best })
     }
     #[inline(always)]
-    unsafe fn compress(mut bits: u8, a: Self::F) -> Self::F {
+    fn compress(self, mut bits: u8, a: Self::F) -> Self::F {
         let mut out = a;
         let mut next = 0;
         while bits != 0 {
@@ -104,11 +142,11 @@ impl Lanes for Portable {
         out
     }
     #[inline(always)]
-    unsafe fn bits(mask: Self::Mask) -> u8 {
+    fn bits(self, mask: Self::Mask) -> u8 {
         (0..LANES).fold(0, |bits, lane| bits | u8::from(mask[lane]) << lane)
     }
     #[inline(always)]
-    unsafe fn relabel(labels: &mut [u32; LANES], new: Self::F) -> u32 {
+    fn relabel(self, labels: &mut [u32; LANES], new: Self::F) -> u32 {
         let mut changed = 0;
         for (label, new) in labels.iter_mut().zip(new) {
             let new = if *label == REPEATED {
@@ -124,30 +162,27 @@ impl Lanes for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512};
-
-#[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{LANES, Lanes, Portable, REPEATED};
     use std::arch::x86_64::*;
 
     /// Two registers of AVX2.
     #[derive(Clone, Copy)]
-    pub struct Avx2;
+    pub struct Avx2(pub(super) ());
 
-    // SAFETY, for all of it: the CPU has AVX2 by the trait's contract; loads
-    // and stores are unaligned and of whole arrays.
+    // SAFETY, for all of it: the CPU has AVX2, or there were no `self`; loads and
+    // stores are unaligned and of whole arrays.
     impl Lanes for Avx2 {
         type F = (__m256d, __m256d);
         type Mask = (__m256d, __m256d);
 
         #[inline(always)]
-        unsafe fn splat(value: f64) -> Self::F {
+        fn splat(self, value: f64) -> Self::F {
             // SAFETY: see above.
             unsafe { (_mm256_set1_pd(value), _mm256_set1_pd(value)) }
         }
         #[inline(always)]
-        unsafe fn widen(values: &[f32; LANES]) -> Self::F {
+        fn widen(self, values: &[f32; LANES]) -> Self::F {
             // SAFETY: see above.
             unsafe {
                 let from = values.as_ptr();
@@ -156,13 +191,13 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn load(values: &[f64; LANES]) -> Self::F {
+        fn load(self, values: &[f64; LANES]) -> Self::F {
             let from = values.as_ptr();
             // SAFETY: see above.
             unsafe { (_mm256_loadu_pd(from), _mm256_loadu_pd(from.add(4))) }
         }
         #[inline(always)]
-        unsafe fn store(values: Self::F) -> [f64; LANES] {
+        fn store(self, values: Self::F) -> [f64; LANES] {
             let mut out = [0.0; LANES];
             // SAFETY: see above.
             unsafe {
@@ -172,22 +207,22 @@ mod x86 {
             out
         }
         #[inline(always)]
-        unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+        fn add(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { (_mm256_add_pd(a.0, b.0), _mm256_add_pd(a.1, b.1)) }
         }
         #[inline(always)]
-        unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+        fn sub(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { (_mm256_sub_pd(a.0, b.0), _mm256_sub_pd(a.1, b.1)) }
         }
         #[inline(always)]
-        unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+        fn mul(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { (_mm256_mul_pd(a.0, b.0), _mm256_mul_pd(a.1, b.1)) }
         }
         #[inline(always)]
-        unsafe fn less(a: Self::F, b: Self::F) -> Self::Mask {
+        fn less(self, a: Self::F, b: Self::F) -> Self::Mask {
             // SAFETY: see above.
             unsafe {
                 let low = _mm256_cmp_pd::<_CMP_LT_OQ>(a.0, b.0);
@@ -195,7 +230,7 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn equal(labels: &[u32; LANES], label: u32) -> Self::Mask {
+        fn equal(self, labels: &[u32; LANES], label: u32) -> Self::Mask {
             // SAFETY: see above.
             unsafe {
                 let labels = _mm256_loadu_si256(labels.as_ptr().cast());
@@ -206,7 +241,7 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn select(mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
+        fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe {
                 let low = _mm256_blendv_pd(b.0, a.0, mask.0);
@@ -214,7 +249,7 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn abs(a: Self::F) -> Self::F {
+        fn abs(self, a: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe {
                 let sign = _mm256_set1_pd(-0.0);
@@ -222,7 +257,7 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn least_lane(a: Self::F) -> usize {
+        fn least_lane(self, a: Self::F) -> usize {
             // SAFETY: see above.
             unsafe {
                 let least = _mm256_min_pd(a.0, a.1);
@@ -230,21 +265,20 @@ mod x86 {
                 let least = _mm256_min_pd(least, _mm256_permute_pd::<0b0101>(least));
                 let low = _mm256_cmp_pd::<_CMP_EQ_OQ>(a.0, least);
                 let high = _mm256_cmp_pd::<_CMP_EQ_OQ>(a.1, least);
-                Self::bits((low, high)).trailing_zeros() as usize
+                self.bits((low, high)).trailing_zeros() as usize
             }
         }
         #[inline(always)]
-        unsafe fn compress(bits: u8, a: Self::F) -> Self::F {
-            // SAFETY: see above.
-            unsafe { Self::load(&Portable::compress(bits, Self::store(a))) }
+        fn compress(self, bits: u8, a: Self::F) -> Self::F {
+            self.load(&Portable(()).compress(bits, self.store(a)))
         }
         #[inline(always)]
-        unsafe fn bits(mask: Self::Mask) -> u8 {
+        fn bits(self, mask: Self::Mask) -> u8 {
             // SAFETY: see above.
             unsafe { (_mm256_movemask_pd(mask.0) | _mm256_movemask_pd(mask.1) << 4) as u8 }
         }
         #[inline(always)]
-        unsafe fn relabel(labels: &mut [u32; LANES], new: Self::F) -> u32 {
+        fn relabel(self, labels: &mut [u32; LANES], new: Self::F) -> u32 {
             // SAFETY: see above; labels are below 2³¹, as there are fewer rows.
             unsafe {
                 let (low, high) = (_mm256_cvttpd_epi32(new.0), _mm256_cvttpd_epi32(new.1));
@@ -261,58 +295,58 @@ mod x86 {
 
     /// One register of AVX-512.
     #[derive(Clone, Copy)]
-    pub struct Avx512;
+    pub struct Avx512(pub(super) ());
 
-    // SAFETY, for all of it: the CPU has AVX-512 F and VL by the trait's
-    // contract; loads and stores are unaligned and of whole arrays.
+    // SAFETY, for all of it: the CPU has AVX-512 F and VL, or there were no
+    // `self`; loads and stores are unaligned and of whole arrays.
     impl Lanes for Avx512 {
         type F = __m512d;
         type Mask = __mmask8;
 
         #[inline(always)]
-        unsafe fn splat(value: f64) -> Self::F {
+        fn splat(self, value: f64) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_set1_pd(value) }
         }
         #[inline(always)]
-        unsafe fn widen(values: &[f32; LANES]) -> Self::F {
+        fn widen(self, values: &[f32; LANES]) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(values.as_ptr())) }
         }
         #[inline(always)]
-        unsafe fn load(values: &[f64; LANES]) -> Self::F {
+        fn load(self, values: &[f64; LANES]) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_loadu_pd(values.as_ptr()) }
         }
         #[inline(always)]
-        unsafe fn store(values: Self::F) -> [f64; LANES] {
+        fn store(self, values: Self::F) -> [f64; LANES] {
             let mut out = [0.0; LANES];
             // SAFETY: see above.
             unsafe { _mm512_storeu_pd(out.as_mut_ptr(), values) };
             out
         }
         #[inline(always)]
-        unsafe fn add(a: Self::F, b: Self::F) -> Self::F {
+        fn add(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_add_pd(a, b) }
         }
         #[inline(always)]
-        unsafe fn sub(a: Self::F, b: Self::F) -> Self::F {
+        fn sub(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_sub_pd(a, b) }
         }
         #[inline(always)]
-        unsafe fn mul(a: Self::F, b: Self::F) -> Self::F {
+        fn mul(self, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_mul_pd(a, b) }
         }
         #[inline(always)]
-        unsafe fn less(a: Self::F, b: Self::F) -> Self::Mask {
+        fn less(self, a: Self::F, b: Self::F) -> Self::Mask {
             // SAFETY: see above.
             unsafe { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b) }
         }
         #[inline(always)]
-        unsafe fn equal(labels: &[u32; LANES], label: u32) -> Self::Mask {
+        fn equal(self, labels: &[u32; LANES], label: u32) -> Self::Mask {
             // SAFETY: see above.
             unsafe {
                 let labels = _mm256_loadu_si256(labels.as_ptr().cast());
@@ -320,17 +354,17 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn select(mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
+        fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_mask_blend_pd(mask, b, a) }
         }
         #[inline(always)]
-        unsafe fn abs(a: Self::F) -> Self::F {
+        fn abs(self, a: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_abs_pd(a) }
         }
         #[inline(always)]
-        unsafe fn least_lane(a: Self::F) -> usize {
+        fn least_lane(self, a: Self::F) -> usize {
             // SAFETY: see above.
             unsafe {
                 let least = _mm512_min_pd(a, _mm512_shuffle_f64x2::<0b01_00_11_10>(a, a));
@@ -342,16 +376,16 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn compress(bits: u8, a: Self::F) -> Self::F {
+        fn compress(self, bits: u8, a: Self::F) -> Self::F {
             // SAFETY: see above.
             unsafe { _mm512_maskz_compress_pd(bits, a) }
         }
         #[inline(always)]
-        unsafe fn bits(mask: Self::Mask) -> u8 {
+        fn bits(self, mask: Self::Mask) -> u8 {
             mask
         }
         #[inline(always)]
-        unsafe fn relabel(labels: &mut [u32; LANES], new: Self::F) -> u32 {
+        fn relabel(self, labels: &mut [u32; LANES], new: Self::F) -> u32 {
             // SAFETY: see above.
             unsafe {
                 let old = _mm256_loadu_si256(labels.as_ptr().cast());
