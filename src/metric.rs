@@ -1,4 +1,4 @@
-use crate::nearest::dot;
+use crate::kernels::exact::dot;
 
 /// What "near" means.
 ///

@@ -360,7 +360,7 @@ fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
     }
     if config.metric == Metric::Cosine {
         let is_unit = |row: &[f32]| {
-            let norm = crate::nearest::dot(row, row).sqrt();
+            let norm = crate::kernels::exact::dot(row, row).sqrt();
             norm == 0.0 || (norm - 1.0).abs() <= NEARLY_ONE
         };
         let mut rows = fit.centroid_values().chunks(fit.centroids.ncols());

@@ -109,6 +109,12 @@ fn with_avx2<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     sum_lanes::<T>(x, c)
 }
 
+/// 1 / ‖values‖, or 0 for zeros.
+pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
+    let norm = dot(values, values).sqrt();
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

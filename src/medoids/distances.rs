@@ -9,9 +9,10 @@
 use super::task_rows;
 use crate::allocate::{collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::pairwise::{GROUP, PANEL, pack, squared_distances};
 use crate::memory::Zeros;
 use crate::metric::Metric;
-use crate::nearest::{GROUP, PANEL, Row, pack, squared_distances};
+use crate::nearest::Row;
 use crate::points::Points;
 use crate::threads::Threads;
 

@@ -6,7 +6,7 @@ use super::distances::Distances;
 use crate::allocate::{push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
-use crate::nearest::mark_below;
+use crate::kernels::pairwise::mark_below;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -6,10 +6,11 @@
 //! lie beyond the centroid that the row belonged to are not swept (Ding et
 //! al., 2015: Yinyang K-means).
 
+use super::Centroids;
 use super::frame::Frame;
-use super::{Centroids, inverse_norm};
 use crate::allocate::{collect, copy, try_vec};
 use crate::error::Result;
+use crate::kernels::exact::inverse_norm;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use std::ops::Range;

@@ -4,9 +4,10 @@
 
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
+use crate::kernels::exact::dot;
 use crate::kernels::few_rows;
 use crate::metric::Metric;
-use crate::nearest::{TASK_ROWS, dot};
+use crate::nearest::TASK_ROWS;
 use crate::points::Points;
 use crate::threads::{Poll, Threads};
 

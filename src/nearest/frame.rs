@@ -5,10 +5,10 @@
 //! is the one with the greatest score q·v + b. `docs/nearest.md` derives this
 //! and proves the bounds.
 
-use super::{Centroids, Row, inverse_norm};
+use super::{Centroids, Row};
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
-use crate::kernels::exact::{dot, squared_distance};
+use crate::kernels::exact::{dot, inverse_norm, squared_distance};
 use crate::metric::Metric;
 use crate::points::Points;
 

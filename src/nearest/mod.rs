@@ -40,12 +40,10 @@ use crate::ranges::Range;
 use crate::threads::Threads;
 use crate::totals::Grid;
 
-pub(crate) use crate::kernels::exact::dot;
 pub(crate) use few::RowDistances;
 pub(crate) use kd::SortedRows;
-pub(crate) use vectors::{Centroids, Row, inverse_norm};
+pub(crate) use vectors::{Centroids, Row};
 
-pub(crate) use crate::kernels::pairwise::{GROUP, PANEL, mark_below, pack, squared_distances};
 use bounds::{Bounds, Groups};
 use direct::Direct;
 use eight_bit::EightBit;

@@ -1,6 +1,6 @@
 //! Rows and centroids, with the canonical distance between them.
 
-use crate::kernels::exact::{dot, squared_distance};
+use crate::kernels::exact::{dot, inverse_norm, squared_distance};
 use crate::metric::Metric;
 
 /// The centroids of one search: k rows of d values, row-major, with an
@@ -85,10 +85,4 @@ impl<'a> Row<'a> {
             }
         }
     }
-}
-
-/// 1 / ‖values‖, or 0 for zeros.
-pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
-    let norm = dot(values, values).sqrt();
-    if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }

@@ -8,8 +8,8 @@
 use crate::allocate::with_capacity;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, add_rows};
+use crate::kernels::exact::inverse_norm;
 use crate::metric::Metric;
-use crate::nearest::inverse_norm;
 use crate::ranges::Range;
 
 /// Unit rows are rounded to multiples of 2^-43: below what a float64 cosine

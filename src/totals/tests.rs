@@ -53,7 +53,7 @@ fn numbers(row: &[f32], metric: Metric) -> Vec<f64> {
     if metric == Metric::Euclidean {
         return wide;
     }
-    let scale = crate::nearest::inverse_norm(row);
+    let scale = crate::kernels::exact::inverse_norm(row);
     let step = 2f64.powi(-43);
     let units = wide.iter().map(|v| (v * scale / step).round_ties_even());
     units.map(|v| v * step).collect()
