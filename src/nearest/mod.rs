@@ -13,26 +13,19 @@
 //! therefore the float64 brute-force labels: the same at any number of
 //! threads, on any instruction set, and from any engine.
 
-mod basis;
-mod bounds;
-mod codes;
-mod direct;
+mod brute_force;
 mod eight_bit;
 mod engine;
 mod few;
-mod frame;
-mod head;
-mod kd;
-mod level;
-mod reference;
-mod search;
+mod float32;
+mod scores;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod vectors;
 
 use crate::allocate::{collect, optional, push, refill, try_vec};
 use crate::error::Result;
-use crate::kernels::few_centroids::UNCERTAIN;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
@@ -41,17 +34,18 @@ use crate::threads::Threads;
 use crate::totals::Grid;
 
 pub(crate) use few::RowDistances;
-pub(crate) use kd::SortedRows;
-pub(crate) use vectors::{Centroids, Row};
+pub(crate) use trees::SortedRows;
+pub(crate) use vectors::{Centroids, Row, UNASSIGNED};
 
-use bounds::{Bounds, Groups};
-use direct::Direct;
+use brute_force::{keep_least, measure_all, nearest_of_all};
 use eight_bit::EightBit;
+use eight_bit::bounds::{Bounds, Groups};
+use eight_bit::search::top::MOST as MOST_RANKED;
+use eight_bit::search::{HeadScratch, HeadSearch, Query};
 use engine::{Engine, MAX_TILE_DIMS, Setting};
-use frame::Frame;
-use head::{HeadScratch, HeadSearch, Query};
-use reference::{keep_least, measure_all, nearest_of_all};
-use search::{TileScratch, TileSearch};
+use float32::few_centroids::Direct;
+use float32::{TileScratch, TileSearch};
+use scores::Frame;
 
 /// Rows of a task where each is only looked at, and of a block, at most: what a
 /// worker searches between two polls.
@@ -64,9 +58,6 @@ const BLOCK_ROWS: usize = 64;
 
 /// Distance bounds are kept once a search changes fewer labels than this.
 const SETTLED: f64 = 0.15;
-
-/// A label that stands for "not assigned yet".
-pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
 
 /// What all searches of one call share: how they compute, in which coordinates,
 /// and the memory that they may take.
@@ -199,11 +190,11 @@ impl<'a> Nearest<'a> {
         if self.sorted.is_none()
             && self.sorting_pays
             && free
-            && let Some(bytes) = kd::bytes(self.points, n_clusters)
+            && let Some(bytes) = trees::bytes(self.points, n_clusters)
             && let Some(reserved) = self.budget().try_reserve(bytes)
         {
             let (isa, grid) = (self.shared.setting.isa, self.grid(threads)?);
-            let sorted = kd::sort(self.points, n_clusters, isa, grid, threads)?;
+            let sorted = trees::sort(self.points, n_clusters, isa, grid, threads)?;
             self.sorted = sorted.map(|sorted| (sorted, reserved));
         }
         if let Some((sorted, _)) = &mut self.sorted {
@@ -454,7 +445,7 @@ impl<'a> Nearest<'a> {
         let engine = self.shared.setting.choose(dims, clusters, principal);
         self.calls += 1;
         let engine = match engine {
-            Engine::Head | Engine::Plain if count > head::top::MOST => Engine::Tile,
+            Engine::Head | Engine::Plain if count > MOST_RANKED => Engine::Tile,
             engine => engine,
         };
         if engine == Engine::Head {

@@ -1,9 +1,9 @@
 //! Every engine and instruction set against brute force: equal labels, bit
 //! for bit.
 
-use super::engine::{Engine, Setting};
 use super::*;
 use crate::kernels::isa::Isa;
+use crate::nearest::engine::{Engine, Setting};
 use crate::rng::Rng;
 use ndarray::Array2;
 

@@ -1,12 +1,12 @@
 //! The codes of the centroids, and their panels.
 
-use super::super::codes::{Buffers, Coder, Rest};
-use super::super::frame::{CentroidTerms, Frame};
-use super::{HeadSearch, PURPOSE};
 use crate::allocate::{append, collect, push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::codes::{PANEL, Side, largest_code, offset};
-use crate::nearest::{Centroids, Row};
+use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
+use crate::nearest::eight_bit::search::{HeadSearch, PURPOSE};
+use crate::nearest::scores::{CentroidTerms, Frame};
+use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
 
 /// Centroids per task.

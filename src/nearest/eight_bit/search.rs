@@ -6,17 +6,10 @@
 //! dimensions of the codes; a look at the whole codes, float32 and at last
 //! float64 arithmetic follow for the ever fewer pairs that pass.
 
-mod encode;
-mod near;
+mod centroids;
+mod skip;
 pub(in crate::nearest) mod top;
 
-use super::bounds::RowBounds;
-use super::codes::{Buffers, Coder, Rest, RowCodes};
-use super::frame::{CentroidTerms, Frame, RowBound};
-use super::level::{Fold, GROUP, Level, Sample, cost};
-use super::reference::nearest_of;
-use super::search::{repeated, zero_label};
-use super::{Centroids, Row};
 use crate::allocate::{collect, copy, extend, push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
@@ -27,6 +20,13 @@ use crate::kernels::codes::{
     sum_codes,
 };
 use crate::kernels::tile::Kernels;
+use crate::nearest::brute_force::nearest_of;
+use crate::nearest::eight_bit::bounds::RowBounds;
+use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
+use crate::nearest::eight_bit::depth::{Fold, GROUP, Level, Sample, cost};
+use crate::nearest::float32::{repeated, zero_label};
+use crate::nearest::scores::{CentroidTerms, Frame, RowBound};
+use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -41,7 +41,7 @@ const PURPOSE: &str = "a search in 8 bits";
 
 /// Where the codes of the rows come from.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(in crate::nearest) enum Source<'a> {
     /// Codes of all rows.
     Kept(&'a RowCodes),
     /// Made for each block of rows, and forgotten.
@@ -50,7 +50,7 @@ pub(super) enum Source<'a> {
 
 /// What is searched for.
 #[derive(Clone, Copy)]
-pub(super) struct Query<'q, 'a> {
+pub(in crate::nearest) struct Query<'q, 'a> {
     pub points: &'q Points<'q>,
     pub frame: &'a Frame,
     pub centroids: Centroids<'a>,
@@ -64,7 +64,7 @@ pub(super) struct Query<'q, 'a> {
     pub kernels: Kernels,
 }
 
-pub(super) struct HeadSearch<'a> {
+pub(in crate::nearest) struct HeadSearch<'a> {
     /// Centroids wanted for each row.
     count: usize,
     frame: &'a Frame,
@@ -94,7 +94,7 @@ pub(super) struct HeadSearch<'a> {
 
 /// A worker's buffers.
 #[derive(Default)]
-pub(super) struct HeadScratch {
+pub(in crate::nearest) struct HeadScratch {
     made: RowCodes,
     scales: Vec<f32>,
     buffers: Buffers,

@@ -4,18 +4,18 @@
 //! good the basis is but speed; how far it is from orthonormal is measured
 //! and enters the bounds.
 
-use super::Row;
-use super::frame::Frame;
 use crate::allocate::{append, collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::orthonormal::{dot, orthonormalize};
 use crate::kernels::tile::{Kernels, Panels};
+use crate::nearest::scores::Frame;
+use crate::nearest::vectors::Row;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
 
 /// Dimensions come and go in blocks of this many.
-pub(super) const LEVEL: usize = 32;
+pub(in crate::nearest) const LEVEL: usize = 32;
 /// Dimensions at most.
 const MAX_HEAD: usize = 192;
 /// A block that holds less than this fraction of the variance, and all that
@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 /// Sample rows, about.
 const SAMPLE: usize = 1008;
 
-pub(super) struct Basis {
+pub(in crate::nearest) struct Basis {
     /// Basis vectors, as the kernels want them.
     pub panels: Panels,
     /// Number of basis vectors, a multiple of `LEVEL`.

@@ -1,20 +1,20 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
-use super::codes::{Buffers, Coder, RowCodes};
-use super::frame::Frame;
 use crate::allocate::append;
 use crate::error::Result;
 use crate::kernels::codes::Terms;
+use crate::nearest::eight_bit::codes::{Buffers, Coder, RowCodes};
+use crate::nearest::scores::Frame;
 use crate::points::Points;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
 /// neighbours.
 const SAMPLE: usize = 128;
-pub(super) const GROUP: usize = 8;
+pub(in crate::nearest) const GROUP: usize = 8;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
-pub(super) mod cost {
+pub(in crate::nearest) mod cost {
     use crate::kernels::isa::Isa;
 
     pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
@@ -83,7 +83,7 @@ pub(super) mod cost {
 
 /// A typical value, and the extremes of the factor that it is multiplied with.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Fold {
+pub(in crate::nearest) struct Fold {
     typical: f64,
     least: f64,
     most: f64,
@@ -109,7 +109,7 @@ impl Fold {
 }
 
 /// Bounds for a sweep over the first levels of the codes.
-pub(super) struct Level {
+pub(in crate::nearest) struct Level {
     /// Levels swept.
     pub count: usize,
     pub terms: Terms,
@@ -124,7 +124,7 @@ pub(super) struct Level {
 const PURPOSE: &str = "a sample of rows";
 
 /// Rows by which a search is tuned.
-pub(super) struct Sample {
+pub(in crate::nearest) struct Sample {
     pub codes: RowCodes,
     pub values: Vec<f32>,
     pub labels: Vec<u32>,

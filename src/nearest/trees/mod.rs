@@ -16,11 +16,11 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
-use super::{Centroids, UNASSIGNED};
 use crate::allocate::{optional, try_vec};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, LANES, REPEATED};
+use crate::nearest::vectors::{Centroids, UNASSIGNED};
 use crate::owned::boxed;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -67,7 +67,7 @@ pub(crate) struct Pass {
 
 /// What the sorted points take, and their nodes, roughly; `None` if trees are of
 /// no use for them.
-pub(super) fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
+pub(in crate::nearest) fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
     let (rows, dims) = (points.rows(), points.cols());
     let clusters = MIN_CENTROIDS..=i32::MAX as usize;
     let useful = rows >= MIN_ROWS && clusters.contains(&n_clusters) && dims <= MAX_DIMS;
@@ -76,7 +76,7 @@ pub(super) fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
 
 /// The points, sorted, where [`bytes`] tells that it is of use; unless they are
 /// too many for the memory at hand.
-pub(super) fn sort(
+pub(in crate::nearest) fn sort(
     points: &Points<'_>,
     n_clusters: usize,
     isa: Isa,

@@ -5,13 +5,13 @@
 //! score that a further one must reach; the scores tell which may, and canonical
 //! distances rank them.
 
-use super::super::UNASSIGNED;
-use super::super::reference::keep_least;
-use super::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::allocate::{extend, push, resize};
 use crate::error::Result;
 use crate::kernels::codes::{CLASSES, Guess, Sides, check_hits};
-use crate::nearest::Row;
+use crate::nearest::brute_force::keep_least;
+use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
+use crate::nearest::vectors::Row;
+use crate::nearest::vectors::UNASSIGNED;
 
 /// More centroids than this a row are left to float32: the threshold that
 /// [`CLASSES`] guesses give becomes too low.

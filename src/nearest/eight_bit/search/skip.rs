@@ -1,10 +1,10 @@
 //! Sweeps only where distance bounds leave a row's nearest centroid open.
 
-use super::super::bounds::{RowBounds, STEPS, steps};
-use super::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::allocate::push;
 use crate::error::Result;
 use crate::kernels::codes::near::Group;
+use crate::nearest::eight_bit::bounds::{RowBounds, STEPS, steps};
+use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
 
 impl HeadSearch<'_> {
     /// Whether bounds hold: all centroids are compared, and scores are

@@ -1,9 +1,11 @@
 //! One pass down a tree.
 
-use super::{Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED};
 use crate::allocate::{push, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::lanes::{Lanes, Work};
+use crate::nearest::trees::{
+    Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED,
+};
 
 const PURPOSE: &str = "a pass over trees";
 

@@ -2,17 +2,17 @@
 //! which a constant of each centroid makes up for: q·v + b = s x·v + (b − s m·v).
 //! See `docs/nearest.md` for the error.
 
-use super::Centroids;
-use super::frame::{CentroidTerms, Frame, ROUNDOFF, RowBound};
 use crate::allocate::copy;
 use crate::error::Result;
 use crate::kernels::exact::dot;
 use crate::kernels::few_centroids::{FewCentroids, Terms, steps};
 use crate::kernels::isa::Isa;
 use crate::metric::Metric;
+use crate::nearest::scores::{CentroidTerms, Frame, ROUNDOFF, RowBound};
+use crate::nearest::vectors::Centroids;
 
 /// Few centroids, prepared for the kernel.
-pub(super) struct Direct {
+pub(in crate::nearest) struct Direct {
     few: FewCentroids,
     /// s m.
     centre: Vec<f32>,

@@ -1,9 +1,9 @@
 //! Brute force in canonical float64: what every other engine must equal, and
 //! the arbiter among their candidates.
 
-use super::{Centroids, Row};
 use crate::allocate::push;
 use crate::error::Result;
+use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Poll;
 
 /// The nearest of the centroids that `candidates` names in ascending order;

@@ -1,17 +1,23 @@
 //! What the 8-bit engines keep between searches.
 
-use super::codes::{Coder, RowCodes, small};
-use super::engine::{Engine, Setting};
-use super::head::{HeadSearch, Query, Source};
-use super::level::cost;
+pub(in crate::nearest) mod bounds;
+mod codes;
+mod depth;
+mod principal;
+pub(in crate::nearest) mod search;
+
 use crate::allocate::optional;
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
+use crate::nearest::eight_bit::codes::{Coder, RowCodes, small};
+use crate::nearest::eight_bit::depth::cost;
+use crate::nearest::eight_bit::search::{HeadSearch, Query, Source};
+use crate::nearest::engine::{Engine, Setting};
 use crate::points::Points;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(super) struct EightBit<'a> {
+pub(in crate::nearest) struct EightBit<'a> {
     setting: Setting,
     plain: Coder,
     principal: Principal<'a>,

@@ -5,11 +5,11 @@
 //! is the one with the greatest score q·v + b. `docs/nearest.md` derives this
 //! and proves the bounds.
 
-use super::{Centroids, Row};
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::kernels::exact::{dot, inverse_norm, squared_distance};
 use crate::metric::Metric;
+use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 
 /// Rows that the centre and the scale are estimated from.

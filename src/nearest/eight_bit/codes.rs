@@ -3,9 +3,6 @@
 //! Coordinates are those along the principal directions ([`Basis`]), or the
 //! dimensions as they are.
 
-use super::Row;
-use super::basis::{Basis, LEVEL};
-use super::frame::{FAR, Frame, ROUNDOFF};
 use crate::allocate::{collect, push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
@@ -13,6 +10,9 @@ use crate::kernels::codes::{Side, round_all};
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
+use crate::nearest::eight_bit::principal::{Basis, LEVEL};
+use crate::nearest::scores::{FAR, Frame, ROUNDOFF};
+use crate::nearest::vectors::Row;
 use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;
 
@@ -26,7 +26,7 @@ const STEP: usize = 32;
 
 /// What the first dimensions of a code leave out.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Rest {
+pub(in crate::nearest) struct Rest {
     /// Norm of what rounding lost of them.
     pub residual: f32,
     /// Norm of what lies outside them.
@@ -34,7 +34,7 @@ pub(super) struct Rest {
 }
 
 /// Turns vectors into codes: coordinates ≈ unit · code.
-pub(super) struct Coder {
+pub(in crate::nearest) struct Coder {
     dims: usize,
     /// Dimensions of a code.
     pub head: usize,
@@ -238,7 +238,7 @@ fn centre_row(values: &[f32], scale: f32, centre: &[f32], out: &mut [f32]) -> f3
 
 /// Buffers of [`Coder::encode`].
 #[derive(Default)]
-pub(super) struct Buffers {
+pub(in crate::nearest) struct Buffers {
     packed: Aligned<f32>,
     squares: Vec<f32>,
     scores: Aligned<f32>,
@@ -249,7 +249,7 @@ pub(super) struct Buffers {
 
 /// The codes of consecutive rows.
 #[derive(Default)]
-pub(super) struct RowCodes {
+pub(in crate::nearest) struct RowCodes {
     /// Rows × head.
     pub codes: Vec<i8>,
     /// A unit of 0 marks a row without a code: zero, or too far for float32.
@@ -268,7 +268,7 @@ const SMALL: u64 = 40 << 20;
 const SPARE: u64 = 16_000_000;
 
 /// Bytes that what is kept of the rows may take where they are few.
-pub(super) fn small(points: &Points<'_>) -> u64 {
+pub(in crate::nearest) fn small(points: &Points<'_>) -> u64 {
     SMALL.min(points.rows() as u64 * points.cols() as u64 + SPARE)
 }
 

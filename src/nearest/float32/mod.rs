@@ -1,15 +1,17 @@
 //! The float32 engine: fast scores with an error bound pick the candidates,
 //! canonical distances decide between them.
 
-use super::direct::Direct;
-use super::frame::{CentroidTerms, FAR, Frame, RowBound};
-use super::reference::{keep_least, nearest_of};
-use super::{Centroids, Row, UNASSIGNED};
+pub(in crate::nearest) mod few_centroids;
+
 use crate::allocate::{append, extend, push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::pick::{Scores, pick};
 use crate::kernels::tile::{Best, Kernels, Panels};
+use crate::nearest::brute_force::{keep_least, nearest_of};
+use crate::nearest::float32::few_centroids::Direct;
+use crate::nearest::scores::{CentroidTerms, FAR, Frame, RowBound};
+use crate::nearest::vectors::{Centroids, Row, UNASSIGNED};
 use std::ops::RangeInclusive;
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the
@@ -20,7 +22,7 @@ const BLOCK_BYTES: RangeInclusive<usize> = 16 << 10..=512 << 10;
 const PURPOSE: &str = "a search in float32";
 
 /// One set of centroids, prepared for the kernels.
-pub(super) struct TileSearch<'a> {
+pub(in crate::nearest) struct TileSearch<'a> {
     frame: &'a Frame,
     centroids: Centroids<'a>,
     kernels: Kernels,
@@ -41,7 +43,7 @@ pub(super) struct TileSearch<'a> {
 
 /// A worker's buffers.
 #[derive(Default)]
-pub(super) struct TileScratch {
+pub(in crate::nearest) struct TileScratch {
     scales: Vec<f32>,
     packed: Aligned<f32>,
     squares: Vec<f32>,
@@ -325,7 +327,7 @@ impl<'a> TileSearch<'a> {
 }
 
 /// The centroids that repeat an earlier one, bias included; ascending.
-pub(super) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
+pub(in crate::nearest) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
     let key = |j: usize| {
         let hash = row_hash(centroids.row(j));
         (hash ^ centroids.bias(j).to_bits()).wrapping_mul(HASH)
@@ -372,7 +374,7 @@ fn row_hash(values: &[f32]) -> u64 {
 }
 
 /// What an all-zero row gets with cosine, being as far from all centroids.
-pub(super) fn zero_label(centroids: Centroids<'_>) -> u32 {
+pub(in crate::nearest) fn zero_label(centroids: Centroids<'_>) -> u32 {
     let values = (0..centroids.len()).map(|j| (1.0 + centroids.bias(j), j as u32));
     let least = values.reduce(|a, b| if b.0 < a.0 { b } else { a });
     least.map_or(0, |(_, j)| j)

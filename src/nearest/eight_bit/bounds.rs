@@ -6,27 +6,27 @@
 //! lie beyond the centroid that the row belonged to are not swept (Ding et
 //! al., 2015: Yinyang K-means).
 
-use super::Centroids;
-use super::frame::Frame;
 use crate::allocate::{collect, copy, try_vec};
 use crate::error::Result;
 use crate::kernels::exact::inverse_norm;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
+use crate::nearest::scores::Frame;
+use crate::nearest::vectors::Centroids;
 use std::ops::Range;
 
 /// Centroids in a group: a panel of the 8-bit sweep.
-pub(super) const GROUP: usize = crate::kernels::codes::PANEL;
+pub(in crate::nearest) const GROUP: usize = crate::kernels::codes::PANEL;
 
 /// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
-pub(super) const STEPS: f64 = 4096.0;
+pub(in crate::nearest) const STEPS: f64 = 4096.0;
 
 /// Bounds are dropped when a group has moved that far in all; 16 bits hold
 /// twice that.
 const FAR: f64 = 8.0;
 
 /// Of all rows.
-pub(super) struct Bounds<'m> {
+pub(in crate::nearest) struct Bounds<'m> {
     groups: Groups,
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
@@ -34,7 +34,7 @@ pub(super) struct Bounds<'m> {
 }
 
 /// The groups and what became of them.
-pub(super) struct Groups {
+pub(in crate::nearest) struct Groups {
     /// The centroid in each slot; groups follow each other.
     order: Vec<u32>,
     /// Where they were in the last search.
@@ -44,7 +44,7 @@ pub(super) struct Groups {
 }
 
 /// Those of consecutive rows, those of a task.
-pub(super) struct RowBounds<'b> {
+pub(in crate::nearest) struct RowBounds<'b> {
     groups: &'b Groups,
     values: &'b mut [u16],
 }
@@ -140,7 +140,7 @@ impl RowBounds<'_> {
 }
 
 /// A distance in steps, rounded up.
-pub(super) fn steps(distance: f64) -> f32 {
+pub(in crate::nearest) fn steps(distance: f64) -> f32 {
     (1.000001 * STEPS * distance) as f32
 }
 

@@ -4,11 +4,11 @@
 //! dimension; then each row finds its leaf in a few comparisons. Leaves get
 //! unequal numbers of rows by that, which does no harm.
 
-use super::pass::add_numbers;
-use super::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
 use crate::allocate::{collect, copy, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::scan;
+use crate::nearest::trees::pass::add_numbers;
+use crate::nearest::trees::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
 use crate::points::Points;
 use crate::ranges::Range as Magnitudes;
 use crate::rng::Rng;
