@@ -16,10 +16,6 @@ use std::sync::{Mutex, PoisonError};
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
 
-/// Sorted rows are given up when a pass computes more than this fraction of
-/// all distances: brute force is faster.
-const SORTED_LIMIT: f64 = 0.25;
-
 /// Sums of so many bytes fit into a core's cache, and rows are added as they
 /// come; larger ones cluster by cluster.
 const CACHED_BYTES: usize = 1 << 20;
@@ -122,10 +118,15 @@ impl Partition {
         threads: &Threads<'_>,
     ) -> Result<usize> {
         let centroids = Centroids::new(centroids, self.origin.len());
-        if nearest.sorted().is_some() {
-            return self.assign_sorted(nearest, centroids, threads);
+        let (labels, totals) = (&mut self.labels, &mut self.totals);
+        let Some(pass) = nearest.assign_sorted(centroids, threads, labels, totals)? else {
+            return self.assign_unsorted(nearest, centroids, threads);
+        };
+        self.behind = !pass.wrote_labels;
+        if pass.wrote_labels {
+            self.method.note(&self.labels);
         }
-        self.assign_unsorted(nearest, centroids, threads)
+        Ok(pass.changed)
     }
 
     /// [`assign`](Self::assign) for rows that are not sorted.
@@ -166,26 +167,6 @@ impl Partition {
                 Ok(changed)
             }
         }
-    }
-
-    fn assign_sorted(
-        &mut self,
-        nearest: &mut Nearest<'_>,
-        centroids: Centroids<'_>,
-        threads: &Threads<'_>,
-    ) -> Result<usize> {
-        let Some(sorted) = nearest.sorted_mut() else {
-            return Ok(0);
-        };
-        let pass = sorted.assign(centroids, threads, &mut self.totals)?;
-        self.behind = true;
-        let all = self.labels.len() as f64 * centroids.len() as f64;
-        if pass.distances as f64 > SORTED_LIMIT * all {
-            self.labels(nearest, threads)?;
-            self.method.note(&self.labels);
-            nearest.drop_sorted();
-        }
-        Ok(pass.changed)
     }
 
     /// Labels every row by its nearest centroid. The totals don't follow.

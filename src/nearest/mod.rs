@@ -31,7 +31,7 @@ use crate::metric::Metric;
 use crate::points::{BLOCK_BYTES, Points};
 use crate::ranges::Range;
 use crate::threads::Threads;
-use crate::totals::Grid;
+use crate::totals::{Grid, Totals};
 
 pub(crate) use few::RowDistances;
 pub(crate) use trees::SortedRows;
@@ -55,6 +55,10 @@ const TASK_ROWS: usize = 1024;
 /// they take; rows that have no bounds in float32 are searched one by one.
 const BLOCK_WORK: usize = 1 << 32;
 const BLOCK_ROWS: usize = 64;
+
+/// Sorted rows are given up when a pass computes more than this fraction of
+/// all distances: brute force is faster.
+const SORTED_LIMIT: f64 = 0.25;
 
 /// Distance bounds are kept once a search changes fewer labels than this.
 const SETTLED: f64 = 0.15;
@@ -207,14 +211,31 @@ impl<'a> Nearest<'a> {
         self.sorted.as_ref().map(|(sorted, _)| &**sorted)
     }
 
-    pub fn sorted_mut(&mut self) -> Option<&mut (dyn SortedRows + 'static)> {
-        self.sorted.as_mut().map(|(sorted, _)| &mut **sorted)
-    }
-
-    /// Gives the sorted rows up for good: other engines are faster.
-    pub fn drop_sorted(&mut self) {
-        self.sorted = None;
-        self.sorting_pays = false;
+    /// Assigns by the sorted rows, and makes `totals` what the clusters add up to;
+    /// `None` where rows are not sorted. Labels are only written when the rows are
+    /// given up, for good, since other engines are faster.
+    pub fn assign_sorted(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        labels: &mut [u32],
+        totals: &mut Totals,
+    ) -> Result<Option<SortedPass>> {
+        let Some((sorted, _)) = &mut self.sorted else {
+            return Ok(None);
+        };
+        let pass = sorted.assign(centroids, threads, totals)?;
+        let all = labels.len() as f64 * centroids.len() as f64;
+        let pays = pass.distances as f64 <= SORTED_LIMIT * all;
+        if !pays {
+            sorted.write_labels(labels, threads)?;
+            self.sorted = None;
+            self.sorting_pays = false;
+        }
+        Ok(Some(SortedPass {
+            changed: pass.changed,
+            wrote_labels: !pays,
+        }))
     }
 
     /// Writes every row's nearest centroid to `labels`, and its canonical
@@ -519,6 +540,13 @@ impl<'a> Nearest<'a> {
         let search = TileSearch::new(frame, centroids, kernels, count == 1, direct)?;
         Ok(Search::Tile(search))
     }
+}
+
+/// What came of assigning sorted rows.
+pub(crate) struct SortedPass {
+    /// Rows that went to another cluster.
+    pub changed: usize,
+    pub wrote_labels: bool,
 }
 
 /// Some rows that were just assigned, and their labels before and after.

@@ -383,7 +383,14 @@ fn rows_that_did_not_pay_sorted_are_not_sorted_again() {
     let mut nearest = shared.nearest(&points);
     nearest.sort_rows(20, &threads).unwrap();
     assert!(nearest.sorted().is_some() && shared.budget.room() < room);
-    nearest.drop_sorted();
+    // Among far-off centroids every row is as near to all.
+    let far = vec![1e9; 40];
+    let far = Centroids::new(&far, 2);
+    let mut totals = Totals::new(nearest.grid(&threads).unwrap(), 20).unwrap();
+    let mut labels = vec![UNASSIGNED; 5000];
+    let pass = nearest.assign_sorted(far, &threads, &mut labels, &mut totals);
+    let pass = pass.unwrap().unwrap();
+    assert!(pass.changed == 5000 && pass.wrote_labels && labels == [0; 5000]);
     nearest.sort_rows(20, &threads).unwrap();
     assert!(nearest.sorted().is_none());
     assert_eq!(shared.budget.room(), room);
