@@ -486,39 +486,3 @@ mod tests {
         assert_eq!(result, Err(KMeansError::Cancelled));
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::Array2;
-    use std::cell::Cell;
-
-    #[test]
-    fn wide_rows_come_in_small_blocks_with_a_poll_after_each() {
-        let data = Array2::from_shape_fn((7, 300_000), |(row, column)| (row + column) as f64);
-        let points = Points::from(data.view());
-        let (polls, mut scratch, mut next) = (Cell::new(0), Vec::new(), 1);
-        let poll = || {
-            polls.set(polls.get() + 1);
-            Ok(())
-        };
-        let see = |first: usize, block: &[f32]| {
-            assert_eq!(first, next);
-            assert!(size_of_val(block) <= BLOCK_BYTES);
-            for row in block.chunks_exact(300_000) {
-                assert!(row[0] == next as f32 && row[299_999] == (next + 299_999) as f32);
-                next += 1;
-            }
-            Ok(())
-        };
-        points.in_blocks(1..7, &mut scratch, &poll, see).unwrap();
-        assert_eq!((next, polls.get()), (7, 2));
-
-        let cancelled = || Err(KMeansError::Cancelled);
-        let result = points.in_blocks(0..7, &mut scratch, &cancelled, |first, _| {
-            assert_eq!(first, 0);
-            Ok(())
-        });
-        assert_eq!(result, Err(KMeansError::Cancelled));
-    }
-}
