@@ -20,6 +20,7 @@
 
 mod candidates;
 mod certificate;
+mod least;
 mod medoid;
 mod penalty;
 mod prices;

@@ -5,9 +5,9 @@
 //! under the old price far too many would come.
 
 use super::Choice;
-use super::least::Least;
 use crate::allocate::collect;
 use crate::balanced::candidates::Costs;
+use crate::balanced::least::Least;
 use crate::error::Result;
 use crate::threads::Threads;
 use std::cmp::Ordering;

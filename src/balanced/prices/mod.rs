@@ -7,17 +7,16 @@
 //! [`super::transport`].
 
 mod follow;
-mod least;
 mod part;
 pub(super) mod sample;
 
 use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::balanced::candidates::{Candidates, Costs};
+use crate::balanced::least::Least;
 use crate::balanced::window::{self, Window};
 use crate::error::Result;
 use crate::nearest::{Nearest, UNASSIGNED};
 use crate::threads::Threads;
-use least::Least;
 
 /// Sweeps at most. They end when they no longer help.
 const MAX_SWEEPS: usize = 40;

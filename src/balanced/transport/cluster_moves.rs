@@ -135,7 +135,7 @@ impl Transport<'_> {
                         let cost = self.costs.of(row as usize, at, &mut self.scratch)?;
                         rows.push((cost - self.own[row as usize], row));
                     }
-                    *moves = MovesTo::cheapest_of(rows, KEPT_AGAIN)?;
+                    *moves = MovesTo::cheapest_of(rows.into_iter(), KEPT_AGAIN)?;
                 }
                 let first = moves.cheapest().unwrap_or((f64::INFINITY, u32::MAX));
                 (all.least[at], all.rows[at]) = first;

@@ -69,6 +69,8 @@ pub(super) struct Transport<'a> {
     /// What each cluster passes on to the hub.
     flows: Vec<usize>,
     moves: Vec<Option<Moves>>,
+    /// For a [`Finder`](moves::Finder).
+    places: Vec<u32>,
     search: Search,
     /// Rows that looked at all clusters in this search: what they remember,
     /// and what all other clusters cost at least, price included.
@@ -149,6 +151,7 @@ impl<'a> Transport<'a> {
             sizes,
             flows: try_vec(0, clusters, "flows")?,
             moves: collect((0..clusters).map(|_| None), "moves")?,
+            places: try_vec(moves::NO_PLACE, clusters, "moves")?,
             search: Search::new(clusters + 1)?,
             explored: Vec::new(),
             looked: 0,

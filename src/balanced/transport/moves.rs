@@ -5,10 +5,10 @@
 //! prices change, and only joining and leaving rows matter. Rows that have
 //! left are dropped when they come up.
 
-use crate::allocate::{collect, copy, insert, push};
+use crate::allocate::{collect, insert, push};
+use crate::balanced::least::Least;
 use crate::error::Result;
-use crate::sort::sort;
-use crate::threads::Threads;
+use std::cmp::Ordering;
 
 /// Rows kept for each target when the moves are built; for one whose rows were
 /// used up; and for unexplored moves, whose rows are used up fast.
@@ -39,31 +39,15 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// Out of all moves, (target, row, bits of the cost); no unexplored ones.
-    pub fn build(mut moves: Vec<(u32, u32, u64)>, threads: &Threads<'_>) -> Result<Self> {
-        sort(&mut moves, threads, "moves")?;
-        let mut out = Moves::default();
-        for moves in moves.chunk_by(|a, b| a.0 == b.0) {
-            let rows = moves
-                .iter()
-                .map(|&(_, row, cost)| (f64::from_bits(cost), row));
-            let to = MovesTo::cheapest_of(collect(rows, "moves")?, KEPT)?;
-            push(&mut out.targets, moves[0].0, "moves")?;
-            push(&mut out.least, to.least(), "moves")?;
-            push(&mut out.known, to, "moves")?;
-        }
-        Ok(out)
-    }
-
     /// Replaces the unexplored moves by the cheapest of all, (cost, row).
-    pub fn set_unexplored(&mut self, rows: Vec<(f64, u32)>) -> Result<()> {
-        self.unexplored = MovesTo::cheapest_of(rows, KEPT_UNEXPLORED)?;
+    pub fn set_unexplored(&mut self, moves: impl Iterator<Item = (f64, u32)>) -> Result<()> {
+        self.unexplored = MovesTo::cheapest_of(moves, KEPT_UNEXPLORED)?;
         Ok(())
     }
 
     /// Replaces the moves to a known cluster by the cheapest of all, (cost, row).
-    pub fn set_known(&mut self, at: usize, rows: Vec<(f64, u32)>) -> Result<()> {
-        self.known[at] = MovesTo::cheapest_of(rows, KEPT_AGAIN)?;
+    pub fn set_known(&mut self, at: usize, moves: impl Iterator<Item = (f64, u32)>) -> Result<()> {
+        self.known[at] = MovesTo::cheapest_of(moves, KEPT_AGAIN)?;
         self.least[at] = self.known[at].least();
         Ok(())
     }
@@ -136,17 +120,12 @@ impl MovesTo {
     }
 
     /// The cheapest of all moves, (cost, row).
-    pub fn cheapest_of(mut rows: Vec<(f64, u32)>, kept: usize) -> Result<Self> {
-        let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
-        let dropped = rows.len().saturating_sub(kept);
-        let mut limit = f64::INFINITY;
-        if dropped > 0 {
-            rows.select_nth_unstable_by(dropped, order);
-            limit = rows[dropped].0;
-            rows = copy(&rows[dropped..], "moves")?;
+    pub fn cheapest_of(moves: impl Iterator<Item = (f64, u32)>, kept: usize) -> Result<Self> {
+        let mut cheapest = Cheapest::new(kept);
+        for (cost, row) in moves {
+            cheapest.show(cost, row)?;
         }
-        rows.sort_unstable_by(order);
-        Ok(MovesTo { rows, limit })
+        cheapest.finish()
     }
 
     /// The cheapest move, (cost, row). Tidy first.
@@ -179,5 +158,109 @@ impl MovesTo {
             }
         }
         Ok(())
+    }
+}
+
+/// Finds the cheapest of many moves to one target.
+struct Cheapest {
+    least: Least<Move>,
+    kept: usize,
+    shown: usize,
+}
+
+impl Cheapest {
+    fn new(kept: usize) -> Self {
+        Cheapest {
+            least: Least::new(kept),
+            kept,
+            shown: 0,
+        }
+    }
+
+    fn show(&mut self, cost: f64, row: u32) -> Result<()> {
+        self.shown += 1;
+        self.least.show(Move { cost, row })
+    }
+
+    fn finish(self) -> Result<MovesTo> {
+        let mut moves = self.least.into_values();
+        moves.sort_unstable_by(|a, b| b.cmp(a));
+        let limit = match self.shown > self.kept {
+            true => moves[0].cost,
+            false => f64::INFINITY,
+        };
+        let rows = moves.iter().map(|&Move { cost, row }| (cost, row));
+        Ok(MovesTo {
+            rows: collect(rows, "moves")?,
+            limit,
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Move {
+    cost: f64,
+    row: u32,
+}
+
+impl Eq for Move {}
+
+impl Ord for Move {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rows = self.row.cmp(&other.row);
+        self.cost.total_cmp(&other.cost).then(rows)
+    }
+}
+
+impl PartialOrd for Move {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Finds the cheapest moves to every target of one cluster.
+pub(super) struct Finder<'s> {
+    /// Of each cluster its place among `targets`, or [`NO_PLACE`].
+    places: &'s mut [u32],
+    targets: Vec<u32>,
+    cheapest: Vec<Cheapest>,
+}
+
+pub(super) const NO_PLACE: u32 = u32::MAX;
+
+impl<'s> Finder<'s> {
+    /// `places`: [`NO_PLACE`] for every cluster, and again at the end.
+    pub fn new(places: &'s mut [u32]) -> Self {
+        Finder {
+            places,
+            targets: Vec::new(),
+            cheapest: Vec::new(),
+        }
+    }
+
+    pub fn show(&mut self, target: u32, cost: f64, row: u32) -> Result<()> {
+        let place = &mut self.places[target as usize];
+        if *place == NO_PLACE {
+            *place = self.targets.len() as u32;
+            push(&mut self.targets, target, "moves")?;
+            push(&mut self.cheapest, Cheapest::new(KEPT), "moves")?;
+        }
+        self.cheapest[*place as usize].show(cost, row)
+    }
+
+    /// No unexplored moves yet.
+    pub fn finish(self) -> Result<Moves> {
+        let targets = self.targets.iter().copied();
+        let mut found = collect(targets.zip(self.cheapest), "moves")?;
+        found.sort_unstable_by_key(|&(target, _)| target);
+        let mut moves = Moves::default();
+        for (target, cheapest) in found {
+            self.places[target as usize] = NO_PLACE;
+            let to = cheapest.finish()?;
+            push(&mut moves.targets, target, "moves")?;
+            push(&mut moves.least, to.least(), "moves")?;
+            push(&mut moves.known, to, "moves")?;
+        }
+        Ok(moves)
     }
 }

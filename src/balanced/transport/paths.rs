@@ -1,10 +1,10 @@
 //! The search for paths along which rows can move (Dijkstra, 1959).
 
-use super::moves::Moves;
+use super::moves::Finder;
 use super::search::Reached;
 use super::supply::Supply;
 use super::{NO_ROW, Transport};
-use crate::allocate::{collect, extend, push};
+use crate::allocate::{extend, push};
 use crate::balanced::data_changed;
 use crate::error::Result;
 use crate::threads::Threads;
@@ -116,7 +116,7 @@ impl Transport<'_> {
                     let (_, cost) = known.find(|&(target, _)| target == to)?;
                     Some((cost - self.own[row as usize], row))
                 });
-                moves.set_known(at, collect(all, "moves")?)?;
+                moves.set_known(at, all)?;
             }
             if let Some((cost, row)) = moves.cheapest(at) {
                 let there = there(&self.prices, to, cost);
@@ -128,15 +128,20 @@ impl Transport<'_> {
     }
 
     fn build_moves(&mut self, from: usize, threads: &Threads<'_>) -> Result<()> {
-        let (own, known) = (&*self.own, &self.known);
-        let moves = self.members[from].iter().flat_map(|&row| {
-            let here = own[row as usize];
-            known
-                .of_row(row)
-                .filter(|&(target, _)| target != from as u32)
-                .map(move |(target, cost)| (target, row, (cost - here).to_bits()))
-        });
-        self.moves[from] = Some(Moves::build(collect(moves, "moves")?, threads)?);
+        let (own, known, members) = (&*self.own, &self.known, &self.members[from]);
+        let mut found = Finder::new(&mut self.places);
+        threads.in_steps(members.len(), |part| {
+            for &row in &members[part] {
+                let here = own[row as usize];
+                for (target, cost) in known.of_row(row) {
+                    if target != from as u32 {
+                        found.show(target, cost - here, row)?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        self.moves[from] = Some(found.finish()?);
         self.find_unexplored(from)
     }
 }

@@ -69,7 +69,7 @@ impl Transport<'_> {
         let rows = rows.map(|&row| (known.escape(row, own), row));
         let rows = rows.filter(|&(cost, _)| cost < f64::INFINITY);
         if let Some(moves) = &mut self.moves[from] {
-            moves.set_unexplored(collect(rows, "moves")?)?;
+            moves.set_unexplored(rows)?;
         }
         Ok(())
     }
