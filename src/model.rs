@@ -235,7 +235,7 @@ impl KMeans {
         }
         let offset = points.check_for_offset(config.metric, &threads)?;
         points.check_weights(config.n_clusters)?;
-        if points.is_weighted() && !(config.use_medoids && !config.balanced) {
+        if points.is_weighted() && (!config.use_medoids || config.balanced) {
             return Err(KMeansError::invalid_data(
                 "weights are for K-medoids that are not balanced; leave them out, or repeat rows",
             ));

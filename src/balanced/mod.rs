@@ -250,7 +250,7 @@ impl<'c> Model<'c> {
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
         }
-        Ok(partition.into_labels(nearest, threads)?)
+        partition.into_labels(nearest, threads)
     }
 
     fn report(
