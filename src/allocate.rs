@@ -186,6 +186,8 @@ pub(crate) fn text(value: impl fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn what_cannot_be_had_is_an_error_that_names_the_bytes() {
@@ -229,5 +231,71 @@ mod tests {
         }
         assert_eq!(heap.into_sorted_vec(), [3, 4, 9]);
         assert_eq!((map.len(), map[&0], map[&1]), (2, 9, 4));
+    }
+
+    /// Forms that end the process where memory is refused.
+    const INFALLIBLE: [&str; 13] = [
+        "vec![",
+        "::with_capacity(",
+        ".to_vec()",
+        "collect::<Vec",
+        ".collect()",
+        "Box::new(",
+        "format!(",
+        ".to_string()",
+        ".to_owned()",
+        "String::from(",
+        " Arc::new(",
+        "::zeros(",
+        ".repeat(",
+    ];
+
+    /// Where they may stand, and why.
+    const EXCEPTIONS: [(&str, &str); 5] = [
+        ("allocate.rs", ""),                                   // is what the others call
+        ("ffi/guard.rs", "panic::set_hook(Box::new(|info| {"), // captures nothing: no memory
+        ("file/replace.rs", "OsString::from(format!("),        // a name, before anything is written
+        ("threads.rs", "format!(\"kentro-{}\""), // of a thread, whose start needs more
+        ("threads.rs", "error.to_string()"),     // why a thread did not start
+    ];
+
+    /// Files under `folder`, but for those of tests.
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if !path.ends_with("tests.rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_in_the_crate_allocates_infallibly() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        sources(&root, &mut files);
+        let mut found = Vec::new();
+        for file in &files {
+            let name = file.strip_prefix(&root).unwrap().to_str().unwrap();
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+            for (number, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap();
+                let is_ours = line.contains("allocate::with_capacity(");
+                let is_excepted = EXCEPTIONS
+                    .iter()
+                    .any(|(place, part)| *place == name && line.contains(part));
+                if !is_ours && !is_excepted && INFALLIBLE.iter().any(|form| line.contains(form)) {
+                    found.push(format!("{name}:{}: {}", number + 1, line.trim()));
+                }
+            }
+        }
+        let found = found.join("\n");
+        assert!(
+            found.is_empty(),
+            "take the memory by crate::allocate:\n{found}"
+        );
     }
 }

@@ -27,7 +27,7 @@ impl KMeans {
         let clusters = fit.centroids.nrows();
         fit.check_dims(points)?;
         if points.rows().checked_mul(clusters) != Some(distances.len()) {
-            return Err(invalid(format!(
+            return Err(invalid(format_args!(
                 "there is room for {} distances, but {} rows x {clusters} clusters need more or less",
                 distances.len(),
                 points.rows()
