@@ -309,13 +309,15 @@ fn fewer_distinct_rows_than_clusters_end_with_a_warning() {
             }
         };
         let data = Array2::from_shape_fn((90, 2), |(i, t)| corners[i % 3][t] * scale(i));
-        let fit = fit(&data, &config(metric, 25, first_rows(&data, 7)));
-        let sizes = fit.counts;
+        let mut fit = fit(&data, &config(metric, 25, first_rows(&data, 7)));
+        let sizes = &fit.counts;
         assert_eq!(
             sizes.iter().filter(|&&size| size == 30).count(),
             3,
             "{sizes:?}"
         );
+        let points = Points::from(data.view());
+        fit.warn_of_empty(&points, metric).unwrap();
         assert!(fit.warnings[0].starts_with("4 of 7 clusters are empty"));
         assert!(fit.inertia < 1e-5);
     }
