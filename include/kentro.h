@@ -216,6 +216,11 @@ typedef struct kentro_kmeans kentro_kmeans;
 typedef struct kentro_points kentro_points;
 
 /**
+ * Numbers that are less than 2^high, and multiples of 2^low.
+ */
+typedef struct Range Range;
+
+/**
  * What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
  */
 typedef int32_t kentro_status;
@@ -400,6 +405,8 @@ typedef struct {
  * doesn't know.
  */
 #define KENTRO_STATUS_NEWER_FILE 17
+
+
 
 #ifdef __cplusplus
 extern "C" {

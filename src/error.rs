@@ -58,7 +58,7 @@ pub enum KMeansError {
     /// Memory for the named purpose could not be had. `available`: what there
     /// was, where the system tells.
     #[error(
-        "Out of memory: {bytes} bytes for {purpose}{}; memory_limit bounds what a call may use",
+        "Out of memory: {bytes} bytes for {purpose}{}; with_memory_limit (in C kentro_kmeans_set_memory_limit) bounds what a call may use",
         Available(*.available)
     )]
     OutOfMemory {
