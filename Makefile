@@ -30,7 +30,7 @@ kill:
 	KENTRO_KILL_ROUNDS=300 cargo test --test files -- --nocapture killed
 
 allocation-sweep:
-	KENTRO_SWEEP=all cargo test --test c allocations -- --ignored --nocapture
+	KENTRO_SWEEP=all cargo test --test c allocations -- --nocapture
 
 docs:
 	cargo doc --no-deps

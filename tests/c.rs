@@ -176,7 +176,7 @@ fn readme_shows(text: &str) {
 /// Refuses allocations, a few of each kind of model; `make allocation-sweep`
 /// refuses them all. On glibc only, whose allocator it stands before.
 #[test]
-#[ignore = "minutes: make allocation-sweep"]
+#[cfg(target_env = "gnu")]
 fn allocations() {
     let source = Path::new(ROOT).join("tests/c/allocations.c");
     let program = try_compile(&source, "c-allocations", false);

@@ -282,6 +282,7 @@ static kentro_status ask(const kentro_kmeans *kmeans, const mode *m, uint64_t *h
     status = kentro_clusters_all_members(clusters, &members, &len, error);
     sum = mix(sum, members, len * sizeof *members);
     kentro_clusters_free(clusters);
+    clusters = NULL;
     if (status)
         return status;
     status = kentro_kmeans_clusters(kmeans, &clusters, error);
@@ -477,7 +478,7 @@ static int is_machinery(const char *name)
     const char *const parts[] = {"__rust", "rust_oom", "alloc::", "std::alloc", "std::process",
                                  "std::sys", "core::", "std::panicking", "std::rt"};
     size_t i;
-    if (name[0] == '\0')
+    if (name[0] == '\0' || strstr(name, " as core::") != NULL)
         return 1;
     for (i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strncmp(name + (name[0] == '<'), parts[i], strlen(parts[i])) == 0)
