@@ -63,7 +63,7 @@ def test_chaining():
     assert not kmeans.is_trained
     assert repr(kmeans) == (
         "KMeans(n_clusters=3, iterations=50, euclidean=true, balanced=true, "
-        "use_medoids=false, trained=false)"
+        "use_medoids=false, trained=false, max_balance_diff=4)"
     )
 
 
@@ -103,7 +103,7 @@ def test_balanced():
         kmeans = KMeans(4).with_balanced(True).with_max_balance_diff(limit)
         clusters = kmeans.train(data)
         check_partition(clusters, len(data))
-        sizes = kmeans.cluster_sizes
+        sizes = list(kmeans.cluster_sizes)
         assert sizes == [len(members) for members in clusters]
         assert max(sizes) - min(sizes) <= limit
 
