@@ -12,7 +12,7 @@ help:
 	@echo "make test    run every test and check; the last line counts them"
 	@echo "make bench   time the kernels, then Kentro against the installed peers"
 	@echo "make kill    kill a saving process 300 times; a whole file must be there each time"
-	@echo "make allocation-sweep  refuse every allocation in turn, in every kind of model; an hour"
+	@echo "make allocation-sweep  refuse every allocation in turn, in every kind of model; long"
 	@echo "make docs    build the Rust documentation into target/doc"
 	@echo "make clean   delete everything that was built"
 
