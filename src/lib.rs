@@ -39,7 +39,6 @@ mod metric;
 mod model;
 mod nearest;
 mod owned;
-mod partition;
 mod points;
 mod ranges;
 mod rng;

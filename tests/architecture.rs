@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "points"],
     &["equal_rows", "fit", "totals"],
     &["nearest"],
-    &["partition", "seeding"],
+    &["seeding"],
     &["kmeans", "medoids"],
     &["balanced"],
     &["train", "file"],

@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest};
-use crate::partition::Partition;
+use crate::kmeans::partition::Partition;
 use crate::threads::{Iteration, Phase, Threads};
 use crate::totals::update_centroids;
 use candidates::Costs;

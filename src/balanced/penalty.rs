@@ -6,7 +6,7 @@ use crate::allocate::try_vec;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::{Centroids, Nearest};
-use crate::partition::Partition;
+use crate::kmeans::partition::Partition;
 use crate::threads::Threads;
 
 const ITERATIONS: usize = 20;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::nearest::Nearest;
-use crate::partition::Partition;
+use crate::kmeans::partition::Partition;
 use crate::threads::{Iteration, Phase, Threads};
 use empty_clusters::rows_for_empty_clusters;
 use std::time::Instant;

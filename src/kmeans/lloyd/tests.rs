@@ -8,7 +8,7 @@ use crate::kmeans::lloyd;
 use crate::metric::Metric;
 use crate::nearest::{Row, Shared};
 use crate::owned::TryArc;
-use crate::partition::Partition;
+use crate::kmeans::partition::Partition;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::seeding;

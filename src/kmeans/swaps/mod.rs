@@ -13,7 +13,7 @@ use crate::allocate::{copy, text};
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
-use crate::partition::Partition;
+use crate::kmeans::partition::Partition;
 use crate::rng::Rng;
 use crate::threads::{Event, Phase, Threads};
 use choose::Swaps;
