@@ -5,8 +5,8 @@
 use crate::allocate::try_vec;
 use crate::config::Config;
 use crate::error::Result;
-use crate::nearest::{Centroids, Nearest};
 use crate::kmeans::partition::Partition;
+use crate::nearest::{Centroids, Nearest};
 use crate::threads::Threads;
 
 const ITERATIONS: usize = 20;
