@@ -81,13 +81,15 @@ static size_t most_frequent(const size_t *members, size_t len, const int *digits
 /* Trains the model, prints what it found, and frees it. */
 static void cluster(const char *name, kentro_kmeans *kmeans, const digits *data)
 {
+    kentro_points *points;
     kentro_clusters *clusters;
     const size_t *members, *medoids;
     size_t sizes[N_CLUSTERS], n_medoids, n_iter, pure = 0, j;
     double inertia;
 
-    check(kentro_kmeans_train_f32(kmeans, data->pixels, data->rows, PIXELS, KENTRO_ALL_THREADS, NULL,
-                                  error));
+    check(kentro_points_new_f32(data->pixels, data->rows, PIXELS, &points, error));
+    check(kentro_kmeans_train(kmeans, points, KENTRO_ALL_THREADS, NULL, error));
+    kentro_points_free(points);
     check(kentro_kmeans_inertia(kmeans, &inertia, error));
     check(kentro_kmeans_n_iter(kmeans, &n_iter, error));
     check(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids, error));

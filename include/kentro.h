@@ -839,18 +839,6 @@ kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
                                   kentro_error *error);
 
 /**
- * `kentro_kmeans_train` for float32 rows without gaps: see
- * `kentro_points_new_f32`.
- */
-kentro_status kentro_kmeans_train_f32(kentro_kmeans *kmeans,
-                                      const float *data,
-                                      size_t rows,
-                                      size_t cols,
-                                      size_t num_threads,
-                                      const kentro_observer *observer,
-                                      kentro_error *error);
-
-/**
  * Assigns every row of `points` to its `k` nearest clusters (at least 1; more
  * than there are means all) and returns for each cluster the rows it got.
  * To be freed by `kentro_clusters_free`.
@@ -864,27 +852,15 @@ kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
                                    kentro_error *error);
 
 /**
- * `kentro_kmeans_assign` for float32 rows without gaps: see
- * `kentro_points_new_f32`.
- */
-kentro_status kentro_kmeans_assign_f32(const kentro_kmeans *kmeans,
-                                       const float *data,
-                                       size_t rows,
-                                       size_t cols,
-                                       size_t k,
-                                       size_t num_threads,
-                                       const kentro_observer *observer,
-                                       kentro_clusters **out_clusters,
-                                       kentro_error *error);
-
-/**
- * Writes the `k` nearest clusters of every row, nearest first, to
- * `out_labels` and, unless it is NULL, their distances to `out_distances`.
- * Each has room for rows x min(k, n_clusters) values, which do not overlap
- * the points. k = 1 is the plain case.
+ * Writes the `k` nearest clusters of every row (at least 1; more than there
+ * are means all), nearest first, to `out_labels` and their distances, squared
+ * Euclidean or 1 - cosine, to `out_distances`: rows x width values, row-major,
+ * width = min(k, n_clusters), which `out_width` gets. The outputs have room for
+ * `labels_capacity` and `distances_capacity` values and do not overlap the
+ * points. `out_distances` with capacity 0, and `out_width`, may be NULL.
  *
- * The distance is the squared Euclidean one, or 1 - cosine. After an error
- * the contents of both are undefined.
+ * `KENTRO_STATUS_INVALID_PARAMETER` if a capacity is less, before anything is
+ * written. After any other error the contents of both buffers are undefined.
  */
 kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
                                     const kentro_points *points,
@@ -892,12 +868,16 @@ kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
                                     size_t num_threads,
                                     const kentro_observer *observer,
                                     uint32_t *out_labels,
+                                    size_t labels_capacity,
                                     double *out_distances,
+                                    size_t distances_capacity,
+                                    size_t *out_width,
                                     kentro_error *error);
 
 /**
- * `kentro_kmeans_predict` for float32 rows without gaps: see
- * `kentro_points_new_f32`.
+ * `kentro_kmeans_predict` for float32 rows without gaps, as of
+ * `kentro_points_new_f32`: where there are few, as in answering one query, the
+ * view of them would be one more thing to make and to free.
  */
 kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         const float *data,
@@ -907,15 +887,17 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         size_t num_threads,
                                         const kentro_observer *observer,
                                         uint32_t *out_labels,
+                                        size_t labels_capacity,
                                         double *out_distances,
+                                        size_t distances_capacity,
+                                        size_t *out_width,
                                         kentro_error *error);
 
 /**
- * Writes a cluster of every row to `out_labels` and, unless it is NULL, its
- * distance to `out_distances`, by the prices that a balanced model has
- * learnt: rows like the training data spread over the clusters as evenly as
- * it did, though nothing bounds the sizes here. Else like
- * `kentro_kmeans_predict` with k = 1.
+ * Writes a cluster of every row to `out_labels` and its distance to
+ * `out_distances`, by the prices that a balanced model has learnt: rows like
+ * the training data spread over the clusters as evenly as it did, though
+ * nothing bounds the sizes here. Else like `kentro_kmeans_predict` with k = 1.
  *
  * `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
  */
@@ -924,22 +906,26 @@ kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              size_t num_threads,
                                              const kentro_observer *observer,
                                              uint32_t *out_labels,
+                                             size_t labels_capacity,
                                              double *out_distances,
+                                             size_t distances_capacity,
                                              kentro_error *error);
 
 /**
  * Writes the distance of every row to every centroid, squared Euclidean or
- * 1 - cosine, to `out_distances`, row-major, which has room for `capacity` values:
- * rows x n_clusters.
+ * 1 - cosine, to `out_distances`, row-major, which has room for
+ * `distances_capacity` values: rows x width, width = n_clusters, which
+ * `out_width` gets unless it is NULL.
  *
- * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
+ * `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less.
  */
 kentro_status kentro_kmeans_transform(const kentro_kmeans *kmeans,
                                       const kentro_points *points,
                                       size_t num_threads,
                                       const kentro_observer *observer,
                                       double *out_distances,
-                                      size_t capacity,
+                                      size_t distances_capacity,
+                                      size_t *out_width,
                                       kentro_error *error);
 
 /**

@@ -99,6 +99,28 @@ private:
     std::size_t size_ = 0;
 };
 
+/// Memory that somebody else owns, for values to be written to.
+template <class T>
+class Span {
+public:
+    constexpr Span() noexcept = default;
+    constexpr Span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+    /// All of a container that lies in memory in one piece.
+    template <class Container,
+              class = std::enable_if_t<std::is_same_v<
+                  decltype(std::data(std::declval<Container&>())), T*>>>
+    constexpr Span(Container& container) noexcept
+        : data_(std::data(container)), size_(std::size(container)) {}
+
+    constexpr T* data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+
+private:
+    T* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
 /// Row-major float32 values that somebody else owns.
 class MatrixView {
 public:
@@ -780,10 +802,24 @@ public:
     /// min(k, n_clusters) labels.
     std::vector<std::uint32_t> predict(const Points& points, Count k = 1,
                                        std::optional<Count> num_threads = std::nullopt) const {
-        std::vector<std::uint32_t> labels(points.rows() *
-                                          std::min<std::size_t>(k, centroids().rows()));
-        predict_into(points, k, labels.data(), nullptr, num_threads);
+        std::vector<std::uint32_t> labels(points.rows() * std::min<std::size_t>(k, n_clusters()));
+        predict_into(points, k, labels, {}, num_threads);
         return labels;
+    }
+
+    /// The same into the caller's memory, which must have room for as many;
+    /// unless it is empty, `distances` gets the distances, squared Euclidean or
+    /// 1 - cosine. Returns how many it wrote a row: min(k, n_clusters).
+    std::size_t predict_into(const Points& points, Count k, Span<std::uint32_t> labels,
+                             Span<double> distances = {},
+                             std::optional<Count> num_threads = std::nullopt) const {
+        std::size_t width = 0;
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads),
+                                          call.observer(), labels.data(), labels.size(),
+                                          distances.data(), distances.size(), &width,
+                                          detail::error()));
+        return width;
     }
 
     /// The distance of every point to every centroid, squared Euclidean or
@@ -794,7 +830,7 @@ public:
         detail::Observed call(callbacks_);
         call.finish(kentro_kmeans_transform(handle(), points.handle(), threads(num_threads),
                                             call.observer(), distances.data(), distances.size(),
-                                            detail::error()));
+                                            nullptr, detail::error()));
         return distances;
     }
 
@@ -808,16 +844,6 @@ public:
         return score;
     }
 
-    /// The same into the caller's memory, which must have room; `distances`,
-    /// squared Euclidean or 1 - cosine, may be null.
-    void predict_into(const Points& points, Count k, std::uint32_t* labels,
-                      double* distances = nullptr,
-                      std::optional<Count> num_threads = std::nullopt) const {
-        detail::Observed call(callbacks_);
-        call.finish(kentro_kmeans_predict(handle(), points.handle(), k, threads(num_threads),
-                                          call.observer(), labels, distances, detail::error()));
-    }
-
     /// A cluster of every point by the prices that a balanced model has learnt,
     /// so that points like the training data spread over the clusters as
     /// evenly; nothing bounds the sizes here.
@@ -827,8 +853,8 @@ public:
         std::vector<std::uint32_t> labels(points.rows());
         detail::Observed call(callbacks_);
         call.finish(kentro_kmeans_predict_balanced(handle(), points.handle(), threads(num_threads),
-                                                   call.observer(), labels.data(), nullptr,
-                                                   detail::error()));
+                                                   call.observer(), labels.data(), labels.size(),
+                                                   nullptr, 0, detail::error()));
         return labels;
     }
 

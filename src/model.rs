@@ -267,7 +267,7 @@ impl KMeans {
         k: usize,
         options: RunOptions<'_>,
     ) -> Result<Clusters> {
-        let per_point = self.check_k(k)?;
+        let per_point = self.width(k)?;
         let len = points
             .rows()
             .checked_mul(per_point)
@@ -300,7 +300,7 @@ impl KMeans {
         distances: Option<&mut [f64]>,
         options: RunOptions<'_>,
     ) -> Result<()> {
-        let per_point = self.check_k(k)?;
+        let per_point = self.width(k)?;
         let Trained { config, fit } = self.trained()?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
@@ -364,7 +364,8 @@ impl KMeans {
         }
     }
 
-    fn check_k(&self, k: usize) -> Result<usize> {
+    /// How many clusters a prediction of the `k` nearest gives a row.
+    pub(crate) fn width(&self, k: usize) -> Result<usize> {
         self.trained()?;
         if k == 0 {
             return Err(invalid("Invalid parameter: k must be positive"));

@@ -72,6 +72,14 @@ fn require<T>(pointer: *const T, argument: &'static str) -> Outcome {
     Ok(())
 }
 
+/// [`require`] for memory that is only wanted where it is given.
+fn may_be_null<T>(pointer: *const T, argument: &'static str) -> Outcome {
+    match pointer.is_null() {
+        true => Ok(()),
+        false => require(pointer, argument),
+    }
+}
+
 /// The `len` values behind a pointer that C gave us; NULL is fine for none.
 ///
 /// # Safety

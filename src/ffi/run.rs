@@ -5,13 +5,14 @@ use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, Texts};
 use super::observer::ObserverRecord;
 use super::points::{PointsHandle, row_major};
-use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
-use super::{borrow, borrow_slice_mut, require};
-use crate::error::Result;
-use crate::model::KMeans;
+use super::status::{
+    Failure, KENTRO_STATUS_INVALID_DATA, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode,
+};
+use super::{borrow, borrow_slice_mut, may_be_null, require};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{Event, Observer, RunOptions};
+use std::ptr;
 
 /// All the cores that the machine grants, as a number of threads.
 ///
@@ -38,42 +39,7 @@ pub unsafe extern "C" fn kentro_kmeans_train(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
-            train(
-                handle,
-                points,
-                Call {
-                    num_threads,
-                    observer,
-                },
-            )
-        })
-    }
-}
-
-/// `kentro_kmeans_train` for float32 rows without gaps: see
-/// `kentro_points_new_f32`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kentro_kmeans_train_f32(
-    kmeans: *mut KMeansHandle,
-    data: *const f32,
-    rows: usize,
-    cols: usize,
-    num_threads: usize,
-    observer: *const ObserverRecord,
-    error: *mut ErrorHandle,
-) -> StatusCode {
-    // SAFETY: as the caller promises.
-    unsafe {
-        KMeansHandle::call(kmeans, error, |handle| {
-            let points = row_major(data, rows, cols)?;
-            train(
-                handle,
-                &points,
-                Call {
-                    num_threads,
-                    observer,
-                },
-            )
+            train(handle, points, Call::new(num_threads, observer))
         })
     }
 }
@@ -107,48 +73,7 @@ pub unsafe extern "C" fn kentro_kmeans_assign(
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_clusters, "out_clusters")?;
             let points = &borrow(points, "points")?.points;
-            out_clusters.write(assign(
-                handle,
-                points,
-                k,
-                Call {
-                    num_threads,
-                    observer,
-                },
-            )?);
-            Ok(())
-        })
-    }
-}
-
-/// `kentro_kmeans_assign` for float32 rows without gaps: see
-/// `kentro_points_new_f32`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kentro_kmeans_assign_f32(
-    kmeans: *const KMeansHandle,
-    data: *const f32,
-    rows: usize,
-    cols: usize,
-    k: usize,
-    num_threads: usize,
-    observer: *const ObserverRecord,
-    out_clusters: *mut *mut ClustersHandle,
-    error: *mut ErrorHandle,
-) -> StatusCode {
-    // SAFETY: as the caller promises.
-    unsafe {
-        KMeansHandle::call(kmeans, error, |handle| {
-            require(out_clusters, "out_clusters")?;
-            let points = row_major(data, rows, cols)?;
-            out_clusters.write(assign(
-                handle,
-                &points,
-                k,
-                Call {
-                    num_threads,
-                    observer,
-                },
-            )?);
+            out_clusters.write(assign(handle, points, k, Call::new(num_threads, observer))?);
             Ok(())
         })
     }
@@ -169,13 +94,15 @@ unsafe fn assign(
     ClustersHandle::new(clusters?)
 }
 
-/// Writes the `k` nearest clusters of every row, nearest first, to
-/// `out_labels` and, unless it is NULL, their distances to `out_distances`.
-/// Each has room for rows x min(k, n_clusters) values, which do not overlap
-/// the points. k = 1 is the plain case.
+/// Writes the `k` nearest clusters of every row (at least 1; more than there
+/// are means all), nearest first, to `out_labels` and their distances, squared
+/// Euclidean or 1 - cosine, to `out_distances`: rows x width values, row-major,
+/// width = min(k, n_clusters), which `out_width` gets. The outputs have room for
+/// `labels_capacity` and `distances_capacity` values and do not overlap the
+/// points. `out_distances` with capacity 0, and `out_width`, may be NULL.
 ///
-/// The distance is the squared Euclidean one, or 1 - cosine. After an error
-/// the contents of both are undefined.
+/// `KENTRO_STATUS_INVALID_PARAMETER` if a capacity is less, before anything is
+/// written. After any other error the contents of both buffers are undefined.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_predict(
     kmeans: *const KMeansHandle,
@@ -184,33 +111,30 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
     num_threads: usize,
     observer: *const ObserverRecord,
     out_labels: *mut u32,
+    labels_capacity: usize,
     out_distances: *mut f64,
+    distances_capacity: usize,
+    out_width: *mut usize,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
-            let outputs = (out_labels, out_distances);
-            predict(
-                handle,
-                points,
-                k,
-                Call {
-                    num_threads,
-                    observer,
-                },
-                outputs,
-                |model, labels, distances, options| {
-                    model.predict_top(points, k, labels, distances, options)
-                },
-            )
+            let outputs = Outputs {
+                labels: (out_labels, labels_capacity),
+                distances: (out_distances, distances_capacity),
+                width: out_width,
+            };
+            let call = Call::new(num_threads, observer);
+            predict_top(handle, points, k, call, outputs)
         })
     }
 }
 
-/// `kentro_kmeans_predict` for float32 rows without gaps: see
-/// `kentro_points_new_f32`.
+/// `kentro_kmeans_predict` for float32 rows without gaps, as of
+/// `kentro_points_new_f32`: where there are few, as in answering one query, the
+/// view of them would be one more thing to make and to free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     kmeans: *const KMeansHandle,
@@ -221,36 +145,51 @@ pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     num_threads: usize,
     observer: *const ObserverRecord,
     out_labels: *mut u32,
+    labels_capacity: usize,
     out_distances: *mut f64,
+    distances_capacity: usize,
+    out_width: *mut usize,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &row_major(data, rows, cols)?;
-            let outputs = (out_labels, out_distances);
-            predict(
-                handle,
-                points,
-                k,
-                Call {
-                    num_threads,
-                    observer,
-                },
-                outputs,
-                |model, labels, distances, options| {
-                    model.predict_top(points, k, labels, distances, options)
-                },
-            )
+            let outputs = Outputs {
+                labels: (out_labels, labels_capacity),
+                distances: (out_distances, distances_capacity),
+                width: out_width,
+            };
+            let call = Call::new(num_threads, observer);
+            predict_top(handle, points, k, call, outputs)
         })
     }
 }
 
-/// Writes a cluster of every row to `out_labels` and, unless it is NULL, its
-/// distance to `out_distances`, by the prices that a balanced model has
-/// learnt: rows like the training data spread over the clusters as evenly as
-/// it did, though nothing bounds the sizes here. Else like
-/// `kentro_kmeans_predict` with k = 1.
+/// # Safety
+/// As of [`Call::run`] and [`Outputs`].
+unsafe fn predict_top(
+    handle: &KMeansHandle,
+    points: &Points<'_>,
+    k: usize,
+    call: Call,
+    outputs: Outputs,
+) -> Outcome {
+    let model = &handle.state().model;
+    let width = model.width(k)?;
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (labels, distances) = outputs.borrow(points.rows(), width)?;
+        call.run(|options| Ok(model.predict_top(points, k, labels, distances, options)?))?;
+        outputs.write_width(width);
+    }
+    Ok(())
+}
+
+/// Writes a cluster of every row to `out_labels` and its distance to
+/// `out_distances`, by the prices that a balanced model has learnt: rows like
+/// the training data spread over the clusters as evenly as it did, though
+/// nothing bounds the sizes here. Else like `kentro_kmeans_predict` with k = 1.
 ///
 /// `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
 #[unsafe(no_mangle)]
@@ -260,44 +199,9 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
     num_threads: usize,
     observer: *const ObserverRecord,
     out_labels: *mut u32,
+    labels_capacity: usize,
     out_distances: *mut f64,
-    error: *mut ErrorHandle,
-) -> StatusCode {
-    // SAFETY: as the caller promises.
-    unsafe {
-        KMeansHandle::call(kmeans, error, |handle| {
-            let points = &borrow(points, "points")?.points;
-            let outputs = (out_labels, out_distances);
-            predict(
-                handle,
-                points,
-                1,
-                Call {
-                    num_threads,
-                    observer,
-                },
-                outputs,
-                |model, labels, distances, options| {
-                    model.predict_balanced(points, labels, distances, options)
-                },
-            )
-        })
-    }
-}
-
-/// Writes the distance of every row to every centroid, squared Euclidean or
-/// 1 - cosine, to `out_distances`, row-major, which has room for `capacity` values:
-/// rows x n_clusters.
-///
-/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kentro_kmeans_transform(
-    kmeans: *const KMeansHandle,
-    points: *const PointsHandle,
-    num_threads: usize,
-    observer: *const ObserverRecord,
-    out_distances: *mut f64,
-    capacity: usize,
+    distances_capacity: usize,
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
@@ -305,13 +209,50 @@ pub unsafe extern "C" fn kentro_kmeans_transform(
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
             let model = &handle.state().model;
-            let len = points.rows().saturating_mul(model.n_clusters());
-            let out = borrow_slice_mut(out_distances, capacity.min(len), "out_distances")?;
-            let call = Call {
-                num_threads,
-                observer,
+            let outputs = Outputs {
+                labels: (out_labels, labels_capacity),
+                distances: (out_distances, distances_capacity),
+                width: ptr::null_mut(),
             };
-            call.run(|options| Ok(model.transform(points, out, options)?))
+            let (labels, distances) = outputs.borrow(points.rows(), model.width(1)?)?;
+            let call = Call::new(num_threads, observer);
+            call.run(|options| Ok(model.predict_balanced(points, labels, distances, options)?))
+        })
+    }
+}
+
+/// Writes the distance of every row to every centroid, squared Euclidean or
+/// 1 - cosine, to `out_distances`, row-major, which has room for
+/// `distances_capacity` values: rows x width, width = n_clusters, which
+/// `out_width` gets unless it is NULL.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_transform(
+    kmeans: *const KMeansHandle,
+    points: *const PointsHandle,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out_distances: *mut f64,
+    distances_capacity: usize,
+    out_width: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            let points = &borrow(points, "points")?.points;
+            may_be_null(out_width, "out_width")?;
+            let model = &handle.state().model;
+            let width = model.width(usize::MAX)?;
+            let distances = (out_distances, distances_capacity);
+            let distances = output(distances, points.rows(), width, "out_distances")?;
+            let call = Call::new(num_threads, observer);
+            call.run(|options| Ok(model.transform(points, distances, options)?))?;
+            if !out_width.is_null() {
+                out_width.write(width);
+            }
+            Ok(())
         })
     }
 }
@@ -335,48 +276,83 @@ pub unsafe extern "C" fn kentro_kmeans_score(
             let points = &borrow(points, "points")?.points;
             require(out, "out")?;
             let model = &handle.state().model;
-            let call = Call {
-                num_threads,
-                observer,
-            };
+            let call = Call::new(num_threads, observer);
             out.write(call.run(|options| Ok(model.score(points, options)?))?);
             Ok(())
         })
     }
 }
 
-/// Lends the outputs, `per_point` values a row, to a method of the model.
+/// Where a prediction goes: buffers with their capacities in values.
+struct Outputs {
+    labels: (*mut u32, usize),
+    distances: (*mut f64, usize),
+    width: *mut usize,
+}
+
+impl Outputs {
+    /// The buffers for `width` values a row; the distances where wanted.
+    ///
+    /// # Safety
+    /// Each is NULL or has the room it says, for `'a`, and nobody else uses it.
+    #[allow(clippy::type_complexity)]
+    unsafe fn borrow<'a>(
+        &self,
+        rows: usize,
+        width: usize,
+    ) -> Outcome<(&'a mut [u32], Option<&'a mut [f64]>)> {
+        may_be_null(self.width, "out_width")?;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let labels = output(self.labels, rows, width, "out_labels")?;
+            let distances = match self.distances {
+                (pointer, 0) if pointer.is_null() => None,
+                distances => Some(output(distances, rows, width, "out_distances")?),
+            };
+            Ok((labels, distances))
+        }
+    }
+
+    /// # Safety
+    /// The width is NULL or can be written, and is aligned.
+    unsafe fn write_width(&self, width: usize) {
+        if !self.width.is_null() {
+            // SAFETY: as the caller promises.
+            unsafe { self.width.write(width) };
+        }
+    }
+}
+
+/// The part of a buffer that takes `width` values a row.
 ///
 /// # Safety
-/// The outputs are NULL or have room; and as of [`Call::run`].
-unsafe fn predict(
-    handle: &KMeansHandle,
-    points: &Points<'_>,
-    per_point: usize,
-    call: Call,
-    (out_labels, out_distances): (*mut u32, *mut f64),
-    method: impl FnOnce(&KMeans, &mut [u32], Option<&mut [f64]>, RunOptions<'_>) -> Result<()>,
-) -> Outcome {
-    let state = handle.state();
-    let len = points
-        .rows()
-        .checked_mul(per_point.min(state.model.n_clusters()))
-        .filter(|&len| len <= isize::MAX as usize / size_of::<f64>())
+/// The buffer is NULL or has the room it says, for `'a`, and nobody else uses it.
+unsafe fn output<'a, T>(
+    (pointer, capacity): (*mut T, usize),
+    rows: usize,
+    width: usize,
+    argument: &'static str,
+) -> Outcome<&'a mut [T]> {
+    let len = rows
+        .checked_mul(width)
+        .filter(|&len| len <= isize::MAX as usize / size_of::<T>())
         .ok_or_else(|| {
             let text = "Invalid data: rows times k overflows; predict in parts";
             Failure::new(KENTRO_STATUS_INVALID_DATA, text)
         })?;
+    if len > 0 {
+        require(pointer, argument)?;
+    }
+    if capacity < len {
+        let name = argument.trim_start_matches("out_");
+        let text = format_args!(
+            "{name}_capacity is {capacity}, but {rows} rows x {width} {name} are {len}; \
+             give room for as many"
+        );
+        return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
+    }
     // SAFETY: as the caller promises.
-    let (labels, distances) = unsafe {
-        let labels = borrow_slice_mut(out_labels, len, "out_labels")?;
-        let distances = match out_distances.is_null() {
-            true => None,
-            false => Some(borrow_slice_mut(out_distances, len, "out_distances")?),
-        };
-        (labels, distances)
-    };
-    // SAFETY: as the caller promises.
-    unsafe { call.run(|options| Ok(method(&state.model, labels, distances, options)?)) }
+    unsafe { borrow_slice_mut(pointer, len, argument) }
 }
 
 /// How a call is to run.
@@ -387,6 +363,13 @@ struct Call {
 }
 
 impl Call {
+    fn new(num_threads: usize, observer: *const ObserverRecord) -> Self {
+        Call {
+            num_threads,
+            observer,
+        }
+    }
+
     /// Runs `body` with these options.
     ///
     /// # Safety

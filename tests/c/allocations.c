@@ -254,13 +254,14 @@ static kentro_status ask(const kentro_kmeans *kmeans, const mode *m, uint64_t *h
     status = kentro_kmeans_info(kmeans, &info, error);
     if (status)
         return status;
-    status = kentro_kmeans_predict_f32(kmeans, floats, m->rows, m->cols, 1, num_threads, NULL, labels,
-                                       distances, error);
+    status = kentro_kmeans_predict_f32(kmeans, floats, m->rows, m->cols, 1, num_threads, NULL,
+                                       labels, m->rows, distances, m->rows, NULL, error);
     if (status)
         return status;
     sum = mix(mix(sum, labels, m->rows * sizeof *labels), distances, m->rows * sizeof *distances);
-    status = kentro_kmeans_predict_f32(kmeans, floats, m->rows / 4, m->cols, TOP, num_threads, NULL,
-                                       labels, distances, error);
+    status = kentro_kmeans_predict_f32(kmeans, floats, m->rows / 4, m->cols, TOP, num_threads,
+                                       NULL, labels, m->rows / 4 * TOP, distances,
+                                       m->rows / 4 * TOP, NULL, error);
     if (status)
         return status;
     len = m->rows / 4 * (m->k < TOP ? m->k : TOP);
@@ -269,13 +270,14 @@ static kentro_status ask(const kentro_kmeans *kmeans, const mode *m, uint64_t *h
         kentro_points *points = NULL;
         status = kentro_points_new_f32(floats, m->rows, m->cols, &points, error);
         if (!status)
-            status = kentro_kmeans_predict_balanced(kmeans, points, num_threads, NULL, labels, NULL, error);
+            status = kentro_kmeans_predict_balanced(kmeans, points, num_threads, NULL, labels,
+                                                    m->rows, NULL, 0, error);
         kentro_points_free(points);
         if (status)
             return status;
         sum = mix(sum, labels, m->rows * sizeof *labels);
     }
-    status = kentro_kmeans_assign_f32(kmeans, floats, m->rows, m->cols, 2, num_threads, NULL, &clusters,
+    status = assign_f32(kmeans, floats, m->rows, m->cols, 2, num_threads, NULL, &clusters,
                                       error);
     if (status)
         return status;

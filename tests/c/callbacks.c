@@ -107,7 +107,7 @@ static void progress_is_told_of_every_iteration(void)
     observer.progress = progress;
     observer.poll = poll_;
     OK(kentro_kmeans_set_iterations(kmeans, 10, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, &observer, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, &observer, test_error));
     OK(kentro_kmeans_n_iter(kmeans, &n_iter, test_error));
     CHECK(seen.iterations == n_iter && n_iter == 10 && seen.last_total == 10 && seen.runs == 1);
     CHECK(!seen.wrong_thread && !seen.out_of_order && seen.last_inertia > 0);
@@ -117,7 +117,7 @@ static void progress_is_told_of_every_iteration(void)
     seen = new_record(kmeans);
     OK(kentro_kmeans_set_iterations(kmeans, 4, test_error));
     OK(kentro_kmeans_set_n_init(kmeans, 3, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, &observer, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 1, &observer, test_error));
     CHECK(seen.runs == 3 && seen.last_total == 12 && !seen.out_of_order);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -138,13 +138,13 @@ static void cancelling_leaves_the_model_usable(void)
             seen.end_iteration = 2;
             seen.end = answers[j];
             STATUS(KENTRO_STATUS_CANCELLED,
-                   kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], &observer,
+                   train_f32(kmeans, data, ROWS, COLS, num_threads[i], &observer,
                                            test_error));
             CHECK(seen.iterations == 2 && !seen.wrong_thread);
             DETAIL("Cancelled; the model is unchanged");
             check_untrained(kmeans);
             OK(kentro_kmeans_set_iterations(kmeans, 2, test_error));
-            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], NULL, test_error));
+            OK(train_f32(kmeans, data, ROWS, COLS, num_threads[i], NULL, test_error));
             CHECK(seen.iterations == 2);
             kentro_kmeans_free(kmeans);
         }
@@ -164,7 +164,7 @@ static void poll_cancels(void)
         seen.poll_answer = KENTRO_CANCEL;
         OK(kentro_kmeans_set_iterations(kmeans, 100000, test_error));
         STATUS(KENTRO_STATUS_CANCELLED,
-               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads[i], &observer,
+               train_f32(kmeans, data, ROWS, COLS, num_threads[i], &observer,
                                        test_error));
         CHECK(seen.polls == 1 && !seen.wrong_thread);
         check_untrained(kmeans);
@@ -189,7 +189,8 @@ static void check_whole(const kentro_kmeans *kmeans, const float *data, int bala
         most = sizes[i] > most ? sizes[i] : most;
     }
     CHECK(least > 0 && (!balanced || most - least <= 16));
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, NULL, nearest, NULL, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, NULL, nearest, ROWS, NULL, 0,
+                                 NULL, test_error));
     CHECK(balanced || memcmp(nearest, labels, len * sizeof *labels) == 0);
     free(nearest);
 }
@@ -222,7 +223,7 @@ static void stopping_keeps_a_whole_model(void)
                         OK(kentro_kmeans_set_iterations(kmeans, 1000, test_error));
                         if (best)
                             OK(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_BEST, test_error));
-                        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, (size_t)threads,
+                        OK(train_f32(kmeans, data, ROWS, COLS, (size_t)threads,
                                                    &observer, test_error));
                         CHECK(seen.last_total >= 1 && seen.last_total <= limit && seen.runs == 1);
                         check_whole(kmeans, data, balanced);
@@ -254,11 +255,11 @@ static void a_token_cancels_from_another_thread(void)
         OK(kentro_kmeans_set_n_init(kmeans, 1000000, test_error));
         CHECK(pthread_create(&thread, NULL, request_soon, cancel) == 0);
         STATUS(KENTRO_STATUS_CANCELLED,
-               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, i ? 2 : 1, &observer, test_error));
+               train_f32(kmeans, data, ROWS, COLS, i ? 2 : 1, &observer, test_error));
         pthread_join(thread, NULL);
         /* From now on, too. */
         STATUS(KENTRO_STATUS_CANCELLED,
-               kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, &observer, test_error));
+               train_f32(kmeans, data, ROWS, COLS, 1, &observer, test_error));
         check_untrained(kmeans);
         kentro_cancel_free(cancel);
         kentro_kmeans_free(kmeans);
@@ -283,22 +284,22 @@ static void observers_may_be_shorter_or_longer(void)
     longer.known.progress = progress;
     longer.known.user_data = &seen;
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
+           train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
     DETAIL("observer->size is not set; set it to sizeof(kentro_observer)");
     longer.known.size = sizeof longer;
     longer.later = &seen;
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
+           train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
     CHECK(seen.reports == 0);
     longer.later = NULL;
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
+    OK(train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
     CHECK(seen.reports > 0);
     kentro_kmeans_free(kmeans);
 
     kmeans = new_kmeans(2, 1);
     seen = new_record(kmeans);
     longer.known.size = offsetof(kentro_observer, progress);
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
+    OK(train_f32(kmeans, data, 4, 1, 1, &longer.known, test_error));
     CHECK(seen.reports == 0);
     kentro_kmeans_free(kmeans);
 }
@@ -312,7 +313,7 @@ static void log_gets_a_line_an_iteration(void)
     observer.log = log_;
     OK(kentro_kmeans_set_verbose(kmeans, 1, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 3, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, &observer, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 2, &observer, test_error));
     CHECK(seen.infos >= 3 && seen.warnings == 0 && !seen.wrong_thread);
     CHECK(strstr(seen.text, "iteration 1: inertia ") == seen.text);
     CHECK(strchr(seen.text, '\n') == NULL);
@@ -327,7 +328,7 @@ static void log_gets_warnings(void)
     record seen = new_record(kmeans);
     kentro_observer observer = new_observer(&seen);
     observer.log = log_;
-    OK(kentro_kmeans_train_f32(kmeans, data, 3, 2, 1, &observer, test_error));
+    OK(train_f32(kmeans, data, 3, 2, 1, &observer, test_error));
     CHECK(seen.warnings == 1 && seen.infos == 0);
     CHECK(strstr(seen.text, "1 of 2 clusters are empty") != NULL);
     kentro_kmeans_free(kmeans);
@@ -346,7 +347,7 @@ static void capture_stdout(kentro_kmeans *kmeans, const kentro_observer *observe
         fprintf(stderr, "cannot redirect standard output\n");
         exit(2);
     }
-    OK(kentro_kmeans_train_f32(kmeans, data, 100, 2, 1, observer, test_error));
+    OK(train_f32(kmeans, data, 100, 2, 1, observer, test_error));
     fflush(stdout);
     dup2(saved, 1);
     close(saved);
@@ -395,7 +396,7 @@ static int32_t meddle(const kentro_progress *now, void *user_data)
     /* Changing is not. */
     STATUS(KENTRO_STATUS_BUSY, kentro_kmeans_set_seed(to->kmeans, 1, test_error));
     STATUS(KENTRO_STATUS_BUSY,
-           kentro_kmeans_train_f32(to->kmeans, data, 2, 1, 1, NULL, test_error));
+           train_f32(to->kmeans, data, 2, 1, 1, NULL, test_error));
     to->iterations++;
     return KENTRO_CONTINUE;
 }
@@ -407,7 +408,7 @@ static void callbacks_may_read_their_handle_only(void)
     record seen = new_record(kmeans);
     kentro_observer observer = new_observer(&seen);
     observer.progress = meddle;
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &observer, test_error));
+    OK(train_f32(kmeans, data, 4, 1, 1, &observer, test_error));
     CHECK(kentro_error_status(test_error) == KENTRO_STATUS_OK); /* the outer call ends last */
     CHECK(seen.iterations > 0);
     OK(kentro_kmeans_set_seed(kmeans, 1, test_error));
@@ -419,7 +420,7 @@ static int32_t train_another(const kentro_progress *now, void *user_data)
     const float data[] = {0, 1, 10, 11};
     kentro_kmeans *other = new_kmeans(2, 1);
     (void)now;
-    OK(kentro_kmeans_train_f32(other, data, 4, 1, 1, NULL, test_error));
+    OK(train_f32(other, data, 4, 1, 1, NULL, test_error));
     kentro_kmeans_free(other);
     ++*(int *)user_data;
     return KENTRO_CONTINUE;
@@ -432,7 +433,7 @@ static void callbacks_may_use_other_handles(void)
     int calls = 0;
     kentro_observer observer = new_observer(&calls);
     observer.progress = train_another;
-    OK(kentro_kmeans_train_f32(kmeans, data, 4, 1, 1, &observer, test_error));
+    OK(train_f32(kmeans, data, 4, 1, 1, &observer, test_error));
     CHECK(calls > 0);
     kentro_kmeans_free(kmeans);
 }

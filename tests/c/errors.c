@@ -15,7 +15,7 @@ static int is_trained(const kentro_kmeans *kmeans)
 static void still_usable(kentro_kmeans *kmeans)
 {
     CHECK(!is_trained(kmeans));
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+    OK(train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     CHECK(is_trained(kmeans));
 }
 
@@ -84,12 +84,13 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_set_quality(NULL, KENTRO_QUALITY_BEST, test_error));
     NULL_POINTER(kentro_kmeans_set_memory_limit(NULL, 1, test_error));
     NULL_POINTER(kentro_kmeans_train(NULL, NULL, 1, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_train_f32(NULL, four, 4, 2, 1, NULL, test_error));
+    NULL_POINTER(train_f32(NULL, four, 4, 2, 1, NULL, test_error));
     NULL_POINTER(kentro_kmeans_assign(NULL, NULL, 1, 1, NULL, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(NULL, four, 4, 2, 1, 1, NULL, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_predict(NULL, NULL, 1, 1, NULL, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(NULL, four, 4, 2, 1, 1, NULL, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_balanced(NULL, NULL, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(assign_f32(NULL, four, 4, 2, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(kentro_kmeans_predict(NULL, NULL, 1, 1, NULL, label, 1, NULL, 0, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(NULL, four, 4, 2, 1, 1, NULL, label, 1, NULL, 0, NULL,
+                                           test_error));
+    NULL_POINTER(kentro_kmeans_predict_balanced(NULL, NULL, 1, NULL, label, 1, NULL, 0, test_error));
     NULL_POINTER(kentro_kmeans_balance_gap(NULL, &number, test_error));
     NULL_POINTER(kentro_kmeans_info(NULL, &text, test_error));
     NULL_POINTER(kentro_kmeans_labels(NULL, &labels, &size, test_error));
@@ -142,7 +143,7 @@ static void null_arguments_are_errors(void)
     DETAIL("centroids is NULL");
     NULL_POINTER(kentro_kmeans_train(kmeans, NULL, 1, NULL, test_error));
     DETAIL("points is NULL");
-    NULL_POINTER(kentro_kmeans_train_f32(kmeans, NULL, 4, 2, 1, NULL, test_error));
+    NULL_POINTER(train_f32(kmeans, NULL, 4, 2, 1, NULL, test_error));
     DETAIL("data is NULL");
     NULL_POINTER(kentro_kmeans_n_clusters(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_iterations(kmeans, NULL, test_error));
@@ -157,12 +158,16 @@ static void null_arguments_are_errors(void)
     still_usable(kmeans);
 
     NULL_POINTER(kentro_kmeans_assign(kmeans, NULL, 1, 1, NULL, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, NULL, 4, 2, 1, 1, NULL, &clusters, test_error));
-    NULL_POINTER(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict(kmeans, NULL, 1, 1, NULL, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, NULL, 4, 2, 1, 1, NULL, label, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, NULL, test_error));
-    NULL_POINTER(kentro_kmeans_predict_balanced(kmeans, NULL, 1, NULL, label, NULL, test_error));
+    NULL_POINTER(assign_f32(kmeans, NULL, 4, 2, 1, 1, NULL, &clusters, test_error));
+    NULL_POINTER(assign_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, test_error));
+    NULL_POINTER(kentro_kmeans_predict(kmeans, NULL, 1, 1, NULL, label, 1, NULL, 0, NULL,
+                                       test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, NULL, 4, 2, 1, 1, NULL, label, 1, NULL, 0, NULL,
+                                           test_error));
+    NULL_POINTER(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, NULL, 0, NULL, 0, NULL,
+                                           test_error));
+    NULL_POINTER(kentro_kmeans_predict_balanced(kmeans, NULL, 1, NULL, label, 1, NULL, 0,
+                                                test_error));
     NULL_POINTER(kentro_kmeans_balance_gap(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_info(kmeans, NULL, test_error));
     NULL_POINTER(kentro_kmeans_labels(kmeans, NULL, &size, test_error));
@@ -262,28 +267,28 @@ static void bad_data_leaves_the_model_untrained(void)
     const char *const texts[] = {"NaN", "inf", "-inf"};
 
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+           train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     DETAIL("Number of points (4) must be at least as large as number of clusters (5)");
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, NULL, 0, 2, 1, NULL, test_error));
+           train_f32(kmeans, NULL, 0, 2, 1, NULL, test_error));
     CHECK(!is_trained(kmeans));
     kentro_kmeans_free(kmeans);
 
     kmeans = new_kmeans(2, 1);
-    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, four, 4, 0, 1, NULL, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, train_f32(kmeans, four, 4, 0, 1, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "4 x 0") != NULL);
-    STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_train_f32(kmeans, NULL, 4, 0, 1, NULL, test_error));
+    STATUS(KENTRO_STATUS_INVALID_DATA, train_f32(kmeans, NULL, 4, 0, 1, NULL, test_error));
     for (kind = 0; kind < 3; kind++) {
         char text[64];
         memcpy(bad, four, sizeof bad);
         bad[5] = values[kind]; /* row 2, column 1 */
         bad[6] = NAN;
-        STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 4, 2, 1, NULL, test_error));
+        STATUS(KENTRO_STATUS_NOT_FINITE, train_f32(kmeans, bad, 4, 2, 1, NULL, test_error));
         snprintf(text, sizeof text, "row 2, column 1 is %s;", texts[kind]);
         CHECK(strstr(kentro_error_message(test_error), text) != NULL);
     }
     OK(kentro_kmeans_set_init_centroids(kmeans, four, KENTRO_DTYPE_F32, 2, 3, test_error));
-    STATUS(KENTRO_STATUS_DIMENSION_MISMATCH, kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+    STATUS(KENTRO_STATUS_DIMENSION_MISMATCH, train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_set_init(kmeans, KENTRO_INIT_AUTO, test_error));
     still_usable(kmeans);
 
@@ -291,9 +296,10 @@ static void bad_data_leaves_the_model_untrained(void)
         kentro_clusters *clusters = NULL;
         uint32_t labels[4];
         STATUS(KENTRO_STATUS_NOT_FINITE,
-               kentro_kmeans_assign_f32(kmeans, bad, 4, 2, 1, 1, NULL, &clusters, test_error));
+               assign_f32(kmeans, bad, 4, 2, 1, 1, NULL, &clusters, test_error));
         STATUS(KENTRO_STATUS_NOT_FINITE,
-               kentro_kmeans_predict_f32(kmeans, bad, 4, 2, 1, 1, NULL, labels, NULL, test_error));
+               kentro_kmeans_predict_f32(kmeans, bad, 4, 2, 1, 1, NULL, labels, 4, NULL, 0, NULL,
+                                         test_error));
         CHECK(strstr(kentro_error_message(test_error), "row 2, column 1 is -inf;") != NULL);
         CHECK(clusters == NULL);
     }
@@ -344,9 +350,11 @@ static void misaligned_arguments_are_errors(void)
     STATUS(KENTRO_STATUS_INVALID_DATA, kentro_kmeans_new(2, odd, test_error));
     still_usable(kmeans);
     STATUS(KENTRO_STATUS_INVALID_DATA,
-           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, odd, NULL, test_error));
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, odd, 2, NULL, 0, NULL,
+                                     test_error));
     STATUS(KENTRO_STATUS_INVALID_DATA,
-           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, (uint32_t *)(void *)memory, odd, test_error));
+           kentro_kmeans_predict_f32(kmeans, four, 2, 2, 1, 1, NULL, (uint32_t *)(void *)memory, 2,
+                                     odd, 2, NULL, test_error));
     CHECK(memory[0] == 0 && memory[1] == 0);
     kentro_kmeans_free(kmeans);
 }
@@ -355,7 +363,7 @@ static void huge_numbers_of_clusters_fail_at_training(void)
 {
     kentro_kmeans *kmeans = new_kmeans((size_t)1 << 40, 1);
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+           train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     DETAIL("Number of points (4) must be at least as large as number of clusters "
                    "(1099511627776)");
     kentro_kmeans_free(kmeans);
@@ -366,9 +374,9 @@ static void a_model_trains_once(void)
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     const uint32_t *before, *after;
     size_t len;
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+    OK(train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_labels(kmeans, &before, &len, test_error));
-    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, four, 4, 2, 2, NULL, test_error));
+    STATUS(KENTRO_STATUS_ALREADY_TRAINED, train_f32(kmeans, four, 4, 2, 2, NULL, test_error));
     DETAIL("Clustering has already been trained");
     OK(kentro_kmeans_labels(kmeans, &after, &len, test_error));
     CHECK(before == after && len == 4);
@@ -387,9 +395,10 @@ static void untrained_models_have_no_results(void)
     const char *text = NULL;
     uint32_t label[4] = {7, 7, 7, 7};
 #define NOT_TRAINED(call) STATUS(KENTRO_STATUS_NOT_TRAINED, call)
-    NOT_TRAINED(kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 1, NULL, &clusters, test_error));
+    NOT_TRAINED(assign_f32(kmeans, four, 4, 2, 1, 1, NULL, &clusters, test_error));
     DETAIL("Clustering has not been trained yet");
-    NOT_TRAINED(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, label, NULL, test_error));
+    NOT_TRAINED(kentro_kmeans_predict_f32(kmeans, four, 4, 2, 1, 1, NULL, label, 1, NULL, 0, NULL,
+                                          test_error));
     NOT_TRAINED(kentro_kmeans_labels(kmeans, &labels, &size, test_error));
     NOT_TRAINED(kentro_kmeans_centroids(kmeans, &centroids, &size, &size, test_error));
     NOT_TRAINED(kentro_kmeans_medoid_indices(kmeans, &indices, &size, test_error));
@@ -414,18 +423,18 @@ static void checks_come_in_order(void)
     kentro_clusters *clusters = NULL;
     const float bad[] = {NAN, 0, 0, 0};
     STATUS(KENTRO_STATUS_NOT_TRAINED,
-           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
-    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
+           assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "num_threads must be positive") != NULL);
     still_usable(kmeans);
-    STATUS(KENTRO_STATUS_ALREADY_TRAINED, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
+    STATUS(KENTRO_STATUS_ALREADY_TRAINED, train_f32(kmeans, bad, 2, 2, 0, NULL, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
+           assign_f32(kmeans, bad, 2, 2, 0, 1, NULL, &clusters, test_error));
     DETAIL("Invalid parameter: k must be positive");
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_assign_f32(kmeans, four, 4, 2, 1, 0, NULL, &clusters, test_error));
+           assign_f32(kmeans, four, 4, 2, 1, 0, NULL, &clusters, test_error));
     STATUS(KENTRO_STATUS_DIMENSION_MISMATCH,
-           kentro_kmeans_assign_f32(kmeans, bad, 1, 4, 1, 1, NULL, &clusters, test_error));
+           assign_f32(kmeans, bad, 1, 4, 1, 1, NULL, &clusters, test_error));
     DETAIL("Dimension mismatch: expected 2, got 4");
     CHECK(clusters == NULL);
     kentro_kmeans_free(kmeans);
@@ -440,7 +449,7 @@ static void errors_keep_the_outcome_of_their_last_call(void)
     CHECK(!strcmp(kentro_error_message(other), ""));
     CHECK(kentro_error_row(other) == -1 && kentro_error_column(other) == -1);
 
-    STATUS(KENTRO_STATUS_NOT_FINITE, kentro_kmeans_train_f32(kmeans, bad, 2, 2, 1, NULL, test_error));
+    STATUS(KENTRO_STATUS_NOT_FINITE, train_f32(kmeans, bad, 2, 2, 1, NULL, test_error));
     CHECK(kentro_error_status(test_error) == KENTRO_STATUS_NOT_FINITE);
     CHECK(kentro_error_row(test_error) == 1 && kentro_error_column(test_error) == 1);
     CHECK(kentro_error_status(other) == KENTRO_STATUS_OK);
@@ -492,7 +501,7 @@ static void extreme_arguments_are_no_bugs(void)
     OK(kentro_kmeans_new(SIZE_MAX, &huge, test_error));
     INVALID(kentro_kmeans_set_init_centroids(huge, NULL, KENTRO_DTYPE_F32, SIZE_MAX, 0, test_error));
     STATUS(KENTRO_STATUS_INSUFFICIENT_POINTS,
-           kentro_kmeans_train_f32(huge, four, 4, 2, 1, NULL, test_error));
+           train_f32(huge, four, 4, 2, 1, NULL, test_error));
     kentro_kmeans_free(huge);
     kentro_kmeans_free(kmeans);
 
@@ -506,10 +515,10 @@ static void extreme_arguments_are_no_bugs(void)
             OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX, test_error));
             OK(kentro_kmeans_set_tolerance(kmeans, 1e308, test_error));
             OK(kentro_kmeans_set_memory_limit(kmeans, medoids ? UINT64_MAX : 0, test_error));
-            OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, SIZE_MAX - 1, NULL, test_error));
-            OK(kentro_kmeans_predict_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, labels, NULL,
-                                         test_error));
-            OK(kentro_kmeans_assign_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, &clusters, test_error));
+            OK(train_f32(kmeans, four, 4, 2, SIZE_MAX - 1, NULL, test_error));
+            OK(kentro_kmeans_predict_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, labels,
+                                         sizeof labels / sizeof *labels, NULL, 0, NULL, test_error));
+            OK(assign_f32(kmeans, four, 4, 2, SIZE_MAX, 1, NULL, &clusters, test_error));
             INVALID(kentro_clusters_members(clusters, SIZE_MAX, &members, &len, test_error));
             INVALID(kentro_kmeans_warning(kmeans, SIZE_MAX, &text, test_error));
             kentro_clusters_free(clusters);
@@ -523,7 +532,7 @@ static void clusters_beyond_the_last_are_errors(void)
     kentro_clusters *clusters = NULL;
     const size_t *members = NULL;
     size_t len = 7;
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+    OK(train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
            kentro_clusters_members(clusters, 2, &members, &len, test_error));

@@ -15,7 +15,7 @@ static kentro_kmeans *trained(int32_t euclidean, int32_t balanced, int32_t medoi
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, euclidean);
     OK(kentro_kmeans_set_balanced(kmeans, balanced, test_error));
     OK(kentro_kmeans_set_use_medoids(kmeans, medoids, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
     free(data);
     return kmeans;
 }
@@ -50,8 +50,10 @@ static void predict_alike(const kentro_kmeans *a, const kentro_kmeans *b)
     double *distances = allocate(2 * ROWS, sizeof *distances);
     kentro_points *points = NULL;
     OK(kentro_points_new_f32(data, ROWS, COLS, &points, test_error));
-    OK(kentro_kmeans_predict(a, points, 1, 1, NULL, labels, distances, test_error));
-    OK(kentro_kmeans_predict(b, points, 1, 1, NULL, labels + ROWS, distances + ROWS, test_error));
+    OK(kentro_kmeans_predict(a, points, 1, 1, NULL, labels, ROWS, distances, ROWS, NULL,
+                             test_error));
+    OK(kentro_kmeans_predict(b, points, 1, 1, NULL, labels + ROWS, ROWS, distances + ROWS, ROWS,
+                             NULL, test_error));
     CHECK(memcmp(labels, labels + ROWS, ROWS * sizeof *labels) == 0);
     CHECK(memcmp(distances, distances + ROWS, ROWS * sizeof *distances) == 0);
     kentro_points_free(points);
@@ -73,7 +75,7 @@ static void models_of_every_kind_come_back(void)
         predict_alike(kmeans, loaded);
         OK(kentro_kmeans_clusters(loaded, &clusters, test_error));
         STATUS(KENTRO_STATUS_ALREADY_TRAINED,
-               kentro_kmeans_train_f32(loaded, NULL, 0, 1, 1, NULL, test_error));
+               train_f32(loaded, NULL, 0, 1, 1, NULL, test_error));
         kentro_clusters_free(clusters);
         kentro_kmeans_free(loaded);
         kentro_kmeans_free(kmeans);
@@ -211,7 +213,7 @@ static void settings_are_read_back(void)
     OK(kentro_kmeans_set_n_init(kmeans, 2, test_error));
     OK(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_FAST, test_error));
     OK(kentro_kmeans_set_memory_limit(kmeans, 1000000, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
+    OK(train_f32(kmeans, four, 4, 2, 1, NULL, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 3, test_error));
     OK(kentro_kmeans_clone_untrained(kmeans, &copy, test_error));
 
@@ -225,7 +227,7 @@ static void settings_are_read_back(void)
     CHECK(seed == 7 && tolerance == 0.001 && init == KENTRO_INIT_RANDOM && n_init == 2);
     CHECK(quality == KENTRO_QUALITY_FAST && limit == 1000000 && is_set == 1 && !trained);
     STATUS(KENTRO_STATUS_NOT_TRAINED, kentro_kmeans_n_dimensions(copy, &rows, test_error));
-    OK(kentro_kmeans_train_f32(copy, four, 4, 2, 1, NULL, test_error));
+    OK(train_f32(copy, four, 4, 2, 1, NULL, test_error));
 
     OK(kentro_kmeans_describe(copy, text, sizeof text, &len, test_error));
     CHECK(!strcmp(text, "KMeans(n_clusters=3, iterations=3, euclidean=true, balanced=false, "

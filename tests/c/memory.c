@@ -28,7 +28,7 @@ static void training_is_an_error_and_not_the_end(void)
             OK(kentro_kmeans_set_use_medoids(kmeans, medoids, test_error));
             STATUS(KENTRO_STATUS_OUT_OF_MEMORY, kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
             CHECK(strstr(kentro_error_message(test_error), "Out of memory: ") != NULL);
-            OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1, NULL, test_error));
+            OK(train_f32(kmeans, few, 4, 1, 1, NULL, test_error));
             kentro_points_free(points);
             kentro_kmeans_free(kmeans);
         }
@@ -40,7 +40,7 @@ static void assigning_is_an_error_and_not_the_end(void)
     kentro_points *points = new_points();
     kentro_kmeans *kmeans = new_kmeans(2, 1);
     kentro_clusters *clusters = NULL;
-    OK(kentro_kmeans_train_f32(kmeans, few, 4, 1, 1, NULL, test_error));
+    OK(train_f32(kmeans, few, 4, 1, 1, NULL, test_error));
     STATUS(KENTRO_STATUS_OUT_OF_MEMORY,
            kentro_kmeans_assign(kmeans, points, 1, 1, NULL, &clusters, test_error));
     CHECK(clusters == NULL);

@@ -44,7 +44,7 @@ static kentro_kmeans *trained(const float *data, size_t rows, size_t cols,
                               size_t n_clusters, int32_t euclidean)
 {
     kentro_kmeans *kmeans = new_kmeans(n_clusters, euclidean);
-    OK(kentro_kmeans_train_f32(kmeans, data, rows, cols, 1, NULL, test_error));
+    OK(train_f32(kmeans, data, rows, cols, 1, NULL, test_error));
     return kmeans;
 }
 
@@ -119,7 +119,7 @@ static void assigning_the_training_data_gives_its_partition(void)
         kentro_kmeans *kmeans = trained(data, ROWS, COLS, 7, euclidean);
         kentro_clusters *clusters = NULL, *assigned = NULL;
         OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, NULL, &assigned, test_error));
+        OK(assign_f32(kmeans, data, ROWS, COLS, 1, KENTRO_ALL_THREADS, NULL, &assigned, test_error));
         check_partition(assigned, ROWS, 7);
         CHECK(same_clusters(clusters, assigned));
         kentro_clusters_free(clusters);
@@ -139,7 +139,7 @@ static void assigns_to_several_clusters(void)
     for (i = 0; i < 4; i++) {
         kentro_clusters *clusters = NULL;
         size_t per_point = ks[i] < CLUSTERS ? ks[i] : CLUSTERS;
-        OK(kentro_kmeans_assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, NULL, &clusters, test_error));
+        OK(assign_f32(kmeans, data, ROWS, COLS, ks[i], 1, NULL, &clusters, test_error));
         OK(kentro_clusters_all_members(clusters, &members, &len, test_error));
         CHECK(len == ROWS * per_point);
         for (j = 0; per_point == CLUSTERS && j < CLUSTERS; j++) {
@@ -157,9 +157,10 @@ static void assigns_no_points(void)
     float *data = blobs(ROWS, COLS, CLUSTERS);
     kentro_kmeans *kmeans = trained(data, ROWS, COLS, CLUSTERS, 1);
     kentro_clusters *clusters = NULL;
-    OK(kentro_kmeans_assign_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, &clusters, test_error));
+    OK(assign_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, &clusters, test_error));
     check_partition(clusters, 0, CLUSTERS);
-    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL, NULL, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, NULL, 0, COLS, 1, 1, NULL, NULL, 0, NULL, 0, NULL,
+                                 test_error));
     kentro_clusters_free(clusters);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -172,17 +173,19 @@ static void predicts_into_the_callers_buffers(void)
     kentro_kmeans *kmeans = trained(data, ROWS, COLS, 9, 1);
     uint32_t *labels = allocate(ROWS * 9 + 1, sizeof *labels);
     double *distances = allocate(ROWS * 9 + 1, sizeof *distances), distance;
-    size_t i, j;
+    size_t i, j, width = 0;
 
     labels[ROWS] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, NULL, labels, NULL, test_error));
-    CHECK(labels[ROWS] == 77);
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1, 1, NULL, labels, ROWS, NULL, 0,
+                                 &width, test_error));
+    CHECK(labels[ROWS] == 77 && width == 1);
     for (i = 0; i < ROWS; i++)
         CHECK(labels[i] == nearest(kmeans, data + i * COLS, &distance));
 
     labels[ROWS * K] = 77;
     distances[ROWS * K] = 77;
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, NULL, labels, distances, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, NULL, labels, ROWS * K, distances,
+                                 ROWS * K, NULL, test_error));
     CHECK(labels[ROWS * K] == 77 && distances[ROWS * K] == 77);
     for (i = 0; i < ROWS; i++) {
         CHECK(labels[i * K] == nearest(kmeans, data + i * COLS, &distance));
@@ -191,9 +194,23 @@ static void predicts_into_the_callers_buffers(void)
             CHECK(distances[i * K + j - 1] <= distances[i * K + j]);
     }
 
+    /* Too small a buffer: nothing is written. */
+    labels[0] = 77;
+    distances[0] = 77;
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, NULL, labels, ROWS * K - 1,
+                                     distances, ROWS * K, &width, test_error));
+    DETAIL("labels_capacity is 2699, but 900 rows x 3 labels are 2700; give room for as many");
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, K, 2, NULL, labels, ROWS * K,
+                                     distances, 0, &width, test_error));
+    DETAIL("distances_capacity is 0, but 900 rows x 3 distances are 2700; give room for as many");
+    CHECK(labels[0] == 77 && distances[0] == 77 && width == 1);
+
     labels[ROWS * 9] = 77; /* more than there are means all */
-    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, NULL, labels, distances, test_error));
-    CHECK(labels[ROWS * 9] == 77);
+    OK(kentro_kmeans_predict_f32(kmeans, data, ROWS, COLS, 1000, 1, NULL, labels, ROWS * 9,
+                                 distances, ROWS * 9, &width, test_error));
+    CHECK(labels[ROWS * 9] == 77 && width == 9);
     kentro_kmeans_free(kmeans);
     free(labels);
     free(distances);
@@ -211,11 +228,12 @@ static void starts_from_given_centroids(void)
     double distance = 9;
     OK(kentro_kmeans_set_init_centroids(kmeans, start, KENTRO_DTYPE_F32, 2, 1, test_error));
     OK(kentro_kmeans_set_iterations(kmeans, 1, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, line, 4, 1, 1, NULL, test_error));
+    OK(train_f32(kmeans, line, 4, 1, 1, NULL, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     CHECK(rows == 2 && cols == 1 && centroids[0] == 2 && centroids[1] == 0);
     /* Half way between two centroids: the lowest index. */
-    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, NULL, &label, &distance, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, &point, 1, 1, 1, 1, NULL, &label, 1, &distance, 1, NULL,
+                                 test_error));
     CHECK(label == 0 && distance == 1);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -229,13 +247,16 @@ static void distances_to_all_centroids_and_a_score(void)
     static double distances[ROWS * CLUSTERS], nearest[ROWS];
     static uint32_t labels[ROWS];
     double score = 0, inertia = 0;
-    size_t i, j;
+    size_t i, j, width = 0;
     OK(kentro_points_new_f32(data, ROWS, COLS, &points, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS - 1,
+           kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS - 1, NULL,
                                    test_error));
-    OK(kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS, test_error));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 2, NULL, labels, nearest, test_error));
+    OK(kentro_kmeans_transform(kmeans, points, 2, NULL, distances, ROWS * CLUSTERS, &width,
+                               test_error));
+    CHECK(width == CLUSTERS);
+    OK(kentro_kmeans_predict(kmeans, points, 1, 2, NULL, labels, ROWS, nearest, ROWS, NULL,
+                             test_error));
     for (i = 0; i < ROWS; i++) {
         CHECK(distances[i * CLUSTERS + labels[i]] == nearest[i]);
         for (j = 0; j < CLUSTERS; j++) CHECK(distances[i * CLUSTERS + j] >= nearest[i]);
@@ -244,7 +265,8 @@ static void distances_to_all_centroids_and_a_score(void)
     OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
     CHECK(fabs(score + inertia) <= 1e-9 * inertia);
     STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_score(kmeans, points, 2, NULL, NULL, test_error));
-    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_transform(kmeans, points, 2, NULL, NULL, ROWS, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_kmeans_transform(kmeans, points, 2, NULL, NULL, ROWS,
+                                                               NULL, test_error));
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
     free(data);
@@ -328,7 +350,8 @@ static void zero_rows_go_to_the_lowest_cluster_with_cosine(void)
     size_t rows = 0, cols = 0, i;
     uint32_t label = 9;
     double distance = 9;
-    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, NULL, &label, &distance, test_error));
+    OK(kentro_kmeans_predict_f32(kmeans, zero, 1, 2, 1, 1, NULL, &label, 1, &distance, 1, NULL,
+                                 test_error));
     CHECK(label == 0 && distance == 1);
     OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));
     CHECK(labels[0] == 0 && labels[5] == 0 && labels[1] == labels[2] && labels[3] == labels[4]);
@@ -353,7 +376,8 @@ static void huge_values_and_offsets_are_exact(void)
         kmeans = trained(moved, ROWS, COLS, 8, 1);
         OK(kentro_kmeans_inertia(kmeans, &inertia, test_error));
         CHECK(isfinite(inertia) && inertia >= 0);
-        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, NULL, labels, NULL, test_error));
+        OK(kentro_kmeans_predict_f32(kmeans, moved, ROWS, COLS, 1, 1, NULL, labels, ROWS, NULL, 0,
+                                     NULL, test_error));
         for (i = 0; i < ROWS; i++)
             CHECK(labels[i] == nearest(kmeans, moved + i * COLS, &distance));
         kentro_kmeans_free(kmeans);
@@ -450,7 +474,7 @@ static void clones_are_independent(void)
     OK(kentro_kmeans_set_iterations(copy, 9, test_error));
     OK(kentro_kmeans_iterations(kmeans, &iterations, test_error));
     CHECK(iterations == 3);
-    OK(kentro_kmeans_train_f32(copy, data, ROWS, COLS, 1, NULL, test_error));
+    OK(train_f32(copy, data, ROWS, COLS, 1, NULL, test_error));
     OK(kentro_kmeans_is_trained(kmeans, &flag, test_error));
     CHECK(flag == 0);
     OK(kentro_kmeans_is_euclidean(copy, &flag, test_error));
@@ -473,7 +497,7 @@ static void every_setting_is_accepted(void)
             OK(kentro_kmeans_set_seed(kmeans, UINT64_MAX, test_error));
             OK(kentro_kmeans_set_tolerance(kmeans, 1e-4, test_error));
             OK(kentro_kmeans_set_memory_limit(kmeans, 1 << 20, test_error));
-            OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
+            OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
             kentro_kmeans_free(kmeans);
         }
     free(data);
@@ -492,7 +516,7 @@ static void balanced_sizes_keep_their_bound(void)
         double gap = -1;
         OK(kentro_kmeans_set_balanced(kmeans, 1, test_error));
         OK(kentro_kmeans_set_max_balance_diff(kmeans, bounds[kind], test_error));
-        OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
+        OK(train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
         OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
         check_partition(clusters, ROWS, 7);
         for (j = 0; j < 7; j++) {
@@ -519,11 +543,11 @@ static void sizes_lie_between_given_bounds(void)
     int32_t balanced = 0;
     OK(kentro_kmeans_set_size_bounds(kmeans, ROWS / 7 + 1, ROWS, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
+           train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "lower min_size") != NULL);
     OK(kentro_kmeans_set_size_bounds(kmeans, 0, ROWS / 7, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
+           train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "raise max_size") != NULL);
 
     OK(kentro_kmeans_set_size_bounds(kmeans, 100, 140, test_error));
@@ -533,7 +557,7 @@ static void sizes_lie_between_given_bounds(void)
     CHECK(bound == 100);
     OK(kentro_kmeans_max_size(kmeans, &bound, test_error));
     CHECK(bound == 140);
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     OK(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     check_partition(clusters, ROWS, 7);
     for (j = 0; j < 7; j++) {
@@ -584,7 +608,7 @@ static void data_that_changes_is_named_or_clustered(void)
             observer.size = sizeof observer;
             observer.progress = overwrite;
             observer.user_data = &changing;
-            status = kentro_kmeans_train_f32(kmeans, changing.data, ROWS, COLS, 1, &observer,
+            status = train_f32(kmeans, changing.data, ROWS, COLS, 1, &observer,
                                              test_error);
             if (status == KENTRO_STATUS_INVALID_DATA)
                 CHECK(strstr(kentro_error_message(test_error), "changed while it was being clustered"));
@@ -612,9 +636,11 @@ static void balanced_models_predict_by_their_prices(void)
     OK(kentro_kmeans_set_max_balance_diff(kmeans, 10, test_error));
     OK(kentro_points_new_f32(line, ROWS, 1, &points, test_error));
     STATUS(KENTRO_STATUS_NOT_TRAINED,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, NULL, test_error));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, ROWS, NULL, 0,
+                                          test_error));
     OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, NULL, labels, distances, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 2, NULL, labels, ROWS, distances, ROWS,
+                                      test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     for (i = 0; i < ROWS; i++) {
         double distance = squared_distance(line + i, centroids + labels[i], 1);
@@ -626,7 +652,8 @@ static void balanced_models_predict_by_their_prices(void)
 
     kmeans = trained(line, ROWS, 1, 2, 1);
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, NULL, test_error));
+           kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, labels, ROWS, NULL, 0,
+                                          test_error));
     OK(kentro_kmeans_balance_gap(kmeans, distances, test_error));
     CHECK(isnan(distances[0]));
     kentro_points_free(points);
@@ -646,13 +673,13 @@ static void outputs_need_not_be_initialised(void)
     OK(kentro_kmeans_set_iterations(kmeans, 2, test_error));
     OK(kentro_points_new_f32(data, ROWS, WIDE, &points, test_error));
     OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, clean, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, clean, ROWS, NULL, 0, NULL, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, dirty, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, dirty, ROWS, NULL, 0, NULL, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, clean, NULL, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, clean, ROWS, NULL, 0, test_error));
     memset(dirty, 0x77, sizeof dirty);
-    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, dirty, NULL, test_error));
+    OK(kentro_kmeans_predict_balanced(kmeans, points, 1, NULL, dirty, ROWS, NULL, 0, test_error));
     CHECK(memcmp(clean, dirty, sizeof clean) == 0);
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
@@ -687,7 +714,7 @@ static void medoids_are_rows_and_none_can_be_bettered(void)
     const char *info = "";
     double inertia = 0, least;
     OK(kentro_kmeans_set_use_medoids(kmeans, 1, test_error));
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 2, NULL, test_error));
     OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &n_medoids, test_error));
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     OK(kentro_kmeans_labels(kmeans, &labels, &rows, test_error));

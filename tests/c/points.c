@@ -33,12 +33,12 @@ static int same(const result *a, const result *b)
         && memcmp(&a->inertia, &b->inertia, sizeof a->inertia) == 0;
 }
 
-static result train_f32(const float *data)
+static result trained_on(const float *data)
 {
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     result found;
     memset(&found, 0, sizeof found);
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
     copy_result(kmeans, &found);
     kentro_kmeans_free(kmeans);
     return found;
@@ -132,14 +132,14 @@ static void compare(int32_t dtype, const layout *layout)
                    bytes, (size_t)size);
             copy[i * COLS + j] = (float)value;
         }
-    expected = train_f32(copy);
+    expected = trained_on(copy);
     memset(&found, 0, sizeof found);
     OK(kentro_points_new(memory + layout->start * size, ROWS, COLS, layout->row * size,
                          layout->column * size, dtype, &points, test_error));
     OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
     copy_result(kmeans, &found);
     CHECK(same(&expected, &found));
-    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, NULL, test_error));
+    OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, ROWS, NULL, 0, NULL, test_error));
     CHECK(memcmp(labels, expected.labels, sizeof labels) == 0);
     if (!test_ok)
         printf("  with dtype 0x%x, %s\n", (unsigned)dtype, layout->name);
@@ -174,7 +174,7 @@ static void doubles_are_rounded(void)
         data[i] = unit(&state) / 3;
         copy[i] = (float)data[i];
     }
-    expected = train_f32(copy);
+    expected = trained_on(copy);
     memset(&found, 0, sizeof found);
     OK(kentro_points_new(data, ROWS, COLS, COLS * 8, 8, KENTRO_DTYPE_F64, &points, test_error));
     OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
@@ -244,7 +244,7 @@ static void misaligned_memory_is_an_error(void)
     CHECK(points == NULL);
     {
         kentro_kmeans *kmeans = new_kmeans(1, 1);
-        INVALID(kentro_kmeans_train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1, NULL, test_error));
+        INVALID(train_f32(kmeans, (const float *)(const void *)(bytes + 2), 2, 2, 1, NULL, test_error));
         DETAIL("Invalid data: data is not aligned to its number type");
         kentro_kmeans_free(kmeans);
     }
@@ -281,7 +281,7 @@ static void sizes_that_overflow_are_errors(void)
     INVALID(kentro_points_new(data, 2, 1, PTRDIFF_MIN, 4, KENTRO_DTYPE_F32, &points, test_error));
     INVALID(kentro_points_new(data, 3, 2, PTRDIFF_MIN, PTRDIFF_MIN, KENTRO_DTYPE_F32, &points, test_error));
     INVALID(kentro_points_new(data, SIZE_MAX / 8, 1, -8, 4, KENTRO_DTYPE_F32, &points, test_error));
-    INVALID(kentro_kmeans_train_f32(kmeans, data, SIZE_MAX / 4, 4, 1, NULL, test_error));
+    INVALID(train_f32(kmeans, data, SIZE_MAX / 4, 4, 1, NULL, test_error));
     CHECK(points == NULL);
     kentro_kmeans_free(kmeans);
 }

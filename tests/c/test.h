@@ -106,4 +106,31 @@ static inline kentro_kmeans *new_kmeans(size_t n_clusters, int32_t euclidean)
     return kmeans;
 }
 
+/* Trains on float32 rows without gaps. */
+static inline kentro_status train_f32(kentro_kmeans *kmeans, const float *data, size_t rows,
+                                      size_t cols, size_t num_threads,
+                                      const kentro_observer *observer, kentro_error *error)
+{
+    kentro_points *points = NULL;
+    kentro_status status = kentro_points_new_f32(data, rows, cols, &points, error);
+    if (status == KENTRO_STATUS_OK)
+        status = kentro_kmeans_train(kmeans, points, num_threads, observer, error);
+    kentro_points_free(points);
+    return status;
+}
+
+/* Assigns float32 rows without gaps. */
+static inline kentro_status assign_f32(const kentro_kmeans *kmeans, const float *data, size_t rows,
+                                       size_t cols, size_t k, size_t num_threads,
+                                       const kentro_observer *observer,
+                                       kentro_clusters **out_clusters, kentro_error *error)
+{
+    kentro_points *points = NULL;
+    kentro_status status = kentro_points_new_f32(data, rows, cols, &points, error);
+    if (status == KENTRO_STATUS_OK)
+        status = kentro_kmeans_assign(kmeans, points, k, num_threads, observer, out_clusters, error);
+    kentro_points_free(points);
+    return status;
+}
+
 #endif

@@ -25,7 +25,7 @@ static int same_as_expected(const kentro_kmeans *kmeans)
 static int trains_as_expected(size_t num_threads)
 {
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
-    kentro_status status = kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, num_threads, NULL, NULL);
+    kentro_status status = train_f32(kmeans, data, ROWS, COLS, num_threads, NULL, NULL);
     int same = status == KENTRO_STATUS_OK && same_as_expected(kmeans);
     kentro_kmeans_free(kmeans);
     return same;
@@ -43,7 +43,7 @@ static void zero_threads_is_an_error(void)
 {
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 0, NULL, test_error));
+           train_f32(kmeans, data, ROWS, COLS, 0, NULL, test_error));
     CHECK(strstr(kentro_error_message(test_error), "num_threads must be positive, got 0") != NULL);
     kentro_kmeans_free(kmeans);
 }
@@ -103,7 +103,7 @@ typedef struct {
 static void *train_shared(void *argument)
 {
     shared *shared = argument;
-    shared->status = kentro_kmeans_train_f32(shared->kmeans, data, ROWS, COLS, 1, NULL, NULL);
+    shared->status = train_f32(shared->kmeans, data, ROWS, COLS, 1, NULL, NULL);
     return NULL;
 }
 
@@ -138,13 +138,13 @@ static void *predict_shared(void *argument)
     int i;
     for (i = 0; i < 3; i++) {
         shared->status = kentro_kmeans_predict_f32(shared->kmeans, data, ROWS, COLS, 1, 2, NULL,
-                                                   labels, NULL, NULL);
+                                                   labels, ROWS, NULL, 0, NULL, NULL);
         if (shared->status == KENTRO_STATUS_OK
             && memcmp(labels, expected, sizeof expected) != 0)
             shared->status = KENTRO_STATUS_INTERNAL;
         /* Errors of threads that share a handle don't harm each other. */
-        if (kentro_kmeans_predict_f32(shared->kmeans, data, ROWS, COLS, 0, 2, NULL, labels, NULL,
-                                      error) != KENTRO_STATUS_INVALID_PARAMETER
+        if (kentro_kmeans_predict_f32(shared->kmeans, data, ROWS, COLS, 0, 2, NULL, labels, ROWS,
+                                      NULL, 0, NULL, error) != KENTRO_STATUS_INVALID_PARAMETER
             || strcmp(kentro_error_message(error), "Invalid parameter: k must be positive") != 0)
             shared->status = KENTRO_STATUS_INTERNAL;
     }
@@ -160,7 +160,7 @@ static void threads_share_a_trained_handle(void)
     shared arguments[THREADS];
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     size_t i;
-    OK(kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 2, NULL, NULL));
+    OK(train_f32(kmeans, data, ROWS, COLS, 2, NULL, NULL));
     for (i = 0; i < THREADS; i++) {
         arguments[i].kmeans = kmeans;
         CHECK(pthread_create(&threads[i], NULL, predict_shared, &arguments[i]) == 0);
@@ -178,7 +178,7 @@ int main(void)
     const uint32_t *labels = NULL;
     size_t len = 0;
     data = blobs(ROWS, COLS, 16);
-    if (kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, 1, NULL, NULL) != KENTRO_STATUS_OK
+    if (train_f32(kmeans, data, ROWS, COLS, 1, NULL, NULL) != KENTRO_STATUS_OK
         || kentro_kmeans_labels(kmeans, &labels, &len, NULL) != KENTRO_STATUS_OK)
         return 2;
     memcpy(expected, labels, sizeof expected);

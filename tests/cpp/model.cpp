@@ -131,7 +131,10 @@ void results_agree_with_brute_force() {
 
     std::vector<std::uint32_t> labels(400 * 4);
     std::vector<double> distances(400 * 4);
-    kmeans.predict_into({data, 6}, 4, labels.data(), distances.data());
+    check(kmeans.predict_into({data, 6}, 1000, labels, distances) == 4);
+    check_error([&] { kmeans.predict_into({data, 6}, 2, {labels.data(), 799}); },
+                KENTRO_STATUS_INVALID_PARAMETER,
+                "labels_capacity is 799, but 400 rows x 2 labels are 800; give room for as many");
     double inertia = 0;
     for (std::size_t i = 0; i < 400; ++i) {
         std::vector<double> expected;

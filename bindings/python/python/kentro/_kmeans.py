@@ -277,13 +277,17 @@ class KMeans:
         labels = label_buffer(out, shape)
         pointer = ffi.from_buffer("uint32_t[]", labels)
         if balanced:
-            function, numbers = lib.kentro_kmeans_predict_balanced, (count,)
+            function, numbers, width = lib.kentro_kmeans_predict_balanced, (count,), ()
         else:
-            function, numbers = lib.kentro_kmeans_predict, (nearest, count)
+            function, numbers, width = lib.kentro_kmeans_predict, (nearest, count), (ffi.NULL,)
         arguments = (self._handle, points.handle, *numbers)
         distances = np.empty(shape) if with_distances else None
-        lengths = ffi.NULL if distances is None else ffi.from_buffer("double[]", distances)
-        run(None, self._cancel, function, arguments, (pointer, lengths))
+        if distances is None:
+            lengths = (ffi.NULL, 0)
+        else:
+            lengths = (ffi.from_buffer("double[]", distances), distances.size)
+        outputs = (pointer, labels.size, *lengths, *width)
+        run(None, self._cancel, function, arguments, outputs)
         return labels if distances is None else (labels, distances)
 
     def transform(self, data: Any, num_threads: int | None = None) -> np.ndarray:
@@ -302,7 +306,7 @@ class KMeans:
             self._cancel,
             lib.kentro_kmeans_transform,
             arguments,
-            (pointer, distances.size),
+            (pointer, distances.size, ffi.NULL),
         )
         return distances
 
