@@ -2,11 +2,8 @@
 //! with it, comes from here and ends in an error where the standard library
 //! would end the process.
 
-#![allow(dead_code)] // until every room of the crate takes its memory from here
-
 use crate::error::{KMeansError, Result};
 use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::fmt::{self, Write};
 use std::hash::Hash;
 
 #[cold]
@@ -161,26 +158,6 @@ pub(crate) fn copy<T: Copy>(values: &[T], purpose: &'static str) -> Result<Vec<T
     let mut vec = with_capacity(values.len(), purpose)?;
     vec.extend_from_slice(values);
     Ok(vec)
-}
-
-/// A text that can be written to.
-pub(crate) struct Growing(pub String);
-
-impl Write for Growing {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.0.try_reserve(piece.len()).map_err(|_| fmt::Error)?;
-        self.0.push_str(piece);
-        Ok(())
-    }
-}
-
-/// `value` as text; "" where memory for it cannot be had.
-pub(crate) fn text(value: impl fmt::Display) -> String {
-    let mut growing = Growing(String::new());
-    match write!(growing, "{value}") {
-        Ok(()) => growing.0,
-        Err(fmt::Error) => String::new(),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 
 use crate::allocate::{collect, copy, try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::few_centroids::UNCERTAIN;
 use crate::threads::Threads;
+
+/// The label of a point that is in no cluster, or not yet.
+pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
 
 /// Pairs that are looked at between two polls.
 const STEP: usize = 1 << 16;

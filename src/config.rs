@@ -4,6 +4,7 @@ use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::owned::TryArc;
+use crate::text::text;
 use crate::threads::{Event, Iteration, Threads};
 use ndarray::{Array2, ArrayView2};
 
@@ -251,12 +252,12 @@ impl Config {
     /// Tells the observer of a finished iteration.
     pub fn report(&self, threads: &Threads<'_>, iteration: Iteration) -> Result<()> {
         if self.verbose {
-            threads.tell(Event::Message(&allocate::text(iteration)))?;
+            threads.tell(Event::Message(&text(iteration)))?;
         }
         threads.report(&iteration)
     }
 }
 
-pub(crate) fn invalid(text: impl std::fmt::Display) -> KMeansError {
-    KMeansError::InvalidParameter(allocate::text(text))
+pub(crate) fn invalid(reason: impl std::fmt::Display) -> KMeansError {
+    KMeansError::InvalidParameter(text(reason))
 }

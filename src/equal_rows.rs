@@ -2,8 +2,8 @@
 //! are found by their fingerprints and compared value by value.
 
 use crate::allocate::{extend, push};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::nearest::UNASSIGNED;
 use crate::points::Points;
 use crate::sort::sort;
 use crate::threads::Threads;

@@ -1,4 +1,5 @@
-use crate::allocate;
+use crate::system;
+use crate::text::text;
 use std::fmt;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -97,8 +98,8 @@ pub enum KMeansError {
 }
 
 impl KMeansError {
-    pub(crate) fn invalid_data(text: impl fmt::Display) -> Self {
-        KMeansError::InvalidData(allocate::text(text))
+    pub(crate) fn invalid_data(reason: impl fmt::Display) -> Self {
+        KMeansError::InvalidData(text(reason))
     }
 
     /// That `bytes` could not be had, with what there is.
@@ -106,7 +107,7 @@ impl KMeansError {
         KMeansError::OutOfMemory {
             bytes,
             purpose,
-            available: crate::memory::available(),
+            available: system::available(),
         }
     }
 

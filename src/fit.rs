@@ -1,10 +1,11 @@
 //! What training leaves behind.
 
-use crate::allocate::{self, push, text, try_vec};
+use crate::allocate::{self, push, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::points::Points;
+use crate::text::text;
 use ndarray::Array2;
 
 #[derive(Debug, Clone, PartialEq)]

@@ -44,6 +44,8 @@ mod ranges;
 mod rng;
 mod seeding;
 mod sort;
+mod system;
+mod text;
 mod threads;
 mod totals;
 mod train;

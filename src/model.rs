@@ -2,11 +2,12 @@
 
 use crate::allocate::try_vec;
 use crate::clusters::Clusters;
+use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Shared, UNASSIGNED};
+use crate::nearest::{Centroids, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{End, Event, Observer, RunOptions, Threads};

@@ -1,6 +1,6 @@
 //! Which algorithm runs, how often, and from where.
 
-use crate::allocate::{copy, text, try_vec};
+use crate::allocate::{copy, try_vec};
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
 use crate::fit::Fit;
@@ -9,6 +9,7 @@ use crate::kmeans::single_moves::move_single_rows;
 use crate::kmeans::swaps::{Effort, swap_centroids};
 use crate::nearest::Nearest;
 use crate::rng::Rng;
+use crate::text::text;
 use crate::threads::{Event, Threads};
 use crate::{balanced, medoids, memory, seeding};
 use std::time::Instant;

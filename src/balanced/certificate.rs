@@ -4,8 +4,9 @@ use super::candidates::Costs;
 use super::data_changed;
 use super::window::Window;
 use crate::allocate::try_vec;
+use crate::clusters::UNASSIGNED;
 use crate::error::{KMeansError, Result};
-use crate::nearest::{Nearest, UNASSIGNED};
+use crate::nearest::Nearest;
 use crate::threads::Threads;
 
 /// Rows per task.

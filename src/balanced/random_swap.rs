@@ -6,13 +6,14 @@
 //! cluster that many rows want to join a high one.
 
 use super::{Until, fit, fit_until};
-use crate::allocate::{copy, text};
+use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::nearest::Nearest;
 use crate::rng::Rng;
 use crate::seeding::copy_rows;
+use crate::text::text;
 use crate::threads::{Event, Threads};
 use std::time::Instant;
 

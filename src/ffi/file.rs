@@ -241,7 +241,7 @@ pub unsafe extern "C" fn kentro_kmeans_describe(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_len, "out_len")?;
-            let text = crate::allocate::text(&handle.state().model);
+            let text = crate::text::text(&handle.state().model);
             check_capacity(capacity, text.len() + 1)?;
             let out = borrow_slice_mut(out.cast::<u8>(), text.len() + 1, "out")?;
             out[..text.len()].copy_from_slice(text.as_bytes());

@@ -1,6 +1,5 @@
 //! What every function returns.
 
-use crate::allocate;
 use crate::error::KMeansError;
 use libc::c_char;
 use std::ffi::CStr;
@@ -94,7 +93,7 @@ pub(super) enum Failure {
 
 impl Failure {
     pub fn new(status: StatusCode, text: impl fmt::Display) -> Self {
-        let text = allocate::text(text);
+        let text = crate::text::text(text);
         Failure::Own { status, text }
     }
 

@@ -3,8 +3,9 @@
 
 use super::source::Source;
 use super::{CHECKSUM, MAX_HEADER, METADATA, NO_CHECKSUM, VERSION, broken};
-use crate::allocate::{self, Growing};
+use crate::allocate;
 use crate::error::{KMeansError, Result};
+use crate::text::Growing;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 use std::io::Read;

@@ -4,8 +4,9 @@
 
 use super::checksum::Checksum;
 use super::{BLOCK, CHECKSUM, METADATA, NO_CHECKSUM, VERSION};
-use crate::allocate::{self, Growing};
+use crate::allocate;
 use crate::error::{KMeansError, Result};
+use crate::text::Growing;
 use ndarray::Array2;
 use std::fmt::{self, Write};
 

@@ -16,8 +16,8 @@ pub(crate) use layout::Layout;
 pub(crate) use replace::replace;
 pub(crate) use source::Source;
 
-use crate::allocate;
 use crate::error::KMeansError;
+use crate::text::text;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ const NO_CHECKSUM: &str = "00000000";
 /// Bytes that are converted at a time.
 const BLOCK: usize = 1 << 14;
 
-fn broken(text: impl Display) -> KMeansError {
-    KMeansError::InvalidFile(allocate::text(text))
+fn broken(reason: impl Display) -> KMeansError {
+    KMeansError::InvalidFile(text(reason))
 }
 
 /// What the operating system said of a file.
@@ -52,6 +52,6 @@ pub(crate) fn io_error(path: &Path, error: &io::Error) -> KMeansError {
     KMeansError::Io {
         path: copy,
         code: error.raw_os_error(),
-        reason: allocate::text(error),
+        reason: text(error),
     }
 }

@@ -3,11 +3,12 @@
 
 use crate::allocate::{push, try_vec};
 use crate::clusters::Clusters;
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::kernels::exact::squared_distance;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED, Visit};
+use crate::nearest::{Centroids, Nearest, Row, Visit};
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::totals::{Changes, ExactSum, Grid, Totals};

@@ -3,9 +3,10 @@
 use super::distances::{COSINE_NOISE, Scaled};
 use super::task_rows;
 use crate::allocate::{copy, try_vec};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, Row};
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
 

@@ -2,10 +2,11 @@
 
 use super::{KMeans, Trained};
 use crate::allocate::try_vec;
+use crate::clusters::UNASSIGNED;
 use crate::config::invalid;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Row, UNASSIGNED};
+use crate::nearest::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
 

@@ -25,6 +25,7 @@ mod trees;
 mod vectors;
 
 use crate::allocate::{collect, optional, push, refill, try_vec};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
@@ -35,7 +36,7 @@ use crate::totals::{Grid, Totals};
 
 pub(crate) use few::RowDistances;
 pub(crate) use trees::SortedRows;
-pub(crate) use vectors::{Centroids, Row, UNASSIGNED};
+pub(crate) use vectors::{Centroids, Row};
 
 use brute_force::{keep_least, measure_all, nearest_of_all};
 use eight_bit::EightBit;

@@ -1,11 +1,7 @@
 //! Rows and centroids, with the canonical distance between them.
 
 use crate::kernels::exact::{dot, inverse_norm, squared_distance};
-use crate::kernels::few_centroids::UNCERTAIN;
 use crate::metric::Metric;
-
-/// A label that stands for "not assigned yet".
-pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
 
 /// The centroids of one search: k rows of d values, row-major, with an
 /// optional bias (a price) that is added to every distance.

@@ -2,9 +2,10 @@
 
 use super::copy_rows;
 use crate::allocate::{collect, resize, try_vec};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, RowDistances, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, RowDistances};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;

@@ -14,8 +14,9 @@ use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::balanced::candidates::{Candidates, Costs};
 use crate::balanced::least::Least;
 use crate::balanced::window::{self, Window};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::nearest::{Nearest, UNASSIGNED};
+use crate::nearest::Nearest;
 use crate::threads::Threads;
 
 /// Sweeps at most. They end when they no longer help.

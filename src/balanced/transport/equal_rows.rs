@@ -5,9 +5,9 @@
 //! each. So one of the equal rows in a cluster stands for all of them there.
 
 use crate::allocate::{collect, copy, push, set, try_vec, with_capacity};
+use crate::clusters::UNASSIGNED;
 use crate::equal_rows::first_equals;
 use crate::error::Result;
-use crate::nearest::UNASSIGNED;
 use crate::points::Points;
 use crate::threads::Threads;
 use std::collections::HashMap;

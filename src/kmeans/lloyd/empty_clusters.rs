@@ -5,9 +5,10 @@
 
 use super::row_set::RowSet;
 use crate::allocate::{collect, extend, push, reserve, try_vec, with_capacity};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, Row};
 use crate::points::Points;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;

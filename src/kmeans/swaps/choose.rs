@@ -3,9 +3,10 @@
 use super::split::{Split, split};
 use crate::allocate::{collect, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Shared, UNASSIGNED};
+use crate::nearest::{Centroids, Nearest, Shared};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;

@@ -9,12 +9,13 @@
 mod choose;
 mod split;
 
-use crate::allocate::{copy, text};
+use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
 use crate::kmeans::partition::Partition;
 use crate::nearest::Nearest;
 use crate::rng::Rng;
+use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
 use choose::Swaps;
 

@@ -4,6 +4,7 @@
 pub(in crate::nearest) mod few_centroids;
 
 use crate::allocate::{append, extend, push, resize, try_vec};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::pick::{Scores, pick};
@@ -11,7 +12,7 @@ use crate::kernels::tile::{Best, Kernels, Panels};
 use crate::nearest::brute_force::{keep_least, nearest_of};
 use crate::nearest::float32::few_centroids::Direct;
 use crate::nearest::scores::{CentroidTerms, FAR, Frame, RowBound};
-use crate::nearest::vectors::{Centroids, Row, UNASSIGNED};
+use crate::nearest::vectors::{Centroids, Row};
 use std::ops::RangeInclusive;
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the

@@ -5,10 +5,11 @@
 //! unequal numbers of rows by that, which does no harm.
 
 use crate::allocate::{collect, copy, try_vec, with_capacity};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::accumulate::scan;
 use crate::nearest::trees::pass::add_numbers;
-use crate::nearest::trees::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree, UNASSIGNED};
+use crate::nearest::trees::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree};
 use crate::points::Points;
 use crate::ranges::Range as Magnitudes;
 use crate::rng::Rng;

@@ -17,10 +17,11 @@ mod pass;
 mod tests;
 
 use crate::allocate::{optional, try_vec};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, LANES, REPEATED};
-use crate::nearest::vectors::{Centroids, UNASSIGNED};
+use crate::nearest::vectors::Centroids;
 use crate::owned::boxed;
 use crate::points::Points;
 use crate::threads::Threads;

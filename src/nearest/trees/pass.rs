@@ -1,11 +1,10 @@
 //! One pass down a tree.
 
 use crate::allocate::{push, try_vec, with_capacity};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::lanes::{Lanes, Work};
-use crate::nearest::trees::{
-    Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree, UNASSIGNED,
-};
+use crate::nearest::trees::{Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree};
 
 const PURPOSE: &str = "a pass over trees";
 

@@ -6,12 +6,12 @@
 //! distances rank them.
 
 use crate::allocate::{extend, push, resize};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::codes::{CLASSES, Guess, Sides, check_hits};
 use crate::nearest::brute_force::keep_least;
 use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::nearest::vectors::Row;
-use crate::nearest::vectors::UNASSIGNED;
 
 /// More centroids than this a row are left to float32: the threshold that
 /// [`CLASSES`] guesses give becomes too low.
