@@ -1,5 +1,6 @@
 //! Arrows go down only: what ARCHITECTURE.md says of the rooms of `src/`, held
-//! against what their files import.
+//! against what their files import. Files of a room import each other, but no
+//! more than two in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,77 +25,163 @@ const FLOORS: &[&[&str]] = &[
     &["ffi"],
 ];
 
-/// The rooms that the text imports from, but for its tests.
-fn imports(text: &str) -> BTreeSet<String> {
+/// A file of `src/`: its module and the paths that it names, from the crate on.
+struct File {
+    module: Vec<String>,
+    paths: Vec<Vec<String>>,
+}
+
+/// The code of a text, without its tests and comments.
+fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let code: Vec<&str> = code
-        .lines()
-        .map(|line| line.split("//").next().unwrap())
-        .collect();
-    let code = code.join("\n");
-    let mut found = BTreeSet::new();
-    for (at, start) in code.match_indices("crate::") {
-        let rest = &code[at + start.len()..];
-        match rest.strip_prefix('{') {
-            Some(rest) => {
-                // Names that stand first in a list that is not nested.
-                let (mut depth, mut expected) = (0, true);
-                let mut name = String::new();
-                for c in rest.chars() {
-                    match c {
-                        '}' if depth == 0 => break,
-                        '{' => depth += 1,
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => expected = true,
-                        c if expected && depth == 0 && (c.is_alphanumeric() || c == '_') => {
-                            name.push(c);
-                            continue;
-                        }
-                        _ => {}
-                    }
-                    if !name.is_empty() {
-                        found.insert(std::mem::take(&mut name));
-                        expected = c == ',';
-                    }
-                }
-                found.extend((!name.is_empty()).then_some(name));
+    let lines = code.lines().map(|line| line.split("//").next().unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The paths of what follows `use`, or of one path.
+fn expand(text: &str, found: &mut Vec<Vec<String>>) {
+    let names = |path: &str| {
+        let names = path
+            .split("::")
+            .map(|name| name.split(" as ").next().unwrap());
+        let names = names.map(|name| name.trim().to_string());
+        names.filter(|name| !name.is_empty()).collect::<Vec<_>>()
+    };
+    let Some((before, list)) = text.split_once('{') else {
+        found.push(names(text));
+        return;
+    };
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            ',' | '}' if depth == 0 => {
+                let mut inner = Vec::new();
+                expand(&list[start..at], &mut inner);
+                let inner = inner.into_iter().filter(|path| !path.is_empty());
+                found.extend(inner.map(|path| [names(before), path].concat()));
+                start = at + 1;
             }
-            None => {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
-                found.insert(rest[..end.unwrap_or(rest.len())].to_string());
-            }
+            '}' => depth -= 1,
+            _ => {}
         }
     }
-    // What begins with a capital is exported by `lib.rs`.
-    found.retain(|name| name.starts_with(|c: char| c.is_lowercase()));
+}
+
+/// The paths that the code of a module names, from the crate on.
+fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
+    let (mut found, mut rest) = (Vec::new(), String::new());
+    let mut statements = code.split_inclusive(';');
+    let mut modules = Vec::new();
+    for statement in &mut statements {
+        let is_word = |at: usize| !statement[..at].ends_with(|c: char| c.is_alphanumeric());
+        let import = statement.rfind("use ").filter(|&at| is_word(at));
+        match import {
+            Some(at) => {
+                rest.push_str(&statement[..at]);
+                expand(statement[at + 4..].trim_end_matches(';'), &mut found);
+            }
+            None => rest.push_str(statement),
+        }
+        if let Some((_, name)) = statement.trim_end_matches(';').rsplit_once("mod ") {
+            modules.push(name.to_string());
+        }
+    }
+    // Paths in the code: what may be named, but for a module's privacy.
+    let rest = rest.replace("pub(in crate::", "");
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for path in rest.split(|c| !is_path(c)) {
+        let first = path.split("::").next().unwrap();
+        if path.contains("::")
+            && (["crate", "super", "self"].contains(&first)
+                || modules.iter().any(|name| name == first))
+        {
+            expand(path, &mut found);
+        }
+    }
+    for path in &mut found {
+        let base = match path[0].as_str() {
+            "crate" => Vec::new(),
+            "super" => module[..module.len().max(1) - 1].to_vec(),
+            "self" => module.to_vec(),
+            _ => [module, &path[..1]].concat(),
+        };
+        *path = [&base[..], &path[1..]].concat();
+    }
     found
 }
 
-fn visit(path: &Path, found: &mut BTreeSet<String>) {
-    let name = path.file_name().unwrap().to_str().unwrap();
+fn visit(path: &Path, module: &[String], found: &mut Vec<File>) {
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    let mut own = module.to_vec();
+    if !["src", "lib", "mod"].contains(&name) {
+        own.push(name.to_string());
+    }
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            visit(&entry.unwrap().path(), found);
+            visit(&entry.unwrap().path(), &own, found);
         }
-    } else if name.ends_with(".rs") && name != "tests.rs" {
-        found.extend(imports(&fs::read_to_string(path).unwrap()));
+    } else if path.extension().is_some_and(|end| end == "rs") && name != "tests" {
+        let paths = paths(&code(&fs::read_to_string(path).unwrap()), &own);
+        found.push(File { module: own, paths });
     }
+}
+
+fn files() -> Vec<File> {
+    let mut found = Vec::new();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    visit(Path::new(root), &[], &mut found);
+    found
 }
 
 /// Each room with the rooms that it imports from.
 fn rooms() -> BTreeMap<String, BTreeSet<String>> {
+    let files = files();
+    let names: BTreeSet<&String> = files
+        .iter()
+        .filter_map(|file| file.module.first())
+        .collect();
     let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
-        if name != "lib" {
-            visit(&path, rooms.entry(name).or_default());
-        }
-    }
-    for (name, found) in &mut rooms {
-        found.remove(name);
+    for File { module, paths } in &files {
+        let Some(own) = module.first() else {
+            continue;
+        };
+        let others = paths.iter().filter_map(|path| path.first());
+        let others = others.filter(|other| *other != own && names.contains(other));
+        rooms
+            .entry(own.clone())
+            .or_default()
+            .extend(others.cloned());
     }
     rooms
+}
+
+/// Each file with the files that it imports from: where a path leads, as far as
+/// it names modules.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let files = files();
+    let names: BTreeSet<String> = files.iter().map(|file| file.module.join("::")).collect();
+    let target = |path: &[String]| {
+        let longest = (1..=path.len()).rev().map(|len| path[..len].join("::"));
+        longest.into_iter().find(|name| names.contains(name))
+    };
+    let imports = files.iter().map(|File { module, paths }| {
+        let own = module.join("::");
+        let others = paths.iter().filter_map(|path| target(path));
+        let others = others.filter(|other| *other != own).collect();
+        (own, others)
+    });
+    imports.collect()
+}
+
+/// All that can be reached from a file.
+fn reached(from: &str, imports: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from.to_string()]);
+    while let Some(file) = open.pop() {
+        let others = imports[&file].iter();
+        open.extend(others.filter(|&other| found.insert(other.clone())).cloned());
+    }
+    found
 }
 
 #[test]
@@ -117,9 +204,37 @@ fn arrows_go_down_only() {
 }
 
 #[test]
+fn no_more_than_two_files_import_each_other_in_a_circle() {
+    let imports = imports();
+    let names = imports.keys();
+    let reached: BTreeMap<_, _> = names.map(|file| (file, reached(file, &imports))).collect();
+    let mut circles = BTreeSet::new();
+    for (file, others) in &reached {
+        let back = others.iter().filter(|other| reached[other].contains(*file));
+        let circle: Vec<_> = back.collect();
+        if circle.len() > 2 {
+            circles.insert(circle);
+        }
+    }
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
 fn imports_are_read() {
-    let text = "use crate::{a, b::{C, d}, e};\nuse crate::f::g; // crate::h\nlet x = crate::i::J;";
-    let found: Vec<String> = imports(text).into_iter().collect();
-    assert_eq!(found, ["a", "b", "e", "f", "i"]);
-    assert!(rooms()["train"].contains("kmeans"));
+    let text = "use crate::{a, b::{C, d as D}};\npub(crate) use super::e::F; // crate::no\n\
+        mod g;\npub(in crate::no) fn f() -> crate::h::J<g::K, L::M> {}\n\
+        #[cfg(test)]\nmod tests {\nuse crate::no::N;";
+    let module = ["x", "y"].map(String::from);
+    let mut found = paths(&code(text), &module);
+    for path in &mut found {
+        *path = vec![path.join("::")];
+    }
+    let expected = ["a", "b::C", "b::d", "x::e::F", "h::J", "x::y::g::K"];
+    assert_eq!(found.concat(), expected);
+    let rooms = rooms();
+    assert!(rooms["train"].contains("kmeans") && !rooms["kmeans"].contains("train"));
+    let imports = imports();
+    let from = |file: &str, other: &str| imports[file].contains(other);
+    assert!(from("nearest::trees::pass", "nearest::trees"));
+    assert!(from("balanced::random_swap", "balanced::fit"));
 }

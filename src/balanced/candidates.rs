@@ -1,10 +1,9 @@
 //! What it costs to put a row into a cluster, and the few cheapest clusters
 //! of every row.
 
-use super::data_changed;
 use crate::allocate::extend;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row, Shared};
 use crate::points::Points;
@@ -72,6 +71,15 @@ impl<'a> Costs<'a> {
         let distance = row.distance(self.centroids.row(cluster));
         if self.root { distance.sqrt() } else { distance }
     }
+}
+
+/// Costs that no fixed data has.
+pub(super) fn data_changed() -> KMeansError {
+    KMeansError::InvalidData(
+        "it changed while it was being clustered; let nothing write to it until the call \
+         returns, or pass a copy"
+            .into(),
+    )
 }
 
 /// For every row, `width` clusters with their costs, and a bound on all other

@@ -1,7 +1,6 @@
 //! How far an assignment can be from the optimum, at most.
 
-use super::candidates::Costs;
-use super::data_changed;
+use super::candidates::{Costs, data_changed};
 use super::window::Window;
 use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;

@@ -5,7 +5,7 @@
 //! Prices tell where: a cluster that must draw rows from afar has a low one, a
 //! cluster that many rows want to join a high one.
 
-use super::{Until, fit, fit_until};
+use super::fit::{Until, fit, fit_until};
 use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;

@@ -15,6 +15,8 @@ pub struct ClustersHandle {
     members: Vec<usize>,
 }
 
+const _: () = super::shareable::<ClustersHandle>();
+
 impl ClustersHandle {
     /// A handle for C to keep.
     pub(super) fn new(clusters: Clusters) -> Outcome<*mut Self> {

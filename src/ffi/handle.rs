@@ -22,6 +22,8 @@ pub struct KMeansHandle {
     changing: Mutex<()>,
 }
 
+const _: () = super::shareable::<KMeansHandle>();
+
 /// What training left behind is shared by clones and never moves, so that it
 /// can be lent until the handle is freed: a model trains only once.
 #[derive(Clone)]

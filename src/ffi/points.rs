@@ -17,6 +17,8 @@ pub struct PointsHandle {
     pub(super) points: Points<'static>,
 }
 
+const _: () = super::shareable::<PointsHandle>();
+
 impl PointsHandle {
     /// A handle for C to keep.
     fn new(points: Points<'static>) -> Outcome<*mut Self> {

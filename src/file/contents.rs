@@ -1,9 +1,9 @@
 //! What a file holds of a model. docs/format.md names every key.
 
+use super::format::{NO_CHECKSUM, broken};
 use super::header::{self, Header, Tensor};
 use super::layout::{Layout, Values};
 use super::source::{Number, Source};
-use super::{NO_CHECKSUM, broken};
 use crate::allocate;
 use crate::config::{Config, Init, Quality};
 use crate::error::{KMeansError, Result};

@@ -1,8 +1,8 @@
 //! Reads the header of a file in the layout of safetensors: JSON of one form,
 //! an object of objects.
 
+use super::format::{CHECKSUM, MAX_HEADER, METADATA, NO_CHECKSUM, VERSION, broken};
 use super::source::Source;
-use super::{CHECKSUM, MAX_HEADER, METADATA, NO_CHECKSUM, VERSION, broken};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::text::Growing;

@@ -3,7 +3,7 @@
 //! gaps.
 
 use super::checksum::Checksum;
-use super::{BLOCK, CHECKSUM, METADATA, NO_CHECKSUM, VERSION};
+use super::format::{BLOCK, CHECKSUM, METADATA, NO_CHECKSUM, VERSION};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::text::Growing;

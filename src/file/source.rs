@@ -1,7 +1,7 @@
 //! Bytes of a file that may be anything.
 
 use super::checksum::Checksum;
-use super::{BLOCK, broken, io_error};
+use super::format::{BLOCK, broken, io_error};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
 use std::fs::File;

@@ -5,10 +5,11 @@
 //! codes are signed, centroid codes are offset where the instructions want them
 //! unsigned; `start` takes the offset back.
 
+mod dispatch;
 mod dot;
 pub(crate) mod near;
 mod round;
-mod scores;
+pub(crate) mod scores;
 mod sweep;
 
 use super::aligned::Aligned;
@@ -16,12 +17,11 @@ use super::isa::Isa;
 use super::simd::Simd;
 use crate::allocate::grow;
 use crate::error::Result;
-use dot::{Dot, Ints, Kernel, run};
-use sweep::Sweep;
+use dispatch::{Kernel, run};
+use dot::{Dot, Ints};
 
-pub(crate) use dot::{largest_code, offset};
+pub(crate) use dispatch::{largest_code, offset};
 pub(crate) use round::round_all;
-pub(crate) use scores::Guess;
 
 const PURPOSE: &str = "a search in 8 bits";
 
@@ -78,31 +78,6 @@ impl CodePanels {
         assert!(terms.starts.len() == padded && terms.tails.len() == padded);
         assert!(codes.len() == count * self.stride && rows.starts.len() == count);
         assert!(rows.tails.len() == count && rows.thresholds.len() == count);
-    }
-
-    /// Finds all pairs that reach the row's threshold by the first dimensions.
-    pub fn sweep(
-        &self,
-        terms: &Terms,
-        codes: &[i8],
-        rows: &CodeRows,
-        hits: &mut Vec<Hit>,
-    ) -> Result<()> {
-        self.check(terms, codes, rows);
-        hits.clear();
-        let most = rows.units.len() * self.units.len() / PANEL + 1;
-        grow(hits, most, PURPOSE)?;
-        let sweep = Sweep {
-            panels: self,
-            terms,
-            codes,
-            rows,
-            hits,
-        };
-        // SAFETY: the instruction set and the lengths are checked, and there
-        // is room for a hit for every row and panel.
-        unsafe { run(self.isa, sweep) };
-        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@
 //! of two, which rounds nothing, brings the data into a range where squares
 //! neither overflow nor vanish.
 
-use super::task_rows;
 use crate::allocate::{collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::pairwise::{GROUP, PANEL, pack, squared_distances};
@@ -15,6 +14,15 @@ use crate::metric::Metric;
 use crate::nearest::Row;
 use crate::points::Points;
 use crate::threads::Threads;
+
+/// Rows and values per task, at most.
+const TASK_ROWS: usize = 1024;
+const TASK_VALUES: usize = 1 << 20;
+
+/// Rows per task where every row is read once.
+pub(super) fn task_rows(dims: usize) -> usize {
+    (TASK_VALUES / dims).clamp(1, TASK_ROWS)
+}
 
 /// Rows and columns of a tile at most: whole groups and whole panels.
 pub(crate) const TILE: usize = GROUP * PANEL;

@@ -36,15 +36,6 @@ use fasterpam::Swapping;
 use onebatch::Sample;
 use std::time::Instant;
 
-/// Rows and values per task, at most.
-const TASK_ROWS: usize = 1024;
-const TASK_VALUES: usize = 1 << 20;
-
-/// Rows per task where every row is read once.
-fn task_rows(dims: usize) -> usize {
-    (TASK_VALUES / dims).clamp(1, TASK_ROWS)
-}
-
 /// Finds the medoids, then labels every row by them.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,

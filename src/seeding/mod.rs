@@ -3,8 +3,9 @@
 mod parallel;
 mod plus_plus;
 mod potential;
+mod rows;
 
-use crate::allocate::{collect, push, try_vec, with_capacity};
+use crate::allocate::{collect, push, with_capacity};
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -16,6 +17,7 @@ use ndarray::ArrayView2;
 use parallel::parallel;
 use plus_plus::plus_plus;
 use potential::Potential;
+pub(crate) use rows::copy_rows;
 
 /// Above this many clusters k-means++ costs more than the iterations it saves,
 /// and random rows do as well.
@@ -82,15 +84,4 @@ fn draw_plus_plus(
     let mut potential = Potential::new(points, metric, None, threads)?;
     plus_plus(&mut potential, &mut picked, count, rng, threads)?;
     Ok(picked)
-}
-
-/// The given rows as centroids: of unit length where the metric wants it.
-pub(crate) fn copy_rows(points: &Points<'_>, metric: Metric, rows: &[usize]) -> Result<Vec<f32>> {
-    let mut centroids = try_vec(0.0f32, rows.len() * points.cols(), "centroids")?;
-    let mut scratch = Vec::new();
-    for (centroid, &row) in centroids.chunks_exact_mut(points.cols()).zip(rows) {
-        centroid.copy_from_slice(points.row(row, &mut scratch)?);
-        metric.normalize(centroid);
-    }
-    Ok(centroids)
 }

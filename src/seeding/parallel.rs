@@ -1,8 +1,8 @@
 //! k-means‖ (Bahmani, Moseley, Vattani, Kumar & Vassilvitskii, 2012).
 
-use super::copy_rows;
 use super::plus_plus::{next_seed, plus_plus, trials};
 use super::potential::Potential;
+use super::rows::copy_rows;
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;

@@ -1,6 +1,6 @@
 //! The distance of every row to the nearest seed so far, and draws by it.
 
-use super::copy_rows;
+use super::rows::copy_rows;
 use crate::allocate::{collect, resize, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;

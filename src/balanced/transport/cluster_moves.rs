@@ -28,6 +28,12 @@ pub(super) struct ClusterMoves {
 }
 
 impl ClusterMoves {
+    /// How many clusters may know all their moves.
+    pub fn room(costs: &Costs<'_>) -> usize {
+        let bytes = BYTES.max(costs.points.rows() * BYTES_PER_ROW);
+        bytes / (costs.clusters() * (size_of::<f64>() + size_of::<u32>()))
+    }
+
     fn new(clusters: usize) -> Result<Self> {
         Ok(ClusterMoves {
             least: try_vec(f64::INFINITY, clusters, "moves of clusters")?,
@@ -64,12 +70,6 @@ impl ClusterMoves {
         }
         Ok(&mut self.more[at].1)
     }
-}
-
-/// How many clusters may know all their moves.
-pub(super) fn room(costs: &Costs<'_>) -> usize {
-    let bytes = BYTES.max(costs.points.rows() * BYTES_PER_ROW);
-    bytes / (costs.clusters() * (size_of::<f64>() + size_of::<u32>()))
 }
 
 impl Transport<'_> {

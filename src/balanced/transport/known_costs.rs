@@ -1,12 +1,16 @@
 //! What is known of a row's cost in other clusters than its own.
 
-use super::Known;
-use super::unknown_clusters::REMEMBERED;
 use crate::allocate::{copy, set};
 use crate::balanced::candidates::Candidates;
 use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use std::collections::HashMap;
+
+/// Clusters with a row's costs there.
+pub(super) type Known = Vec<(u32, f64)>;
+
+/// Clusters that a row keeps once it has looked at all.
+pub(super) const REMEMBERED: usize = 16;
 
 /// Bytes that a row takes in memory once it has looked at all clusters.
 const BYTES: usize = REMEMBERED * size_of::<(u32, f64)>() + 2 * size_of::<(u32, Known)>();

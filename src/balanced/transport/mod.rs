@@ -18,7 +18,7 @@ mod equal_rows;
 mod known_costs;
 mod moves;
 mod paths;
-mod place;
+pub(super) mod place;
 mod search;
 mod supply;
 mod unknown_clusters;
@@ -33,19 +33,14 @@ use crate::threads::Threads;
 use cluster_moves::ClusterMoves;
 pub(super) use equal_rows::EqualRows;
 use equal_rows::Stacks;
-use known_costs::KnownCosts;
+use known_costs::{Known, KnownCosts};
 use moves::Moves;
-pub(super) use place::best_place;
 use search::Search;
 use std::cmp::Ordering;
 use supply::Supply;
-use unknown_clusters::least_patience;
 
 /// Stands for the hub where a step names a row.
 const NO_ROW: u32 = u32::MAX;
-
-/// Clusters with a row's costs there.
-type Known = Vec<(u32, f64)>;
 
 pub(super) struct Transport<'a> {
     costs: Costs<'a>,
@@ -135,7 +130,7 @@ impl<'a> Transport<'a> {
         let past_prices = copy(prices, "prices")?;
         let mut prices = collect(prices.iter().copied(), "prices")?;
         push(&mut prices, 0.0, "prices")?;
-        let patience = least_patience(&costs);
+        let patience = Self::least_patience(&costs);
         let mut transport = Transport {
             costs,
             known: KnownCosts::new(candidates, costs.shared.budget()),
@@ -157,7 +152,7 @@ impl<'a> Transport<'a> {
             looked: 0,
             patience,
             cluster_moves: collect((0..clusters).map(|_| None), "moves of clusters")?,
-            room: cluster_moves::room(&costs),
+            room: ClusterMoves::room(&costs),
             looks: try_vec(0, clusters, "looks")?,
             scratch: Vec::new(),
             of_row: Vec::new(),

@@ -5,7 +5,7 @@ use super::search::Reached;
 use super::supply::Supply;
 use super::{NO_ROW, Transport};
 use crate::allocate::{extend, push};
-use crate::balanced::data_changed;
+use crate::balanced::candidates::data_changed;
 use crate::error::Result;
 use crate::threads::Threads;
 

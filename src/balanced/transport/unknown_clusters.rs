@@ -5,14 +5,12 @@
 //! get new candidates: the search for the nearest centroids of many rows takes
 //! a tenth of the time.
 
-use super::{Known, Transport};
+use super::Transport;
+use super::known_costs::{Known, REMEMBERED};
 use crate::allocate::{collect, copy, extend, push, try_vec};
 use crate::balanced::candidates::{Candidates, Costs};
 use crate::error::Result;
 use crate::threads::Threads;
-
-/// Clusters that a row keeps once it has looked at all.
-pub(super) const REMEMBERED: usize = 16;
 
 /// One row in so many gets new candidates at once.
 const BATCH: usize = 16;
@@ -32,17 +30,17 @@ const TASK_ROWS: usize = 1 << 14;
 /// A rise of prices by less than this part of them is no progress.
 const TIED: f64 = 1e-9;
 
-/// How many rows may look at all clusters before others are refilled, unless
-/// that has just been of no use.
-pub(super) fn least_patience(costs: &Costs<'_>) -> usize {
-    let (clusters, dimensions) = (costs.clusters(), costs.points.cols());
-    let search = (SEARCH + clusters * dimensions) as f64;
-    let look = (LOOK * clusters * (dimensions + LOOK_DIMENSIONS)) as f64;
-    let batch = costs.points.rows() / BATCH;
-    ((batch as f64 * search / look) as usize).max(LEAST_LOOKING)
-}
-
 impl Transport<'_> {
+    /// How many rows may look at all clusters before others are refilled, unless
+    /// that has just been of no use.
+    pub(super) fn least_patience(costs: &Costs<'_>) -> usize {
+        let (clusters, dimensions) = (costs.clusters(), costs.points.cols());
+        let search = (SEARCH + clusters * dimensions) as f64;
+        let look = (LOOK * clusters * (dimensions + LOOK_DIMENSIONS)) as f64;
+        let batch = costs.points.rows() / BATCH;
+        ((batch as f64 * search / look) as usize).max(LEAST_LOOKING)
+    }
+
     /// Queues the row of `from` that is the next to reach unknown clusters.
     pub(super) fn relax_unexplored(&mut self, from: usize) -> Result<()> {
         let (own, known) = (&*self.own, &self.known);
@@ -106,7 +104,7 @@ impl Transport<'_> {
         let sizes = self.prices.iter().map(|price| price.abs());
         let greatest = sizes.fold(0.0, f64::max);
         match (has_path, length > TIED * greatest) {
-            (true, _) => least_patience(&self.costs),
+            (true, _) => Self::least_patience(&self.costs),
             (false, true) => self.patience + self.patience.div_ceil(64),
             (false, false) => 2 * self.patience,
         }

@@ -1,6 +1,10 @@
 //! The tile of the 8-bit kernels, and the sweep over all panels.
 
-use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, Terms};
+use super::dispatch::{Kernel, run};
+use super::dot::{Dot, Ints};
+use super::{CodePanels, CodeRows, Hit, PANEL, PURPOSE, Terms};
+use crate::allocate::grow;
+use crate::error::Result;
 use crate::kernels::simd::Simd;
 
 type Int<D> = <<D as Dot>::S as Ints>::I;
@@ -100,6 +104,33 @@ pub(super) unsafe fn score<D: Dot>(
         let starts = D::S::load(terms.starts.as_ptr().add(slot));
         let product = D::S::mul_add(D::S::floats(sum), units, D::S::splat(0.0));
         D::S::mul_add(product, unit, starts)
+    }
+}
+
+impl CodePanels {
+    /// Finds all pairs that reach the row's threshold by the first dimensions.
+    pub fn sweep(
+        &self,
+        terms: &Terms,
+        codes: &[i8],
+        rows: &CodeRows,
+        hits: &mut Vec<Hit>,
+    ) -> Result<()> {
+        self.check(terms, codes, rows);
+        hits.clear();
+        let most = rows.units.len() * self.units.len() / PANEL + 1;
+        grow(hits, most, PURPOSE)?;
+        let sweep = Sweep {
+            panels: self,
+            terms,
+            codes,
+            rows,
+            hits,
+        };
+        // SAFETY: the instruction set and the lengths are checked, and there
+        // is room for a hit for every row and panel.
+        unsafe { run(self.isa, sweep) };
+        Ok(())
     }
 }
 

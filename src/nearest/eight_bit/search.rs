@@ -15,9 +15,9 @@ use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::near::Reaches;
+use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{
-    CodePanels, CodeRows, Guess, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset,
-    sum_codes,
+    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset, sum_codes,
 };
 use crate::kernels::tile::Kernels;
 use crate::nearest::brute_force::nearest_of;

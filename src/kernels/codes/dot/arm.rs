@@ -8,7 +8,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 /// NEON with the dot product (FEAT_DotProd).
-pub(super) struct NeonDot;
+pub(in crate::kernels::codes) struct NeonDot;
 
 impl Dot for NeonDot {
     type S = Neon;

@@ -7,7 +7,7 @@ use crate::kernels::x86::{Avx2, Avx512};
 use std::arch::x86_64::*;
 
 /// AVX-512 VNNI.
-pub(super) struct Dot512;
+pub(in crate::kernels::codes) struct Dot512;
 
 impl Dot for Dot512 {
     type S = Avx512;
@@ -22,7 +22,7 @@ impl Dot for Dot512 {
 }
 
 /// AVX-VNNI.
-pub(super) struct Dot256;
+pub(in crate::kernels::codes) struct Dot256;
 
 impl Dot for Dot256 {
     type S = Avx2;
@@ -38,7 +38,7 @@ impl Dot for Dot256 {
 
 /// AVX-512 without VNNI: sums of two products must fit 16 bits, so centroid
 /// codes have 7.
-pub(super) struct Pairs512;
+pub(in crate::kernels::codes) struct Pairs512;
 
 impl Dot for Pairs512 {
     type S = Avx512;
@@ -56,7 +56,7 @@ impl Dot for Pairs512 {
 }
 
 /// AVX2, likewise.
-pub(super) struct Pairs256;
+pub(in crate::kernels::codes) struct Pairs256;
 
 impl Dot for Pairs256 {
     type S = Avx2;

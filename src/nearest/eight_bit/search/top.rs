@@ -8,7 +8,8 @@
 use crate::allocate::{extend, push, resize};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kernels::codes::{CLASSES, Guess, Sides, check_hits};
+use crate::kernels::codes::scores::Guess;
+use crate::kernels::codes::{CLASSES, Sides, check_hits};
 use crate::nearest::brute_force::keep_least;
 use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::nearest::vectors::Row;
