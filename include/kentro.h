@@ -22,7 +22,9 @@
 #define KENTRO_VERSION_PATCH 0
 #define KENTRO_VERSION "0.3.0"
 
-/* A num_threads that stands for all the cores this process may use. */
+/* A num_threads that stands for all the cores this process may use, or for
+ * as many as kentro_set_default_threads or KENTRO_NUM_THREADS in the
+ * environment say. */
 #define KENTRO_ALL_THREADS SIZE_MAX
 
 /**
@@ -474,6 +476,27 @@ int32_t kentro_error_os_code(const kentro_error *error);
 void kentro_error_free(kentro_error *error);
 
 /**
+ * Sets how many threads a call uses that is given `KENTRO_ALL_THREADS`, in the
+ * whole process and from now on: from 1, or `KENTRO_ALL_THREADS` for all cores
+ * that the machine grants.
+ *
+ * Without it the environment variable `KENTRO_NUM_THREADS` says so, as it is
+ * when the number is first needed; without that, all cores. It has no
+ * influence on results. May be called from any thread. Since 0.3.
+ */
+kentro_status kentro_set_default_threads(size_t num_threads,
+                                         kentro_error *error);
+
+/**
+ * Writes to `out` how many threads a call uses that is given
+ * `KENTRO_ALL_THREADS`: at most as many as the machine grants this process.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if that is up to `KENTRO_NUM_THREADS` in
+ * the environment, which is no positive whole number. Since 0.3.
+ */
+kentro_status kentro_default_threads(size_t *out, kentro_error *error);
+
+/**
  * Makes a view of `rows` x `cols` numbers of type `dtype` (one of
  * `KENTRO_DTYPE_*`). Row i, column j lies at
  * `(const char *)data + i * row_stride_bytes + j * col_stride_bytes`; strides
@@ -827,8 +850,8 @@ void kentro_cancel_free(kentro_cancel *cancel);
  * Clusters the rows of `points`. A model trains once; after an error it is as
  * it was before.
  *
- * `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
- * grants this process is capped. Has no influence on the result. Threads end
+ * `num_threads`: from 1, or `KENTRO_ALL_THREADS` for `kentro_default_threads`;
+ * more than the machine grants this process is capped. Has no influence on the result. Threads end
  * with the call, so that the process may fork before and after. `observer`:
  * who watches the call and may end it; NULL for nobody, here and elsewhere.
  */

@@ -196,6 +196,20 @@ constexpr std::int32_t dtype() noexcept {
 
 } // namespace detail
 
+/// Sets how many threads a call uses that is given no number of its own, in the
+/// whole process: from 1, or `KENTRO_ALL_THREADS` for all cores. Without it the
+/// environment variable KENTRO_NUM_THREADS says so; without that, all cores.
+inline void set_default_threads(Count num_threads) {
+    detail::call(kentro_set_default_threads, static_cast<std::size_t>(num_threads));
+}
+
+/// How many threads a call uses that is given no number of its own.
+inline std::size_t default_threads() {
+    std::size_t count = 0;
+    detail::call(kentro_default_threads, &count);
+    return count;
+}
+
 /// Points to cluster: rows × cols numbers that the caller keeps, unchanged,
 /// for as long as this object is used. Nothing is copied.
 class Points {
@@ -760,7 +774,7 @@ public:
     /// @}
     /// \name Training and assignment
     /// `num_threads`: at least 1; more than the machine has is capped; left
-    /// out: all cores. It has no influence on the result.
+    /// out: `default_threads()`. It has no influence on the result.
     /// @{
 
     /// Clusters the points and returns the members of each cluster.

@@ -17,8 +17,9 @@
 //!
 //! Results are a function of the data, the seed and the parameters alone: the
 //! same bits come out at any number of threads and on any instruction set.
-//! Nothing is global: no thread pool, no state, no environment is shared
-//! between two models.
+//! Nothing that decides a result is global: no thread pool and no state is shared
+//! between two models. The one thing set for a whole process is how many threads
+//! a call uses that isn't told: [`set_default_threads`].
 
 #![deny(unsafe_code)] // allowed again in `kernels`, `owned` and `ffi`
 
@@ -56,7 +57,9 @@ pub use error::KMeansError;
 pub use metric::Metric;
 pub use model::{KMeans, SaveOptions};
 pub use points::{Element, Points, Swapped, Weights};
-pub use threads::{End, Event, Observer, Phase, Progress, RunOptions};
+pub use threads::{
+    End, Event, Observer, Phase, Progress, RunOptions, default_threads, set_default_threads,
+};
 
 /// Runs the Rust code of the README as a test.
 #[cfg(doctest)]

@@ -5,6 +5,10 @@
 //! forked child to trip over. The observer is always called on the caller's
 //! thread, while the pool works.
 
+mod default_count;
+
+pub use default_count::{default_threads, set_default_threads};
+
 use crate::allocate::with_capacity;
 use crate::error::{KMeansError, Result};
 use std::cell::{Cell, RefCell};
@@ -117,8 +121,8 @@ pub type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<End> + 'a;
 #[derive(Default)]
 pub struct RunOptions<'a> {
     /// Threads to use, from 1; more than the machine grants this process is
-    /// capped. `None` for all cores, or as many threads as can be started. Has
-    /// no influence on the result.
+    /// capped. `None` for [`default_threads`], or as many threads as can be
+    /// started. Has no influence on the result.
     pub num_threads: Option<usize>,
     /// Told of every iteration; may end the call. See [`Event`].
     pub observer: Option<&'a mut Observer<'a>>,
@@ -145,7 +149,7 @@ pub(crate) struct Threads<'o> {
 }
 
 impl<'o> Threads<'o> {
-    /// `num_threads`: `None` for all cores, or as many as can be started; else
+    /// `num_threads`: `None` for the default, or as many as can be started; else
     /// at least 1, and more than the machine grants this process is capped.
     /// `work` is a rough count of multiply-adds: small jobs stay on the caller's
     /// thread.
@@ -162,10 +166,9 @@ impl<'o> Threads<'o> {
         }
         let mut pool = None;
         if work >= SMALL_WORK && num_threads != Some(1) {
-            let available = std::thread::available_parallelism().map_or(1, |n| n.get());
             pool = match num_threads {
-                Some(count) => Pool::of(count.min(available), start_thread)?,
-                None => Pool::of_most(available, start_thread),
+                Some(count) => Pool::of(count.min(default_count::available()), start_thread)?,
+                None => Pool::of_most(default_threads()?, start_thread),
             };
         }
         let mut threads = Self::with_pool(pool, observer);

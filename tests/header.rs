@@ -69,7 +69,9 @@ fn macros() -> String {
 #define KENTRO_VERSION_PATCH {patch}
 #define KENTRO_VERSION \"{version}\"
 
-/* A num_threads that stands for all the cores this process may use. */
+/* A num_threads that stands for all the cores this process may use, or for
+ * as many as kentro_set_default_threads or KENTRO_NUM_THREADS in the
+ * environment say. */
 #define KENTRO_ALL_THREADS SIZE_MAX
 "
     )

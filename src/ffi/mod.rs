@@ -21,6 +21,8 @@ mod status;
 
 mod error;
 
+mod threads;
+
 mod points;
 
 mod handle;

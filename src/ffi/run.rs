@@ -14,17 +14,17 @@ use crate::points::Points;
 use crate::threads::{Event, Observer, RunOptions};
 use std::ptr;
 
-/// All the cores that the machine grants, as a number of threads.
+/// As many threads as `kentro_default_threads` says.
 ///
 /// Not for cbindgen, which cannot write it: `tests/header.rs` does.
 /// cbindgen:ignore
-const KENTRO_ALL_THREADS: usize = usize::MAX;
+pub(super) const KENTRO_ALL_THREADS: usize = usize::MAX;
 
 /// Clusters the rows of `points`. A model trains once; after an error it is as
 /// it was before.
 ///
-/// `num_threads`: from 1, or `KENTRO_ALL_THREADS`; more than the machine
-/// grants this process is capped. Has no influence on the result. Threads end
+/// `num_threads`: from 1, or `KENTRO_ALL_THREADS` for `kentro_default_threads`;
+/// more than the machine grants this process is capped. Has no influence on the result. Threads end
 /// with the call, so that the process may fork before and after. `observer`:
 /// who watches the call and may end it; NULL for nobody, here and elsewhere.
 #[unsafe(no_mangle)]

@@ -75,6 +75,62 @@ static void a_forked_child_trains_like_its_parent(void)
     CHECK(trains_as_expected(2));
 }
 
+static size_t default_threads(void)
+{
+    size_t count = 0;
+    STATUS(KENTRO_STATUS_OK, kentro_default_threads(&count, test_error));
+    return count;
+}
+
+static int child_obeys_the_environment(void)
+{
+    setenv("KENTRO_NUM_THREADS", " 1 ", 1);
+    return default_threads() == 1 && trains_as_expected(KENTRO_ALL_THREADS) ? 0 : 1;
+}
+
+static int child_is_told_of_a_wrong_environment(void)
+{
+    size_t count = 7;
+    kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+    kentro_status status;
+    setenv("KENTRO_NUM_THREADS", "many", 1);
+    status = kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, NULL,
+                                     test_error);
+    if (status != KENTRO_STATUS_INVALID_PARAMETER
+        || !strstr(kentro_error_message(test_error), "KENTRO_NUM_THREADS")
+        || !strstr(kentro_error_message(test_error), "many"))
+        return 1;
+    if (kentro_default_threads(&count, NULL) != status || count != 7 || !trains_as_expected(1))
+        return 2;
+    kentro_kmeans_free(kmeans);
+    kentro_set_default_threads(1, NULL);
+    return default_threads() == 1 && trains_as_expected(KENTRO_ALL_THREADS) ? 0 : 3;
+}
+
+/* The first of all: the environment is read once, when a number is needed. */
+static void the_environment_has_a_default(void)
+{
+    CHECK(in_child(child_obeys_the_environment) == 0);
+    CHECK(in_child(child_is_told_of_a_wrong_environment) == 0);
+}
+
+static void the_program_has_a_default(void)
+{
+    size_t all = default_threads();
+    CHECK(all >= 1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_set_default_threads(0, test_error));
+    CHECK(strstr(kentro_error_message(test_error), "num_threads must be positive") != NULL);
+    CHECK(default_threads() == all);
+    STATUS(KENTRO_STATUS_OK, kentro_set_default_threads(1, test_error));
+    CHECK(default_threads() == 1);
+    CHECK(trains_as_expected(KENTRO_ALL_THREADS));
+    STATUS(KENTRO_STATUS_OK, kentro_set_default_threads(SIZE_MAX - 1, test_error));
+    CHECK(default_threads() == all);
+    STATUS(KENTRO_STATUS_OK, kentro_set_default_threads(KENTRO_ALL_THREADS, test_error));
+    CHECK(default_threads() == all);
+    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_default_threads(NULL, test_error));
+}
+
 static void *train_in_thread(void *result)
 {
     int i;
@@ -184,7 +240,9 @@ int main(void)
     memcpy(expected, labels, sizeof expected);
     kentro_kmeans_free(kmeans);
 
+    RUN(the_environment_has_a_default);
     RUN(the_number_of_threads_does_not_matter);
+    RUN(the_program_has_a_default);
     RUN(zero_threads_is_an_error);
     RUN(a_forked_child_trains_like_its_parent);
     RUN(threads_train_handles_of_their_own);

@@ -347,10 +347,21 @@ void huge_values() {
     for (std::size_t i = 4; i < 400; ++i) check(kmeans.labels()[i] == kmeans.labels()[i - 4]);
 }
 
+void the_default_of_threads_is_set_and_read() {
+    const std::size_t all = kentro::default_threads();
+    kentro::set_default_threads(1);
+    check(kentro::default_threads() == 1, "one");
+    kentro::set_default_threads(KENTRO_ALL_THREADS);
+    check(kentro::default_threads() == all, "all");
+    check(error_of([] { kentro::set_default_threads(-1); }).status() ==
+          KENTRO_STATUS_INVALID_PARAMETER);
+}
+
 } // namespace
 
 int main() {
     return run({
+        {"the_default_of_threads_is_set_and_read", the_default_of_threads_is_set_and_read},
         {"defaults", defaults},
         {"chaining", chaining},
         {"with_leaves_the_receiver_unchanged", with_leaves_the_receiver_unchanged},

@@ -12,7 +12,7 @@ HERE = Path(__file__).parents[1]
 ROOT = HERE.parents[1]
 
 
-@pytest.mark.parametrize("module", [kentro, kentro._kmeans])
+@pytest.mark.parametrize("module", [kentro, kentro._kmeans, kentro._threads])
 def test_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -31,12 +31,12 @@ def test_code_of_a_page(page):
 
 
 def test_every_public_member_is_explained():
-    for name, member in vars(kentro.KMeans).items():
-        if not name.startswith("_"):
-            assert member.__doc__, name
+    names = [name for name in dir(kentro.KMeans) if not name.startswith("_")]
+    for name in names:
+        assert getattr(kentro.KMeans, name).__doc__, name
     manual = ROOT / "docs/python.md"
     if manual.exists():
         text = manual.read_text(encoding="utf-8")
-        for name in vars(kentro.KMeans):
+        for name in names:
             if name.startswith("with_"):
                 assert f"`{name}(" in text

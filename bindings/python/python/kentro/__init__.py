@@ -10,10 +10,16 @@
 [[0], []]
 """
 
+import sys as _sys
+
 from ._errors import Cancelled, KMeansError, KMeansWarning
 from ._kmeans import KMeans, load
 from ._library import version as __version__
 from ._run import CancelToken, Progress
+from ._threads import get_num_threads, set_num_threads
+
+if "threadpoolctl" in _sys.modules:
+    from . import _threadpool  # noqa: F401
 
 __all__ = [
     "CancelToken",
@@ -23,5 +29,7 @@ __all__ = [
     "KMeansWarning",
     "Progress",
     "__version__",
+    "get_num_threads",
     "load",
+    "set_num_threads",
 ]

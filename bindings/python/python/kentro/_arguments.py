@@ -65,3 +65,12 @@ def threads(num_threads: int | None) -> int:
     if number == 0:
         raise KMeansError("num_threads must be positive, got 0; by default all cores are used")
     return min(number, SIZE_MAX)
+
+
+def choice(value: str, name: str, choices: dict) -> int:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r}")
+    if value not in choices:
+        known = ", ".join(map(repr, choices))
+        raise KMeansError(f"{name} must be one of {known}, got {value!r}")
+    return choices[value]
