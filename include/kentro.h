@@ -554,6 +554,38 @@ kentro_status kentro_points_set_weights(kentro_points *points,
 void kentro_points_free(kentro_points *points);
 
 /**
+ * Makes a view of `rows` x `cols` numbers of which only those that are not zero
+ * are kept, compressed sparse rows (CSR): row i has the values of the places
+ * `indptr[i]` to `indptr[i + 1] - 1`, each in the column that `indices` names at
+ * the same place, and zeros elsewhere. So `indptr` holds `rows + 1` numbers, the
+ * first 0; `values` and `indices` hold `len` each.
+ *
+ * `dtype` is that of the values, any that `kentro_points_new` takes;
+ * `indices_dtype` and `indptr_dtype` are `KENTRO_DTYPE_I32`, `_I64`, `_U32` or
+ * `_U64`. Columns need not ascend; values of one row and column are added up in
+ * their number type. Nothing is copied: the memory stays the caller's, as with
+ * `kentro_points_new`, and must not change. All calls take such points, and
+ * results are those of the dense rows.
+ *
+ * `KENTRO_STATUS_INVALID_DATA`, naming the place, if a column is not below
+ * `cols`, if `indptr` descends, goes beyond `len` or doesn't begin with 0, if a
+ * dtype is none of these or memory is not aligned to it, or if sizes overflow.
+ * `values` and `indices` may be NULL if `len` is 0. O(rows + len). To be freed by
+ * `kentro_points_free`.
+ */
+kentro_status kentro_points_new_csr(const void *values,
+                                    int32_t dtype,
+                                    const void *indices,
+                                    int32_t indices_dtype,
+                                    const void *indptr,
+                                    int32_t indptr_dtype,
+                                    size_t rows,
+                                    size_t cols,
+                                    size_t len,
+                                    kentro_points **out_points,
+                                    kentro_error *error);
+
+/**
  * Makes a model of `n_clusters` clusters with default settings: cosine,
  * 25 iterations, neither balanced nor medoids.
  *

@@ -244,6 +244,46 @@ public:
         handle_.reset(points);
     }
 
+    /// Compressed sparse rows (CSR): row i has the values of the places
+    /// `indptr[i]` to `indptr[i + 1] - 1`, each in the column that `indices` names
+    /// at the same place, and zeros elsewhere. So `indptr` is one longer than there
+    /// are rows and begins with 0. Indices are integers of 32 or 64 bits. Columns
+    /// need not ascend; values of one row and column are added up. Nothing is copied;
+    /// results are those of the dense rows. Throws, naming the place, if a column is
+    /// not below `cols` or `indptr` descends.
+    template <class Values, class Indices, class Starts>
+    static Points csr(const Values& values, const Indices& indices, const Starts& indptr,
+                      std::size_t cols) {
+        if (std::size(values) != std::size(indices) || std::size(indptr) == 0) {
+            throw Error(KENTRO_STATUS_INVALID_DATA,
+                        "Invalid data: " + std::to_string(std::size(values)) + " values, " +
+                            std::to_string(std::size(indices)) + " indices and " +
+                            std::to_string(std::size(indptr)) +
+                            " numbers in indptr; give an index for each value, and in indptr "
+                            "a number for each row and one more");
+        }
+        return csr(std::data(values), std::data(indices), std::data(indptr),
+                   std::size(indptr) - 1, cols, std::size(values));
+    }
+
+    /// The same of `len` values and indices, and `rows + 1` numbers in `indptr`.
+    template <class T, class Index, class Start>
+    static Points csr(const T* values, const Index* indices, const Start* indptr,
+                      std::size_t rows, std::size_t cols, std::size_t len) {
+        return csr(values, detail::dtype<T>(), indices, detail::dtype<Index>(), indptr,
+                   detail::dtype<Start>(), rows, cols, len);
+    }
+
+    /// The same of any number type, each a KENTRO_DTYPE_* constant.
+    static Points csr(const void* values, std::int32_t dtype, const void* indices,
+                      std::int32_t indices_dtype, const void* indptr, std::int32_t indptr_dtype,
+                      std::size_t rows, std::size_t cols, std::size_t len) {
+        kentro_points* points = nullptr;
+        detail::call(kentro_points_new_csr, values, dtype, indices, indices_dtype, indptr,
+                     indptr_dtype, rows, cols, len, &points);
+        return Points(points, rows, cols);
+    }
+
     /// Gives each point a weight, one float or double a row, finite and at
     /// least 0; the caller keeps them like the rows. A point of weight 2 counts
     /// as one that is there twice, of weight 0 as one that is not there.
@@ -265,6 +305,9 @@ public:
     const kentro_points* handle() const noexcept { return handle_.get(); }
 
 private:
+    Points(kentro_points* points, std::size_t rows, std::size_t cols)
+        : handle_(points), rows_(rows), cols_(cols) {}
+
     template <class T>
     static std::ptrdiff_t bytes(std::ptrdiff_t stride) {
         constexpr std::ptrdiff_t limit = PTRDIFF_MAX / static_cast<std::ptrdiff_t>(sizeof(T));

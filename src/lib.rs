@@ -56,7 +56,7 @@ pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
 pub use model::{KMeans, SaveOptions};
-pub use points::{Element, Points, Swapped, Weights};
+pub use points::{Element, Indices, Points, Swapped, Weights};
 pub use threads::{
     End, Event, Observer, Phase, Progress, RunOptions, default_threads, set_default_threads,
 };

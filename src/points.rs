@@ -8,6 +8,7 @@
 //! 10⁹ + 1 are the same float32. So a column that lies far from 0 for its range
 //! loses an [`offset`](Points::offset) before that.
 
+mod csr;
 mod element;
 mod weights;
 
@@ -17,11 +18,13 @@ use crate::kernels::accumulate::prefetch;
 use crate::metric::Metric;
 use crate::ranges::{self, Scan};
 use crate::threads::{Poll, Threads};
+use csr::Csr;
 use element::{Extent, View};
 use ndarray::ArrayView2;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+pub use csr::Indices;
 pub use element::{Element, Swapped};
 pub use weights::Weights;
 
@@ -52,6 +55,8 @@ pub struct Points<'a> {
 enum Source<'a> {
     /// Rows as they lie in memory, less an offset of each column.
     Rows(View<'a>, Option<&'a [f64]>),
+    /// Sparse rows, less an offset of each column.
+    Sparse(Csr<'a>, Option<&'a [f64]>),
     /// Some rows of other points, in any order.
     Selection(&'a Points<'a>, &'a [u32]),
 }
@@ -60,7 +65,7 @@ impl<'a> Source<'a> {
     /// Rows `range` as row-major float32, if they already lie so in memory.
     fn lend(&self, range: Range<usize>) -> Option<&'a [f32]> {
         match *self {
-            Source::Rows(_, Some(_)) => None,
+            Source::Rows(_, Some(_)) | Source::Sparse(..) => None,
             Source::Rows(view, None) => view.lend(range),
             Source::Selection(points, rows) => match rows[range] {
                 [row] => points.source.lend(row as usize..row as usize + 1),
@@ -70,20 +75,22 @@ impl<'a> Source<'a> {
     }
 
     /// Rows `range` as row-major float32 into `out`.
-    fn convert(&self, range: Range<usize>, out: &mut [f32]) {
+    fn convert(&self, range: Range<usize>, out: &mut [f32]) -> Result<()> {
         match *self {
             Source::Rows(view, offset) => view.convert(range, offset, out),
+            Source::Sparse(csr, offset) => return csr.convert(range, offset, out),
             Source::Selection(points, rows) => {
                 let rows = &rows[range];
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(points.cols.max(1))) {
                     let row = row as usize..row as usize + 1;
                     match points.source.lend(row.clone()) {
                         Some(values) => out.copy_from_slice(values),
-                        None => points.source.convert(row, out),
+                        None => points.source.convert(row, out)?,
                     }
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -155,7 +162,7 @@ impl<'a> Points<'a> {
     pub fn weight(&self, row: usize) -> f64 {
         match (self.weights, self.source) {
             (Some(weights), _) => weights.get(row),
-            (None, Source::Rows(..)) => 1.0,
+            (None, Source::Rows(..) | Source::Sparse(..)) => 1.0,
             (None, Source::Selection(points, rows)) => points.weight(rows[row] as usize),
         }
     }
@@ -210,7 +217,7 @@ impl<'a> Points<'a> {
     /// What each column has lost.
     pub(crate) fn offset(&self) -> Option<&'a [f64]> {
         match self.source {
-            Source::Rows(_, offset) => offset,
+            Source::Rows(_, offset) | Source::Sparse(_, offset) => offset,
             Source::Selection(points, _) => points.offset(),
         }
     }
@@ -225,6 +232,10 @@ impl<'a> Points<'a> {
             Source::Rows(view, None) if offset.is_some() => Points {
                 source: Source::Rows(view, offset),
                 whole: None,
+                ..*self
+            },
+            Source::Sparse(csr, None) => Points {
+                source: Source::Sparse(csr, offset),
                 ..*self
             },
             _ => *self,
@@ -245,7 +256,7 @@ impl<'a> Points<'a> {
             return Ok(slice);
         }
         resize(scratch, range.len() * self.cols, 0.0, "rows as float32")?;
-        self.source.convert(range, scratch);
+        self.source.convert(range, scratch)?;
         Ok(scratch)
     }
 
@@ -297,8 +308,10 @@ impl<'a> Points<'a> {
         metric: Metric,
         threads: &Threads<'_>,
     ) -> Result<Option<Vec<f64>>> {
-        let Source::Rows(view, None) = self.source else {
-            return self.check(threads).map(|()| None);
+        let view = match self.source {
+            Source::Rows(view, None) => view,
+            Source::Sparse(csr, None) => csr.numbers(),
+            _ => return self.check(threads).map(|()| None),
         };
         if metric == Metric::Euclidean && !view.is_wide() {
             // The numbers are looked at with their ranges.
@@ -345,9 +358,32 @@ impl<'a> Points<'a> {
 
     fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
         self.check_shape()?;
-        let Source::Rows(view, offset) = self.source else {
-            return Ok(()); // selected of what was inspected
+        let first_bad = match self.source {
+            Source::Rows(view, offset) => self.inspect_dense(view, offset, threads, extents)?,
+            Source::Sparse(csr, offset) => {
+                csr.inspect(offset, extents.map(|extents| &mut extents[..]), threads)?
+            }
+            Source::Selection(..) => None, // selected of what was inspected
         };
+        match first_bad {
+            Some((at, value)) => Err(KMeansError::NotFinite {
+                row: at / self.cols,
+                column: at % self.cols,
+                value,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first value that is no finite float32, with its place; joins what
+    /// there is to `extents`, if given.
+    fn inspect_dense(
+        &self,
+        view: View<'_>,
+        offset: Option<&[f64]>,
+        threads: &Threads<'_>,
+        extents: Option<&mut Vec<Extent>>,
+    ) -> Result<Option<(usize, f64)>> {
         let task_rows = (TASK_VALUES / self.cols).max(1);
         let tasks = 0..self.rows.div_ceil(task_rows);
         let first_bad: Mutex<Option<(usize, f64)>> = Mutex::new(None);
@@ -379,23 +415,22 @@ impl<'a> Points<'a> {
             }
             Ok(())
         })?;
-        match first_bad
+        Ok(first_bad
             .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            Some((at, value)) => Err(KMeansError::NotFinite {
-                row: at / self.cols,
-                column: at % self.cols,
-                value,
-            }),
-            None => Ok(()),
-        }
+            .unwrap_or_else(PoisonError::into_inner))
     }
 
     /// [`check`](Self::check), and the range of every column in the same pass.
     pub(crate) fn check_ranges(&self, threads: &Threads<'_>) -> Result<Vec<ranges::Range>> {
         self.check_shape()?;
         const TASK_ROWS: usize = 1024;
+        if let Source::Sparse(csr, None) = self.source {
+            let all = csr.scan(threads)?;
+            if !all.is_finite() {
+                self.check(threads)?;
+            }
+            return all.ranges();
+        }
         let all = Mutex::new(Scan::new(self.cols)?);
         threads.run_long(
             0..self.rows.div_ceil(TASK_ROWS),
@@ -429,19 +464,25 @@ impl<'a> Points<'a> {
         labels: &[u32],
         clusters: usize,
     ) -> Result<Option<&'static str>> {
-        let Source::Rows(view, _) = self.source else {
-            return Ok(None);
+        let view = match self.source {
+            Source::Rows(view, _) => view,
+            Source::Sparse(csr, _) => csr.numbers(),
+            Source::Selection(..) => return Ok(None),
         };
         if !view.is_wide() {
             return Ok(None);
         }
+        let are_equal = |a, b| match self.source {
+            Source::Sparse(csr, _) => csr.are_equal(a, b),
+            _ => Ok(view.are_equal(a, b)),
+        };
         let mut first = try_vec(u32::MAX, clusters, "first rows")?;
         let (mut scratch, mut other) = (Vec::new(), Vec::new());
         for (row, &label) in (0u32..).zip(labels) {
             let first = &mut first[label as usize];
             if *first == u32::MAX {
                 *first = row;
-            } else if !view.are_equal(row as usize, *first as usize)
+            } else if !are_equal(row as usize, *first as usize)?
                 && self.row(row as usize, &mut scratch)? == self.row(*first as usize, &mut other)?
             {
                 return Ok(Some(view.type_name()));

@@ -3,7 +3,7 @@
 
 use crate::allocate::{try_vec, with_capacity};
 use crate::error::Result;
-use crate::kernels::accumulate::scan;
+use crate::kernels::accumulate::{look_at, scan};
 
 /// Numbers that are less than 2^high, and multiples of 2^low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,11 @@ impl Scan {
     /// Looks at a block of whole rows.
     pub fn see(&mut self, block: &[f32]) {
         scan(block, &mut self.largest, &mut self.finest);
+    }
+
+    /// Looks at one number; zeros need not be looked at.
+    pub fn see_one(&mut self, col: usize, value: f32) {
+        look_at(value, &mut self.largest[col], &mut self.finest[col]);
     }
 
     /// Whether all numbers so far are finite.

@@ -25,6 +25,8 @@ mod threads;
 
 mod points;
 
+mod points_csr;
+
 mod handle;
 
 mod settings;

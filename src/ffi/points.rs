@@ -21,7 +21,7 @@ const _: () = super::shareable::<PointsHandle>();
 
 impl PointsHandle {
     /// A handle for C to keep.
-    fn new(points: Points<'static>) -> Outcome<*mut Self> {
+    pub(super) fn new(points: Points<'static>) -> Outcome<*mut Self> {
         Ok(Box::into_raw(boxed(PointsHandle { points }, "a view")?))
     }
 }
@@ -213,16 +213,31 @@ pub(super) unsafe fn row_major<'a>(
 }
 
 /// Where the values lie; strides in bytes.
-struct Layout {
+pub(super) struct Layout {
     data: *const c_void,
     shape: [usize; 2],
     strides: [isize; 2],
 }
 
 impl Layout {
+    /// One row of `len` numbers side by side, of whatever type.
+    pub(super) fn of_values(data: *const c_void, len: usize, dtype: i32) -> Self {
+        let size = match dtype & !KENTRO_DTYPE_SWAPPED {
+            KENTRO_DTYPE_F64 | KENTRO_DTYPE_I64 | KENTRO_DTYPE_U64 => 8,
+            KENTRO_DTYPE_F32 | KENTRO_DTYPE_I32 | KENTRO_DTYPE_U32 => 4,
+            KENTRO_DTYPE_F16 | KENTRO_DTYPE_BF16 | KENTRO_DTYPE_I16 | KENTRO_DTYPE_U16 => 2,
+            _ => 1,
+        };
+        Layout {
+            data,
+            shape: [1, len],
+            strides: [0, size],
+        }
+    }
+
     /// # Safety
     /// The described memory can be read for `'a`.
-    unsafe fn points<'a>(&self, dtype: i32) -> Outcome<Points<'a>> {
+    pub(super) unsafe fn points<'a>(&self, dtype: i32) -> Outcome<Points<'a>> {
         const SWAPPED: i32 = KENTRO_DTYPE_SWAPPED;
         // SAFETY: as the caller promises; every bit pattern is a number of
         // each of these types.
@@ -321,7 +336,7 @@ impl Layout {
     }
 }
 
-fn invalid(detail: impl fmt::Display) -> Failure {
+pub(super) fn invalid(detail: impl fmt::Display) -> Failure {
     Failure::new(
         KENTRO_STATUS_INVALID_DATA,
         format_args!("Invalid data: {detail}"),

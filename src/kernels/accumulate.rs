@@ -202,16 +202,22 @@ fn look(block: &[f32], largest: &mut [i32], finest: &mut [i32]) {
     for values in block.chunks(largest.len()) {
         let both = largest.iter_mut().zip(finest.iter_mut());
         for (&value, (largest, finest)) in values.iter().zip(both) {
-            let bits = value.to_bits() & 0x7fff_ffff;
-            // Without its last bit, which is one of the exponent's in powers of
-            // two; these differ by half the number or more.
-            let without = f32::from_bits(bits & bits.wrapping_sub(1));
-            let last_bit = (f32::from_bits(bits) - without).to_bits();
-            let last_bit = last_bit.wrapping_sub(1) & 0x7fff_ffff;
-            *largest = (*largest).max(bits as i32);
-            *finest = (*finest).min(last_bit as i32);
+            look_at(value, largest, finest);
         }
     }
+}
+
+/// [`scan`] of one number.
+#[inline(always)]
+pub(crate) fn look_at(value: f32, largest: &mut i32, finest: &mut i32) {
+    let bits = value.to_bits() & 0x7fff_ffff;
+    // Without its last bit, which is one of the exponent's in powers of
+    // two; these differ by half the number or more.
+    let without = f32::from_bits(bits & bits.wrapping_sub(1));
+    let last_bit = (f32::from_bits(bits) - without).to_bits();
+    let last_bit = last_bit.wrapping_sub(1) & 0x7fff_ffff;
+    *largest = (*largest).max(bits as i32);
+    *finest = (*finest).min(last_bit as i32);
 }
 
 #[cfg(test)]

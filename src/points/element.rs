@@ -32,7 +32,7 @@ mod sealed {
 pub(super) use sealed::Stored;
 
 /// What a stored number stands for.
-pub trait Number: Copy {
+pub trait Number: Copy + PartialEq {
     /// Whether it may have digits that float32 has not.
     const IS_WIDE: bool = false;
     const IS_INTEGER: bool = false;
@@ -41,6 +41,9 @@ pub trait Number: Copy {
 
     /// The nearest float32; out of range becomes infinite.
     fn to_f32(self) -> f32;
+
+    /// The sum in this type, as NumPy adds: integers wrap, of bool it is "or".
+    fn plus(self, other: Self) -> Self;
 
     /// The nearest float64.
     fn to_f64(self) -> f64 {
@@ -54,9 +57,13 @@ pub trait Number: Copy {
 }
 
 macro_rules! narrow {
-    ($($type:ty, $may_overflow:literal, $to_f32:expr;)*) => {
+    ($($type:ty, $may_overflow:literal, $to_f32:expr, $plus:expr;)*) => {
         $(impl Number for $type {
             const MAY_OVERFLOW: bool = $may_overflow;
+            fn plus(self, other: Self) -> Self {
+                let plus: fn($type, $type) -> $type = $plus;
+                plus(self, other)
+            }
             fn to_f32(self) -> f32 {
                 let to_f32: fn($type) -> f32 = $to_f32;
                 to_f32(self)
@@ -66,19 +73,22 @@ macro_rules! narrow {
 }
 
 narrow! {
-    f32, true, |v| v;
-    f16, true, f16::to_f32;
-    bf16, true, bf16::to_f32;
-    bool, false, |v| f32::from(u8::from(v));
-    i8, false, f32::from;
-    u8, false, f32::from;
-    i16, false, f32::from;
-    u16, false, f32::from;
+    f32, true, |v| v, |a, b| a + b;
+    f16, true, f16::to_f32, |a, b| a + b;
+    bf16, true, bf16::to_f32, |a, b| a + b;
+    bool, false, |v| f32::from(u8::from(v)), |a, b| a | b;
+    i8, false, f32::from, i8::wrapping_add;
+    u8, false, f32::from, u8::wrapping_add;
+    i16, false, f32::from, i16::wrapping_add;
+    u16, false, f32::from, u16::wrapping_add;
 }
 
 impl Number for f64 {
     const IS_WIDE: bool = true;
     const MAY_OVERFLOW: bool = true;
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
     fn to_f32(self) -> f32 {
         self as f32
     }
@@ -92,6 +102,9 @@ macro_rules! wide_integers {
         $(impl Number for $type {
             const IS_WIDE: bool = true;
             const IS_INTEGER: bool = true;
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
             fn to_f32(self) -> f32 {
                 self as f32
             }
@@ -128,6 +141,12 @@ fn long_less(value: i128, offset: f64) -> f32 {
 /// one of a shorter lifetime.
 type Rows<'a, T> = ArrayBase<ViewRepr<&'a T>, Ix2, T>;
 
+/// Work on numbers that lie side by side, of whatever type.
+pub(super) trait OnNumbers {
+    type Out;
+    fn visit<T: Stored>(self, numbers: &[T]) -> Self::Out;
+}
+
 /// Implements [`Stored`] for every type, and [`View`] over them.
 macro_rules! views {
     ($($name:ident, $type:ty, $number:ty, $text:literal, $of:expr;)*) => {
@@ -149,6 +168,13 @@ macro_rules! views {
         })*
 
         impl View<'_> {
+            /// Does the work with the numbers as they are.
+            pub(super) fn visit<W: OnNumbers>(&self, work: W) -> W::Out {
+                match self {
+                    $(View::$name(view) => work.visit(view.as_slice().unwrap_or(&[])),)*
+                }
+            }
+
             /// Rows `range`, each column less its offset, as row-major float32.
             pub(super) fn convert(
                 &self,
@@ -248,7 +274,7 @@ impl Extent {
         }
     }
 
-    fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         self.least = if value < self.least {
             value
         } else {

@@ -138,6 +138,14 @@ static void null_arguments_are_errors(void)
     NULL_POINTER(kentro_points_new_f32(NULL, 4, 2, &points, test_error));
     NULL_POINTER(kentro_points_new(four, 4, 2, 8, 4, KENTRO_DTYPE_F32, NULL, test_error));
     NULL_POINTER(kentro_points_new(NULL, 4, 2, 8, 4, KENTRO_DTYPE_F32, &points, test_error));
+    {
+        const int32_t f32 = KENTRO_DTYPE_F32, i32 = KENTRO_DTYPE_I32;
+        const int32_t numbers[] = {0, 1};
+        NULL_POINTER(kentro_points_new_csr(four, f32, numbers, i32, numbers, i32, 1, 2, 1, NULL, test_error));
+        NULL_POINTER(kentro_points_new_csr(NULL, f32, numbers, i32, numbers, i32, 1, 2, 1, &points, test_error));
+        NULL_POINTER(kentro_points_new_csr(four, f32, NULL, i32, numbers, i32, 1, 2, 1, &points, test_error));
+        NULL_POINTER(kentro_points_new_csr(four, f32, numbers, i32, NULL, i32, 1, 2, 1, &points, test_error));
+    }
     CHECK(points == NULL);
     NULL_POINTER(kentro_kmeans_set_init_centroids(kmeans, NULL, KENTRO_DTYPE_F32, 2, 2, test_error));
     DETAIL("centroids is NULL");

@@ -309,8 +309,139 @@ static void no_values_need_no_memory(void)
     kentro_points_free(points);
 }
 
+static const int32_t index_types[] = {
+    KENTRO_DTYPE_I32, KENTRO_DTYPE_I64, KENTRO_DTYPE_U32, KENTRO_DTYPE_U64};
+
+/* Sparse rows of every type give what their dense copy gives. */
+static void sparse_rows_equal_their_dense_copy(void)
+{
+    int32_t dtype;
+    for (dtype = KENTRO_DTYPE_F32; dtype <= KENTRO_DTYPE_BOOL; dtype++) {
+        float copy[ROWS * COLS];
+        unsigned char *values = allocate(ROWS * COLS * 8, 1);
+        unsigned char *indices = allocate(ROWS * COLS * 8, 1);
+        unsigned char *indptr = allocate((ROWS + 1) * 8, 1);
+        const int32_t of_indices = index_types[dtype % 4], of_indptr = index_types[dtype / 4];
+        uint64_t state = 11;
+        unsigned char bytes[8];
+        const size_t size = store(dtype, 0, bytes), index_size = store(of_indices, 0, bytes);
+        const size_t start_size = store(of_indptr, 0, bytes);
+        size_t len = 0;
+        int i, j;
+        kentro_points *points = NULL;
+        kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+        result expected, found;
+        uint32_t labels[ROWS];
+
+        for (i = 0; i < ROWS; i++) {
+            store(of_indptr, (int)len, indptr + (size_t)i * start_size);
+            for (j = 0; j < COLS; j++) {
+                const int value = unit(&state) < 0.5 ? 0 : 1 + (int)(unit(&state) * 60);
+                const int kept = dtype == KENTRO_DTYPE_BOOL ? value != 0 : value;
+                copy[i * COLS + j] = (float)kept;
+                if (kept == 0)
+                    continue;
+                store(dtype, kept, values + len * size);
+                store(of_indices, j, indices + len * index_size);
+                len++;
+            }
+        }
+        store(of_indptr, (int)len, indptr + ROWS * start_size);
+        expected = train_f32(copy);
+        memset(&found, 0, sizeof found);
+        OK(kentro_points_new_csr(values, dtype, indices, of_indices, indptr, of_indptr, ROWS, COLS,
+                                 len, &points, test_error));
+        OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+        copy_result(kmeans, &found);
+        CHECK(same(&expected, &found));
+        OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, NULL, test_error));
+        CHECK(memcmp(labels, expected.labels, sizeof labels) == 0);
+        kentro_points_free(points);
+        kentro_kmeans_free(kmeans);
+        free(values);
+        free(indices);
+        free(indptr);
+    }
+}
+
+/* Whatever indices say, nothing is read that isn't there. */
+static void hostile_indices_are_errors(void)
+{
+    enum { LEN = 6, MOST_ROWS = 4 };
+    const int64_t odd[] = {-1, 0, 1, 2, 3, 5, 6, 7, INT32_MAX, INT64_MAX, INT64_MIN, 1ll << 32};
+    uint64_t state = 29;
+    int made = 0, i;
+    for (i = 0; i < 4000; i++) {
+        float *values = allocate(LEN * sizeof *values, 1);
+        int64_t *indices = allocate(LEN * sizeof *indices, 1);
+        int64_t *indptr = allocate((MOST_ROWS + 1) * sizeof *indptr, 1);
+        kentro_points *points = NULL;
+        kentro_status status;
+        int at;
+        for (at = 0; at < LEN; at++) {
+            values[at] = (float)at;
+            indices[at] = (int64_t)(unit(&state) * 4);
+        }
+        for (at = 0; at <= MOST_ROWS; at++)
+            indptr[at] = at * LEN / MOST_ROWS;
+        for (at = (int)(unit(&state) * 3); at > 0; at--) {
+            const int64_t value = odd[(size_t)(unit(&state) * 12)];
+            if (unit(&state) < 0.5)
+                indices[(size_t)(unit(&state) * LEN)] = value;
+            else
+                indptr[(size_t)(unit(&state) * (MOST_ROWS + 1))] = value;
+        }
+        status = kentro_points_new_csr(values, KENTRO_DTYPE_F32, indices, KENTRO_DTYPE_I64, indptr,
+                                       KENTRO_DTYPE_I64, MOST_ROWS, 4, LEN, &points, test_error);
+        if (status == KENTRO_STATUS_OK) {
+            kentro_kmeans *kmeans = new_kmeans(2, i % 2);
+            OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
+            kentro_kmeans_free(kmeans);
+            made++;
+        } else {
+            CHECK(status == KENTRO_STATUS_INVALID_DATA && points == NULL);
+            CHECK(strstr(kentro_error_message(test_error), "ind") != NULL);
+        }
+        kentro_points_free(points);
+        free(values);
+        free(indices);
+        free(indptr);
+    }
+    CHECK(made > 400 && made < 3600);
+}
+
+static void sparse_rows_that_cannot_be_are_errors(void)
+{
+    const double values[] = {1, 2};
+    const int64_t indices[] = {0, 1}, indptr[] = {0, 1, 2};
+    const char *bytes = (const char *)indices;
+    const int32_t f64 = KENTRO_DTYPE_F64, i64 = KENTRO_DTYPE_I64;
+    kentro_points *points = NULL;
+    INVALID(kentro_points_new_csr(values, 99, indices, i64, indptr, i64, 2, 2, 2, &points, test_error));
+    DETAIL("Invalid data: dtype is 99, none of KENTRO_DTYPE_*");
+    INVALID(kentro_points_new_csr(values, f64, indices, f64, indptr, i64, 2, 2, 2, &points, test_error));
+    DETAIL("Invalid data: the dtype of indices is 2, none of KENTRO_DTYPE_I32, _I64, _U32, _U64");
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, 0, 2, 2, 2, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, bytes + 1, i64, indptr, i64, 1, 2, 1, &points, test_error));
+    DETAIL("indices is not aligned to its type");
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, bytes + 4, i64, 1, 2, 1, &points, test_error));
+    INVALID(kentro_points_new_csr(bytes + 4, f64, indices, i64, indptr, i64, 1, 2, 1, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, i64, SIZE_MAX, 2, 2, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, i64, SIZE_MAX / 8, 2, 2, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, i64, 2, 2, SIZE_MAX / 8, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, i64, 2, SIZE_MAX, 2, &points, test_error));
+    INVALID(kentro_points_new_csr(values, f64, indices, i64, indptr, i64, 2, 2, 1, &points, test_error));
+    DETAIL("Invalid data: indptr[2] is 2, but there are 1 values");
+    CHECK(points == NULL);
+    OK(kentro_points_new_csr(NULL, f64, NULL, i64, indptr, i64, 0, 2, 0, &points, test_error));
+    kentro_points_free(points);
+}
+
 int main(void)
 {
+    RUN(sparse_rows_equal_their_dense_copy);
+    RUN(hostile_indices_are_errors);
+    RUN(sparse_rows_that_cannot_be_are_errors);
     RUN(every_type_and_layout_equals_its_copy);
     RUN(doubles_are_rounded);
     RUN(strides_may_be_zero);

@@ -127,6 +127,42 @@ void unusable_points_are_errors() {
     check(empty.rows() == 0);
 }
 
+template <class Index, class Start>
+void check_sparse() {
+    const std::vector<float> packed = values<float>();
+    std::vector<double> kept;
+    std::vector<Index> indices;
+    std::vector<Start> indptr = {0};
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t t = cols; t-- > 0;) { // columns need not ascend
+            if (packed[i * cols + t] == 0) continue;
+            kept.push_back(packed[i * cols + t]);
+            indices.push_back(static_cast<Index>(t));
+        }
+        indptr.push_back(static_cast<Start>(kept.size()));
+    }
+    const auto points = kentro::Points::csr(kept, indices, indptr, cols);
+    check(points.rows() == rows && points.cols() == cols);
+    check(labels_of(points) == expected());
+    check(labels_of(kentro::Points::csr(kept.data(), indices.data(), indptr.data(), rows, cols,
+                                        kept.size())) == expected());
+}
+
+void sparse_rows() {
+    check_sparse<std::int32_t, std::int32_t>();
+    check_sparse<std::int64_t, std::uint32_t>();
+    check_sparse<std::uint64_t, std::int64_t>();
+    const std::vector<float> two = {1, 2};
+    const std::vector<int> indices = {0, 3};
+    check_error([&] { kentro::Points::csr(two, indices, std::vector<int>{0, 2}, 3); },
+                KENTRO_STATUS_INVALID_DATA,
+                "Invalid data: indices[1], of row 0, is 3, but there are 3 columns");
+    check_error([&] { kentro::Points::csr(two, std::vector<int>{0}, std::vector<int>{0, 2}, 3); },
+                KENTRO_STATUS_INVALID_DATA,
+                "Invalid data: 2 values, 1 indices and 2 numbers in indptr; give an index for "
+                "each value, and in indptr a number for each row and one more");
+}
+
 } // namespace
 
 int main() {
@@ -136,6 +172,7 @@ int main() {
         {"foreign_byte_order", foreign_byte_order},
         {"containers", containers},
         {"strides", strides},
+        {"sparse_rows", sparse_rows},
         {"unusable_points_are_errors", unusable_points_are_errors},
     });
 }

@@ -215,12 +215,6 @@ def test_ragged_lists():
         KMeans(1).train([[1.0, 2.0], [3.0]])
 
 
-def test_sparse_matrices_say_what_to_do():
-    sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(TypeError, match="toarray"):
-        KMeans(1).train(sparse.eye(3).tocsr())
-
-
 def test_masked_values_are_refused():
     data = np.ma.masked_less(whole_numbers(), 3)
     with pytest.raises(ValueError, match="masked"):

@@ -30,10 +30,20 @@ class Points:
     """A native view of an array, which it keeps alive.
 
     Nothing is copied, whatever the strides, byte order or number type, unless
-    the numbers are not aligned in memory.
+    the numbers are not aligned in memory. Sparse matrices and arrays of SciPy are
+    read as they are if they are CSR; others are converted once, by SciPy.
     """
 
     def __init__(self, data: Any, name: str = "data", weights: Any = None) -> None:
+        if hasattr(data, "tocsr"):
+            self._view_sparse(data, name)
+        else:
+            self._view_dense(data, name)
+        self.weights = None
+        if weights is not None:
+            self._set_weights(weights)
+
+    def _view_dense(self, data: Any, name: str) -> None:
         array = matrix(data, name)
         code = _DTYPES[array.dtype.name]
         if not array.dtype.isnative:
@@ -44,11 +54,33 @@ class Points:
         points = ffi.new("kentro_points **")
         base = ffi.cast("void *", array.ctypes.data)
         call(lib.kentro_points_new, base, *array.shape, *array.strides, code, points)
-        self.array = array
+        self.rows = array.shape[0]
+        self.memory = array
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
-        self.weights = None
-        if weights is not None:
-            self._set_weights(weights)
+
+    def _view_sparse(self, data: Any, name: str) -> None:
+        if len(data.shape) != 2:
+            raise KMeansError(
+                f"{name} must have 2 dimensions (points x dimensions), got shape {data.shape}"
+            )
+        csr = data if data.format == "csr" else data.tocsr()
+        if csr.data.dtype.name not in _DTYPES:
+            raise TypeError(
+                f"{name} must be float16 to float64, integer or bool, "
+                f"got dtype {csr.data.dtype} and shape {csr.shape}"
+            )
+        memory = np.ascontiguousarray(csr.data), _indices(csr.indices), _indices(csr.indptr)
+        arguments = []
+        for array in memory:
+            code = _DTYPES[array.dtype.name]
+            if not array.dtype.isnative:
+                code |= lib.KENTRO_DTYPE_SWAPPED
+            arguments += ffi.cast("void *", array.ctypes.data), code
+        points = ffi.new("kentro_points **")
+        call(lib.kentro_points_new_csr, *arguments, *csr.shape, memory[0].size, points)
+        self.rows = csr.shape[0]
+        self.memory = memory
+        self.handle = ffi.gc(points[0], lib.kentro_points_free)
 
     def _set_weights(self, weights: Any) -> None:
         array = np.asarray(weights)
@@ -66,10 +98,11 @@ class Points:
         call(lib.kentro_points_set_weights, self.handle, base, code, array.size)
         self.weights = array
 
-    @property
-    def rows(self) -> int:
-        """Number of points."""
-        return self.array.shape[0]
+
+def _indices(array: Any) -> np.ndarray:
+    """The columns or the row starts of a sparse matrix, copied only if they must be."""
+    kept = array.dtype.name in ("int32", "int64") and array.dtype.isnative
+    return np.ascontiguousarray(array, dtype=array.dtype if kept else np.int64)
 
 
 def matrix(data: Any, name: str) -> np.ndarray:

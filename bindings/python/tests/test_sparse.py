@@ -1,0 +1,127 @@
+"""Sparse matrices and arrays of SciPy give what their dense copies give."""
+
+import numpy as np
+import pytest
+
+from kentro import KMeans, KMeansError
+
+sparse = pytest.importorskip("scipy.sparse")
+
+
+def random_rows(rows=200, dims=30, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    dense = rng.integers(1, 9, size=(rows, dims)) * (rng.random((rows, dims)) < 0.15)
+    dense[5 % rows] = 0
+    return dense.astype(dtype)
+
+
+def results(model, data):
+    return (
+        model.labels.tobytes(),
+        model.centroids.tobytes(),
+        model.inertia,
+        model.n_iter,
+        model.assign(data, k=2),
+        model.predict(data).tobytes(),
+        model.transform(data).tobytes(),
+        model.score(data),
+    )
+
+
+def check_same(data, model=None):
+    model = model or KMeans(6).with_euclidean(True)
+    dense = data.toarray()
+    expected, found = model.untrained(), model.untrained()
+    assert expected.train(dense) == found.train(data)
+    assert results(found, data) == results(expected, dense)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        KMeans(5),
+        KMeans(5).with_euclidean(True),
+        KMeans(5).with_balanced(True),
+        KMeans(5).with_use_medoids(True),
+        KMeans(5).with_quality("best").with_init("k-means||"),
+    ],
+    ids=repr,
+)
+def test_every_kind_of_model(model):
+    check_same(sparse.csr_matrix(random_rows()), model)
+
+
+@pytest.mark.parametrize("kind", ["matrix", "array"])
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo", "lil", "dok", "bsr"])
+def test_every_layout(kind, layout):
+    check_same(getattr(sparse, f"{layout}_{kind}")(random_rows()))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i1", "u1", "i2", "i4", "u4", "i8", "u8", "?"])
+def test_every_number_type(dtype):
+    check_same(sparse.csr_matrix(random_rows(dtype=dtype)))
+
+
+@pytest.mark.parametrize("index", ["i4", "i8"])
+def test_both_types_of_indices(index):
+    data = sparse.csr_matrix(random_rows())
+    data.indices, data.indptr = data.indices.astype(index), data.indptr.astype(index)
+    check_same(data)
+
+
+def test_unsorted_repeated_and_stored_zeros():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=600)
+    values[::7] = 0
+    indices, indptr = rng.integers(0, 12, size=600), np.arange(0, 601, 6)
+    data = sparse.csr_matrix((values, indices, indptr), shape=(100, 12))
+    assert not data.has_canonical_format
+    before = data.indices.copy(), data.data.copy()
+    check_same(data)
+    assert (data.indices == before[0]).all()
+    assert (data.data == before[1]).all()
+
+
+def test_rows_are_read_where_they_are():
+    data = sparse.csr_matrix(random_rows())
+    for array in (data.data, data.indices, data.indptr):
+        array.setflags(write=False)
+    check_same(data)
+    check_same(data[20:150])
+
+
+def test_weights_of_sparse_rows():
+    data, weights = random_rows(), np.arange(200) % 3
+    models = [KMeans(4).with_use_medoids(True) for _ in range(2)]
+    lists = models[0].train(data, sample_weight=weights)
+    assert models[1].train(sparse.csr_matrix(data), sample_weight=weights) == lists
+
+
+def test_centroids_may_be_sparse():
+    centroids = random_rows(rows=5)
+    dense = KMeans.from_centroids(centroids, euclidean=True)
+    other = KMeans.from_centroids(sparse.csr_matrix(centroids), euclidean=True)
+    assert dense.to_bytes() == other.to_bytes()
+
+
+def test_no_rows_and_no_values(trained):
+    assert trained.assign(sparse.csr_matrix((0, 8))) == [[]] * 6
+    check_same(sparse.csr_matrix((9, 4)), KMeans(1))
+
+
+def test_what_is_wrong_is_named():
+    data = sparse.csr_matrix(random_rows())
+    data.data[3] = np.nan
+    row = np.searchsorted(data.indptr, 3, side="right") - 1
+    with pytest.raises(KMeansError, match=f"row {row}, column {data.indices[3]}"):
+        KMeans(2).train(data)
+    data = sparse.csr_matrix(random_rows())
+    data.indices[9] = 30
+    with pytest.raises(KMeansError, match=r"indices\[9\], of row \d, is 30, but"):
+        KMeans(2).train(data)
+    with pytest.raises(TypeError, match="complex128"):
+        KMeans(2).train(sparse.csr_matrix(random_rows(), dtype=complex))
+    vector = getattr(sparse, "coo_array", None)
+    if vector is not None:
+        with pytest.raises((KMeansError, TypeError, ValueError), match=r"dimension|shape"):
+            KMeans(2).train(vector(np.ones(3)))
