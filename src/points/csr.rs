@@ -2,9 +2,10 @@
 
 use super::element::{Extent, Number, OnNumbers, Stored, View};
 use super::{Element, Points, Source};
-use crate::allocate::{push, text, try_vec};
+use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
+use crate::text::text;
 use crate::threads::Threads;
 use ndarray::ArrayView2;
 use std::ops::Range;

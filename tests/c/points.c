@@ -354,7 +354,7 @@ static void sparse_rows_equal_their_dense_copy(void)
         OK(kentro_kmeans_train(kmeans, points, 1, NULL, test_error));
         copy_result(kmeans, &found);
         CHECK(same(&expected, &found));
-        OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, NULL, test_error));
+        OK(kentro_kmeans_predict(kmeans, points, 1, 1, NULL, labels, ROWS, NULL, 0, NULL, test_error));
         CHECK(memcmp(labels, expected.labels, sizeof labels) == 0);
         kentro_points_free(points);
         kentro_kmeans_free(kmeans);
