@@ -347,7 +347,7 @@ static void sparse_rows_equal_their_dense_copy(void)
             }
         }
         store(of_indptr, (int)len, indptr + ROWS * start_size);
-        expected = train_f32(copy);
+        expected = trained_on(copy);
         memset(&found, 0, sizeof found);
         OK(kentro_points_new_csr(values, dtype, indices, of_indices, indptr, of_indptr, ROWS, COLS,
                                  len, &points, test_error));
