@@ -48,7 +48,17 @@ pub struct Points<'a> {
     whole: Option<&'a [f32]>,
     rows: usize,
     cols: usize,
-    weights: Option<Weights<'a>>,
+    weights: Weighing<'a>,
+}
+
+/// What points weigh.
+#[derive(Clone, Copy)]
+enum Weighing<'a> {
+    /// 1 each.
+    Alike,
+    Given(Weights<'a>),
+    /// What they weigh among the points that they were selected of.
+    Selected,
 }
 
 #[derive(Clone, Copy)]
@@ -103,7 +113,7 @@ impl<'a, T: Element> From<ArrayView2<'a, T>> for Points<'a> {
             whole: view.whole(),
             rows,
             cols,
-            weights: None,
+            weights: Weighing::Alike,
         }
     }
 }
@@ -136,7 +146,7 @@ impl<'a> Points<'a> {
             )));
         }
         Ok(Points {
-            weights: Some(weights),
+            weights: Weighing::Given(weights),
             ..self
         })
     }
@@ -144,27 +154,34 @@ impl<'a> Points<'a> {
     /// The same points, each of weight 1.
     pub fn without_weights(self) -> Self {
         Points {
-            weights: None,
+            weights: Weighing::Alike,
             ..self
         }
     }
 
     /// Whether the points have weights of their own.
     pub fn is_weighted(&self) -> bool {
-        match self.source {
-            Source::Selection(points, _) if self.weights.is_none() => points.is_weighted(),
-            _ => self.weights.is_some(),
-        }
+        !matches!(self.weights, Weighing::Alike)
     }
 
     /// The weight of a point: 1 unless [`with_weights`](Points::with_weights)
     /// gave another.
     pub fn weight(&self, row: usize) -> f64 {
         match (self.weights, self.source) {
-            (Some(weights), _) => weights.get(row),
-            (None, Source::Rows(..) | Source::Sparse(..)) => 1.0,
-            (None, Source::Selection(points, rows)) => points.weight(rows[row] as usize),
+            (Weighing::Given(weights), _) => weights.get(row),
+            (Weighing::Selected, Source::Selection(points, rows)) => {
+                points.weight(rows[row] as usize)
+            }
+            (Weighing::Alike | Weighing::Selected, _) => 1.0,
         }
+    }
+
+    /// Of all weights, if the points have their own: how large and how fine they
+    /// are.
+    pub(crate) fn weight_range(&self) -> Option<ranges::Range> {
+        let weights = || (0..self.rows).map(|row| self.weight(row));
+        self.is_weighted()
+            .then(|| ranges::Range::of_weights(weights()))
     }
 
     /// An error unless every weight is finite and at least 0, some are positive,
@@ -173,7 +190,7 @@ impl<'a> Points<'a> {
     pub(crate) fn check_weights(&self, clusters: usize) -> Result<()> {
         /// Sums of weighted squares must not overflow.
         const MOST: f64 = 1e200;
-        let Some(weights) = self.weights else {
+        let Weighing::Given(weights) = self.weights else {
             return Ok(());
         };
         let (mut positive, mut total) = (0, 0.0);
@@ -210,7 +227,10 @@ impl<'a> Points<'a> {
             whole: None,
             rows: rows.len(),
             cols: self.cols,
-            weights: None,
+            weights: match self.is_weighted() {
+                true => Weighing::Selected,
+                false => Weighing::Alike,
+            },
         }
     }
 

@@ -33,6 +33,31 @@ impl Range {
         }
     }
 
+    /// Of numbers that are positive and finite.
+    pub fn of_weights(weights: impl Iterator<Item = f64>) -> Self {
+        let (mut low, mut high) = (i32::MAX, i32::MIN);
+        for weight in weights {
+            let bits = weight.to_bits();
+            let field = (bits >> 52 & 0x7ff) as i32;
+            let mantissa = bits & ((1 << 52) - 1) | u64::from(field > 0) << 52;
+            low = low.min(field.max(1) - 1075 + mantissa.trailing_zeros() as i32);
+            high = high.max(field - 1022);
+        }
+        match low <= high {
+            true => Range { low, high },
+            false => Self::ZERO,
+        }
+    }
+
+    /// Of products with numbers of another range, and of what rounding them to
+    /// float64 leaves over.
+    pub fn times(self, other: Range) -> Self {
+        Range {
+            low: self.low + other.low,
+            high: self.high + other.high,
+        }
+    }
+
     /// Whether float64 holds all sums of up to `count` such numbers.
     pub fn sums_are_exact(self, count: usize) -> bool {
         let carries = count.next_power_of_two().ilog2() as i32;

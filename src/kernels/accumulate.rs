@@ -34,7 +34,7 @@ pub(crate) enum Sign {
 pub(crate) const TOGETHER: usize = 4;
 
 /// Columns side by side.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Adds rows, each number times its row's scale, to the limbs of a sum, or
 /// takes them away. `sum` and `magic` are limbs × columns, from the largest
@@ -147,13 +147,16 @@ fn add_signed<const N: usize, const MINUS: bool>(
 }
 
 #[inline(always)]
-fn eight<T>(values: &[T], at: usize) -> &[T; LANES] {
+pub(super) fn eight<T>(values: &[T], at: usize) -> &[T; LANES] {
     values[at..].first_chunk().expect("whole vectors")
 }
 
 /// What one limb takes of the numbers of some rows, all rows together.
 #[inline(always)]
-fn deposit<const N: usize, const W: usize>(rest: &mut [[f64; W]; N], magic: &[f64; W]) -> [i64; W] {
+pub(super) fn deposit<const N: usize, const W: usize>(
+    rest: &mut [[f64; W]; N],
+    magic: &[f64; W],
+) -> [i64; W] {
     let mut total = [0i64; W];
     for rest in rest {
         for lane in 0..W {

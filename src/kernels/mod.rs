@@ -24,5 +24,6 @@ pub(crate) mod pairwise;
 pub(crate) mod pick;
 pub(crate) mod simd;
 pub(crate) mod tile;
+pub(crate) mod weighted;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;

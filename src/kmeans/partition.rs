@@ -29,7 +29,7 @@ pub(crate) struct Partition {
     method: Method,
     /// A point amid the data, about which distances are summed.
     origin: Vec<f32>,
-    /// Σ‖x − origin‖², or with cosine the number of rows; once it was needed.
+    /// Σ‖x − origin‖², or with cosine what all rows weigh; once it was needed.
     spread: Option<f64>,
 }
 
@@ -142,10 +142,11 @@ impl Partition {
                 workers.ready(threads.count(), &self.totals)?;
                 let anew = std::mem::take(stale);
                 let (labels, grid) = (&mut self.labels, self.totals.grid());
+                let points = nearest.points();
                 let mut none = Vec::new();
                 let visitors = (TASK_ROWS, &mut none, || Ok(()));
                 let see = |_: &mut (), visit: Visit<'_>| {
-                    workers.with(|changes| add_changed(changes, grid, &visit, anew));
+                    workers.with(|changes| add_changed(changes, grid, points, &visit, anew));
                 };
                 let changed = nearest.assign_visiting(centroids, threads, labels, visitors, see)?;
                 if anew {
@@ -182,14 +183,20 @@ impl Partition {
             self.assign(nearest, centroids, threads)?;
             return self.exact_inertia(nearest, centroids, threads);
         }
-        let metric = nearest.metric();
+        let (points, metric) = (nearest.points(), nearest.metric());
         let centroids = Centroids::new(centroids, self.origin.len());
         if let Method::Rows { stale, .. } = &mut self.method {
             *stale = true;
         }
         let mut parts = Vec::new();
         let measure = |part: &mut ExactSum, visit: Visit<'_>| {
-            add_distances(part, metric, centroids, visit.block, visit.labels);
+            add_distances(
+                part,
+                points,
+                metric,
+                centroids,
+                (visit.first, visit.block, visit.labels),
+            );
         };
         let labels = &mut self.labels;
         let visitors = (TASK_ROWS, &mut parts, || Ok(ExactSum::default()));
@@ -208,10 +215,11 @@ impl Partition {
         let mut changes = Changes::new(&self.totals)?;
         let mut scratch = Vec::new();
         for &(row, cluster) in moves {
-            let values = nearest.points().row(row as usize, &mut scratch)?;
+            let weight = nearest.points().weight(row as usize);
+            let row_and_weight = (nearest.points().row(row as usize, &mut scratch)?, weight);
             let grid = self.totals.grid();
-            changes.add(grid, values, self.labels[row as usize], Sign::Minus);
-            changes.add(grid, values, cluster, Sign::Plus);
+            changes.add(grid, row_and_weight, self.labels[row as usize], Sign::Minus);
+            changes.add(grid, row_and_weight, cluster, Sign::Plus);
             self.labels[row as usize] = cluster;
         }
         self.totals.apply(&changes);
@@ -251,7 +259,7 @@ impl Partition {
     ) -> Result<f64> {
         let spread = match (self.spread, nearest.metric()) {
             (Some(spread), _) => spread,
-            (None, Metric::Cosine) => nearest.points().rows() as f64,
+            (None, Metric::Cosine) => total_weight(nearest.points()),
             (None, Metric::Euclidean) => self.measure_spread(nearest.points(), threads)?,
         };
         self.spread = Some(spread);
@@ -268,9 +276,9 @@ impl Partition {
         let tasks = parts.iter_mut().enumerate();
         threads.run_long(tasks, Vec::new, |scratch, (task, part), poll| {
             let rows = task * TASK_ROWS..points.rows().min((task + 1) * TASK_ROWS);
-            points.in_blocks(rows, scratch, poll, |_, block| {
-                for row in block.chunks_exact(self.origin.len()) {
-                    part.add(squared_distance(row, &self.origin));
+            points.in_blocks(rows, scratch, poll, |at, block| {
+                for (row, values) in (at..).zip(block.chunks_exact(self.origin.len())) {
+                    add_weighted(part, points, row, squared_distance(values, &self.origin));
                 }
                 Ok(())
             })
@@ -296,7 +304,8 @@ impl Partition {
             let first = task * TASK_ROWS;
             let rows = first..first + labels.len();
             points.in_blocks(rows, scratch, poll, |at, block| {
-                add_distances(part, metric, centroids, block, &labels[at - first..]);
+                let rows = (at, block, &labels[at - first..]);
+                add_distances(part, points, metric, centroids, rows);
                 Ok(())
             })
         })?;
@@ -350,29 +359,56 @@ impl Workers {
 
 /// Adds the rows whose label changed; with `anew`, all rows as if they had had
 /// none.
-fn add_changed(changes: &mut Changes, grid: &Grid, visit: &Visit<'_>, anew: bool) {
-    let rows = visit.block.chunks_exact(grid.dims());
-    for ((values, &from), &to) in rows.zip(visit.before).zip(visit.labels) {
+fn add_changed(
+    changes: &mut Changes,
+    grid: &Grid,
+    points: &Points<'_>,
+    visit: &Visit<'_>,
+    anew: bool,
+) {
+    let rows = (visit.first..).zip(visit.block.chunks_exact(grid.dims()));
+    for (((row, values), &from), &to) in rows.zip(visit.before).zip(visit.labels) {
         let joins = anew || from == UNASSIGNED;
         if joins || from != to {
-            changes.add(grid, values, to, Sign::Plus);
+            let row = (values, points.weight(row));
+            changes.add(grid, row, to, Sign::Plus);
             if !joins {
-                changes.add(grid, values, from, Sign::Minus);
+                changes.add(grid, row, from, Sign::Minus);
             }
         }
     }
 }
 
+/// Adds a distance, times the row's weight.
+fn add_weighted(sum: &mut ExactSum, points: &Points<'_>, row: usize, distance: f64) {
+    match points.is_weighted() {
+        true => sum.add_product(points.weight(row), distance),
+        false => sum.add(distance),
+    }
+}
+
+/// Adds the distances of a block of rows, given with the number of the first.
 fn add_distances(
     sum: &mut ExactSum,
+    points: &Points<'_>,
     metric: Metric,
     centroids: Centroids<'_>,
-    block: &[f32],
-    labels: &[u32],
+    (first, block, labels): (usize, &[f32], &[u32]),
 ) {
     let rows = block.chunks_exact(centroids.dims).zip(labels);
-    for (row, &j) in rows {
-        sum.add(Row::new(row, metric).distance(centroids.row(j as usize)));
+    for (row, (values, &j)) in (first..).zip(rows) {
+        let distance = Row::new(values, metric).distance(centroids.row(j as usize));
+        add_weighted(sum, points, row, distance);
+    }
+}
+
+fn total_weight(points: &Points<'_>) -> f64 {
+    match points.is_weighted() {
+        true => {
+            let weights = (0..points.rows()).map(|row| points.weight(row));
+            weights.collect::<ExactSum>().value()
+        }
+        false => points.rows() as f64,
     }
 }
 

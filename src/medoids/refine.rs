@@ -98,13 +98,10 @@ impl Central {
         let n_clusters = current.medoids.len();
         let clusters = Clusters::from_labels(&current.labels, 1, n_clusters, threads)?;
         let mut means = copy(&current.centroids, "means")?;
-        update_centroids(
-            points,
-            nearest.grid(threads)?,
-            &clusters,
-            threads,
-            &mut means,
-        )?;
+        // Only where to look: different rows count alike.
+        let unweighted = points.without_weights();
+        let grid = nearest.child(&unweighted).grid(threads)?;
+        update_centroids(points, grid, &clusters, threads, &mut means)?;
         let mut to_mean = threads.try_vec(0.0f64, points.rows(), "distances to means")?;
         let means = Centroids::new(&means, points.cols());
         nearest.distances(means, threads, &current.labels, &mut to_mean)?;

@@ -182,16 +182,30 @@ impl<'a> Nearest<'a> {
     /// The grid for sums of these rows.
     pub fn grid(&self, threads: &Threads<'_>) -> Result<Grid> {
         let (rows, cols) = (self.points.rows(), self.points.cols());
-        match (self.metric(), &self.shared.ranges) {
-            (Metric::Cosine, _) => Grid::of_unit_rows(cols, rows),
-            (Metric::Euclidean, Some(ranges)) => Grid::of_rows(ranges, rows),
-            (Metric::Euclidean, None) => Grid::of_rows(&self.points.check_ranges(threads)?, rows),
+        let weights = self.points.weight_range();
+        let found;
+        let ranges = match (self.metric(), &self.shared.ranges, weights) {
+            (Metric::Cosine, _, None) => return Grid::of_unit_rows(cols, rows),
+            (Metric::Cosine, _, Some(weights)) => {
+                return Grid::of_weighted_unit_rows(cols, weights, rows);
+            }
+            (Metric::Euclidean, Some(ranges), _) => ranges,
+            (Metric::Euclidean, None, _) => {
+                found = self.points.check_ranges(threads)?;
+                &found
+            }
+        };
+        match weights {
+            None => Grid::of_rows(ranges, rows),
+            Some(weights) => Grid::of_weighted_rows(ranges, weights, rows),
         }
     }
 
     /// Sorts the rows for many searches among few dimensions, where that pays.
     pub fn sort_rows(&mut self, n_clusters: usize, threads: &Threads<'_>) -> Result<()> {
-        let free = self.shared.setting.engine.is_none() && self.metric() == Metric::Euclidean;
+        let free = self.shared.setting.engine.is_none()
+            && self.metric() == Metric::Euclidean
+            && !self.points.is_weighted();
         if self.sorted.is_none()
             && self.sorting_pays
             && free
@@ -353,6 +367,7 @@ impl<'a> Nearest<'a> {
                     visit(
                         visitor,
                         Visit {
+                            first,
                             block,
                             before,
                             labels,
@@ -552,6 +567,8 @@ pub(crate) struct SortedPass {
 
 /// Some rows that were just assigned, and their labels before and after.
 pub(crate) struct Visit<'v> {
+    /// The number of the first row.
+    pub first: usize,
     pub block: &'v [f32],
     pub before: &'v [u32],
     pub labels: &'v [u32],

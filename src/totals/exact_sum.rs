@@ -1,6 +1,8 @@
 //! The exact sum of float64 numbers (the small superaccumulator of R. Neal,
 //! *Fast exact summation using small and large superaccumulators*, 2015).
 
+use crate::kernels::weighted::product;
+
 /// Digits of 32 bits from 2^-1074 to above 2^1024, with room to carry.
 const DIGITS: usize = 67;
 
@@ -47,7 +49,6 @@ impl ExactSum {
     }
 
     /// Adds a product without rounding it.
-    #[cfg(test)]
     pub fn add_product(&mut self, a: f64, b: f64) {
         let (product, rest) = product(a, b);
         self.add(product);
@@ -117,19 +118,6 @@ impl FromIterator<f64> for ExactSum {
         values.into_iter().for_each(|value| sum.add(value));
         sum
     }
-}
-
-/// a·b rounded, and what that leaves over (Dekker, 1971).
-pub(crate) fn product(a: f64, b: f64) -> (f64, f64) {
-    let split = |x: f64| {
-        let scaled = x * 134_217_729.0; // 2^27 + 1
-        let high = scaled - (scaled - x);
-        (high, x - high)
-    };
-    let product = a * b;
-    let ((a, a_low), (b, b_low)) = (split(a), split(b));
-    let rest = ((a * b - product) + a * b_low + a_low * b) + a_low * b_low;
-    (product, rest)
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 //! 2^(b+1) times the next, the last 2^low; the proof that nothing is lost and
 //! nothing overflows is in docs/algorithms/sums.md.
 
-use crate::allocate::with_capacity;
+use crate::allocate::{collect, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, add_rows};
 use crate::kernels::exact::inverse_norm;
+use crate::kernels::weighted::{self, Factors};
 use crate::metric::Metric;
 use crate::ranges::Range;
 
@@ -26,10 +27,13 @@ const MAGIC: f64 = 6_755_399_441_055_744.0;
 /// float64 weights, in limbs of 31 bits.
 const MOST_LIMBS: usize = 80;
 
-/// The units of every column.
+/// The units of every column. In sums of weighted rows there is a further
+/// column for the weights themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grid {
     metric: Metric,
+    /// Whether rows are multiplied by their weights.
+    weighted: bool,
     /// b: a limb of one row is at most 2^b units.
     bits: u32,
     /// The exponent of each column's last unit.
@@ -50,6 +54,32 @@ impl Grid {
         Self::new(Metric::Cosine, (0..dims).map(|_| UNIT_ROWS), rows)
     }
 
+    /// [`of_rows`](Self::of_rows), each times a weight of this range.
+    pub fn of_weighted_rows(ranges: &[Range], weights: Range, rows: usize) -> Result<Self> {
+        Self::of_weighted(Metric::Euclidean, ranges.iter().copied(), weights, rows)
+    }
+
+    /// [`of_unit_rows`](Self::of_unit_rows), each times a weight of this range.
+    pub fn of_weighted_unit_rows(dims: usize, weights: Range, rows: usize) -> Result<Self> {
+        let ranges = (0..dims).map(|_| UNIT_ROWS);
+        Self::of_weighted(Metric::Cosine, ranges, weights, rows)
+    }
+
+    fn of_weighted(
+        metric: Metric,
+        ranges: impl Iterator<Item = Range>,
+        weights: Range,
+        rows: usize,
+    ) -> Result<Self> {
+        let products = ranges.map(|range| range.times(weights));
+        let columns: Vec<Range> = collect(products.chain([weights]), "units of sums")?;
+        Ok(Grid {
+            weighted: true,
+            // Each row is added as two.
+            ..Self::new(metric, columns.into_iter(), rows.saturating_mul(2))?
+        })
+    }
+
     pub(super) fn new(
         metric: Metric,
         ranges: impl ExactSizeIterator<Item = Range> + Clone,
@@ -61,16 +91,17 @@ impl Grid {
         let width = |range: Range| (range.high - range.low + 1).max(1) as u32;
         let widest = ranges.clone().map(width).max().unwrap_or(1);
         let limbs = (widest.div_ceil(bits + 1) as usize).min(MOST_LIMBS);
-        let dims = ranges.len();
-        let mut low = with_capacity(dims, "units of sums")?;
+        let columns = ranges.len();
+        let mut low = with_capacity(columns, "units of sums")?;
         low.extend(ranges.map(|range| range.low));
-        let mut magic = with_capacity(limbs * dims, "units of sums")?;
+        let mut magic = with_capacity(limbs * columns, "units of sums")?;
         for above in (0..limbs as i32).rev() {
             let exponents = low.iter().map(|low| low + above * (bits as i32 + 1));
             magic.extend(exponents.map(|exponent| MAGIC * power_of_two(exponent)));
         }
         Ok(Grid {
             metric,
+            weighted: false,
             bits,
             low,
             magic,
@@ -81,12 +112,16 @@ impl Grid {
         self.metric
     }
 
+    pub fn is_weighted(&self) -> bool {
+        self.weighted
+    }
+
     pub fn dims(&self) -> usize {
-        self.low.len()
+        self.low.len() - usize::from(self.weighted)
     }
 
     pub fn limbs(&self) -> usize {
-        self.magic.len() / self.dims().max(1)
+        self.magic.len() / self.low.len().max(1)
     }
 
     /// Values of a sum: limbs × columns.
@@ -104,7 +139,24 @@ impl Grid {
         1 << (51 - self.bits)
     }
 
-    /// Adds rows to a sum, or takes them away.
+    /// Adds a row times its weight to a sum, or takes it away; rows weigh 1
+    /// where the grid is not for weighted ones.
+    pub fn add_row(&self, sum: &mut [i64], row: &[f32], weight: f64, sign: Sign) {
+        if !self.weighted {
+            return self.add_rows(sum, [row], sign);
+        }
+        let factors = Factors {
+            scale: self.scale(row),
+            rounding: match self.metric {
+                Metric::Euclidean => 0.0,
+                Metric::Cosine => MAGIC * power_of_two(UNIT_ROWS.low),
+            },
+            weight,
+        };
+        weighted::add_row(sum, &self.magic, row, factors, sign);
+    }
+
+    /// Adds rows of weight 1 to a sum, or takes them away.
     pub fn add_rows<const N: usize>(&self, sum: &mut [i64], rows: [&[f32]; N], sign: Sign) {
         let scales = rows.map(|row| self.scale(row));
         add_rows(sum, &self.magic, rows, scales, sign);
@@ -118,25 +170,37 @@ impl Grid {
         }
     }
 
+    /// What the weights in a sum of `count` rows add up to, as
+    /// [`read`](Self::read) tells it.
+    pub fn read_weight(&self, sum: &[i64], count: i64) -> (f64, f64) {
+        match self.weighted {
+            true => self.read(sum, self.dims(), count),
+            false => (count as f64, 0.0),
+        }
+    }
+
     /// What the numbers of column t in a sum of `count` rows add up to, twice:
-    /// rounded once to float64, and what that leaves over.
+    /// rounded once to float64, and what that leaves over, rounded once too. So
+    /// what is read depends on the exact sum alone, not on units.
     pub fn read(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
-        let dims = self.dims();
+        let columns = self.low.len();
+        let added = count << u32::from(self.weighted);
         let limb = |l: usize| {
-            let at = l * dims + t;
-            let bias = count.wrapping_mul(self.magic[at].to_bits() as i64);
+            let at = l * columns + t;
+            let bias = added.wrapping_mul(self.magic[at].to_bits() as i64);
             sum[at].wrapping_sub(bias)
         };
-        let (value, rest, shift) = match self.limbs() {
+        let low = self.low[t];
+        let (value, rest) = match self.limbs() {
             1 => round(i128::from(limb(0))),
             2 => self.round_two(limb(0), limb(1)),
-            limbs => self.round_many(limbs, limb),
+            limbs => return self.round_many(low, limbs, limb),
         };
-        let unit = power_of_two(self.low[t] + shift);
+        let unit = power_of_two(low);
         (value * unit, rest * unit)
     }
 
-    fn round_two(&self, first: i64, second: i64) -> (f64, f64, i32) {
+    fn round_two(&self, first: i64, second: i64) -> (f64, f64) {
         let carry = (second + (1 << self.bits)) >> (self.bits + 1);
         let (high, low) = (first + carry, second - (carry << (self.bits + 1)));
         if high.unsigned_abs() >= 1 << 53 {
@@ -146,10 +210,10 @@ impl Grid {
         let high = high as f64 * (1u64 << (self.bits + 1)) as f64;
         let low = low as f64;
         let sum = high + low;
-        (sum, low - (sum - high), 0)
+        (sum, low - (sum - high))
     }
 
-    fn round_many(&self, limbs: usize, limb: impl Fn(usize) -> i64) -> (f64, f64, i32) {
+    fn round_many(&self, low: i32, limbs: usize, limb: impl Fn(usize) -> i64) -> (f64, f64) {
         let mut parts = [0i64; MOST_LIMBS];
         let parts = &mut parts[..limbs];
         let mut carry = 0;
@@ -161,34 +225,29 @@ impl Grid {
             };
             parts[l] = part - (carry << (self.bits + 1));
         }
-        // As many limbs as there is room for; the others are less than one of
-        // the last unit together, and only their sign counts for rounding.
-        let mut value = 0i128;
-        let mut used = 0;
-        while used < limbs && value.unsigned_abs() < 1 << 64 {
-            value = (value << (self.bits + 1)) + i128::from(parts[used]);
-            used += 1;
-        }
-        let unit = (limbs - used) as i32 * (self.bits as i32 + 1);
-        let others = &parts[used..];
-        let sign = others
-            .iter()
-            .find(|&&part| part != 0)
-            .map_or(0, |part| part.signum());
-        let rounded = (2 * value + i128::from(sign)) as f64 / 2.0;
-        let scale = 1.0 / (1u64 << (self.bits + 1)) as f64;
-        let others = others
-            .iter()
-            .rev()
-            .fold(0.0, |sum, &part| scale * (sum + part as f64));
-        (rounded, (value - rounded as i128) as f64 + others, unit)
+        let (mut left, mut used) = (0i128, 0);
+        let mut next = || {
+            // As many limbs as there is room for; the others are less than one
+            // of the last unit together, and only their sign counts for rounding.
+            while used < limbs && left.unsigned_abs() < 1 << 64 {
+                left = (left << (self.bits + 1)) + i128::from(parts[used]);
+                used += 1;
+            }
+            let others = parts[used..].iter().find(|&&part| part != 0);
+            let sign = others.map_or(0, |part| part.signum());
+            let rounded = (2 * left + i128::from(sign)) as f64 / 2.0;
+            left -= rounded as i128;
+            let shift = (limbs - used) as i32 * (self.bits as i32 + 1);
+            rounded * power_of_two(low + shift)
+        };
+        (next(), next())
     }
 }
 
 /// A whole number as float64, and what rounding leaves over.
-fn round(value: i128) -> (f64, f64, i32) {
+fn round(value: i128) -> (f64, f64) {
     let rounded = value as f64;
-    (rounded, (value - rounded as i128) as f64, 0)
+    (rounded, (value - rounded as i128) as f64)
 }
 
 /// 2^exponent, for all that float64 has as normal numbers.

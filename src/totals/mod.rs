@@ -14,6 +14,7 @@ use crate::allocate::{try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
+use crate::kernels::weighted;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -60,6 +61,14 @@ impl Totals {
     pub fn clear(&mut self) {
         self.sums.fill(0);
         self.counts.fill(0);
+    }
+
+    /// What the rows of a cluster weigh together: their number if they have no
+    /// weights.
+    #[cfg(test)]
+    pub fn weight(&self, cluster: usize) -> f64 {
+        let count = self.counts[cluster] as i64;
+        self.grid.read_weight(self.sum(cluster), count).0
     }
 
     fn sum(&self, cluster: usize) -> &[i64] {
@@ -160,12 +169,13 @@ impl Totals {
         for (j, centroid) in centroids.chunks_exact_mut(dims).enumerate() {
             let (sum, count) = (self.sum(j), self.counts[j] as i64);
             let value = |t: usize| self.grid.read(sum, t, count).0;
+            let (weight, _) = self.grid.read_weight(sum, count);
             let size = match self.grid.metric() {
                 _ if count == 0 => continue,
-                Metric::Euclidean => count as f64,
+                Metric::Euclidean => weight,
                 Metric::Cosine => {
                     let norm = (0..dims).map(|t| value(t) * value(t)).sum::<f64>().sqrt();
-                    if norm <= cancelled * count as f64 {
+                    if norm <= cancelled * weight {
                         continue;
                     }
                     norm
@@ -182,24 +192,25 @@ impl Totals {
 
     /// The sum of distances between all rows and their clusters' centroids,
     /// from sums alone: Σ‖x−c‖² = Σ‖x−o‖² − Σⱼ (2 (cⱼ−o)·(sⱼ−nⱼo) − nⱼ‖cⱼ−o‖²),
-    /// and with cosine Σ 1 − cⱼ·sⱼ / ‖cⱼ‖. `spread` is Σ‖x−o‖² about the origin
-    /// o, or with cosine the number of rows. What cancels out is lost: the
+    /// and with cosine Σ 1 − cⱼ·sⱼ / ‖cⱼ‖, each row times its weight. `spread` is
+    /// Σ‖x−o‖² about the origin o, or with cosine what all rows weigh. What cancels out is lost: the
     /// absolute error is a 10⁻¹⁰th of `spread` at most, and commonly a 10⁻¹⁴th.
     pub fn inertia(&self, centroids: &[f32], origin: &[f32], spread: f64) -> f64 {
         let mut gain = 0.0;
         for (j, centroid) in centroids.chunks_exact(self.grid.dims()).enumerate() {
             let (sum, count) = (self.sum(j), self.counts[j] as i64);
+            let (weight, left) = self.grid.read_weight(sum, count);
             let (mut product, mut square) = (0.0, 0.0);
             for (t, (&c, &origin)) in centroid.iter().zip(origin).enumerate() {
                 let origin = f64::from(origin);
                 let c = f64::from(c) - origin;
                 let (value, rest) = self.grid.read(sum, t, count);
-                let (of_origin, more) = exact_sum::product(count as f64, origin);
-                product += c * ((value - of_origin) + (rest - more));
+                let (of_origin, more) = weighted::product(weight, origin);
+                product += c * ((value - of_origin) + (rest - (more + left * origin)));
                 square += c * c;
             }
             gain += match self.grid.metric() {
-                Metric::Euclidean => 2.0 * product - count as f64 * square,
+                Metric::Euclidean => 2.0 * product - weight * square,
                 Metric::Cosine if square > 0.0 => product / square.sqrt(),
                 Metric::Cosine => 0.0,
             };
@@ -208,7 +219,6 @@ impl Totals {
     }
 }
 
-/// The grid for sums of these points.
 /// What clusters gain and lose among some of the rows.
 pub(crate) struct Changes {
     /// n_clusters × the grid's width; meaningless where nothing was touched.
@@ -232,8 +242,8 @@ impl Changes {
         self.touched.fill(false);
     }
 
-    /// A row joins a cluster, or leaves it.
-    pub fn add(&mut self, grid: &Grid, values: &[f32], cluster: u32, sign: Sign) {
+    /// A row, given with its weight, joins a cluster or leaves it.
+    pub fn add(&mut self, grid: &Grid, row: (&[f32], f64), cluster: u32, sign: Sign) {
         let (j, width) = (cluster as usize, grid.width());
         let sum = &mut self.sums[j * width..][..width];
         if !self.touched[j] {
@@ -241,7 +251,7 @@ impl Changes {
             self.counts[j] = 0;
             self.touched[j] = true;
         }
-        grid.add_rows(sum, [values], sign);
+        grid.add_row(sum, row.0, row.1, sign);
         self.counts[j] += match sign {
             Sign::Plus => 1,
             Sign::Minus => -1,
@@ -264,6 +274,19 @@ impl Adder {
         sign: Sign,
         sum: &mut [i64],
     ) -> Result<()> {
+        if grid.is_weighted() {
+            let ahead = members.iter().skip(TOGETHER);
+            let mut ahead = ahead.map(|&row| row as usize);
+            for &row in members {
+                ahead
+                    .next()
+                    .into_iter()
+                    .for_each(|row| points.prefetch(row));
+                let values = points.row(row as usize, &mut self.scratch[0])?;
+                grid.add_row(sum, values, points.weight(row as usize), sign);
+            }
+            return Ok(());
+        }
         let (together, single) = members.as_chunks::<TOGETHER>();
         for (number, members) in together.iter().enumerate() {
             let next = together.get(number + 1).map_or(single, |next| next);

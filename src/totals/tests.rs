@@ -155,14 +155,14 @@ fn order_groups_and_rows_that_come_and_go_change_no_bit() {
                 let mut foreign = Vec::new();
                 for &i in group {
                     let (other, cluster) = (rng.below(rows), rng.below(k) as u32);
-                    changes.add(&totals.grid, row(other), cluster, Sign::Plus);
+                    changes.add(&totals.grid, (row(other), 1.0), cluster, Sign::Plus);
                     foreign.push((other, cluster));
-                    changes.add(&totals.grid, row(i), labels[i], Sign::Plus);
+                    changes.add(&totals.grid, (row(i), 1.0), labels[i], Sign::Plus);
                 }
                 totals.apply(&changes);
                 changes.clear();
                 for (other, cluster) in foreign {
-                    changes.add(&totals.grid, row(other), cluster, Sign::Minus);
+                    changes.add(&totals.grid, (row(other), 1.0), cluster, Sign::Minus);
                 }
                 totals.apply(&changes);
             }
@@ -196,7 +196,7 @@ fn threads_and_tasks_change_no_bit() {
     assert!(totals[0] == totals[1] && totals[0] == totals[2]);
     let mut changes = Changes::new(&totals[0]).unwrap();
     for (row, &label) in values.chunks(dims).zip(&labels) {
-        changes.add(&totals[0].grid, row, label, Sign::Plus);
+        changes.add(&totals[0].grid, (row, 1.0), label, Sign::Plus);
     }
     let mut one_by_one = Totals::new(grid(&points, Metric::Euclidean), k).unwrap();
     one_by_one.apply(&changes);
@@ -254,6 +254,107 @@ fn the_largest_sums_do_not_overflow() {
             let mut exact = ExactSum::default();
             exact.add_product(f64::from(value), rows as f64);
             assert_eq!(grid.read(&sum, 0, rows as i64).0, exact.value());
+        }
+    }
+}
+
+fn weighted_grid(points: &Points<'_>, metric: Metric) -> Grid {
+    let (rows, weights) = (points.rows(), points.weight_range().unwrap());
+    match metric {
+        Metric::Euclidean => {
+            let ranges = points.check_ranges(&on(1)).unwrap();
+            Grid::of_weighted_rows(&ranges, weights, rows).unwrap()
+        }
+        Metric::Cosine => Grid::of_weighted_unit_rows(points.cols(), weights, rows).unwrap(),
+    }
+}
+
+#[test]
+fn a_row_of_weight_two_is_a_row_that_is_there_twice() {
+    for kind in KINDS {
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            let (rows, dims, k) = (300, 11, 5);
+            let values = data(kind, rows, dims);
+            let weights: Vec<f32> = (0..rows).map(|i| (1 + i * 7 % 5) as f32).collect();
+            let labels = labels(rows, k as u32);
+            let view = ArrayView2::from_shape((rows, dims), &values).unwrap();
+            let points = Points::from(view).with_weights(&weights[..]).unwrap();
+            let grid = weighted_grid(&points, metric);
+            let mut weighted = Totals::new(grid, k).unwrap();
+            let clusters = Clusters::from_labels(&labels, 1, k, &on(1)).unwrap();
+            weighted
+                .add(&points, &clusters, Sign::Plus, &on(1))
+                .unwrap();
+            // One by one, with rows that come and go.
+            let mut changes = Changes::new(&weighted).unwrap();
+            let row = |i: usize| (&values[i * dims..][..dims], points.weight(i));
+            for (i, &label) in labels.iter().enumerate() {
+                changes.add(&weighted.grid, row(rows - 1 - i), 2, Sign::Plus);
+                changes.add(&weighted.grid, row(i), label, Sign::Plus);
+                changes.add(&weighted.grid, row(rows - 1 - i), 2, Sign::Minus);
+            }
+            let mut one_by_one = Totals::new(weighted.grid.clone(), k).unwrap();
+            one_by_one.apply(&changes);
+            assert!(one_by_one == weighted);
+
+            let times = |i: usize| std::iter::repeat_n(i, weights[i] as usize);
+            let many: Vec<usize> = (0..rows).flat_map(times).collect();
+            let rows_of = |i: &usize| row(*i).0.iter().copied();
+            let repeated: Vec<f32> = many.iter().flat_map(rows_of).collect();
+            let many_labels: Vec<u32> = many.iter().map(|&i| labels[i]).collect();
+            let view = ArrayView2::from_shape((many.len(), dims), &repeated).unwrap();
+            let plain = summed(&view.into(), metric, &many_labels, k);
+            for j in 0..k {
+                let (count, many) = (weighted.counts[j] as i64, plain.counts[j] as i64);
+                assert_eq!(weighted.weight(j), many as f64);
+                for t in 0..dims {
+                    let sum = weighted.grid.read(weighted.sum(j), t, count);
+                    assert_eq!(sum, plain.grid.read(plain.sum(j), t, many), "{kind}");
+                }
+            }
+            let (mut means, mut plain_means) = (vec![1.0; k * dims], vec![1.0; k * dims]);
+            weighted.write_centroids(&mut means);
+            plain.write_centroids(&mut plain_means);
+            assert_eq!(means, plain_means);
+            let origin = &means[..dims];
+            assert_eq!(
+                weighted.inertia(&means, origin, 2.0),
+                plain.inertia(&means, origin, 2.0)
+            );
+        }
+    }
+}
+
+#[test]
+fn weighted_sums_are_exact_whatever_the_weights() {
+    let mut rng = Rng::new(4);
+    for kind in KINDS {
+        for spread in [3.0, 80.0, 1300.0] {
+            for metric in [Metric::Euclidean, Metric::Cosine] {
+                let (rows, dims) = (400, 9);
+                let values = data(kind, rows, dims);
+                let mut weight = || rng.unit() * 2f64.powf((rng.unit() - 0.5) * spread);
+                let weights: Vec<f64> = (0..rows).map(|_| weight()).collect();
+                let view = ArrayView2::from_shape((rows, dims), &values).unwrap();
+                let points = Points::from(view).with_weights(&weights[..]).unwrap();
+                let grid = weighted_grid(&points, metric);
+                let mut sum = vec![0; grid.width()];
+                let mut expected = vec![ExactSum::default(); dims];
+                for (row, &weight) in values.chunks(dims).zip(&weights) {
+                    grid.add_row(&mut sum, row, weight, Sign::Plus);
+                    for (expected, number) in expected.iter_mut().zip(numbers(row, metric)) {
+                        expected.add_product(number, weight);
+                    }
+                }
+                for (t, expected) in expected.iter_mut().enumerate() {
+                    let (value, rest) = grid.read(&sum, t, rows as i64);
+                    assert_eq!(value, expected.value(), "{kind} {spread} {metric:?}");
+                    expected.add(-value);
+                    assert_eq!(rest, expected.value(), "{kind} {spread} {metric:?}");
+                }
+                let total: ExactSum = weights.iter().copied().collect();
+                assert_eq!(grid.read_weight(&sum, rows as i64).0, total.value());
+            }
         }
     }
 }
