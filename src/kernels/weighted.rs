@@ -90,8 +90,8 @@ fn add(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign
         }
         pour(sum, magic, (at, columns), both, sign);
     }
-    for at in whole..row.len() {
-        let [product, rest] = factors.times(row[at]);
+    for (at, &value) in row.iter().enumerate().skip(whole) {
+        let [product, rest] = factors.times(value);
         pour(sum, magic, (at, columns), [[product], [rest]], sign);
     }
     let weight = [[factors.weight], [0.0]];
@@ -131,7 +131,7 @@ mod tests {
             for limbs in [1, 2, 5] {
                 let row: Vec<f32> = (0..dims).map(|_| (rng.unit() - 0.5) as f32).collect();
                 let magic: Vec<f64> = (0..limbs * (dims + 1))
-                    .map(|at| 1.5 * 2f64.powi(10 - 20 * (at / (dims + 1)) as i32))
+                    .map(|at| 1.5 * 2f64.powi(10 - 20 * (at / (dims + 1))))
                     .collect();
                 let start: Vec<i64> = magic.iter().map(|m| m.to_bits() as i64).collect();
                 let factors = Factors {
