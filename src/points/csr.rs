@@ -1,7 +1,7 @@
 //! Rows of which only what is not zero is kept: compressed sparse rows.
 
 use super::element::{Extent, Number, OnNumbers, Stored, View};
-use super::{Element, Points, Source};
+use super::{Element, Points, Source, Weighing};
 use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
@@ -121,7 +121,7 @@ impl<'a> Points<'a> {
             whole: None,
             rows: starts.len() - 1,
             cols,
-            weights: None,
+            weights: Weighing::Alike,
         })
     }
 
