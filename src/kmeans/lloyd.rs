@@ -1,6 +1,7 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
 mod empty_clusters;
+mod farthest;
 mod row_set;
 #[cfg(test)]
 mod tests;

@@ -1,35 +1,29 @@
 //! Rows for clusters that have none.
 //!
-//! The farthest rows get clusters of their own: the order is that of their
-//! distances, equals by index, whatever blocks they come from.
+//! The farthest rows get clusters of their own. Which ones depends on their
+//! values alone, not on their order or on how they are cut into blocks: of
+//! equally far ones the one with the lesser fingerprint comes first.
 
+use super::farthest::Farthest;
 use super::row_set::RowSet;
-use crate::allocate::{collect, extend, push, reserve, try_vec, with_capacity};
+use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
+use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row};
 use crate::points::Points;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
+use std::cmp::{Ordering, Reverse};
 
-/// Rows that hand over their farthest together.
-const BLOCK: usize = 1 << 15;
-
-/// Rows that a block hands over at first, at least.
-const FEWEST: usize = 64;
-
-/// With cosine, candidates that are compared with each other at a time, at
-/// least.
-const FEWEST_RIVALS: usize = 256;
+/// Rows that are likely wanted.
+const FEW: usize = 256;
 
 /// Rows for the empty clusters, as (row, cluster) with all rows of equal
-/// values: those that lie farthest from their centroids, equals by index. Each
-/// would be nearer to a centroid in its own place than to any other. The
-/// nearest row of a cluster stays. There may be too few such rows.
+/// values: those that lie farthest from their centroids. Each would be nearer
+/// to a centroid in its own place than to any other. The nearest row of a
+/// cluster stays. There may be too few such rows.
 ///
 /// A pass over the data, and for each cluster that is empty some
 /// O(dims + log rows); with cosine also a search of as many rows among as many
@@ -40,7 +34,7 @@ pub(super) fn rows_for_empty_clusters(
     labels: &[u32],
     threads: &Threads<'_>,
 ) -> Result<Vec<(u32, u32)>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
+    let points = nearest.points();
     let centroids = Centroids::new(centroids, points.cols());
     let empty = empty_clusters(labels, centroids.len(), threads)?;
     if empty.is_empty() {
@@ -48,26 +42,15 @@ pub(super) fn rows_for_empty_clusters(
     }
     let mut distances = threads.try_vec(0.0f64, labels.len(), "distances")?;
     nearest.distances(centroids, threads, labels, &mut distances)?;
-    let mut candidates = Candidates {
-        nearest,
-        points,
-        metric,
-        labels,
-        stays: nearest_rows(labels, &distances, centroids.len(), threads)?,
-        farthest: Farthest::new(&distances, empty.len(), threads)?,
-        distances: &distances,
-        distinct: RowSet::new(points)?,
-        found: Vec::new(),
-        values: (Vec::new(), Vec::new()),
-    };
-    let chosen = choose(&mut candidates, empty.len(), threads)?;
+    let mut search = Search::new(nearest, labels, &distances, centroids.len(), threads)?;
+    search.find(most_candidates(nearest.metric(), empty.len()), threads)?;
 
-    // The cluster of each candidate.
-    let mut clusters = try_vec(UNASSIGNED, candidates.distinct.len(), "empty clusters")?;
-    for (&place, &cluster) in chosen.iter().zip(&empty) {
-        clusters[place] = cluster;
+    // The cluster of each of the different rows.
+    let mut clusters = try_vec(UNASSIGNED, search.distinct.len(), "empty clusters")?;
+    for (place, cluster) in search.chosen(threads)?.into_iter().zip(empty) {
+        clusters[place as usize] = cluster;
     }
-    let moves = candidates.found.iter();
+    let moves = search.found.iter();
     let moves = moves.map(|&(row, place)| (row, clusters[place as usize]));
     collect(
         moves.filter(|&(_, cluster)| cluster != UNASSIGNED),
@@ -75,6 +58,16 @@ pub(super) fn rows_for_empty_clusters(
     )
 }
 
+/// Rows of different values that compete for so many empty clusters, at most.
+/// A distance is 0 between equal rows alone; but of directions that are almost
+/// the same, not each may win the row in its place.
+pub(crate) fn most_candidates(metric: Metric, empty: usize) -> usize {
+    const RIVALS: usize = 256;
+    match metric {
+        Metric::Euclidean => empty,
+        Metric::Cosine => 2 * empty + RIVALS,
+    }
+}
 fn empty_clusters(labels: &[u32], n_clusters: usize, threads: &Threads<'_>) -> Result<Vec<u32>> {
     let mut is_empty = try_vec(true, n_clusters, "cluster sizes")?;
     threads.in_steps(labels.len(), |rows| {
@@ -87,20 +80,33 @@ fn empty_clusters(labels: &[u32], n_clusters: usize, threads: &Threads<'_>) -> R
     collect(clusters, "empty clusters")
 }
 
-/// The row of each cluster that is nearest to its centroid, the first of
-/// equals.
-fn nearest_rows(
+/// The row of each cluster that comes last: the nearest to its centroid, of
+/// equally near ones that with the greatest fingerprint.
+fn last_rows(
+    points: &Points<'_>,
     labels: &[u32],
     distances: &[f64],
     n_clusters: usize,
     threads: &Threads<'_>,
 ) -> Result<Vec<u32>> {
     let mut rows = try_vec(UNASSIGNED, n_clusters, "nearest rows")?;
+    let mut scratch = Vec::new();
+    let mut mark = |row: u32| Ok(fingerprint(points.row(row as usize, &mut scratch)?));
     threads.in_steps(labels.len(), |part| {
         for row in part {
-            let nearest = &mut rows[labels[row] as usize];
-            if *nearest == UNASSIGNED || distances[row] < distances[*nearest as usize] {
-                *nearest = row as u32;
+            let last = &mut rows[labels[row] as usize];
+            let order = match *last {
+                UNASSIGNED => Ordering::Less,
+                last => distances[row].total_cmp(&distances[last as usize]),
+            };
+            let is_later = match order {
+                Ordering::Less => true,
+                Ordering::Greater => false,
+                // Rows in the place of their centroid stay anyway.
+                Ordering::Equal => distances[row] > 0.0 && mark(row as u32)? > mark(*last)?,
+            };
+            if is_later {
+                *last = row as u32;
             }
         }
         Ok(())
@@ -108,205 +114,194 @@ fn nearest_rows(
     Ok(rows)
 }
 
-/// The places, among the distinct rows that were found, of at most `count`
-/// candidates, of which each keeps a row when all of them are centroids.
-fn choose(
-    candidates: &mut Candidates<'_>,
-    count: usize,
-    threads: &Threads<'_>,
-) -> Result<Vec<usize>> {
-    let mut chosen = Vec::new();
-    let mut known = 0;
-    loop {
-        let more = match candidates.metric {
-            // A distance is 0 between equal rows alone.
-            Metric::Euclidean => count,
-            Metric::Cosine => (count - chosen.len()).max(FEWEST_RIVALS),
-        };
-        candidates.find(known + more, threads)?;
-        let found = candidates.distinct.len();
-        if found == known {
-            return Ok(chosen);
-        }
-        extend(&mut chosen, known..found, "chosen rows")?;
-        known = found;
-        if candidates.metric == Metric::Cosine {
-            candidates.keep_winners(&mut chosen, threads)?;
-        }
-        chosen.truncate(count);
-        if chosen.len() == count {
-            return Ok(chosen);
-        }
-    }
+/// A row that may leave its cluster, unless it is the last there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    /// Among the different rows that were found.
+    pub place: u32,
+    /// The first that was found of the rows of these values.
+    pub row: u32,
+    pub distance: f64,
+    pub fingerprint: u32,
+    /// Whether it is the last of its cluster.
+    pub stays: bool,
 }
 
-/// Rows that may leave their clusters, the farthest first.
-struct Candidates<'a> {
+/// Looks for rows that may leave their clusters, the farthest first.
+pub(crate) struct Search<'a> {
     nearest: &'a Nearest<'a>,
-    points: &'a Points<'a>,
-    metric: Metric,
     labels: &'a [u32],
-    /// The row that stays in each cluster.
-    stays: Vec<u32>,
-    farthest: Farthest<'a>,
     distances: &'a [f64],
+    /// See [`last_rows`].
+    pub last: Vec<u32>,
+    farthest: Farthest<'a>,
     distinct: RowSet<'a>,
+    /// With cosine, those that differ in direction too.
+    directions: RowSet<'a>,
     /// Rows, with the place of their values among the distinct.
-    found: Vec<(u32, u32)>,
+    pub found: Vec<(u32, u32)>,
+    /// In order.
+    pub ranked: Vec<Candidate>,
     values: (Vec<f32>, Vec<f32>),
 }
 
-impl Candidates<'_> {
-    /// Finds on until `count` rows differ, and all rows that equal them.
-    fn find(&mut self, count: usize, threads: &Threads<'_>) -> Result<()> {
-        let mut last = None;
-        while let Some((distance, Reverse(row))) = self.farthest.first() {
-            // Equal rows are at the same distance, so they come together.
-            if self.distinct.len() >= count && last != Some(distance) {
-                break;
-            }
-            last = Some(distance);
-            self.farthest.remove_first()?;
-            if self.may_leave(row)? {
-                let values = self.points.row(row as usize, &mut self.values.0)?;
-                let place = self.distinct.insert(row, values)?;
-                push(&mut self.found, (row, place as u32), "moved rows")?;
-            }
-            threads.poll()?;
-        }
-        Ok(())
-    }
-
-    fn may_leave(&mut self, row: u32) -> Result<bool> {
-        let distance = self.distances[row as usize];
-        let stays = self.stays[self.labels[row as usize] as usize];
-        let values = self.points.row(row as usize, &mut self.values.0)?;
-        let stays_too = distance == self.distances[stays as usize]
-            && values == self.points.row(stays as usize, &mut self.values.1)?;
-        if stays_too || self.metric == Metric::Euclidean {
-            return Ok(!stays_too);
-        }
-        let place = &mut self.values.1;
-        place.clear();
-        extend(place, values.iter().copied(), "a row")?;
-        self.metric.normalize(place);
-        Ok(Row::new(values, self.metric).distance(place) < distance)
-    }
-
-    /// Keeps the candidates (places among the distinct rows) in whose own
-    /// place a centroid would be the nearest of some candidate.
-    fn keep_winners(&self, chosen: &mut Vec<usize>, threads: &Threads<'_>) -> Result<()> {
-        let rows = collect(
-            chosen.iter().map(|&place| self.distinct.row(place)),
-            "chosen rows",
-        )?;
-        let places = collect(rows.iter().map(|&row| row as usize), "chosen rows")?;
-        let places = copy_rows(self.points, self.metric, &places)?;
-        let points = self.points.select(&rows);
-        let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
-        let centroids = Centroids::new(&places, points.cols());
-        self.nearest
-            .child(&points)
-            .assign(centroids, threads, &mut labels, None)?;
-        let mut wins = try_vec(false, rows.len(), "chosen rows")?;
-        for label in labels {
-            wins[label as usize] = true;
-        }
-        let mut wins = wins.into_iter();
-        chosen.retain(|_| wins.next() == Some(true));
-        Ok(())
-    }
-}
-
-/// A distance that isn't negative, as bits, which sort like it, and its row.
-type Far = (u64, Reverse<u32>);
-
-/// All rows that are not in the place of their centroids, the farthest first,
-/// equals by index. Blocks hand them over a few at a time.
-struct Farthest<'a> {
-    distances: &'a [f64],
-    blocks: Vec<Block>,
-    /// The next of each block, with the block's number.
-    next: BinaryHeap<(Far, u32)>,
-}
-
-#[derive(Clone, Default)]
-struct Block {
-    /// Ascending.
-    ready: Vec<Far>,
-    /// How many were handed over last.
-    count: usize,
-    /// What comes next is less.
-    last: Option<Far>,
-}
-
-impl<'a> Farthest<'a> {
-    /// `count`: how many are likely wanted.
-    fn new(distances: &'a [f64], count: usize, threads: &Threads<'_>) -> Result<Self> {
-        let n_blocks = distances.len().div_ceil(BLOCK);
-        let mut blocks = try_vec(Block::default(), n_blocks, "farthest rows")?;
-        let tasks = blocks.iter_mut().zip(distances.chunks(BLOCK)).enumerate();
-        let each = (2 * count / n_blocks.max(1)).max(FEWEST);
-        threads.run(
-            tasks,
-            || (),
-            |(), (number, (block, distances))| block.hand_over(number * BLOCK, distances, each),
-        )?;
-        let mut first = with_capacity(n_blocks, "farthest rows")?;
-        for (number, block) in (0..).zip(&mut blocks) {
-            first.extend(block.ready.pop().map(|far| (far, number)));
-        }
-        Ok(Farthest {
+impl<'a> Search<'a> {
+    /// `distances`: to the centroids of the clusters that `labels` name.
+    pub fn new(
+        nearest: &'a Nearest<'a>,
+        labels: &'a [u32],
+        distances: &'a [f64],
+        n_clusters: usize,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let points = nearest.points();
+        Ok(Search {
+            nearest,
+            labels,
             distances,
-            blocks,
-            next: BinaryHeap::from(first),
+            last: last_rows(points, labels, distances, n_clusters, threads)?,
+            farthest: Farthest::new(distances, FEW, threads)?,
+            distinct: RowSet::new(points, Metric::Euclidean)?,
+            directions: RowSet::new(points, Metric::Cosine)?,
+            found: Vec::new(),
+            ranked: Vec::new(),
+            values: (Vec::new(), Vec::new()),
         })
     }
 
-    fn first(&self) -> Option<Far> {
-        self.next.peek().map(|&(far, _)| far)
-    }
-
-    fn remove_first(&mut self) -> Result<()> {
-        let Some(mut top) = self.next.peek_mut() else {
-            return Ok(());
-        };
-        let number = top.1 as usize;
-        let first = number * BLOCK;
-        let end = self.distances.len().min(first + BLOCK);
-        let block = &mut self.blocks[number];
-        if block.ready.is_empty() {
-            block.hand_over(first, &self.distances[first..end], 2 * block.count)?;
-        }
-        match block.ready.pop() {
-            Some(far) => top.0 = far,
-            None => _ = PeekMut::pop(top),
+    /// Ranks rows of different values until `most` of them may leave.
+    pub fn find(&mut self, most: usize, threads: &Threads<'_>) -> Result<()> {
+        let points = self.nearest.points();
+        let mut leaving = 0;
+        while leaving < most
+            && let Some((distance, _)) = self.farthest.first()
+        {
+            // Equal rows are at the same distance, so they come together.
+            let known = self.distinct.len();
+            while let Some((next, Reverse(row))) = self.farthest.first()
+                && next == distance
+            {
+                self.farthest.remove_first()?;
+                let values = points.row(row as usize, &mut self.values.0)?;
+                let place = self.distinct.insert(row, values)?;
+                push(&mut self.found, (row, place as u32), "moved rows")?;
+                threads.poll()?;
+            }
+            leaving += self.rank(known, f64::from_bits(distance), most - leaving)?;
         }
         Ok(())
+    }
+
+    /// Ranks the rows from place `known` on, all equally far, until `most` may
+    /// leave; returns how many do.
+    fn rank(&mut self, known: usize, distance: f64, most: usize) -> Result<usize> {
+        let points = self.nearest.points();
+        let mut equally_far = with_capacity(self.distinct.len() - known, "farthest rows")?;
+        for place in known..self.distinct.len() {
+            let row = self.distinct.row(place);
+            equally_far.push(Candidate {
+                place: place as u32,
+                row,
+                distance,
+                fingerprint: fingerprint(points.row(row as usize, &mut self.values.0)?),
+                stays: false,
+            });
+        }
+        equally_far.sort_unstable_by_key(|candidate| candidate.fingerprint);
+        self.settle_ties(&mut equally_far)?;
+        let mut leaving = 0;
+        for mut candidate in equally_far {
+            if leaving == most {
+                break;
+            }
+            if self.may_leave(&mut candidate)? {
+                leaving += usize::from(!candidate.stays);
+                push(&mut self.ranked, candidate, "farthest rows")?;
+            }
+        }
+        Ok(leaving)
+    }
+
+    /// Rows whose fingerprints are the same come by their values.
+    fn settle_ties(&mut self, candidates: &mut [Candidate]) -> Result<()> {
+        let points = self.nearest.points();
+        for end in 1..candidates.len() {
+            for at in (1..=end).rev() {
+                let [before, after] = [candidates[at - 1], candidates[at]];
+                if before.fingerprint != after.fingerprint {
+                    break;
+                }
+                let before = points.row(before.row as usize, &mut self.values.0)?;
+                let after = points.row(after.row as usize, &mut self.values.1)?;
+                if compare(before, after) != Ordering::Greater {
+                    break;
+                }
+                candidates.swap(at - 1, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a centroid in the row's own place would be nearer than that of
+    /// its cluster, and no row before is in that place; notes whether it stays.
+    fn may_leave(&mut self, candidate: &mut Candidate) -> Result<bool> {
+        let (points, metric) = (self.nearest.points(), self.nearest.metric());
+        let last = self.last[self.labels[candidate.row as usize] as usize];
+        candidate.stays = candidate.distance == self.distances[last as usize]
+            && candidate.fingerprint
+                == fingerprint(points.row(last as usize, &mut self.values.0)?);
+        if metric == Metric::Euclidean {
+            return Ok(true);
+        }
+        let values = points.row(candidate.row as usize, &mut self.values.0)?;
+        let place = &mut self.values.1;
+        place.clear();
+        extend(place, values.iter().copied(), "a row")?;
+        metric.normalize(place);
+        if Row::new(values, metric).distance(place) >= candidate.distance {
+            return Ok(false);
+        }
+        let known = self.directions.len();
+        Ok(candidate.stays || self.directions.insert(candidate.row, place)? == known)
+    }
+
+    /// The places of those that leave, in order: each keeps a row when all of
+    /// them are centroids.
+    fn chosen(&self, threads: &Threads<'_>) -> Result<Vec<u32>> {
+        let leaving = self.ranked.iter().filter(|candidate| !candidate.stays);
+        let mut places = collect(leaving.clone().map(|leaves| leaves.place), "chosen rows")?;
+        if self.nearest.metric() == Metric::Cosine && !places.is_empty() {
+            let rows = collect(leaving.map(|leaves| leaves.row), "chosen rows")?;
+            let points = self.nearest.points().select(&rows);
+            let wins = winners(self.nearest.child(&points), threads)?;
+            let mut wins = wins.into_iter();
+            places.retain(|_| wins.next() == Some(true));
+        }
+        Ok(places)
     }
 }
 
-impl Block {
-    /// Readies the next `count` of the rows `first..`.
-    fn hand_over(&mut self, first: usize, distances: &[f64], count: usize) -> Result<()> {
-        let all = (first as u32..).zip(distances);
-        let all = all.filter(|&(_, &distance)| distance > 0.0);
-        let all = all.map(|(row, distance)| (distance.to_bits(), Reverse(row)));
-        let last = self.last;
-        let mut left = with_capacity(distances.len(), "farthest rows")?;
-        left.extend(all.filter(|far| last.is_none_or(|last| *far < last)));
-        if left.len() > count {
-            left.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
-            left.truncate(count);
-        }
-        left.sort_unstable();
-        self.ready.clear();
-        reserve(&mut self.ready, left.len(), "farthest rows")?;
-        self.ready.extend_from_slice(&left);
-        self.last = left.first().copied().or(self.last);
-        self.count = count;
-        Ok(())
+/// Whether each of some rows, in whose own place a centroid is put, is the nearest of some
+/// row there.
+pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result<Vec<bool>> {
+    let points = nearest.points();
+    let rows = collect(0..points.rows(), "chosen rows")?;
+    let places = copy_rows(points, nearest.metric(), &rows)?;
+    let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
+    let centroids = Centroids::new(&places, points.cols());
+    nearest.assign(centroids, threads, &mut labels, None)?;
+    let mut wins = try_vec(false, rows.len(), "chosen rows")?;
+    for label in labels {
+        wins[label as usize] = true;
     }
+    Ok(wins)
+}
+
+/// The order of rows by their values.
+pub(crate) fn compare(a: &[f32], b: &[f32]) -> Ordering {
+    // Zeros of either sign are equal.
+    let pairs = a.iter().zip(b).map(|(a, b)| (a + 0.0).total_cmp(&(b + 0.0)));
+    pairs.fold(Ordering::Equal, Ordering::then)
 }
 
 #[cfg(test)]
@@ -334,14 +329,19 @@ mod tests {
             })
             .collect();
         let mut order: Vec<usize> = (0..data.nrows()).collect();
-        order.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]).then(a.cmp(&b)));
+        let mark = |i: usize| fingerprint(&row(i));
+        let by_rank = |a: usize, b: usize| {
+            let order = distances[b].total_cmp(&distances[a]);
+            order.then_with(|| mark(a).cmp(&mark(b)))
+        };
+        order.sort_by(|&a, &b| by_rank(a, b).then(a.cmp(&b)));
         let mut empty = (0..(centroids.len() / dims) as u32).filter(|j| !labels.contains(j));
         let mut taken: Vec<(usize, u32)> = Vec::new();
         let mut moves = Vec::new();
         for &i in &order {
             let mates = (0..order.len()).filter(|&other| labels[other] == labels[i]);
             let stays = mates
-                .min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
+                .max_by(|&a, &b| by_rank(a, b))
                 .unwrap();
             if distances[i] <= 0.0 || row(i) == row(stays) {
                 continue;
@@ -353,6 +353,7 @@ mod tests {
                 moves.push((i as u32, cluster));
             }
         }
+        moves.sort_unstable();
         moves
     }
 
@@ -400,29 +401,11 @@ mod tests {
             for count in [1, 3] {
                 let threads = Threads::exactly(count, None).unwrap();
                 let moves = rows_for_empty_clusters(&nearest, &centroids, &labels, &threads);
-                assert_eq!(moves.unwrap(), expected);
+                let mut moves = moves.unwrap();
+                moves.sort_unstable();
+                assert_eq!(moves, expected);
             }
         }
-    }
-
-    #[test]
-    fn blocks_hand_over_all_rows_in_order() {
-        let mut rng = Rng::new(3);
-        let distances: Vec<f64> = (0..3 * BLOCK + 5).map(|_| rng.below(5000) as f64).collect();
-        let threads = Threads::exactly(2, None).unwrap();
-        let mut farthest = Farthest::new(&distances, 1000, &threads).unwrap();
-        let mut found = Vec::new();
-        while let Some(far) = farthest.first() {
-            found.push(far);
-            farthest.remove_first().unwrap();
-        }
-        let mut expected: Vec<Far> = (0..)
-            .zip(&distances)
-            .filter(|&(_, &distance)| distance > 0.0)
-            .map(|(row, distance)| (distance.to_bits(), Reverse(row)))
-            .collect();
-        expected.sort_by(|a, b| b.cmp(a));
-        assert_eq!(found, expected);
     }
 
     #[test]

@@ -1,31 +1,35 @@
 //! A set of rows by their values.
 
-use crate::allocate::{push, try_vec};
+use crate::allocate::{push, refill, try_vec};
 use crate::equal_rows::fingerprint;
 use crate::error::Result;
+use crate::metric::Metric;
 use crate::points::Points;
 
-/// A set of rows that differ in their values: a hash table that compares rows
-/// where their fingerprints meet, so it is exact.
+/// A set of rows that differ in their values, or in what a metric makes of them
+/// as centroids: a hash table that compares rows where their fingerprints meet,
+/// so it is exact.
 pub(super) struct RowSet<'a> {
     points: &'a Points<'a>,
+    metric: Metric,
     /// In the order of their insertion, with their fingerprints.
     rows: Vec<(u32, u32)>,
     /// Index into `rows`, or [`VACANT`]; a power of two of them, at most half
     /// taken.
     slots: Vec<u32>,
-    scratch: Vec<f32>,
+    scratch: (Vec<f32>, Vec<f32>),
 }
 
 const VACANT: u32 = u32::MAX;
 
 impl<'a> RowSet<'a> {
-    pub fn new(points: &'a Points<'a>) -> Result<Self> {
+    pub fn new(points: &'a Points<'a>, metric: Metric) -> Result<Self> {
         Ok(RowSet {
             points,
+            metric,
             rows: Vec::new(),
             slots: try_vec(VACANT, 64, "distinct rows")?,
-            scratch: Vec::new(),
+            scratch: (Vec::new(), Vec::new()),
         })
     }
 
@@ -38,7 +42,7 @@ impl<'a> RowSet<'a> {
         self.rows[place].0
     }
 
-    /// Adds a row, given with its values. Returns the place, in the order of
+    /// Adds a row, given with its values as a centroid. Returns the place, in the order of
     /// insertion, of the row of these values.
     pub fn insert(&mut self, row: u32, values: &[f32]) -> Result<usize> {
         if 2 * self.rows.len() >= self.slots.len() {
@@ -51,7 +55,7 @@ impl<'a> RowSet<'a> {
         while self.slots[slot] != VACANT {
             let place = self.slots[slot] as usize;
             let (other, its_mark) = self.rows[place];
-            if its_mark == mark && self.points.row(other as usize, &mut self.scratch)? == values {
+            if its_mark == mark && self.equals(other, values)? {
                 return Ok(place);
             }
             slot = (slot + 1) & mask;
@@ -59,6 +63,17 @@ impl<'a> RowSet<'a> {
         self.slots[slot] = self.rows.len() as u32;
         push(&mut self.rows, (row, mark), "distinct rows")?;
         Ok(self.rows.len() - 1)
+    }
+
+    fn equals(&mut self, row: u32, values: &[f32]) -> Result<bool> {
+        let (scratch, own) = &mut self.scratch;
+        let row = self.points.row(row as usize, scratch)?;
+        if self.metric == Metric::Euclidean {
+            return Ok(row == values);
+        }
+        refill(own, row, "a row")?;
+        self.metric.normalize(own);
+        Ok(own == values)
     }
 
     fn grow(&mut self) -> Result<()> {
@@ -90,7 +105,7 @@ mod tests {
                 other => other as f32 - 1.0,
             });
             let points = Points::from(data.view());
-            let mut rows = RowSet::new(&points).unwrap();
+            let mut rows = RowSet::new(&points, Metric::Euclidean).unwrap();
             let mut seen = HashSet::new();
             let mut first = Vec::new();
             for (i, row) in data.outer_iter().enumerate() {
