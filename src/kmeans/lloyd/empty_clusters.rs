@@ -248,8 +248,7 @@ impl<'a> Search<'a> {
         let (points, metric) = (self.nearest.points(), self.nearest.metric());
         let last = self.last[self.labels[candidate.row as usize] as usize];
         candidate.stays = candidate.distance == self.distances[last as usize]
-            && candidate.fingerprint
-                == fingerprint(points.row(last as usize, &mut self.values.0)?);
+            && candidate.fingerprint == fingerprint(points.row(last as usize, &mut self.values.0)?);
         if metric == Metric::Euclidean {
             return Ok(true);
         }
@@ -300,7 +299,10 @@ pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result
 /// The order of rows by their values.
 pub(crate) fn compare(a: &[f32], b: &[f32]) -> Ordering {
     // Zeros of either sign are equal.
-    let pairs = a.iter().zip(b).map(|(a, b)| (a + 0.0).total_cmp(&(b + 0.0)));
+    let pairs = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| (a + 0.0).total_cmp(&(b + 0.0)));
     pairs.fold(Ordering::Equal, Ordering::then)
 }
 
@@ -340,9 +342,7 @@ mod tests {
         let mut moves = Vec::new();
         for &i in &order {
             let mates = (0..order.len()).filter(|&other| labels[other] == labels[i]);
-            let stays = mates
-                .max_by(|&a, &b| by_rank(a, b))
-                .unwrap();
+            let stays = mates.max_by(|&a, &b| by_rank(a, b)).unwrap();
             if distances[i] <= 0.0 || row(i) == row(stays) {
                 continue;
             }
