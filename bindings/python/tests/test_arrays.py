@@ -137,7 +137,7 @@ def test_pandas():
     check_same(frame.astype("Int16"), data)
     check_same(pandas.Series(list(data)), data)
     check_same(pandas.Series(data.tolist()), data)
-    with pytest.raises(TypeError, match="object"):
+    with pytest.raises(TypeError, match="not numbers: 0 of type str and 6 more"):
         KMeans(2).train(frame.astype("Int16").astype(str))
     missing = frame.astype("Float32")
     missing.iloc[1, 2] = pandas.NA
@@ -152,7 +152,7 @@ def test_polars():
     check_same(polars.DataFrame(data.astype(np.int32)), data)
     check_same(polars.Series(data), data)
     check_same(polars.Series(data.tolist()), data)
-    with pytest.raises(TypeError, match="object"):
+    with pytest.raises(TypeError, match="not numbers: 'column_0' of type String and 6 more"):
         KMeans(2).train(polars.DataFrame(data).cast(polars.String))
 
 
@@ -199,7 +199,7 @@ def test_other_shapes_are_named(data, shape, trained):
         (np.zeros((3, 2), dtype=[("x", "f4")]), "'x'"),
         ([[None, 1.0]], "object"),
         ([["1", "2"]], "<U1"),
-        ("text", "<U4"),
+        ("text", "'text'; of files only .npy is read"),
         (None, "object"),
         ({"a": [1.0]}, "object"),
     ],

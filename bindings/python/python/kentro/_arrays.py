@@ -8,6 +8,7 @@ import numpy as np
 
 from ._errors import KMeansError, call
 from ._library import ffi, lib
+from ._tables import array_of
 
 _DTYPES = {
     "float32": lib.KENTRO_DTYPE_F32,
@@ -107,7 +108,7 @@ def _indices(array: Any) -> np.ndarray:
 
 def matrix(data: Any, name: str) -> np.ndarray:
     """`data` as a 2-D array of numbers, copied only if it is not an array yet."""
-    array = data if isinstance(data, np.ndarray) else _from_other(data)
+    array = array_of(data, name)
     if np.ma.is_masked(array):
         raise KMeansError(f"{name} has masked values; fill them or leave those rows out")
     if array.dtype.name not in _DTYPES:
@@ -117,31 +118,17 @@ def matrix(data: Any, name: str) -> np.ndarray:
             f"got dtype {array.dtype} and shape {array.shape}{hint}"
         )
     if array.ndim != 2:
-        hint = "; use reshape(-1, 1) for points of one dimension" if array.ndim == 1 else ""
+        hint = ""
+        if array.ndim == 1:
+            hint = (
+                f"; {name}[None] is one point, {name}.reshape(-1, 1) are points of one "
+                "dimension"
+            )
         raise KMeansError(
             f"{name} must have 2 dimensions (points x dimensions), "
             f"got shape {array.shape}{hint}"
         )
     return np.asarray(array)
-
-
-def _from_other(data: Any) -> np.ndarray:
-    """Lists, data frames and columns of vectors (pandas, polars, pyarrow)."""
-    if hasattr(data, "combine_chunks") and hasattr(data, "type"):  # pyarrow.ChunkedArray
-        data = data.combine_chunks()
-    if hasattr(getattr(data, "type", None), "list_size"):  # pyarrow.FixedSizeListArray
-        if data.null_count:
-            raise KMeansError(f"data has {data.null_count} nulls; leave those rows out")
-        return data.flatten().to_numpy(zero_copy_only=False).reshape(len(data), -1)
-    array = np.asanyarray(data)
-    if array.dtype != object or not array.size:
-        return array
-    if array.ndim == 1 and all(isinstance(row, (list, tuple, np.ndarray)) for row in array):
-        return np.array(array.tolist())
-    kinds = [getattr(dtype, "kind", "O") for dtype in getattr(data, "dtypes", [])]
-    if kinds and set(kinds) <= set("biuf"):  # pandas' nullable numbers
-        return data.to_numpy(dtype=np.float64, na_value=np.nan)
-    return array
 
 
 def label_buffer(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

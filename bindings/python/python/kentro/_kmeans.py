@@ -12,6 +12,7 @@ from ._arrays import Points, label_buffer, lists
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._handle import made
 from ._library import ffi, lib
+from ._names import tells_names
 from ._results import Results, labels_of
 from ._run import run
 from ._settings import Settings
@@ -44,8 +45,9 @@ class KMeans(Settings, Results):
 
     # What warnings are, and how far up is the call that they are about.
     _warning: type[Warning] = KMeansWarning
-    _stacklevel = 3
+    _stacklevel = 4
 
+    @tells_names
     def __init__(self, n_clusters: int) -> None:
         """A model of `n_clusters` clusters, at least 1."""
         count = integer(n_clusters, "n_clusters")
@@ -55,6 +57,7 @@ class KMeans(Settings, Results):
 
     # Training and assignment
 
+    @tells_names
     def train(
         self,
         data: Any,
@@ -79,6 +82,7 @@ class KMeans(Settings, Results):
 
         return self._train(points, count, members)
 
+    @tells_names
     def train_labels(
         self,
         data: Any,
@@ -100,6 +104,7 @@ class KMeans(Settings, Results):
 
         return self._train(points, count, fill)
 
+    @tells_names
     def assign(
         self,
         data: Any,
@@ -128,6 +133,7 @@ class KMeans(Settings, Results):
         run(None, self._cancel, lib.kentro_kmeans_assign, arguments, (clusters,))
         return lists(clusters)
 
+    @tells_names
     def predict(
         self,
         data: Any,
@@ -171,6 +177,7 @@ class KMeans(Settings, Results):
         run(None, self._cancel, function, arguments, outputs)
         return labels if distances is None else (labels, distances)
 
+    @tells_names
     def transform(self, data: Any, num_threads: int | None = None) -> np.ndarray:
         """The distance of each point to each centroid: points x n_clusters, float64.
 
@@ -191,6 +198,7 @@ class KMeans(Settings, Results):
         )
         return distances
 
+    @tells_names
     def score(
         self, data: Any, sample_weight: Any = None, num_threads: int | None = None
     ) -> float:

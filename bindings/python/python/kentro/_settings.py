@@ -73,6 +73,11 @@ class Settings(Handle):
 
     def with_seed(self: Model, seed: int) -> Model:
         """Seed of every random choice, from 0; default 0, so that two runs agree."""
+        if seed is None:
+            raise TypeError(
+                "seed must be an int, got None; leave with_seed out for the default of 0, or "
+                "give it secrets.randbits(64) for another result each time"
+            )
         return self._with(lib.kentro_kmeans_set_seed, integer(seed, "seed", 0, 2**64 - 1))
 
     def with_tolerance(self: Model, tolerance: float) -> Model:
