@@ -6,6 +6,7 @@
  * Outputs are written only on success. A handle must be live, and data and
  * outputs as large as described; a NULL where none is allowed is an error.
  * const handles may be shared between threads. docs/c.md tells more.
+ * Constants and types without a note are there since 0.3.
  *
  * Generated from src/ffi by cbindgen; do not edit. */
 
@@ -21,6 +22,18 @@
 #define KENTRO_VERSION_MINOR 3
 #define KENTRO_VERSION_PATCH 0
 #define KENTRO_VERSION "0.3.0"
+
+/* Where functions come from. On Windows from the DLL: define KENTRO_STATIC if
+ * they come from the static library. Define KENTRO_API to say otherwise. */
+#ifndef KENTRO_API
+#if defined(_WIN32) && !defined(KENTRO_STATIC)
+#define KENTRO_API __declspec(dllimport)
+#elif defined(__GNUC__) && __GNUC__ >= 4
+#define KENTRO_API __attribute__((visibility("default")))
+#else
+#define KENTRO_API
+#endif
+#endif
 
 /* A num_threads that stands for all the cores this process may use, or for
  * as many as kentro_set_default_threads or KENTRO_NUM_THREADS in the
@@ -218,11 +231,6 @@ typedef struct kentro_kmeans kentro_kmeans;
 typedef struct kentro_points kentro_points;
 
 /**
- * Numbers that are less than 2^high, and multiples of 2^low.
- */
-typedef struct Range Range;
-
-/**
  * What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
  */
 typedef int32_t kentro_status;
@@ -231,7 +239,7 @@ typedef int32_t kentro_status;
  * How far training is. Later versions add fields at the end: only those that
  * lie within `size` are there.
  */
-typedef struct {
+typedef struct kentro_progress {
     /**
      * The bytes of this record.
      */
@@ -297,7 +305,7 @@ typedef void (*kentro_log_fn)(int32_t level,
  * read the model they are called for and use others, but neither change nor
  * free it, and must not jump out of the call (exceptions, `longjmp`).
  */
-typedef struct {
+typedef struct kentro_observer {
     /**
      * `sizeof(kentro_observer)`: later versions add fields at the end.
      */
@@ -416,31 +424,37 @@ extern "C" {
 
 /**
  * The version of the library, such as "1.2.3": static, never to be freed.
+ * Since 0.3.
  */
+KENTRO_API
 const char *kentro_version(void);
 
 /**
- * The version of the library as major << 16 | minor << 8 | patch.
+ * The version of the library as major << 16 | minor << 8 | patch. Since 0.3.
  */
+KENTRO_API
 uint32_t kentro_version_number(void);
 
 /**
  * A short text for a status: static, never NULL, never to be freed. What
- * went wrong in detail is kept by the `kentro_error` of the call.
+ * went wrong in detail is kept by the `kentro_error` of the call. Since 0.3.
  */
+KENTRO_API
 const char *kentro_status_message(int32_t status);
 
 /**
  * Makes an object that can be passed as the `error` of calls, which keeps
  * what they have to say. To be freed by `kentro_error_free`. NULL if there is
- * no memory; that may be passed all the same.
+ * no memory; that may be passed all the same. Since 0.3.
  */
+KENTRO_API
 kentro_error *kentro_error_new(void);
 
 /**
  * The status that the last call with this object returned; 0 if there was
- * none. `KENTRO_STATUS_NULL_POINTER` if `error` is NULL.
+ * none. `KENTRO_STATUS_NULL_POINTER` if `error` is NULL. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_error_status(const kentro_error *error);
 
 /**
@@ -449,30 +463,38 @@ kentro_status kentro_error_status(const kentro_error *error);
  * after a success, or if `error` is NULL.
  *
  * Valid until the next call with this object, or until it is freed.
+ * Since 0.3.
  */
+KENTRO_API
 const char *kentro_error_message(const kentro_error *error);
 
 /**
  * The row, counted from 0, that was to blame for the failure of the last call
  * with this object, in what its text names; -1 where it was no single row.
+ * Since 0.3.
  */
+KENTRO_API
 int64_t kentro_error_row(const kentro_error *error);
 
 /**
  * The column, counted from 0, that was to blame in that row; -1 where it was
- * no single column.
+ * no single column. Since 0.3.
  */
+KENTRO_API
 int64_t kentro_error_column(const kentro_error *error);
 
 /**
  * The number that the operating system gave for the failure of the last call
  * with this object, errno on Unix; 0 where it was no failure of the system's.
+ * Since 0.3.
  */
+KENTRO_API
 int32_t kentro_error_os_code(const kentro_error *error);
 
 /**
- * Frees an error; NULL is fine.
+ * Frees an error; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_error_free(kentro_error *error);
 
 /**
@@ -484,6 +506,7 @@ void kentro_error_free(kentro_error *error);
  * when the number is first needed; without that, all cores. It has no
  * influence on results. May be called from any thread. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_set_default_threads(size_t num_threads,
                                          kentro_error *error);
 
@@ -494,6 +517,7 @@ kentro_status kentro_set_default_threads(size_t num_threads,
  * `KENTRO_STATUS_INVALID_PARAMETER` if that is up to `KENTRO_NUM_THREADS` in
  * the environment, which is no positive whole number. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_default_threads(size_t *out, kentro_error *error);
 
 /**
@@ -510,7 +534,9 @@ kentro_status kentro_default_threads(size_t *out, kentro_error *error);
  * `KENTRO_STATUS_INVALID_DATA` if `dtype` is none of the constants, `data` or
  * a stride is not aligned to the number type, or sizes overflow. `data` may
  * be NULL if there are no values. To be freed by `kentro_points_free`.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_points_new(const void *data,
                                 size_t rows,
                                 size_t cols,
@@ -522,8 +548,9 @@ kentro_status kentro_points_new(const void *data,
 
 /**
  * `kentro_points_new` for float32 rows without gaps: row i, column j is
- * `data[i * cols + j]`.
+ * `data[i * cols + j]`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_points_new_f32(const float *data,
                                     size_t rows,
                                     size_t cols,
@@ -541,7 +568,9 @@ kentro_status kentro_points_new_f32(const float *data,
  * and balanced clusters refuse them.
  *
  * `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_points_set_weights(kentro_points *points,
                                         const void *weights,
                                         int32_t dtype,
@@ -549,8 +578,9 @@ kentro_status kentro_points_set_weights(kentro_points *points,
                                         kentro_error *error);
 
 /**
- * Frees a view, not the memory it is a view of; NULL is fine.
+ * Frees a view, not the memory it is a view of; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_points_free(kentro_points *points);
 
 /**
@@ -571,8 +601,9 @@ void kentro_points_free(kentro_points *points);
  * `cols`, if `indptr` descends, goes beyond `len` or doesn't begin with 0, if a
  * dtype is none of these or memory is not aligned to it, or if sizes overflow.
  * `values` and `indices` may be NULL if `len` is 0. O(rows + len). To be freed by
- * `kentro_points_free`.
+ * `kentro_points_free`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_points_new_csr(const void *values,
                                     int32_t dtype,
                                     const void *indices,
@@ -590,8 +621,9 @@ kentro_status kentro_points_new_csr(const void *values,
  * 25 iterations, neither balanced nor medoids.
  *
  * `KENTRO_STATUS_INVALID_N_CLUSTERS` if `n_clusters` is 0. To be freed by
- * `kentro_kmeans_free`.
+ * `kentro_kmeans_free`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_new(size_t n_clusters,
                                 kentro_kmeans **out_kmeans,
                                 kentro_error *error);
@@ -599,43 +631,49 @@ kentro_status kentro_kmeans_new(size_t n_clusters,
 /**
  * Makes an independent copy with the same settings. What training left
  * behind is shared, so that copying is cheap. To be freed by
- * `kentro_kmeans_free`; the two may be freed in any order.
+ * `kentro_kmeans_free`; the two may be freed in any order. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_clone(const kentro_kmeans *kmeans,
                                   kentro_kmeans **out_kmeans,
                                   kentro_error *error);
 
 /**
- * Frees a model and everything lent from it; NULL is fine.
+ * Frees a model and everything lent from it; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_kmeans_free(kentro_kmeans *kmeans);
 
 /**
- * Iterations at most, at least 1; default 25.
+ * Iterations at most, at least 1; default 25. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_iterations(kentro_kmeans *kmeans,
                                            size_t iterations,
                                            kentro_error *error);
 
 /**
- * 1: Euclidean distance; 0, the default: cosine similarity.
+ * 1: Euclidean distance; 0, the default: cosine similarity. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_euclidean(kentro_kmeans *kmeans,
                                           int32_t euclidean,
                                           kentro_error *error);
 
 /**
  * 1: cluster sizes are bounded, as `kentro_kmeans_set_max_balance_diff` or
- * `kentro_kmeans_set_size_bounds` says; default 0.
+ * `kentro_kmeans_set_size_bounds` says; default 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_balanced(kentro_kmeans *kmeans,
                                          int32_t balanced,
                                          kentro_error *error);
 
 /**
  * The largest difference of cluster sizes when balanced, at least 1;
- * default 16. Takes the place of `kentro_kmeans_set_size_bounds`.
+ * default 16. Takes the place of `kentro_kmeans_set_size_bounds`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_max_balance_diff(kentro_kmeans *kmeans,
                                                  size_t max_balance_diff,
                                                  kentro_error *error);
@@ -644,8 +682,9 @@ kentro_status kentro_kmeans_set_max_balance_diff(kentro_kmeans *kmeans,
  * Balanced, with `min_size` to `max_size` points in every cluster; a
  * `min_size` of 0 means 1, for no cluster is empty. Takes the place of
  * `kentro_kmeans_set_max_balance_diff`. Training fails unless there are at
- * least `min_size` and at most `max_size` points for each cluster.
+ * least `min_size` and at most `max_size` points for each cluster. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_size_bounds(kentro_kmeans *kmeans,
                                             size_t min_size,
                                             size_t max_size,
@@ -653,39 +692,44 @@ kentro_status kentro_kmeans_set_size_bounds(kentro_kmeans *kmeans,
 
 /**
  * 1: a line an iteration goes to the log callback or, without one, to
- * standard output; default 0.
+ * standard output; default 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_verbose(kentro_kmeans *kmeans,
                                         int32_t verbose,
                                         kentro_error *error);
 
 /**
- * 1: K-medoids, whose centres are rows of the data; default 0.
+ * 1: K-medoids, whose centres are rows of the data; default 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_use_medoids(kentro_kmeans *kmeans,
                                             int32_t use_medoids,
                                             kentro_error *error);
 
 /**
  * The seed of every random choice; default 0. The same seed, data and
- * settings give the same result at any number of threads.
+ * settings give the same result at any number of threads. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_seed(kentro_kmeans *kmeans,
                                      uint64_t seed,
                                      kentro_error *error);
 
 /**
  * Stops when an iteration lowers the inertia by less than this fraction; at
- * least 0; default 0: only when no assignment changes.
+ * least 0; default 0: only when no assignment changes. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_tolerance(kentro_kmeans *kmeans,
                                           double tolerance,
                                           kentro_error *error);
 
 /**
  * Where the first centroids come from, one of `KENTRO_INIT_*`; default
- * `KENTRO_INIT_AUTO`.
+ * `KENTRO_INIT_AUTO`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans,
                                      int32_t init,
                                      kentro_error *error);
@@ -694,8 +738,9 @@ kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans,
  * Starts from these centroids, `rows` (the number of clusters) x `cols`,
  * row-major without gaps, of type `dtype`: `KENTRO_DTYPE_F32`, or
  * `KENTRO_DTYPE_F64` where float32 has too few digits, as for points of a wide
- * type that lie far from 0. They are copied.
+ * type that lie far from 0. They are copied. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_init_centroids(kentro_kmeans *kmeans,
                                                const void *centroids,
                                                int32_t dtype,
@@ -705,7 +750,9 @@ kentro_status kentro_kmeans_set_init_centroids(kentro_kmeans *kmeans,
 
 /**
  * Runs from this many starts and keeps the best, at least 1; default 1.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans,
                                        size_t n_init,
                                        kentro_error *error);
@@ -713,8 +760,9 @@ kentro_status kentro_kmeans_set_n_init(kentro_kmeans *kmeans,
 /**
  * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
  * default `KENTRO_QUALITY_DEFAULT`. Without effect on K-medoids that
- * are not balanced.
+ * are not balanced. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
                                         int32_t quality,
                                         kentro_error *error);
@@ -723,102 +771,116 @@ kentro_status kentro_kmeans_set_quality(kentro_kmeans *kmeans,
  * Bytes that a call may use beside the data, or as many as it must have: see
  * docs/nearest.md. By default what only saves time may take the smaller of
  * 2 GB and a quarter of the machine's memory. K-medoids takes a sample where all
- * distances exceed the limit; by default, 2 GB on every machine.
+ * distances exceed the limit; by default, 2 GB on every machine. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_set_memory_limit(kentro_kmeans *kmeans,
                                              uint64_t bytes,
                                              kentro_error *error);
 
 /**
- * The number of clusters.
+ * The number of clusters. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_clusters(const kentro_kmeans *kmeans,
                                        size_t *out,
                                        kentro_error *error);
 
 /**
- * Iterations at most.
+ * Iterations at most. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_iterations(const kentro_kmeans *kmeans,
                                        size_t *out,
                                        kentro_error *error);
 
 /**
  * The largest difference of cluster sizes when balanced; without effect where
- * there are size bounds.
+ * there are size bounds. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_max_balance_diff(const kentro_kmeans *kmeans,
                                              size_t *out,
                                              kentro_error *error);
 
 /**
  * The least number of points in a cluster; 0 unless
- * `kentro_kmeans_set_size_bounds` was the last to be set.
+ * `kentro_kmeans_set_size_bounds` was the last to be set. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_min_size(const kentro_kmeans *kmeans,
                                      size_t *out,
                                      kentro_error *error);
 
 /**
  * The largest number of points in a cluster; `SIZE_MAX` unless
- * `kentro_kmeans_set_size_bounds` was the last to be set.
+ * `kentro_kmeans_set_size_bounds` was the last to be set. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_max_size(const kentro_kmeans *kmeans,
                                      size_t *out,
                                      kentro_error *error);
 
 /**
- * 1 if the distance is Euclidean, 0 if it is cosine.
+ * 1 if the distance is Euclidean, 0 if it is cosine. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_is_euclidean(const kentro_kmeans *kmeans,
                                          int32_t *out,
                                          kentro_error *error);
 
 /**
- * 1 if cluster sizes are balanced, else 0.
+ * 1 if cluster sizes are balanced, else 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_is_balanced(const kentro_kmeans *kmeans,
                                         int32_t *out,
                                         kentro_error *error);
 
 /**
- * 1 if the centres are medoids, else 0.
+ * 1 if the centres are medoids, else 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_is_use_medoids(const kentro_kmeans *kmeans,
                                            int32_t *out,
                                            kentro_error *error);
 
 /**
- * 1 if the model is verbose, else 0.
+ * 1 if the model is verbose, else 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_is_verbose(const kentro_kmeans *kmeans,
                                        int32_t *out,
                                        kentro_error *error);
 
 /**
- * 1 if the model is trained, else 0.
+ * 1 if the model is trained, else 0. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_is_trained(const kentro_kmeans *kmeans,
                                        int32_t *out,
                                        kentro_error *error);
 
 /**
- * The seed of every random choice.
+ * The seed of every random choice. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_seed(const kentro_kmeans *kmeans,
                                  uint64_t *out,
                                  kentro_error *error);
 
 /**
- * The fraction of the inertia that an iteration must gain.
+ * The fraction of the inertia that an iteration must gain. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_tolerance(const kentro_kmeans *kmeans,
                                       double *out,
                                       kentro_error *error);
 
 /**
- * Where the first centroids come from, one of `KENTRO_INIT_*`.
+ * Where the first centroids come from, one of `KENTRO_INIT_*`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_init(const kentro_kmeans *kmeans,
                                  int32_t *out,
                                  kentro_error *error);
@@ -829,7 +891,9 @@ kentro_status kentro_kmeans_init(const kentro_kmeans *kmeans,
  * NULL to ask for the shape alone.
  *
  * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less than there are values.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_init_centroids(const kentro_kmeans *kmeans,
                                            double *out,
                                            size_t capacity,
@@ -838,23 +902,27 @@ kentro_status kentro_kmeans_init_centroids(const kentro_kmeans *kmeans,
                                            kentro_error *error);
 
 /**
- * Runs from how many starts.
+ * Runs from how many starts. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_init(const kentro_kmeans *kmeans,
                                    size_t *out,
                                    kentro_error *error);
 
 /**
  * How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_quality(const kentro_kmeans *kmeans,
                                     int32_t *out,
                                     kentro_error *error);
 
 /**
  * The memory limit in bytes, and whether there is one (1, or 0 and then 0
- * bytes): without, the default holds.
+ * bytes): without, the default holds. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_memory_limit(const kentro_kmeans *kmeans,
                                          uint64_t *out,
                                          int32_t *out_is_set,
@@ -862,20 +930,23 @@ kentro_status kentro_kmeans_memory_limit(const kentro_kmeans *kmeans,
 
 /**
  * Makes a wish to end calls that has not been uttered yet. To be freed by
- * `kentro_cancel_free`, once no call uses it any more.
+ * `kentro_cancel_free`, once no call uses it any more. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_cancel_new(kentro_cancel **out_cancel,
                                 kentro_error *error);
 
 /**
  * Ends all calls that are watched by an observer with this `cancel`, now and
- * from now on. From any thread or signal handler; NULL is fine.
+ * from now on. From any thread or signal handler; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_cancel_request(const kentro_cancel *cancel);
 
 /**
- * Frees it; NULL is fine.
+ * Frees it; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_cancel_free(kentro_cancel *cancel);
 
 /**
@@ -886,7 +957,9 @@ void kentro_cancel_free(kentro_cancel *cancel);
  * more than the machine grants this process is capped. Has no influence on the result. Threads end
  * with the call, so that the process may fork before and after. `observer`:
  * who watches the call and may end it; NULL for nobody, here and elsewhere.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
                                   const kentro_points *points,
                                   size_t num_threads,
@@ -896,8 +969,9 @@ kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
 /**
  * Assigns every row of `points` to its `k` nearest clusters (at least 1; more
  * than there are means all) and returns for each cluster the rows it got.
- * To be freed by `kentro_clusters_free`.
+ * To be freed by `kentro_clusters_free`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
                                    const kentro_points *points,
                                    size_t k,
@@ -916,7 +990,9 @@ kentro_status kentro_kmeans_assign(const kentro_kmeans *kmeans,
  *
  * `KENTRO_STATUS_INVALID_PARAMETER` if a capacity is less, before anything is
  * written. After any other error the contents of both buffers are undefined.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
                                     const kentro_points *points,
                                     size_t k,
@@ -932,8 +1008,9 @@ kentro_status kentro_kmeans_predict(const kentro_kmeans *kmeans,
 /**
  * `kentro_kmeans_predict` for float32 rows without gaps, as of
  * `kentro_points_new_f32`: where there are few, as in answering one query, the
- * view of them would be one more thing to make and to free.
+ * view of them would be one more thing to make and to free. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
                                         const float *data,
                                         size_t rows,
@@ -955,7 +1032,9 @@ kentro_status kentro_kmeans_predict_f32(const kentro_kmeans *kmeans,
  * nothing bounds the sizes here. Else like `kentro_kmeans_predict` with k = 1.
  *
  * `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
                                              const kentro_points *points,
                                              size_t num_threads,
@@ -972,8 +1051,9 @@ kentro_status kentro_kmeans_predict_balanced(const kentro_kmeans *kmeans,
  * `distances_capacity` values: rows x width, width = n_clusters, which
  * `out_width` gets unless it is NULL.
  *
- * `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less.
+ * `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_transform(const kentro_kmeans *kmeans,
                                       const kentro_points *points,
                                       size_t num_threads,
@@ -989,6 +1069,7 @@ kentro_status kentro_kmeans_transform(const kentro_kmeans *kmeans,
  * the nearest centroid, of 1 - cosine, or with medoids of the (non-squared)
  * distance. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_score(const kentro_kmeans *kmeans,
                                   const kentro_points *points,
                                   size_t num_threads,
@@ -998,8 +1079,9 @@ kentro_status kentro_kmeans_score(const kentro_kmeans *kmeans,
 
 /**
  * Lends the cluster of every training point; NULL and 0 in a model that was
- * saved without labels or made of centroids.
+ * saved without labels or made of centroids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
                                    const uint32_t **out,
                                    size_t *out_len,
@@ -1007,8 +1089,9 @@ kentro_status kentro_kmeans_labels(const kentro_kmeans *kmeans,
 
 /**
  * Lends the row of the training data that is each cluster's medoid; NULL and
- * 0 if the model does not use medoids.
+ * 0 if the model does not use medoids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
                                            const size_t **out,
                                            size_t *out_len,
@@ -1016,14 +1099,18 @@ kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
 
 /**
  * The number of columns of the centroids, and of the points that fit them.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_dimensions(const kentro_kmeans *kmeans,
                                          size_t *out,
                                          kentro_error *error);
 
 /**
  * The number of training points; 0 in a model that was made of centroids.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_points(const kentro_kmeans *kmeans,
                                      size_t *out,
                                      kentro_error *error);
@@ -1031,8 +1118,9 @@ kentro_status kentro_kmeans_n_points(const kentro_kmeans *kmeans,
 /**
  * Lends what balancing has learnt to add to the distance to each centroid:
  * see `kentro_kmeans_predict_balanced`. NULL and 0 if the model is not
- * balanced.
+ * balanced. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_prices(const kentro_kmeans *kmeans,
                                    const double **out,
                                    size_t *out_len,
@@ -1040,8 +1128,9 @@ kentro_status kentro_kmeans_prices(const kentro_kmeans *kmeans,
 
 /**
  * Lends the centroids, n_clusters x dimensions, row-major: means, unit
- * vectors (cosine) or medoids.
+ * vectors (cosine) or medoids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
                                       const float **out,
                                       size_t *out_rows,
@@ -1054,8 +1143,9 @@ kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,
  * `kentro_kmeans_centroids` where columns lost an offset: see
  * `kentro_kmeans_offset`.
  *
- * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less.
+ * `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_centroids_f64(const kentro_kmeans *kmeans,
                                           double *out,
                                           size_t capacity,
@@ -1065,8 +1155,9 @@ kentro_status kentro_kmeans_centroids_f64(const kentro_kmeans *kmeans,
  * Lends what was subtracted from each column before it was rounded to float32;
  * NULL and 0 if nothing was. With the Euclidean distance a column of a wide
  * number type (float64, 32- or 64-bit integers) whose largest magnitude is
- * more than four times its range loses the middle of its range.
+ * more than four times its range loses the middle of its range. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_offset(const kentro_kmeans *kmeans,
                                    const double **out,
                                    size_t *out_len,
@@ -1074,8 +1165,9 @@ kentro_status kentro_kmeans_offset(const kentro_kmeans *kmeans,
 
 /**
  * Lends the number of training points in each cluster; NULL and 0 if the model
- * was made of centroids.
+ * was made of centroids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_cluster_sizes(const kentro_kmeans *kmeans,
                                           const size_t **out,
                                           size_t *out_len,
@@ -1084,8 +1176,9 @@ kentro_status kentro_kmeans_cluster_sizes(const kentro_kmeans *kmeans,
 /**
  * Makes the lists of training points by cluster. To be freed by
  * `kentro_clusters_free`. `KENTRO_STATUS_INVALID_PARAMETER` in a model without
- * labels: see `kentro_kmeans_labels`.
+ * labels: see `kentro_kmeans_labels`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
                                      kentro_clusters **out_clusters,
                                      kentro_error *error);
@@ -1094,8 +1187,9 @@ kentro_status kentro_kmeans_clusters(const kentro_kmeans *kmeans,
  * The objective that was reached: the sum over all training points of the
  * squared Euclidean distance, of 1 - cosine, or with medoids of the
  * (non-squared) distance to the medoid. NaN in a model that was made of
- * centroids.
+ * centroids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans,
                                     double *out,
                                     kentro_error *error);
@@ -1103,15 +1197,17 @@ kentro_status kentro_kmeans_inertia(const kentro_kmeans *kmeans,
 /**
  * By what fraction of the inertia at most a balanced assignment is dearer than
  * the best one with cluster sizes in the same range, for the final centroids:
- * proved, and 0 up to rounding. NaN if the model is not balanced.
+ * proved, and 0 up to rounding. NaN if the model is not balanced. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_balance_gap(const kentro_kmeans *kmeans,
                                         double *out,
                                         kentro_error *error);
 
 /**
- * Iterations that ran; 0 in a model that was made of centroids.
+ * Iterations that ran; 0 in a model that was made of centroids. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans,
                                    size_t *out,
                                    kentro_error *error);
@@ -1119,23 +1215,26 @@ kentro_status kentro_kmeans_n_iter(const kentro_kmeans *kmeans,
 /**
  * Lends a line on how the result was found, where there is more than one way:
  * with medoids, whether all distances were compared or a sample of them. ""
- * where there is nothing to say.
+ * where there is nothing to say. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_info(const kentro_kmeans *kmeans,
                                  const char **out,
                                  kentro_error *error);
 
 /**
- * The number of warnings that training left; 0 before.
+ * The number of warnings that training left; 0 before. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_n_warnings(const kentro_kmeans *kmeans,
                                        size_t *out,
                                        kentro_error *error);
 
 /**
  * Lends a warning that training left, such as that there are fewer distinct
- * points than clusters.
+ * points than clusters. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_warning(const kentro_kmeans *kmeans,
                                     size_t index,
                                     const char **out,
@@ -1149,7 +1248,9 @@ kentro_status kentro_kmeans_warning(const kentro_kmeans *kmeans,
  * `path`: any bytes on Unix, UTF-8 on Windows. Whenever the process ends, and
  * after an error, the old file or the new one is there, whole.
  * `KENTRO_STATUS_IO` if the system refuses: see `kentro_error_os_code`.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_save(const kentro_kmeans *kmeans,
                                  const char *path,
                                  int32_t labels,
@@ -1162,15 +1263,17 @@ kentro_status kentro_kmeans_save(const kentro_kmeans *kmeans,
  *
  * `KENTRO_STATUS_IO` if the system refuses, `KENTRO_STATUS_INVALID_FILE` if
  * the file is not whole or no model, `KENTRO_STATUS_NEWER_FILE` if it is of a
- * later version of the format.
+ * later version of the format. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_load(const char *path,
                                  kentro_kmeans **out_kmeans,
                                  kentro_error *error);
 
 /**
- * The length in bytes of what `kentro_kmeans_serialize` writes.
+ * The length in bytes of what `kentro_kmeans_serialize` writes. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_serialized_size(const kentro_kmeans *kmeans,
                                             int32_t labels,
                                             size_t *out_size,
@@ -1181,8 +1284,9 @@ kentro_status kentro_kmeans_serialized_size(const kentro_kmeans *kmeans,
  * which has room for `capacity`, and how many they are to `out_size`.
  *
  * `KENTRO_STATUS_INVALID_PARAMETER`, and nothing is written, if `capacity` is
- * less than `kentro_kmeans_serialized_size`.
+ * less than `kentro_kmeans_serialized_size`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_serialize(const kentro_kmeans *kmeans,
                                       int32_t labels,
                                       uint8_t *out,
@@ -1193,7 +1297,9 @@ kentro_status kentro_kmeans_serialize(const kentro_kmeans *kmeans,
 /**
  * Reads a model from the `size` bytes that `kentro_kmeans_serialize` wrote, or
  * of a file: see `kentro_kmeans_load`. They are not needed afterwards.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_deserialize(const uint8_t *bytes,
                                         size_t size,
                                         kentro_kmeans **out_kmeans,
@@ -1207,8 +1313,9 @@ kentro_status kentro_kmeans_deserialize(const uint8_t *bytes,
  * `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`; for 0 the
  * centroids are made unit vectors. `prices`: NULL, or one for each centroid,
  * for `kentro_kmeans_predict_balanced`. There are no labels, sizes, medoids
- * and inertia (NaN), and 0 iterations.
+ * and inertia (NaN), and 0 iterations. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
                                            int32_t euclidean,
                                            const double *prices,
@@ -1218,8 +1325,9 @@ kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
 /**
  * Makes an untrained model with the settings of
  * `kmeans`, settings that were changed after training included. To be freed by
- * `kentro_kmeans_free`.
+ * `kentro_kmeans_free`. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_clone_untrained(const kentro_kmeans *kmeans,
                                             kentro_kmeans **out_kmeans,
                                             kentro_error *error);
@@ -1230,7 +1338,9 @@ kentro_status kentro_kmeans_clone_untrained(const kentro_kmeans *kmeans,
  * balanced=false, use_medoids=false, trained=true, seed=7)": six words, then
  * what is not the default; of a trained model what training used. It ends in
  * NUL, which `out_len` doesn't count. 1024 bytes are always enough.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_kmeans_describe(const kentro_kmeans *kmeans,
                                      char *out,
                                      size_t capacity,
@@ -1238,8 +1348,9 @@ kentro_status kentro_kmeans_describe(const kentro_kmeans *kmeans,
                                      kentro_error *error);
 
 /**
- * The number of clusters.
+ * The number of clusters. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_clusters_n_clusters(const kentro_clusters *clusters,
                                          size_t *out,
                                          kentro_error *error);
@@ -1247,8 +1358,9 @@ kentro_status kentro_clusters_n_clusters(const kentro_clusters *clusters,
 /**
  * Lends the points of one cluster until the handle is freed.
  *
- * `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster.
+ * `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_clusters_members(const kentro_clusters *clusters,
                                       size_t cluster,
                                       const size_t **out,
@@ -1258,23 +1370,27 @@ kentro_status kentro_clusters_members(const kentro_clusters *clusters,
 /**
  * Lends n_clusters + 1 offsets: the points of cluster j are those from
  * `offsets[j]` to before `offsets[j + 1]` of `kentro_clusters_all_members`.
+ * Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_clusters_offsets(const kentro_clusters *clusters,
                                       const size_t **out,
                                       size_t *out_len,
                                       kentro_error *error);
 
 /**
- * Lends the points of all clusters, one cluster after the other.
+ * Lends the points of all clusters, one cluster after the other. Since 0.3.
  */
+KENTRO_API
 kentro_status kentro_clusters_all_members(const kentro_clusters *clusters,
                                           const size_t **out,
                                           size_t *out_len,
                                           kentro_error *error);
 
 /**
- * Frees the lists; NULL is fine.
+ * Frees the lists; NULL is fine. Since 0.3.
  */
+KENTRO_API
 void kentro_clusters_free(kentro_clusters *clusters);
 
 #ifdef __cplusplus

@@ -1080,7 +1080,9 @@ private:
 
     static void check_version() {
         const std::uint32_t loaded = kentro_version_number();
-        if (loaded >> 16 != KENTRO_VERSION_MAJOR || (loaded >> 8 & 0xff) < KENTRO_VERSION_MINOR) {
+        const std::uint32_t minor = loaded >> 8 & 0xff;
+        if (loaded >> 16 != KENTRO_VERSION_MAJOR || minor < KENTRO_VERSION_MINOR ||
+            (KENTRO_VERSION_MAJOR == 0 && minor != KENTRO_VERSION_MINOR)) {
             throw Error(KENTRO_STATUS_INTERNAL,
                         std::string("This program was built for Kentro " KENTRO_VERSION
                                     ", but found version ") +

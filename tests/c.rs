@@ -19,8 +19,7 @@ const SANITIZERS: &str = "-fsanitize=address,undefined";
 /// Compiles a file of one program; an error if it cannot be.
 fn try_compile(source: &Path, name: &str, sanitized: bool) -> Result<PathBuf, String> {
     let program = Path::new(BUILD).join(name);
-    let test = env::current_exe().unwrap();
-    let libraries = test.parent().unwrap().display();
+    let libraries = libraries().display();
     let output = Command::new(env::var("CC").unwrap_or("gcc".into()))
         .args("-std=c99 -g -O1 -Wall -Wextra -Werror -pedantic -Wconversion".split(' '))
         .args(sanitized.then_some(SANITIZERS))
@@ -37,6 +36,26 @@ fn try_compile(source: &Path, name: &str, sanitized: bool) -> Result<PathBuf, St
         true => Ok(program),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
+}
+
+/// A folder with the shared library that cargo built for this test, under the
+/// names to link and to load it by.
+fn libraries() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(BUILD).join("lib");
+        fs::create_dir_all(&folder).unwrap();
+        let library = env::current_exe().unwrap().with_file_name("libkentro.so");
+        let version = match env!("CARGO_PKG_VERSION_MAJOR") {
+            "0" => concat!("0.", env!("CARGO_PKG_VERSION_MINOR")),
+            major => major,
+        };
+        for name in ["libkentro.so", &format!("libkentro.so.{version}")] {
+            let _ = fs::remove_file(folder.join(name));
+            std::os::unix::fs::symlink(&library, folder.join(name)).unwrap();
+        }
+        folder
+    })
 }
 
 fn compile(source: &Path, name: &str) -> PathBuf {

@@ -91,6 +91,14 @@ fn prefix() -> &'static Path {
     })
 }
 
+/// Major and minor version while the major one is 0.
+fn soversion() -> String {
+    match env!("CARGO_PKG_VERSION_MAJOR") {
+        "0" => format!("0.{}", env!("CARGO_PKG_VERSION_MINOR")),
+        major => major.into(),
+    }
+}
+
 fn expect_two_clusters(program: &mut Command) {
     let text = stdout(program);
     assert_eq!(text, format!("Kentro {VERSION}: two clusters\n"));
@@ -141,11 +149,11 @@ fn installed_files() {
         return;
     }
     let lib = prefix().join("lib");
-    let major = VERSION.split('.').next().unwrap();
+    let soname = format!("libkentro.so.{}", soversion());
     let link = |name: &str| fs::read_link(lib.join(name)).unwrap();
     let file = format!("libkentro.so.{VERSION}");
     assert_eq!(link("libkentro.so"), Path::new(&file));
-    assert_eq!(link(&format!("libkentro.so.{major}")), Path::new(&file));
+    assert_eq!(link(&soname), Path::new(&file));
     assert!(lib.join("libkentro.a").is_file());
     for header in ["kentro.h", "kentro.hpp"] {
         assert!(prefix().join("include").join(header).is_file());
@@ -153,8 +161,113 @@ fn installed_files() {
     // Only the soname may be needed by what links it.
     let dynamic = stdout(Command::new("readelf").arg("-d").arg(lib.join(file)));
     assert!(
-        dynamic.contains(&format!("soname: [libkentro.so.{major}]")),
+        dynamic.contains(&format!("soname: [{soname}]")),
         "{dynamic}"
+    );
+}
+
+/// Both libraries come of one call of cargo.
+#[test]
+fn the_crate_is_built_once() {
+    if !have_cmake() {
+        return;
+    }
+    prefix();
+    let commands = stdout(
+        Command::new("ninja")
+            .arg("-C")
+            .arg(build_dir("kentro"))
+            .args(["-t", "commands"]),
+    );
+    assert_eq!(
+        commands.matches(" rustc --release ").count(),
+        1,
+        "{commands}"
+    );
+}
+
+/// The archive defines nothing but kentro_*, and so links, whole, beside
+/// another archive that holds Rust's standard library.
+#[test]
+fn beside_another_rust_archive() {
+    if !have_cmake() {
+        return;
+    }
+    let archive = prefix().join("lib/libkentro.a");
+    let symbols = stdout(
+        Command::new("nm")
+            .args(["--extern-only", "--defined-only"])
+            .arg(&archive),
+    );
+    let names = symbols.lines().filter_map(|line| line.split_once(" T "));
+    assert!(names.clone().count() > 50);
+    assert!(
+        names.clone().all(|(_, name)| name.starts_with("kentro_")),
+        "{symbols}"
+    );
+    let others = symbols
+        .lines()
+        .filter(|line| !line.contains(" T ") && line.contains(' '));
+    assert_eq!(others.count(), 0, "{symbols}");
+
+    let folder = build_dir("two-archives");
+    fs::create_dir_all(&folder).unwrap();
+    let source = Path::new(ROOT).join("tests/cmake-project/other_archive.rs");
+    let other = folder.join("libother.a");
+    run(Command::new("rustc")
+        .args(["--edition=2024", "--crate-type=staticlib", "-O", "-o"])
+        .arg(&other)
+        .arg(source));
+    let program = folder.join("program");
+    run(Command::new("gcc")
+        .arg("-std=c99")
+        .arg(format!("-I{}", prefix().join("include").display()))
+        .arg(Path::new(ROOT).join("tests/cmake-project/two_archives.c"))
+        .arg("-Wl,--whole-archive")
+        .args([&archive, &other])
+        .args(["-Wl,--no-whole-archive", "-lpthread", "-ldl", "-lm", "-o"])
+        .arg(&program));
+    assert_eq!(
+        stdout(&mut Command::new(program)),
+        "status 0, 7 words, a panic caught\n"
+    );
+}
+
+#[test]
+fn unknown_components_are_refused() {
+    if !have_cmake() {
+        return;
+    }
+    let find = |components: &str| {
+        let folder = build_dir("components");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let project = format!(
+            "cmake_minimum_required(VERSION 3.16...4.0)\nproject(p LANGUAGES NONE)\n\
+             find_package(kentro REQUIRED CONFIG {components})\n"
+        );
+        fs::write(folder.join("CMakeLists.txt"), project).unwrap();
+        let output = Command::new("cmake")
+            .env("PATH", search_path())
+            .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display()))
+            .args(["-G", "Ninja", "-B"])
+            .arg(folder.join("build"))
+            .arg("-S")
+            .arg(&folder)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (
+            output.status.success(),
+            text.split_whitespace().collect::<Vec<_>>().join(" "),
+        )
+    };
+    assert!(find("").0);
+    assert!(find("OPTIONAL_COMPONENTS gpu").0);
+    let (found, text) = find("COMPONENTS gpu");
+    assert!(
+        !found && text.contains("kentro has no component gpu, nor any other"),
+        "{text}"
     );
 }
 
@@ -195,8 +308,13 @@ fn pkg_config() {
         compile(&program, "-Wall", flags(&["--cflags", "--libs"]));
         expect_two_clusters(Command::new(&program).env("LD_LIBRARY_PATH", moved.join("lib")));
 
+        // The archive, whether or not the program is static as a whole.
         let program = build_dir(&format!("{compiler}-static"));
         let static_flags = flags(&["--static", "--cflags", "--libs"]);
+        compile(&program, "-Wall", static_flags.clone());
+        expect_two_clusters(&mut Command::new(&program));
+        let dynamic = stdout(Command::new("readelf").arg("-d").arg(&program));
+        assert!(!dynamic.contains("libkentro"), "{dynamic}");
         compile(&program, "-static", static_flags);
         expect_two_clusters(&mut Command::new(&program));
     }

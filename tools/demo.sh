@@ -11,7 +11,8 @@ cargo build --release --quiet --example quickstart
 python3 -m pip install --quiet --disable-pip-version-check --no-build-isolation ./bindings/python
 
 library="-Iinclude -Ltarget/release -lkentro -Wl,-rpath,$PWD/target/release"
-ln -sf libkentro.so target/release/libkentro.so.0
+soname=libkentro.so.$(sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' Cargo.toml)
+ln -sf libkentro.so "target/release/$soname"
 gcc -std=c99 -O2 -Wall examples/quickstart.c -o "$out/quickstart-c" $library
 g++ -std=c++17 -O2 -Wall examples/quickstart.cpp -o "$out/quickstart-cpp" $library
 

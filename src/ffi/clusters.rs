@@ -58,7 +58,7 @@ unsafe fn lend(
     }
 }
 
-/// The number of clusters.
+/// The number of clusters. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_n_clusters(
     clusters: *const ClustersHandle,
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn kentro_clusters_n_clusters(
 
 /// Lends the points of one cluster until the handle is freed.
 ///
-/// `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster.
+/// `KENTRO_STATUS_INVALID_PARAMETER` if there is no such cluster. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_members(
     clusters: *const ClustersHandle,
@@ -101,6 +101,7 @@ pub unsafe extern "C" fn kentro_clusters_members(
 
 /// Lends n_clusters + 1 offsets: the points of cluster j are those from
 /// `offsets[j]` to before `offsets[j + 1]` of `kentro_clusters_all_members`.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_offsets(
     clusters: *const ClustersHandle,
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn kentro_clusters_offsets(
     }
 }
 
-/// Lends the points of all clusters, one cluster after the other.
+/// Lends the points of all clusters, one cluster after the other. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_all_members(
     clusters: *const ClustersHandle,
@@ -132,7 +133,7 @@ pub unsafe extern "C" fn kentro_clusters_all_members(
     }
 }
 
-/// Frees the lists; NULL is fine.
+/// Frees the lists; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_free(clusters: *mut ClustersHandle) {
     let _ = catch(|| {

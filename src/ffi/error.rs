@@ -46,7 +46,7 @@ impl ErrorHandle {
 
 /// Makes an object that can be passed as the `error` of calls, which keeps
 /// what they have to say. To be freed by `kentro_error_free`. NULL if there is
-/// no memory; that may be passed all the same.
+/// no memory; that may be passed all the same. Since 0.3.
 #[unsafe(no_mangle)]
 pub extern "C" fn kentro_error_new() -> *mut ErrorHandle {
     let error = catch(|| Ok(boxed(ErrorHandle::new(), "an error")?));
@@ -54,7 +54,7 @@ pub extern "C" fn kentro_error_new() -> *mut ErrorHandle {
 }
 
 /// The status that the last call with this object returned; 0 if there was
-/// none. `KENTRO_STATUS_NULL_POINTER` if `error` is NULL.
+/// none. `KENTRO_STATUS_NULL_POINTER` if `error` is NULL. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_status(error: *const ErrorHandle) -> StatusCode {
     // SAFETY: NULL or live, as the caller promises.
@@ -67,6 +67,7 @@ pub unsafe extern "C" fn kentro_error_status(error: *const ErrorHandle) -> Statu
 /// after a success, or if `error` is NULL.
 ///
 /// Valid until the next call with this object, or until it is freed.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_message(error: *const ErrorHandle) -> *const c_char {
     // SAFETY: NULL or live, as the caller promises.
@@ -76,6 +77,7 @@ pub unsafe extern "C" fn kentro_error_message(error: *const ErrorHandle) -> *con
 
 /// The row, counted from 0, that was to blame for the failure of the last call
 /// with this object, in what its text names; -1 where it was no single row.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_row(error: *const ErrorHandle) -> i64 {
     // SAFETY: NULL or live, as the caller promises.
@@ -83,7 +85,7 @@ pub unsafe extern "C" fn kentro_error_row(error: *const ErrorHandle) -> i64 {
 }
 
 /// The column, counted from 0, that was to blame in that row; -1 where it was
-/// no single column.
+/// no single column. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_column(error: *const ErrorHandle) -> i64 {
     // SAFETY: NULL or live, as the caller promises.
@@ -92,6 +94,7 @@ pub unsafe extern "C" fn kentro_error_column(error: *const ErrorHandle) -> i64 {
 
 /// The number that the operating system gave for the failure of the last call
 /// with this object, errno on Unix; 0 where it was no failure of the system's.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_os_code(error: *const ErrorHandle) -> i32 {
     // SAFETY: NULL or live, as the caller promises.
@@ -103,7 +106,7 @@ fn number(index: Option<usize>) -> i64 {
     index.and_then(|i| i.try_into().ok()).unwrap_or(-1)
 }
 
-/// Frees an error; NULL is fine.
+/// Frees an error; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_free(error: *mut ErrorHandle) {
     if !error.is_null() {

@@ -65,6 +65,7 @@ unsafe fn new_model(
 /// `path`: any bytes on Unix, UTF-8 on Windows. Whenever the process ends, and
 /// after an error, the old file or the new one is there, whole.
 /// `KENTRO_STATUS_IO` if the system refuses: see `kentro_error_os_code`.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_save(
     kmeans: *const KMeansHandle,
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn kentro_kmeans_save(
 ///
 /// `KENTRO_STATUS_IO` if the system refuses, `KENTRO_STATUS_INVALID_FILE` if
 /// the file is not whole or no model, `KENTRO_STATUS_NEWER_FILE` if it is of a
-/// later version of the format.
+/// later version of the format. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_load(
     path: *const c_char,
@@ -98,7 +99,7 @@ pub unsafe extern "C" fn kentro_kmeans_load(
     unsafe { new_model(out_kmeans, error, || Ok(KMeans::load(to_path(path)?)?)) }
 }
 
-/// The length in bytes of what `kentro_kmeans_serialize` writes.
+/// The length in bytes of what `kentro_kmeans_serialize` writes. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_serialized_size(
     kmeans: *const KMeansHandle,
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn kentro_kmeans_serialized_size(
 /// which has room for `capacity`, and how many they are to `out_size`.
 ///
 /// `KENTRO_STATUS_INVALID_PARAMETER`, and nothing is written, if `capacity` is
-/// less than `kentro_kmeans_serialized_size`.
+/// less than `kentro_kmeans_serialized_size`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_serialize(
     kmeans: *const KMeansHandle,
@@ -156,6 +157,7 @@ fn check_capacity(capacity: usize, size: usize) -> Outcome {
 
 /// Reads a model from the `size` bytes that `kentro_kmeans_serialize` wrote, or
 /// of a file: see `kentro_kmeans_load`. They are not needed afterwards.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_deserialize(
     bytes: *const u8,
@@ -179,7 +181,7 @@ pub unsafe extern "C" fn kentro_kmeans_deserialize(
 /// `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`; for 0 the
 /// centroids are made unit vectors. `prices`: NULL, or one for each centroid,
 /// for `kentro_kmeans_predict_balanced`. There are no labels, sizes, medoids
-/// and inertia (NaN), and 0 iterations.
+/// and inertia (NaN), and 0 iterations. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_from_centroids(
     centroids: *const PointsHandle,
@@ -207,7 +209,7 @@ pub unsafe extern "C" fn kentro_kmeans_from_centroids(
 
 /// Makes an untrained model with the settings of
 /// `kmeans`, settings that were changed after training included. To be freed by
-/// `kentro_kmeans_free`.
+/// `kentro_kmeans_free`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_clone_untrained(
     kmeans: *const KMeansHandle,
@@ -229,6 +231,7 @@ pub unsafe extern "C" fn kentro_kmeans_clone_untrained(
 /// balanced=false, use_medoids=false, trained=true, seed=7)": six words, then
 /// what is not the default; of a trained model what training used. It ends in
 /// NUL, which `out_len` doesn't count. 1024 bytes are always enough.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_describe(
     kmeans: *const KMeansHandle,

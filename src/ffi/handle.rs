@@ -128,7 +128,7 @@ impl KMeansHandle {
 /// 25 iterations, neither balanced nor medoids.
 ///
 /// `KENTRO_STATUS_INVALID_N_CLUSTERS` if `n_clusters` is 0. To be freed by
-/// `kentro_kmeans_free`.
+/// `kentro_kmeans_free`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_new(
     n_clusters: usize,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn kentro_kmeans_new(
 
 /// Makes an independent copy with the same settings. What training left
 /// behind is shared, so that copying is cheap. To be freed by
-/// `kentro_kmeans_free`; the two may be freed in any order.
+/// `kentro_kmeans_free`; the two may be freed in any order. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_clone(
     kmeans: *const KMeansHandle,
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn kentro_kmeans_clone(
     }
 }
 
-/// Frees a model and everything lent from it; NULL is fine.
+/// Frees a model and everything lent from it; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_free(kmeans: *mut KMeansHandle) {
     let _ = catch(|| {

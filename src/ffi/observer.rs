@@ -224,7 +224,7 @@ pub struct CancelHandle {
 }
 
 /// Makes a wish to end calls that has not been uttered yet. To be freed by
-/// `kentro_cancel_free`, once no call uses it any more.
+/// `kentro_cancel_free`, once no call uses it any more. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_cancel_new(
     out_cancel: *mut *mut CancelHandle,
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn kentro_cancel_new(
 }
 
 /// Ends all calls that are watched by an observer with this `cancel`, now and
-/// from now on. From any thread or signal handler; NULL is fine.
+/// from now on. From any thread or signal handler; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_cancel_request(cancel: *const CancelHandle) {
     // SAFETY: NULL or live, as the caller promises.
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn kentro_cancel_request(cancel: *const CancelHandle) {
     }
 }
 
-/// Frees it; NULL is fine.
+/// Frees it; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_cancel_free(cancel: *mut CancelHandle) {
     if !cancel.is_null() {

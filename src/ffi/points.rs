@@ -69,6 +69,7 @@ pub const KENTRO_DTYPE_SWAPPED: i32 = 0x100;
 /// `KENTRO_STATUS_INVALID_DATA` if `dtype` is none of the constants, `data` or
 /// a stride is not aligned to the number type, or sizes overflow. `data` may
 /// be NULL if there are no values. To be freed by `kentro_points_free`.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_new(
     data: *const c_void,
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn kentro_points_new(
 }
 
 /// `kentro_points_new` for float32 rows without gaps: row i, column j is
-/// `data[i * cols + j]`.
+/// `data[i * cols + j]`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_new_f32(
     data: *const f32,
@@ -133,6 +134,7 @@ pub unsafe extern "C" fn kentro_points_new_f32(
 /// and balanced clusters refuse them.
 ///
 /// `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_set_weights(
     points: *mut PointsHandle,
@@ -177,7 +179,7 @@ unsafe fn borrow_weights<'a, T>(weights: *const T, len: usize) -> Outcome<&'a [T
     unsafe { borrow_slice(weights, len, "weights") }
 }
 
-/// Frees a view, not the memory it is a view of; NULL is fine.
+/// Frees a view, not the memory it is a view of; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_free(points: *mut PointsHandle) {
     let _ = catch(|| {

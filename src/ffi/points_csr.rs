@@ -28,7 +28,7 @@ use libc::c_void;
 /// `cols`, if `indptr` descends, goes beyond `len` or doesn't begin with 0, if a
 /// dtype is none of these or memory is not aligned to it, or if sizes overflow.
 /// `values` and `indices` may be NULL if `len` is 0. O(rows + len). To be freed by
-/// `kentro_points_free`.
+/// `kentro_points_free`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_new_csr(
     values: *const c_void,

@@ -67,7 +67,7 @@ unsafe fn lend<T>(
 }
 
 /// Lends the cluster of every training point; NULL and 0 in a model that was
-/// saved without labels or made of centroids.
+/// saved without labels or made of centroids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_labels(
     kmeans: *const KMeansHandle,
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn kentro_kmeans_labels(
 }
 
 /// Lends the row of the training data that is each cluster's medoid; NULL and
-/// 0 if the model does not use medoids.
+/// 0 if the model does not use medoids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
     kmeans: *const KMeansHandle,
@@ -103,6 +103,7 @@ pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
 }
 
 /// The number of columns of the centroids, and of the points that fit them.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_dimensions(
     kmeans: *const KMeansHandle,
@@ -118,6 +119,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_dimensions(
 }
 
 /// The number of training points; 0 in a model that was made of centroids.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_points(
     kmeans: *const KMeansHandle,
@@ -135,7 +137,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_points(
 
 /// Lends what balancing has learnt to add to the distance to each centroid:
 /// see `kentro_kmeans_predict_balanced`. NULL and 0 if the model is not
-/// balanced.
+/// balanced. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_prices(
     kmeans: *const KMeansHandle,
@@ -153,7 +155,7 @@ pub unsafe extern "C" fn kentro_kmeans_prices(
 }
 
 /// Lends the centroids, n_clusters x dimensions, row-major: means, unit
-/// vectors (cosine) or medoids.
+/// vectors (cosine) or medoids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_centroids(
     kmeans: *const KMeansHandle,
@@ -184,7 +186,7 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
 /// `kentro_kmeans_centroids` where columns lost an offset: see
 /// `kentro_kmeans_offset`.
 ///
-/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less.
+/// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_centroids_f64(
     kmeans: *const KMeansHandle,
@@ -206,7 +208,7 @@ pub unsafe extern "C" fn kentro_kmeans_centroids_f64(
 /// Lends what was subtracted from each column before it was rounded to float32;
 /// NULL and 0 if nothing was. With the Euclidean distance a column of a wide
 /// number type (float64, 32- or 64-bit integers) whose largest magnitude is
-/// more than four times its range loses the middle of its range.
+/// more than four times its range loses the middle of its range. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_offset(
     kmeans: *const KMeansHandle,
@@ -224,7 +226,7 @@ pub unsafe extern "C" fn kentro_kmeans_offset(
 }
 
 /// Lends the number of training points in each cluster; NULL and 0 if the model
-/// was made of centroids.
+/// was made of centroids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_cluster_sizes(
     kmeans: *const KMeansHandle,
@@ -243,7 +245,7 @@ pub unsafe extern "C" fn kentro_kmeans_cluster_sizes(
 
 /// Makes the lists of training points by cluster. To be freed by
 /// `kentro_clusters_free`. `KENTRO_STATUS_INVALID_PARAMETER` in a model without
-/// labels: see `kentro_kmeans_labels`.
+/// labels: see `kentro_kmeans_labels`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_clusters(
     kmeans: *const KMeansHandle,
@@ -261,7 +263,7 @@ pub unsafe extern "C" fn kentro_kmeans_clusters(
 /// The objective that was reached: the sum over all training points of the
 /// squared Euclidean distance, of 1 - cosine, or with medoids of the
 /// (non-squared) distance to the medoid. NaN in a model that was made of
-/// centroids.
+/// centroids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_inertia(
     kmeans: *const KMeansHandle,
@@ -279,7 +281,7 @@ pub unsafe extern "C" fn kentro_kmeans_inertia(
 
 /// By what fraction of the inertia at most a balanced assignment is dearer than
 /// the best one with cluster sizes in the same range, for the final centroids:
-/// proved, and 0 up to rounding. NaN if the model is not balanced.
+/// proved, and 0 up to rounding. NaN if the model is not balanced. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_balance_gap(
     kmeans: *const KMeansHandle,
@@ -295,7 +297,7 @@ pub unsafe extern "C" fn kentro_kmeans_balance_gap(
     }
 }
 
-/// Iterations that ran; 0 in a model that was made of centroids.
+/// Iterations that ran; 0 in a model that was made of centroids. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_iter(
     kmeans: *const KMeansHandle,
@@ -308,7 +310,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_iter(
 
 /// Lends a line on how the result was found, where there is more than one way:
 /// with medoids, whether all distances were compared or a sample of them. ""
-/// where there is nothing to say.
+/// where there is nothing to say. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_info(
     kmeans: *const KMeansHandle,
@@ -327,7 +329,7 @@ fn warnings(state: &State) -> &[Text] {
     state.texts.as_ref().map_or(&[], |texts| &texts.warnings)
 }
 
-/// The number of warnings that training left; 0 before.
+/// The number of warnings that training left; 0 before. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_warnings(
     kmeans: *const KMeansHandle,
@@ -339,7 +341,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_warnings(
 }
 
 /// Lends a warning that training left, such as that there are fewer distinct
-/// points than clusters.
+/// points than clusters. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_warning(
     kmeans: *const KMeansHandle,

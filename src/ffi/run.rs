@@ -27,6 +27,7 @@ pub(super) const KENTRO_ALL_THREADS: usize = usize::MAX;
 /// more than the machine grants this process is capped. Has no influence on the result. Threads end
 /// with the call, so that the process may fork before and after. `observer`:
 /// who watches the call and may end it; NULL for nobody, here and elsewhere.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_train(
     kmeans: *mut KMeansHandle,
@@ -57,7 +58,7 @@ unsafe fn train(handle: &KMeansHandle, points: &Points<'_>, call: Call) -> Outco
 
 /// Assigns every row of `points` to its `k` nearest clusters (at least 1; more
 /// than there are means all) and returns for each cluster the rows it got.
-/// To be freed by `kentro_clusters_free`.
+/// To be freed by `kentro_clusters_free`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_assign(
     kmeans: *const KMeansHandle,
@@ -103,6 +104,7 @@ unsafe fn assign(
 ///
 /// `KENTRO_STATUS_INVALID_PARAMETER` if a capacity is less, before anything is
 /// written. After any other error the contents of both buffers are undefined.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_predict(
     kmeans: *const KMeansHandle,
@@ -134,7 +136,7 @@ pub unsafe extern "C" fn kentro_kmeans_predict(
 
 /// `kentro_kmeans_predict` for float32 rows without gaps, as of
 /// `kentro_points_new_f32`: where there are few, as in answering one query, the
-/// view of them would be one more thing to make and to free.
+/// view of them would be one more thing to make and to free. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_predict_f32(
     kmeans: *const KMeansHandle,
@@ -192,6 +194,7 @@ unsafe fn predict_top(
 /// nothing bounds the sizes here. Else like `kentro_kmeans_predict` with k = 1.
 ///
 /// `KENTRO_STATUS_INVALID_PARAMETER` unless the model was trained balanced.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
     kmeans: *const KMeansHandle,
@@ -226,7 +229,7 @@ pub unsafe extern "C" fn kentro_kmeans_predict_balanced(
 /// `distances_capacity` values: rows x width, width = n_clusters, which
 /// `out_width` gets unless it is NULL.
 ///
-/// `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less.
+/// `KENTRO_STATUS_INVALID_PARAMETER` if the capacity is less. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_transform(
     kmeans: *const KMeansHandle,

@@ -82,7 +82,7 @@ fn invalid(detail: impl fmt::Display) -> Failure {
     Failure::new(KENTRO_STATUS_INVALID_PARAMETER, detail)
 }
 
-/// Iterations at most, at least 1; default 25.
+/// Iterations at most, at least 1; default 25. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_iterations(
     kmeans: *mut KMeansHandle,
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_iterations(
     unsafe { set(kmeans, error, |model| Ok(model.with_iterations(iterations))) }
 }
 
-/// 1: Euclidean distance; 0, the default: cosine similarity.
+/// 1: Euclidean distance; 0, the default: cosine similarity. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
     kmeans: *mut KMeansHandle,
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_euclidean(
 }
 
 /// 1: cluster sizes are bounded, as `kentro_kmeans_set_max_balance_diff` or
-/// `kentro_kmeans_set_size_bounds` says; default 0.
+/// `kentro_kmeans_set_size_bounds` says; default 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_balanced(
     kmeans: *mut KMeansHandle,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_balanced(
 }
 
 /// The largest difference of cluster sizes when balanced, at least 1;
-/// default 16. Takes the place of `kentro_kmeans_set_size_bounds`.
+/// default 16. Takes the place of `kentro_kmeans_set_size_bounds`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
     kmeans: *mut KMeansHandle,
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_max_balance_diff(
 /// Balanced, with `min_size` to `max_size` points in every cluster; a
 /// `min_size` of 0 means 1, for no cluster is empty. Takes the place of
 /// `kentro_kmeans_set_max_balance_diff`. Training fails unless there are at
-/// least `min_size` and at most `max_size` points for each cluster.
+/// least `min_size` and at most `max_size` points for each cluster. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_size_bounds(
     kmeans: *mut KMeansHandle,
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_size_bounds(
 }
 
 /// 1: a line an iteration goes to the log callback or, without one, to
-/// standard output; default 0.
+/// standard output; default 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_verbose(
     kmeans: *mut KMeansHandle,
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_verbose(
     unsafe { set(kmeans, error, with) }
 }
 
-/// 1: K-medoids, whose centres are rows of the data; default 0.
+/// 1: K-medoids, whose centres are rows of the data; default 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_use_medoids(
     kmeans: *mut KMeansHandle,
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_use_medoids(
 }
 
 /// The seed of every random choice; default 0. The same seed, data and
-/// settings give the same result at any number of threads.
+/// settings give the same result at any number of threads. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_seed(
     kmeans: *mut KMeansHandle,
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_seed(
 }
 
 /// Stops when an iteration lowers the inertia by less than this fraction; at
-/// least 0; default 0: only when no assignment changes.
+/// least 0; default 0: only when no assignment changes. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
     kmeans: *mut KMeansHandle,
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
 }
 
 /// Where the first centroids come from, one of `KENTRO_INIT_*`; default
-/// `KENTRO_INIT_AUTO`.
+/// `KENTRO_INIT_AUTO`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_init(
     kmeans: *mut KMeansHandle,
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
 /// Starts from these centroids, `rows` (the number of clusters) x `cols`,
 /// row-major without gaps, of type `dtype`: `KENTRO_DTYPE_F32`, or
 /// `KENTRO_DTYPE_F64` where float32 has too few digits, as for points of a wide
-/// type that lie far from 0. They are copied.
+/// type that lie far from 0. They are copied. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_init_centroids(
     kmeans: *mut KMeansHandle,
@@ -272,6 +272,7 @@ unsafe fn matrix<T: Copy>(values: *const T, rows: usize, cols: usize) -> Outcome
 }
 
 /// Runs from this many starts and keeps the best, at least 1; default 1.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_n_init(
     kmeans: *mut KMeansHandle,
@@ -284,7 +285,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_n_init(
 
 /// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`;
 /// default `KENTRO_QUALITY_DEFAULT`. Without effect on K-medoids that
-/// are not balanced.
+/// are not balanced. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_quality(
     kmeans: *mut KMeansHandle,
@@ -310,7 +311,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_quality(
 /// Bytes that a call may use beside the data, or as many as it must have: see
 /// docs/nearest.md. By default what only saves time may take the smaller of
 /// 2 GB and a quarter of the machine's memory. K-medoids takes a sample where all
-/// distances exceed the limit; by default, 2 GB on every machine.
+/// distances exceed the limit; by default, 2 GB on every machine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
     kmeans: *mut KMeansHandle,
@@ -321,7 +322,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_memory_limit(
     unsafe { set(kmeans, error, |model| Ok(model.with_memory_limit(bytes))) }
 }
 
-/// The number of clusters.
+/// The number of clusters. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_clusters(
     kmeans: *const KMeansHandle,
@@ -332,7 +333,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_clusters(
     unsafe { get(kmeans, out, error, KMeans::n_clusters) }
 }
 
-/// Iterations at most.
+/// Iterations at most. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_iterations(
     kmeans: *const KMeansHandle,
@@ -344,7 +345,7 @@ pub unsafe extern "C" fn kentro_kmeans_iterations(
 }
 
 /// The largest difference of cluster sizes when balanced; without effect where
-/// there are size bounds.
+/// there are size bounds. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
     kmeans: *const KMeansHandle,
@@ -356,7 +357,7 @@ pub unsafe extern "C" fn kentro_kmeans_max_balance_diff(
 }
 
 /// The least number of points in a cluster; 0 unless
-/// `kentro_kmeans_set_size_bounds` was the last to be set.
+/// `kentro_kmeans_set_size_bounds` was the last to be set. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_min_size(
     kmeans: *const KMeansHandle,
@@ -369,7 +370,7 @@ pub unsafe extern "C" fn kentro_kmeans_min_size(
 }
 
 /// The largest number of points in a cluster; `SIZE_MAX` unless
-/// `kentro_kmeans_set_size_bounds` was the last to be set.
+/// `kentro_kmeans_set_size_bounds` was the last to be set. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_max_size(
     kmeans: *const KMeansHandle,
@@ -385,7 +386,7 @@ pub unsafe extern "C" fn kentro_kmeans_max_size(
     unsafe { get(kmeans, out, error, read) }
 }
 
-/// 1 if the distance is Euclidean, 0 if it is cosine.
+/// 1 if the distance is Euclidean, 0 if it is cosine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_is_euclidean(
     kmeans: *const KMeansHandle,
@@ -396,7 +397,7 @@ pub unsafe extern "C" fn kentro_kmeans_is_euclidean(
     unsafe { get(kmeans, out, error, |model| model.is_euclidean().into()) }
 }
 
-/// 1 if cluster sizes are balanced, else 0.
+/// 1 if cluster sizes are balanced, else 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_is_balanced(
     kmeans: *const KMeansHandle,
@@ -407,7 +408,7 @@ pub unsafe extern "C" fn kentro_kmeans_is_balanced(
     unsafe { get(kmeans, out, error, |model| model.is_balanced().into()) }
 }
 
-/// 1 if the centres are medoids, else 0.
+/// 1 if the centres are medoids, else 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_is_use_medoids(
     kmeans: *const KMeansHandle,
@@ -418,7 +419,7 @@ pub unsafe extern "C" fn kentro_kmeans_is_use_medoids(
     unsafe { get(kmeans, out, error, |model| model.is_use_medoids().into()) }
 }
 
-/// 1 if the model is verbose, else 0.
+/// 1 if the model is verbose, else 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_is_verbose(
     kmeans: *const KMeansHandle,
@@ -429,7 +430,7 @@ pub unsafe extern "C" fn kentro_kmeans_is_verbose(
     unsafe { get(kmeans, out, error, |model| model.is_verbose().into()) }
 }
 
-/// 1 if the model is trained, else 0.
+/// 1 if the model is trained, else 0. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_is_trained(
     kmeans: *const KMeansHandle,
@@ -440,7 +441,7 @@ pub unsafe extern "C" fn kentro_kmeans_is_trained(
     unsafe { get(kmeans, out, error, |model| model.is_trained().into()) }
 }
 
-/// The seed of every random choice.
+/// The seed of every random choice. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_seed(
     kmeans: *const KMeansHandle,
@@ -451,7 +452,7 @@ pub unsafe extern "C" fn kentro_kmeans_seed(
     unsafe { get(kmeans, out, error, KMeans::seed) }
 }
 
-/// The fraction of the inertia that an iteration must gain.
+/// The fraction of the inertia that an iteration must gain. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_tolerance(
     kmeans: *const KMeansHandle,
@@ -462,7 +463,7 @@ pub unsafe extern "C" fn kentro_kmeans_tolerance(
     unsafe { get(kmeans, out, error, KMeans::tolerance) }
 }
 
-/// Where the first centroids come from, one of `KENTRO_INIT_*`.
+/// Where the first centroids come from, one of `KENTRO_INIT_*`. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_init(
     kmeans: *const KMeansHandle,
@@ -485,6 +486,7 @@ pub unsafe extern "C" fn kentro_kmeans_init(
 /// NULL to ask for the shape alone.
 ///
 /// `KENTRO_STATUS_INVALID_PARAMETER` if `capacity` is less than there are values.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_init_centroids(
     kmeans: *const KMeansHandle,
@@ -528,7 +530,7 @@ fn write_f64<T: Copy + Into<f64>>(values: &Array2<T>, out: &mut [f64]) {
     }
 }
 
-/// Runs from how many starts.
+/// Runs from how many starts. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_n_init(
     kmeans: *const KMeansHandle,
@@ -540,6 +542,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_init(
 }
 
 /// How much time to spend for a lower inertia, one of `KENTRO_QUALITY_*`.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_quality(
     kmeans: *const KMeansHandle,
@@ -556,7 +559,7 @@ pub unsafe extern "C" fn kentro_kmeans_quality(
 }
 
 /// The memory limit in bytes, and whether there is one (1, or 0 and then 0
-/// bytes): without, the default holds.
+/// bytes): without, the default holds. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_memory_limit(
     kmeans: *const KMeansHandle,

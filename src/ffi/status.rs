@@ -48,7 +48,7 @@ pub const KENTRO_STATUS_INVALID_FILE: StatusCode = 16;
 pub const KENTRO_STATUS_NEWER_FILE: StatusCode = 17;
 
 /// A short text for a status: static, never NULL, never to be freed. What
-/// went wrong in detail is kept by the `kentro_error` of the call.
+/// went wrong in detail is kept by the `kentro_error` of the call. Since 0.3.
 #[unsafe(no_mangle)]
 pub extern "C" fn kentro_status_message(status: i32) -> *const c_char {
     message(status).as_ptr()

@@ -11,12 +11,13 @@ const VERSION: &CStr =
     };
 
 /// The version of the library, such as "1.2.3": static, never to be freed.
+/// Since 0.3.
 #[unsafe(no_mangle)]
 pub extern "C" fn kentro_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The version of the library as major << 16 | minor << 8 | patch.
+/// The version of the library as major << 16 | minor << 8 | patch. Since 0.3.
 #[unsafe(no_mangle)]
 pub extern "C" fn kentro_version_number() -> u32 {
     const MAJOR: u32 = parse(env!("CARGO_PKG_VERSION_MAJOR"));
