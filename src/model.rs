@@ -7,7 +7,7 @@ use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Shared};
+use crate::nearest::{Centroids, Request, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{End, Event, Observer, RunOptions, Threads};
@@ -312,14 +312,15 @@ impl KMeans {
         let values = fit.centroid_values();
         let centroids = Centroids::new(values, fit.dims());
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
-        let mut nearest = shared.nearest(points);
+        let mut nearest = shared.nearest(points, 1);
         if per_point == 1 {
             labels.fill(UNASSIGNED);
-            nearest.assign(centroids, &threads, labels, distances)?;
-            Ok(())
+            nearest.search(Request::nearest(centroids, labels, distances), &threads)?;
         } else {
-            nearest.top(centroids, &threads, per_point, labels, distances)
+            let request = Request::few(centroids, per_point, labels, distances);
+            nearest.search(request, &threads)?;
         }
+        Ok(())
     }
 
     /// Writes a cluster of every row to `labels` and, where given, its
@@ -351,7 +352,7 @@ impl KMeans {
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
-        let mut nearest = shared.nearest(points);
+        let mut nearest = shared.nearest(points, 1);
         let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);
@@ -517,9 +518,7 @@ fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> R
     if config.metric == Metric::Euclidean {
         shared = shared.with_ranges(points.check_ranges(threads)?);
     }
-    let mut nearest = shared
-        .nearest(points)
-        .with_searches(train::searches(&config));
+    let mut nearest = shared.nearest(points, train::searches(&config));
     let mut fit = train::fit(&mut nearest, &config, threads, start)?;
     fit.warn_of_empty(points, config.metric)?;
     Ok(fit)

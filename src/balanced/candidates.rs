@@ -5,7 +5,7 @@ use crate::allocate::extend;
 use crate::config::Config;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row, Shared};
+use crate::nearest::{Centroids, Nearest, Request, Row, Shared};
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -128,7 +128,8 @@ impl Candidates {
             true => costs.centroids,
             false => costs.centroids.with_bias(prices),
         };
-        nearest.top(centroids, threads, self.width, clusters, Some(values))?;
+        let request = Request::few(centroids, self.width, clusters, Some(values));
+        nearest.search(request, threads)?;
         let least_price = prices.iter().copied().fold(f64::INFINITY, f64::min);
         let complete = self.width == costs.clusters();
         let width = self.width;
@@ -251,7 +252,7 @@ impl Candidates {
         if costs.root {
             found.rank_all(&costs, prices, threads)?;
         } else {
-            let mut nearest = costs.shared.nearest(&points);
+            let mut nearest = costs.shared.nearest(&points, 1);
             found.fill(&mut nearest, &costs, prices, threads)?;
         }
         Ok(found)

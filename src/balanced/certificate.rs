@@ -5,7 +5,7 @@ use super::window::Window;
 use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::error::{KMeansError, Result};
-use crate::nearest::Nearest;
+use crate::nearest::{Nearest, Request};
 use crate::threads::Threads;
 
 /// Rows per task.
@@ -85,7 +85,7 @@ pub(super) fn cheapest(
 ) -> Result<()> {
     if !costs.root {
         let centroids = costs.centroids.with_bias(prices);
-        nearest.assign(centroids, threads, labels, Some(values))?;
+        nearest.search(Request::nearest(centroids, labels, Some(values)), threads)?;
         return Ok(());
     }
     let tasks = labels
@@ -131,7 +131,7 @@ mod tests {
         let points = Points::from(data.view());
         let threads = Threads::exactly(1, None).unwrap();
         let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
-        let mut nearest = shared.nearest(&points);
+        let mut nearest = shared.nearest(&points, 1);
         let costs = Costs::new(&nearest, &[0.0, 10.0], &Config::new(2));
         let assignment = (&labels[..], &own[..]);
         relative_gap(

@@ -74,7 +74,6 @@ pub(super) fn fit_until(
     start: Instant,
 ) -> Result<Option<Fit>> {
     let rows = nearest.points().rows();
-    nearest.expect_bias();
     let equal_rows = EqualRows::find(nearest.points(), threads)?;
     let mut model = Model::start(rows, equal_rows, centroids, (config, until))?;
     let labels = match config.use_medoids {
@@ -159,12 +158,11 @@ impl<'c> Model<'c> {
         threads.enter(Phase::Iterating);
         let points = nearest.points();
         let rows = points.rows();
-        let mut partition = Partition::unsorted(nearest, &self.centroids, threads)?;
         let drawn = sample::draw(points, self.config, threads)?;
         let sampled = points.select(&drawn);
-        let mut sample_nearest = nearest
-            .child(&sampled)
-            .with_searches(self.config.iterations);
+        let mut sample_nearest = nearest.child(&sampled, self.config.iterations);
+        let first = Centroids::new(&self.centroids, points.cols());
+        let mut partition = Partition::new(nearest, first, threads)?;
         let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters, threads)?;
         let mut last_inertia = f64::INFINITY;
         let mut stalled = false;
@@ -179,8 +177,8 @@ impl<'c> Model<'c> {
                 // Good prices for an exact assignment.
                 break;
             }
-            let centroids = Centroids::new(&self.centroids, points.cols()).with_bias(prices);
-            let changed = partition.assign_unsorted(nearest, centroids, threads)?;
+            let centroids = Centroids::new(&self.centroids, points.cols());
+            let changed = partition.assign(centroids.with_bias(prices), threads)?;
             let sizes = &partition.totals().counts;
             let windows = try_vec(self.window, sizes.len(), "windows")?;
             if window::violation(&windows, sizes) > rows / TOO_MANY {
@@ -188,7 +186,7 @@ impl<'c> Model<'c> {
             }
             self.n_iter += 1;
             sample.compare(sizes);
-            let inertia = partition.inertia(nearest, &self.centroids, threads)?;
+            let inertia = partition.inertia(centroids, threads)?;
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
             if sample::is_much_work(points, self.config) {
@@ -199,7 +197,7 @@ impl<'c> Model<'c> {
             stalled = changed == 0 || gain < STALLED * last_inertia;
             last_inertia = inertia;
         }
-        partition.into_labels(nearest, threads)
+        partition.into_labels(threads)
     }
 
     fn report(

@@ -27,17 +27,16 @@ pub(crate) fn relax(
     mut centroids: Vec<f32>,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    nearest.expect_bias();
     let (rows, cols) = (nearest.points().rows(), nearest.points().cols());
     let mean_size = rows as f64 / config.n_clusters as f64;
-    let mut partition = Partition::unsorted(nearest, &centroids, threads)?;
+    let mut partition = Partition::new(nearest, Centroids::new(&centroids, cols), threads)?;
     let mut prices = try_vec(0.0, config.n_clusters, "prices")?;
     let mut unit = 0.0;
     for t in 0..ITERATIONS {
         let priced = Centroids::new(&centroids, cols).with_bias(&prices);
-        partition.assign_unsorted(nearest, priced, threads)?;
+        partition.assign(priced, threads)?;
         if t == 0 {
-            let inertia = partition.inertia(nearest, &centroids, threads)?;
+            let inertia = partition.inertia(Centroids::new(&centroids, cols), threads)?;
             unit = inertia / rows as f64 / mean_size;
         }
         partition.totals().write_centroids(&mut centroids);

@@ -145,7 +145,7 @@ mod tests {
         let data = blobs();
         let points = Points::from(data.view());
         let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
-        let mut nearest = shared.nearest(&points);
+        let mut nearest = shared.nearest(&points, 1);
         let threads = Threads::exactly(2, None).unwrap();
         let config = Config {
             balanced: true,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::partition::Partition;
-use crate::nearest::Nearest;
+use crate::nearest::{Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 use empty_clusters::rows_for_empty_clusters;
 use std::time::Instant;
@@ -29,17 +29,19 @@ pub(crate) fn fit(
     start: Instant,
 ) -> Result<Fit> {
     threads.enter(Phase::Iterating);
-    let mut partition = Partition::new(nearest, &centroids, threads)?;
+    let dims = nearest.points().cols();
+    let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
     let mut last_inertia = f64::INFINITY;
     let mut n_iter = 0;
     let mut last = false;
     let mut settled = false;
     while !last {
         n_iter += 1;
-        let changed = partition.assign(nearest, &centroids, threads)?;
+        let now = Centroids::new(&centroids, dims);
+        let changed = partition.assign(now, threads)?;
         last = changed == 0 || n_iter == config.iterations;
         if threads.observed() || config.tolerance > 0.0 {
-            let inertia = partition.inertia(nearest, &centroids, threads)?;
+            let inertia = partition.inertia(now, threads)?;
             let iteration = Iteration {
                 number: n_iter,
                 inertia,
@@ -52,24 +54,20 @@ pub(crate) fn fit(
         }
         last |= threads.stopping();
         if changed > 0 && partition.totals().counts.contains(&0) {
-            let moves = rows_for_empty_clusters(
-                nearest,
-                &centroids,
-                partition.labels(nearest, threads)?,
-                threads,
-            )?;
-            partition.move_rows(nearest, &moves, threads)?;
+            let (nearest, labels) = partition.nearest_and_labels(threads)?;
+            let moves = rows_for_empty_clusters(nearest, now, labels, threads)?;
+            partition.move_rows(&moves, threads)?;
         }
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;
     }
     threads.enter(Phase::Labelling);
+    let now = Centroids::new(&centroids, dims);
     let inertia = match settled {
-        true => partition.exact_inertia(nearest, &centroids, threads)?,
-        false => partition.label(nearest, &centroids, threads)?,
+        true => partition.exact_inertia(now, threads)?,
+        false => partition.label(now, threads)?,
     };
-    let (labels, inertia) =
-        fill_empty_clusters(nearest, partition, &mut centroids, inertia, threads)?;
+    let (labels, inertia) = fill_empty_clusters(partition, &mut centroids, inertia, threads)?;
 
     Ok(Fit {
         inertia,
@@ -82,34 +80,30 @@ pub(crate) fn fit(
 /// assigns again, as long as that lowers the inertia. Returns the labels and
 /// the inertia.
 fn fill_empty_clusters(
-    nearest: &mut Nearest<'_>,
-    mut partition: Partition,
+    mut partition: Partition<'_, '_>,
     centroids: &mut [f32],
     mut inertia: f64,
     threads: &Threads<'_>,
 ) -> Result<(Vec<u32>, f64)> {
-    let dims = nearest.points().cols();
+    let dims = partition.nearest().points().cols();
     loop {
-        let moves = rows_for_empty_clusters(
-            nearest,
-            centroids,
-            partition.labels(nearest, threads)?,
-            threads,
-        )?;
+        let now = Centroids::new(centroids, dims);
+        let (nearest, labels) = partition.nearest_and_labels(threads)?;
+        let moves = rows_for_empty_clusters(nearest, now, labels, threads)?;
         if moves.is_empty() {
             break;
         }
         for (row, cluster) in moves {
             let centroid = &mut centroids[cluster as usize * dims..][..dims];
-            copy_row(nearest, row, centroid)?;
+            copy_row(partition.nearest(), row, centroid)?;
         }
         let before = inertia;
-        inertia = partition.label(nearest, centroids, threads)?;
+        inertia = partition.label(Centroids::new(centroids, dims), threads)?;
         if inertia >= before {
             break;
         }
     }
-    Ok((partition.into_labels(nearest, threads)?, inertia))
+    Ok((partition.into_labels(threads)?, inertia))
 }
 
 /// A row as a centroid.

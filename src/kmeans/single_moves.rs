@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centroids, Nearest, Request};
 use crate::threads::Threads;
 use std::time::Instant;
 
@@ -69,7 +69,8 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
     let mut distances = threads.try_vec(0.0f64, 2 * rows, "nearest two")?;
     let values = fit.centroid_values();
     let centroids = Centroids::new(values, dims);
-    nearest.top(centroids, threads, 2, &mut pairs, Some(&mut distances))?;
+    let request = Request::few(centroids, 2, &mut pairs, Some(&mut distances));
+    nearest.search(request, threads)?;
 
     let mut sizes = try_vec(0.0f64, centroids.len(), "cluster sizes")?;
     for pair in pairs.chunks_exact(2) {

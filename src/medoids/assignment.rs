@@ -5,7 +5,7 @@ use crate::allocate::{copy, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row};
+use crate::nearest::{Centroids, Nearest, Request, Row};
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
 
@@ -46,7 +46,10 @@ impl Assignment {
         };
         let centroids = Centroids::new(&assignment.centroids, points.cols());
         let (labels, distances) = (&mut assignment.labels, &mut assignment.distances);
-        nearest.assign(centroids, threads, labels, Some(distances))?;
+        nearest.search(
+            Request::nearest(centroids, labels, Some(distances)),
+            threads,
+        )?;
         threads.in_steps(points.rows(), |part| {
             for row in part {
                 let distance = unsquared(distances[row], metric);

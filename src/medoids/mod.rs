@@ -25,7 +25,7 @@ use crate::config::{Config, Init};
 use crate::equal_rows::DistinctRows;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centroids, Nearest, Request};
 use crate::rng::Rng;
 use crate::seeding::copy_rows;
 use crate::text::text;
@@ -58,7 +58,7 @@ pub(crate) fn fit(
     } else {
         let others = points.select(&distinct.first);
         let others = others.with_weights(&distinct.weights[..])?;
-        search.run(&mut nearest.child(&others))?
+        search.run(&mut nearest.child(&others, 1))?
     };
 
     let Found {
@@ -120,10 +120,10 @@ fn spread(
     })?;
     if !left.is_empty() {
         let others = nearest.points().select(&left);
-        let mut among = nearest.child(&others);
+        let mut among = nearest.child(&others, 1);
         let mut found = threads.try_vec(UNASSIGNED, left.len(), "labels")?;
         let centroids = Centroids::new(centroids, others.cols());
-        among.assign(centroids, threads, &mut found, None)?;
+        among.search(Request::nearest(centroids, &mut found, None), threads)?;
         for (&row, label) in left.iter().zip(found) {
             labels[row as usize] = label;
         }

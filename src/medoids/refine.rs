@@ -100,7 +100,7 @@ impl Central {
         let mut means = copy(&current.centroids, "means")?;
         // Only where to look: different rows count alike.
         let unweighted = points.without_weights();
-        let grid = nearest.child(&unweighted).grid(threads)?;
+        let grid = nearest.child(&unweighted, 1).grid(threads)?;
         update_centroids(points, grid, &clusters, threads, &mut means)?;
         let mut to_mean = threads.try_vec(0.0f64, points.rows(), "distances to means")?;
         let means = Centroids::new(&means, points.cols());

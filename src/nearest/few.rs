@@ -7,9 +7,11 @@ use crate::error::Result;
 use crate::kernels::exact::dot;
 use crate::kernels::few_rows;
 use crate::metric::Metric;
-use crate::nearest::TASK_ROWS;
 use crate::points::Points;
 use crate::threads::{Poll, Threads};
+
+/// Rows per task.
+const TASK_ROWS: usize = 1024;
 
 /// Distances below this are rounding noise of two equal directions.
 const NOISE: f64 = 1e-12;

@@ -2,8 +2,12 @@
 //! for bit.
 
 use super::*;
+use crate::clusters::{Clusters, UNASSIGNED};
+use crate::kernels::accumulate::Sign;
 use crate::kernels::isa::Isa;
-use crate::nearest::engine::{Engine, Setting};
+use crate::nearest::blocks::{BLOCK_ROWS, TASK_ROWS, block_rows};
+use crate::nearest::engine::{Engine, MAX_TILE_DIMS, Setting};
+use crate::points::BLOCK_BYTES;
 use crate::rng::Rng;
 use ndarray::Array2;
 
@@ -210,8 +214,11 @@ fn every_engine_finds_the_labels_of_brute_force() {
             let mut labels = vec![UNASSIGNED; points.rows()];
             let shared = Shared::with_setting(points, metric, None, setting).unwrap();
             let changed = shared
-                .nearest(points)
-                .assign(centroids, &threads, &mut labels, distances)
+                .nearest(points, 1)
+                .search(
+                    Request::nearest(centroids, &mut labels, distances),
+                    &threads,
+                )
                 .unwrap();
             assert_eq!(changed, labels.len(), "{name}");
             labels
@@ -236,16 +243,8 @@ fn every_engine_finds_the_nearest_few_of_brute_force() {
                 let mut labels = vec![UNASSIGNED; points.rows() * count];
                 let mut distances = vec![0.0; labels.len()];
                 let shared = Shared::with_setting(points, metric, None, setting).unwrap();
-                shared
-                    .nearest(points)
-                    .top(
-                        centroids,
-                        &threads,
-                        count,
-                        &mut labels,
-                        Some(&mut distances),
-                    )
-                    .unwrap();
+                let request = Request::few(centroids, count, &mut labels, Some(&mut distances));
+                shared.nearest(points, 1).search(request, &threads).unwrap();
                 (labels, distances)
             };
             let expected = run(REFERENCE);
@@ -269,8 +268,11 @@ fn threads_change_nothing() {
         let centroids = Centroids::new(centroids.as_slice().unwrap(), 20);
         let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
         shared
-            .nearest(&points)
-            .assign(centroids, &threads, &mut labels, Some(&mut distances))
+            .nearest(&points, 1)
+            .search(
+                Request::nearest(centroids, &mut labels, Some(&mut distances)),
+                &threads,
+            )
             .unwrap();
         (labels, distances)
     };
@@ -293,7 +295,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
     for metric in [Metric::Euclidean, Metric::Cosine] {
         for setting in settings() {
             let shared = Shared::with_setting(&points, metric, None, setting).unwrap();
-            let mut nearest = shared.nearest(&points);
+            let mut nearest = shared.nearest(&points, 1);
             let mut labels = vec![UNASSIGNED; n];
             let mut centroids = some_rows(&rows, k);
             let mut bounded = 0;
@@ -316,13 +318,15 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                     metric.normalize(centroid);
                 }
                 let now = Centroids::new(now.as_slice().unwrap(), d);
-                nearest.assign(now, &threads, &mut labels, None).unwrap();
+                nearest
+                    .search(Request::nearest(now, &mut labels, None), &threads)
+                    .unwrap();
                 bounded += usize::from(nearest.bounds.is_some());
                 let mut expected = vec![UNASSIGNED; n];
                 let reference = Shared::with_setting(&points, metric, None, REFERENCE).unwrap();
                 reference
-                    .nearest(&points)
-                    .assign(now, &threads, &mut expected, None)
+                    .nearest(&points, 1)
+                    .search(Request::nearest(now, &mut expected, None), &threads)
                     .unwrap();
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
             }
@@ -345,31 +349,62 @@ fn blocks_are_small_and_divide_tasks() {
     }
 }
 
+/// Labels and totals, whoever follows them.
 #[test]
-fn every_row_has_a_visitor() {
+fn totals_are_those_of_the_labels_whatever_is_searched() {
     let mut rng = Rng::new(6);
-    let rows = random(&mut rng, 5000, 3);
-    let points = Points::from(rows.view());
-    let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
-    let threads = Threads::exactly(2, None).unwrap();
-    let centroids = some_rows(&rows, 9);
-    let centroids = Centroids::new(centroids.as_slice().unwrap(), 3);
-    let mut labels = vec![UNASSIGNED; 5000];
-    // One of two visitors is there.
-    let mut visitors = vec![0];
-    let seen = (2 * TASK_ROWS + 1, &mut visitors, || Ok(0));
-    shared
-        .nearest(&points)
-        .assign_visiting(centroids, &threads, &mut labels, seen, |seen, visit| {
-            assert_eq!(visit.block.len(), 3 * visit.labels.len());
-            *seen += visit.labels.len();
-        })
-        .unwrap();
-    assert_eq!(visitors, [3 * TASK_ROWS, 5000 - 3 * TASK_ROWS]);
+    // In trees; in sums that are small and in large ones.
+    for (n, d, k) in [(5000, 2, 20), (5000, 40, 30), (3000, 64, 700)] {
+        let rows = random(&mut rng, n, d);
+        let points = Points::from(rows.view());
+        let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
+        let threads = Threads::exactly(2, None).unwrap();
+        let mut nearest = shared.nearest(&points, 9);
+        let mut followed = nearest.unassigned(k, &threads).unwrap();
+        let bias: Vec<f64> = (0..k).map(|_| rng.unit()).collect();
+        let mut before = vec![UNASSIGNED; n];
+        for step in 0..6 {
+            let centroids = random(&mut rng, k, d);
+            let mut centroids = Centroids::new(centroids.as_slice().unwrap(), d);
+            if step == 3 {
+                centroids = centroids.with_bias(&bias);
+            }
+            let (mut expected, mut distances) = (vec![UNASSIGNED; n], vec![0.0; n]);
+            let reference = Shared::with_setting(&points, Metric::Euclidean, None, REFERENCE);
+            let reference = reference.unwrap();
+            let request = Request::nearest(centroids, &mut expected, Some(&mut distances));
+            let mut other = reference.nearest(&points, 1);
+            other.search(request, &threads).unwrap();
+
+            let mut inertia = 0.0;
+            let request = match step {
+                1 => Request::inertia(centroids, &mut followed, &mut inertia),
+                _ => Request::totals(centroids, &mut followed),
+            };
+            let changed = nearest.search(request, &threads).unwrap();
+            if step != 1 {
+                let fresh = Clusters::from_labels(&expected, 1, k, &threads).unwrap();
+                let mut totals = followed.totals().clone();
+                totals.clear();
+                totals.add(&points, &fresh, Sign::Plus, &threads).unwrap();
+                assert!(&totals == followed.totals(), "{d}, step {step}");
+                inertia = nearest.inertia(&followed, centroids, &threads).unwrap();
+            }
+            let sum: f64 = distances.iter().sum();
+            assert!((inertia - sum).abs() < 1e-9 * sum, "{d}, step {step}");
+            let moved = expected.iter().zip(&before).filter(|(to, from)| to != from);
+            assert_eq!(changed, moved.count(), "{d}, step {step}");
+            if step != 0 {
+                let labels = nearest.labels(&mut followed, &threads).unwrap();
+                assert_eq!(labels, &expected, "{d}, step {step}");
+            }
+            before = expected;
+        }
+    }
 }
 
 #[test]
-fn rows_that_did_not_pay_sorted_are_not_sorted_again() {
+fn rows_in_trees_that_did_not_pay_are_not_put_there_again() {
     let mut rng = Rng::new(7);
     let rows = random(&mut rng, 5000, 2);
     let points = Points::from(rows.view());
@@ -378,24 +413,32 @@ fn rows_that_did_not_pay_sorted_are_not_sorted_again() {
         ..REFERENCE
     };
     let shared = Shared::with_setting(&points, Metric::Euclidean, None, setting).unwrap();
-    let room = shared.budget.room();
+    let room = shared.budget().room();
     let threads = Threads::exactly(1, None).unwrap();
-    let mut nearest = shared.nearest(&points);
-    nearest.sort_rows(20, &threads).unwrap();
-    assert!(nearest.sorted().is_some() && shared.budget.room() < room);
+    let near = some_rows(&rows, 20);
+    let near = Centroids::new(near.as_slice().unwrap(), 2);
+    let mut nearest = shared.nearest(&points, 9);
+    let search = |nearest: &mut Nearest<'_>, centroids| {
+        let mut followed = nearest.unassigned(20, &threads).unwrap();
+        let request = Request::totals(centroids, &mut followed);
+        assert_eq!(nearest.search(request, &threads).unwrap(), 5000);
+        std::mem::take(nearest.labels(&mut followed, &threads).unwrap())
+    };
+    search(&mut nearest, near);
+    assert!(nearest.trees.can_serve(near) && shared.budget().room() < room);
     // Among far-off centroids every row is as near to all.
     let far = vec![1e9; 40];
     let far = Centroids::new(&far, 2);
-    let mut totals = Totals::new(nearest.grid(&threads).unwrap(), 20).unwrap();
-    let mut labels = vec![UNASSIGNED; 5000];
-    let pass = nearest.assign_sorted(far, &threads, &mut labels, &mut totals);
-    let pass = pass.unwrap().unwrap();
-    assert!(pass.changed == 5000 && pass.wrote_labels && labels == [0; 5000]);
-    nearest.sort_rows(20, &threads).unwrap();
-    assert!(nearest.sorted().is_none());
-    assert_eq!(shared.budget.room(), room);
+    assert_eq!(search(&mut nearest, far), [0; 5000]);
+    search(&mut nearest, near);
+    assert!(!nearest.trees.can_serve(near));
+    assert_eq!(shared.budget().room(), room);
     // What other rows do is another matter.
-    let mut other = shared.nearest(&points);
-    other.sort_rows(20, &threads).unwrap();
-    assert!(other.sorted().is_some());
+    let mut other = shared.nearest(&points, 9);
+    search(&mut other, near);
+    assert!(other.trees.can_serve(near));
+    // With a bias, they would only take memory.
+    let bias = [0.0; 20];
+    search(&mut other, near.with_bias(&bias));
+    assert_eq!(shared.budget().room(), room);
 }

@@ -7,7 +7,7 @@ use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centroids, Nearest, Request};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -49,7 +49,7 @@ pub(super) fn parallel(
     if count <= FEW || cost <= GREEDY_ITERATIONS * points.rows() {
         plus_plus(&mut potential, &mut picked, count, rng, threads)?;
     } else {
-        let mut nearest = nearest.child(&candidates);
+        let mut nearest = nearest.child(&candidates, 1);
         pick_by_groups(potential, &mut nearest, &mut picked, count, rng, threads)?;
     }
     for pick in &mut picked {
@@ -86,7 +86,8 @@ fn take(
         let new = copy_rows(points, metric, &taken[known..])?;
         let centroids = Centroids::new(&new, points.cols());
         labels.fill(UNASSIGNED);
-        nearest.assign(centroids, threads, &mut labels, Some(&mut distances))?;
+        let request = Request::nearest(centroids, &mut labels, Some(&mut distances));
+        nearest.search(request, threads)?;
         let mut total = 0.0;
         threads.in_steps(rows, |part| {
             for row in part {
@@ -144,7 +145,7 @@ fn pick_by_groups(
     let mut labels = try_vec(UNASSIGNED, points.rows(), "seeding labels")?;
     let centres = copy_rows(points, nearest.metric(), picked)?;
     let centroids = Centroids::new(&centres, points.cols());
-    nearest.assign(centroids, threads, &mut labels, None)?;
+    nearest.search(Request::nearest(centroids, &mut labels, None), threads)?;
     let clusters = Clusters::from_labels(&labels, 1, picked.len(), threads)?;
     let mut groups = with_capacity(picked.len(), "seeding groups")?;
     for _ in 0..picked.len() {

@@ -5,7 +5,7 @@ use crate::allocate::{collect, resize, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, RowDistances};
+use crate::nearest::{Centroids, Nearest, Request, RowDistances};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -140,7 +140,8 @@ impl<'a> Potential<'a> {
         let n_rows = self.least.len();
         let mut labels = threads.try_vec(UNASSIGNED, n_rows, "seeding labels")?;
         let mut found = threads.try_vec(0.0f64, n_rows, "seeding distances")?;
-        nearest.assign(centroids, threads, &mut labels, Some(&mut found))?;
+        let request = Request::nearest(centroids, &mut labels, Some(&mut found));
+        nearest.search(request, threads)?;
         for &row in rows {
             found[row] = 0.0;
         }

@@ -68,7 +68,7 @@ fn balance_part(
     let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
     let window = Window::near(low, width.max(1), drawn.len(), prices.len());
     let windows = try_vec(window, prices.len(), "windows")?;
-    let mut nearest = costs.shared.nearest(&points);
+    let mut nearest = costs.shared.nearest(&points, 1);
     let mut part = Choice::new(drawn.len(), prices.len(), threads)?;
     let target = (&windows[..], window);
     part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;

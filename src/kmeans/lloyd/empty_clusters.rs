@@ -11,7 +11,7 @@ use crate::clusters::UNASSIGNED;
 use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Row};
+use crate::nearest::{Centroids, Nearest, Request, Row};
 use crate::points::Points;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
@@ -30,12 +30,10 @@ const FEW: usize = 256;
 /// centroids.
 pub(super) fn rows_for_empty_clusters(
     nearest: &Nearest<'_>,
-    centroids: &[f32],
+    centroids: Centroids<'_>,
     labels: &[u32],
     threads: &Threads<'_>,
 ) -> Result<Vec<(u32, u32)>> {
-    let points = nearest.points();
-    let centroids = Centroids::new(centroids, points.cols());
     let empty = empty_clusters(labels, centroids.len(), threads)?;
     if empty.is_empty() {
         return Ok(Vec::new());
@@ -272,7 +270,7 @@ impl<'a> Search<'a> {
         if self.nearest.metric() == Metric::Cosine && !places.is_empty() {
             let rows = collect(leaving.map(|leaves| leaves.row), "chosen rows")?;
             let points = self.nearest.points().select(&rows);
-            let wins = winners(self.nearest.child(&points), threads)?;
+            let wins = winners(self.nearest.child(&points, 1), threads)?;
             let mut wins = wins.into_iter();
             places.retain(|_| wins.next() == Some(true));
         }
@@ -288,7 +286,7 @@ pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result
     let places = copy_rows(points, nearest.metric(), &rows)?;
     let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
     let centroids = Centroids::new(&places, points.cols());
-    nearest.assign(centroids, threads, &mut labels, None)?;
+    nearest.search(Request::nearest(centroids, &mut labels, None), threads)?;
     let mut wins = try_vec(false, rows.len(), "chosen rows")?;
     for label in labels {
         wins[label as usize] = true;
@@ -383,9 +381,10 @@ mod tests {
         let mut labels = vec![UNASSIGNED; rows];
         let threads = Threads::exactly(1, None).unwrap();
         let shared = Shared::new(&points, metric, None).unwrap();
+        let request = Request::nearest(Centroids::new(&centroids, 3), &mut labels, None);
         shared
-            .nearest(&points)
-            .assign(Centroids::new(&centroids, 3), &threads, &mut labels, None)
+            .nearest(&points, 1)
+            .search(request, &threads)
             .unwrap();
         (data, centroids, labels)
     }
@@ -397,10 +396,11 @@ mod tests {
             let expected = plainly(&data, Metric::Euclidean, &centroids, &labels);
             let points = Points::from(data.view());
             let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
-            let nearest = shared.nearest(&points);
+            let nearest = shared.nearest(&points, 1);
             for count in [1, 3] {
                 let threads = Threads::exactly(count, None).unwrap();
-                let moves = rows_for_empty_clusters(&nearest, &centroids, &labels, &threads);
+                let places = Centroids::new(&centroids, 3);
+                let moves = rows_for_empty_clusters(&nearest, places, &labels, &threads);
                 let mut moves = moves.unwrap();
                 moves.sort_unstable();
                 assert_eq!(moves, expected);
@@ -414,9 +414,10 @@ mod tests {
             let (data, mut centroids, labels) = problem(3000, 400, 2, metric);
             let points = Points::from(data.view());
             let shared = Shared::new(&points, metric, None).unwrap();
-            let mut nearest = shared.nearest(&points);
+            let mut nearest = shared.nearest(&points, 1);
             let threads = Threads::exactly(1, None).unwrap();
-            let moves = rows_for_empty_clusters(&nearest, &centroids, &labels, &threads).unwrap();
+            let places = Centroids::new(&centroids, 3);
+            let moves = rows_for_empty_clusters(&nearest, places, &labels, &threads).unwrap();
             for &(row, cluster) in &moves {
                 let place = &mut centroids[3 * cluster as usize..][..3];
                 place.copy_from_slice(data.row(row as usize).to_slice().unwrap());
@@ -424,9 +425,8 @@ mod tests {
             }
             let mut after = vec![UNASSIGNED; labels.len()];
             let centroids = Centroids::new(&centroids, 3);
-            nearest
-                .assign(centroids, &threads, &mut after, None)
-                .unwrap();
+            let request = Request::nearest(centroids, &mut after, None);
+            nearest.search(request, &threads).unwrap();
             let mut filled: Vec<u32> = moves.iter().map(|&(_, cluster)| cluster).collect();
             filled.sort_unstable();
             filled.dedup();
@@ -442,12 +442,13 @@ mod tests {
         let (data, centroids, labels) = problem(900, 60, 2, Metric::Cosine);
         let points = Points::from(data.view());
         let shared = Shared::new(&points, Metric::Cosine, None).unwrap();
-        let nearest = shared.nearest(&points);
+        let nearest = shared.nearest(&points, 1);
         let mut stop =
             |_: crate::threads::Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut stop)).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(25));
-        let result = rows_for_empty_clusters(&nearest, &centroids, &labels, &threads);
+        let places = Centroids::new(&centroids, 3);
+        let result = rows_for_empty_clusters(&nearest, places, &labels, &threads);
         assert_eq!(result, Err(KMeansError::Cancelled));
     }
 }

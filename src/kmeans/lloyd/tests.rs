@@ -7,7 +7,7 @@ use crate::kernels::accumulate::Sign;
 use crate::kmeans::lloyd;
 use crate::kmeans::partition::Partition;
 use crate::metric::Metric;
-use crate::nearest::{Row, Shared};
+use crate::nearest::{Centroids, Row, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -49,7 +49,7 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
 fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let points = Points::from(data.view());
     let shared = Shared::new(&points, config.metric, None).unwrap();
-    let mut nearest = shared.nearest(&points);
+    let mut nearest = shared.nearest(&points, 1);
     let mut rng = Rng::new(config.seed);
     let centroids = seeding::draw(&mut nearest, config, &mut rng, threads).unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
@@ -211,25 +211,19 @@ fn moving_rows_about_leaves_nothing_behind() {
     let points = Points::from(data.view());
     let threads = Threads::exactly(1, None).unwrap();
     let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
-    let mut nearest = shared.nearest(&points);
+    let mut nearest = shared.nearest(&points, 1);
     let centroids: Vec<f32> = first_rows(&data, 6).into_iter().collect();
-    let mut partition = Partition::new(&mut nearest, &centroids, &threads).unwrap();
-    partition
-        .assign(&mut nearest, &centroids, &threads)
-        .unwrap();
+    let centroids = Centroids::new(&centroids, 9);
+    let mut partition = Partition::new(&mut nearest, centroids, &threads).unwrap();
+    partition.assign(centroids, &threads).unwrap();
     let mut rng = Rng::new(1);
     for _ in 0..300 {
         let mut row = || rng.below(600) as u32;
         let rows = [row(), row(), row(), 7, 8];
         let moves = rows.map(|row| (row, rng.below(6) as u32));
-        partition.move_rows(&nearest, &moves, &threads).unwrap();
-        let clusters = Clusters::from_labels(
-            partition.labels(&nearest, &threads).unwrap(),
-            1,
-            6,
-            &threads,
-        )
-        .unwrap();
+        partition.move_rows(&moves, &threads).unwrap();
+        let clusters =
+            Clusters::from_labels(partition.labels(&threads).unwrap(), 1, 6, &threads).unwrap();
         let mut fresh = partition.totals().clone();
         fresh.clear();
         fresh.add(&points, &clusters, Sign::Plus, &threads).unwrap();

@@ -6,7 +6,7 @@ use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Shared};
+use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -144,8 +144,9 @@ impl<'a> Swaps<'a> {
         let points = self.points.select(&rows);
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
-        let mut nearest = self.shared.nearest(&points);
-        nearest.assign(others, threads, &mut labels, Some(&mut distances))?;
+        let mut nearest = self.shared.nearest(&points, 1);
+        let request = Request::nearest(others, &mut labels, Some(&mut distances));
+        nearest.search(request, threads)?;
 
         let mut losses = rows
             .iter()
@@ -169,13 +170,8 @@ impl<'a> Swaps<'a> {
         let points = Points::from(view);
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
-        self.shared.nearest(&points).top(
-            self.centroids,
-            threads,
-            2,
-            &mut neighbours,
-            Some(&mut distances),
-        )?;
+        let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));
+        self.shared.nearest(&points, 1).search(request, threads)?;
         let losses =
             (0..n_clusters).map(|j| self.clusters.size(j) as f64 * distances[2 * j + 1].max(0.0));
         let losses: Vec<f64> = collect(losses, "losses")?;

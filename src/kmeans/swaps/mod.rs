@@ -13,7 +13,7 @@ use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
 use crate::kmeans::partition::Partition;
-use crate::nearest::Nearest;
+use crate::nearest::{Centroids, Nearest};
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
@@ -62,12 +62,12 @@ pub(crate) fn swap_centroids(
 ) -> Result<Vec<f32>> {
     let dims = nearest.points().cols();
     threads.enter(Phase::Iterating);
-    let mut partition = Partition::new(nearest, &centroids, threads)?;
-    let mut progress = iterate(nearest, &mut partition, &mut centroids, WARM_UP, threads)?;
+    let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
+    let mut progress = iterate(&mut partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
-    let mut labels = copy(partition.labels(nearest, threads)?, "labels")?;
+    let mut labels = copy(partition.labels(threads)?, "labels")?;
     let mut trial = copy(&centroids, "centroids")?;
     let largest = (config.n_clusters / 10).max(1);
     let mut batch = largest;
@@ -78,7 +78,7 @@ pub(crate) fn swap_centroids(
             break;
         }
         let hope = HOPE / f64::from(1 << leniency);
-        let swaps = Swaps::new(nearest, &centroids, &labels, threads)?;
+        let swaps = Swaps::new(partition.nearest(), &centroids, &labels, threads)?;
         let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
         if swaps.is_empty() || failures == effort.patience {
             if leniency == effort.leniency {
@@ -95,7 +95,7 @@ pub(crate) fn swap_centroids(
             trial[swap.split * dims..][..dims].copy_from_slice(first);
             trial[swap.removed * dims..][..dims].copy_from_slice(second);
         }
-        let after = iterate(nearest, &mut partition, &mut trial, TRIAL, threads)?;
+        let after = iterate(&mut partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
             let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
             let text = text(format_args!(
@@ -110,11 +110,11 @@ pub(crate) fn swap_centroids(
         let pays = gain > alone + threshold;
         if gain > alone {
             centroids.copy_from_slice(&trial);
-            labels.copy_from_slice(partition.labels(nearest, threads)?);
+            labels.copy_from_slice(partition.labels(threads)?);
             progress = after;
         } else if alone > threshold {
-            progress = iterate(nearest, &mut partition, &mut centroids, TRIAL, threads)?;
-            labels.copy_from_slice(partition.labels(nearest, threads)?);
+            progress = iterate(&mut partition, &mut centroids, TRIAL, threads)?;
+            labels.copy_from_slice(partition.labels(threads)?);
         }
         if pays {
             failures = 0;
@@ -135,20 +135,20 @@ struct Progress {
 
 /// Iterations of Lloyd's algorithm, until nothing changes.
 fn iterate(
-    nearest: &mut Nearest<'_>,
-    partition: &mut Partition,
+    partition: &mut Partition<'_, '_>,
     centroids: &mut [f32],
     iterations: usize,
     threads: &Threads<'_>,
 ) -> Result<Progress> {
+    let dims = partition.nearest().points().cols();
     let mut progress = Progress {
         inertia: f64::INFINITY,
         last_gain: 0.0,
     };
     for _ in 0..iterations {
-        let changed = partition.assign(nearest, centroids, threads)?;
+        let changed = partition.assign(Centroids::new(centroids, dims), threads)?;
         partition.totals().write_centroids(centroids);
-        let inertia = partition.inertia(nearest, centroids, threads)?;
+        let inertia = partition.inertia(Centroids::new(centroids, dims), threads)?;
         progress = Progress {
             inertia,
             last_gain: progress.inertia - inertia,

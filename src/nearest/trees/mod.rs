@@ -21,6 +21,9 @@ use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, LANES, REPEATED};
+use crate::memory::Reserved;
+use crate::metric::Metric;
+use crate::nearest::shared::Shared;
 use crate::nearest::vectors::Centroids;
 use crate::owned::boxed;
 use crate::points::Points;
@@ -36,8 +39,15 @@ const MAX_DIMS: usize = 8;
 const MIN_ROWS: usize = 2048;
 const MIN_CENTROIDS: usize = 6;
 
+/// They are given up when a pass computes more than this fraction of all
+/// distances: brute force is faster.
+const LIMIT: f64 = 0.25;
+
 /// Rows that are kept in the order of a k-d tree, and the clusters they are in.
-pub(crate) trait SortedRows: Send + Sync {
+trait SortedRows: Send + Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+
     /// Forgets all labels.
     fn reset(&mut self);
 
@@ -59,7 +69,7 @@ pub(crate) trait SortedRows: Send + Sync {
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Pass {
+struct Pass {
     /// Rows that went to another cluster.
     pub changed: usize,
     /// Distances that were computed for single rows.
@@ -68,7 +78,7 @@ pub(crate) struct Pass {
 
 /// What the sorted points take, and their nodes, roughly; `None` if trees are of
 /// no use for them.
-pub(in crate::nearest) fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
+fn bytes(points: &Points<'_>, n_clusters: usize) -> Option<u64> {
     let (rows, dims) = (points.rows(), points.cols());
     let clusters = MIN_CENTROIDS..=i32::MAX as usize;
     let useful = rows >= MIN_ROWS && clusters.contains(&n_clusters) && dims <= MAX_DIMS;
@@ -77,7 +87,7 @@ pub(in crate::nearest) fn bytes(points: &Points<'_>, n_clusters: usize) -> Optio
 
 /// The points, sorted, where [`bytes`] tells that it is of use; unless they are
 /// too many for the memory at hand.
-pub(in crate::nearest) fn sort(
+fn sort(
     points: &Points<'_>,
     n_clusters: usize,
     isa: Isa,
@@ -95,6 +105,104 @@ pub(in crate::nearest) fn sort(
         _ => Forest::<8>::boxed(points, n_clusters, isa, grid, threads),
     };
     optional(sorted)
+}
+
+/// The rows in trees, where these serve a search: one for sums, without bias, by
+/// no engine that was asked for.
+#[derive(Default)]
+pub(in crate::nearest) struct Trees<'a> {
+    rows: Option<(Box<dyn SortedRows>, Reserved<'a>)>,
+    /// What the last pass computed, as a fraction of all distances.
+    computed: f64,
+    /// They didn't pay, and won't.
+    given_up: bool,
+}
+
+impl<'a> Trees<'a> {
+    /// Readies them for rows that are in no cluster yet. `false` if they can't
+    /// serve, or are not worth it.
+    pub fn ready(
+        &mut self,
+        points: &Points<'_>,
+        shared: &'a Shared,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<bool> {
+        let free = shared.setting.engine.is_none()
+            && shared.metric() == Metric::Euclidean
+            && !points.is_weighted()
+            && centroids.bias.is_none()
+            && !self.given_up;
+        let n_clusters = centroids.len();
+        if free
+            && self.rows.is_none()
+            && let Some(bytes) = bytes(points, n_clusters)
+            && let Some(reserved) = shared.budget().try_reserve(bytes)
+        {
+            let (isa, grid) = (shared.setting.isa, shared.grid(points, threads)?);
+            let rows = sort(points, n_clusters, isa, grid, threads)?;
+            self.rows = rows.map(|rows| (rows, reserved));
+        }
+        if let Some((rows, _)) = &mut self.rows {
+            rows.reset();
+        }
+        Ok(self.can_serve(centroids))
+    }
+
+    /// Whether they can go on.
+    pub fn can_serve(&self, centroids: Centroids<'_>) -> bool {
+        self.rows.is_some() && centroids.bias.is_none()
+    }
+
+    /// Assigns every row of [those that are ready](Self::ready) to its nearest
+    /// centroid, and writes what the clusters add up to. Returns how many rows
+    /// changed.
+    pub fn assign(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        totals: &mut Totals,
+    ) -> Result<usize> {
+        let Some((rows, _)) = &mut self.rows else {
+            return Ok(0);
+        };
+        let pass = rows.assign(centroids, threads, totals)?;
+        let all = rows.len() as f64 * centroids.len() as f64;
+        self.computed = pass.distances as f64 / all;
+        Ok(pass.changed)
+    }
+
+    /// Whether the last pass was faster than by other engines.
+    pub fn pay(&self) -> bool {
+        self.computed <= LIMIT
+    }
+
+    /// They are of no use any more.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+        self.rows = None;
+    }
+
+    /// Frees their memory until they are ready again.
+    pub fn drop_rows(&mut self) {
+        self.rows = None;
+    }
+
+    /// Writes the labels of the last pass, in the order of the points.
+    pub fn write_labels(&self, labels: &mut [u32], threads: &Threads<'_>) -> Result<()> {
+        match &self.rows {
+            Some((rows, _)) => rows.write_labels(labels, threads),
+            None => Ok(()),
+        }
+    }
+
+    /// The sum of canonical distances to the centroids of the last pass.
+    pub fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        match &self.rows {
+            Some((rows, _)) => rows.inertia(centroids, threads),
+            None => Ok(0.0),
+        }
+    }
 }
 
 /// The subtrees of a k-d tree some levels below its root, so that threads can
@@ -154,6 +262,10 @@ impl<const D: usize> Forest<D> {
 }
 
 impl<const D: usize> SortedRows for Forest<D> {
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
     fn reset(&mut self) {
         for tree in &mut self.trees {
             tree.owners.fill(UNASSIGNED);

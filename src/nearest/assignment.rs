@@ -1,0 +1,150 @@
+//! Which centroid every row is nearest to, and what the rows of each add up to,
+//! from search to search.
+
+use crate::allocate::{push, try_vec};
+use crate::clusters::{Clusters, UNASSIGNED};
+use crate::error::Result;
+use crate::kernels::accumulate::Sign;
+use crate::points::Points;
+use crate::threads::Threads;
+use crate::totals::{Changes, Grid, Totals};
+use std::sync::{Mutex, PoisonError};
+
+/// Sums of so many bytes fit into a core's cache, and rows are added as they
+/// come; larger ones cluster by cluster.
+const CACHED_BYTES: usize = 1 << 20;
+
+/// Belongs to the rows of one [`Nearest`](super::Nearest), which tells and
+/// changes it.
+pub(crate) struct Assignment {
+    /// In the order of the points.
+    pub(super) labels: Vec<u32>,
+    pub(super) by: By,
+    pub(super) totals: Totals,
+    pub(super) method: Method,
+}
+
+/// Who made it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Nobody,
+    Blocks,
+    /// `written`: the labels are not only there.
+    Trees {
+        written: bool,
+    },
+}
+
+/// How totals follow the labels.
+pub(super) enum Method {
+    /// Row by row while they are assigned.
+    Rows {
+        workers: Workers<Changes>,
+        /// Whether the totals are not those of the labels.
+        stale: bool,
+    },
+    /// Cluster by cluster, after all rows are assigned. Holds the labels that
+    /// the totals stand for.
+    Clusters { summed: Vec<u32> },
+}
+
+impl Assignment {
+    /// Of rows that are in no cluster yet.
+    pub(super) fn new(rows: usize, n_clusters: usize, grid: Grid) -> Result<Self> {
+        let totals = Totals::new(grid, n_clusters)?;
+        let method = match totals.bytes() <= CACHED_BYTES {
+            true => Method::Rows {
+                workers: Workers::none(),
+                stale: false,
+            },
+            false => Method::Clusters {
+                summed: try_vec(UNASSIGNED, rows, "labels")?,
+            },
+        };
+        Ok(Assignment {
+            labels: try_vec(UNASSIGNED, rows, "labels")?,
+            by: By::Nobody,
+            totals,
+            method,
+        })
+    }
+
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The labels have changed, and the totals with them.
+    pub(super) fn totals_have_followed(&mut self) {
+        match &mut self.method {
+            Method::Rows { stale, .. } => *stale = false,
+            Method::Clusters { summed } => summed.copy_from_slice(&self.labels),
+        }
+    }
+
+    /// Makes the totals follow the labels, of which `changed` are new, where
+    /// this goes cluster by cluster.
+    pub(super) fn follow(
+        &mut self,
+        changed: usize,
+        points: &Points<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let Method::Clusters { summed } = &mut self.method else {
+            return Ok(());
+        };
+        // Rows that moved are taken from one sum and added to another, unless
+        // adding all rows is less work.
+        if 2 * changed >= self.labels.len() {
+            summed.fill(UNASSIGNED);
+            self.totals.clear();
+        }
+        if changed == 0 {
+            return Ok(());
+        }
+        let n_clusters = self.totals.counts.len();
+        let pairs = || (0u32..).zip(self.labels.iter().copied().zip(summed.iter().copied()));
+        let moved = pairs().filter(|&(_, (to, from))| to != from);
+        let left = moved.clone().filter(|&(_, (_, from))| from != UNASSIGNED);
+        let left = Clusters::from_pairs(
+            left.map(|(row, (_, from))| (row, from)),
+            n_clusters,
+            threads,
+        )?;
+        let joined =
+            Clusters::from_pairs(moved.map(|(row, (to, _))| (row, to)), n_clusters, threads)?;
+        self.totals.add(points, &joined, Sign::Plus, threads)?;
+        self.totals.add(points, &left, Sign::Minus, threads)?;
+        summed.copy_from_slice(&self.labels);
+        Ok(())
+    }
+}
+
+/// What threads find out, each for itself: they take any that is free.
+pub(super) struct Workers<T>(Vec<Mutex<T>>);
+
+impl<T> Workers<T> {
+    pub fn none() -> Self {
+        Workers(Vec::new())
+    }
+
+    /// As many as threads.
+    pub fn ready(&mut self, count: usize, new: impl Fn() -> Result<T>) -> Result<()> {
+        while self.0.len() < count {
+            push(&mut self.0, Mutex::new(new()?), "sums of threads")?;
+        }
+        Ok(())
+    }
+
+    pub fn with(&self, work: impl FnOnce(&mut T)) {
+        let free = self.0.iter().find_map(|one| one.try_lock().ok());
+        match free {
+            Some(mut one) => work(&mut one),
+            None => work(&mut self.0[0].lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    pub fn all(&mut self) -> impl Iterator<Item = &mut T> {
+        let all = self.0.iter_mut();
+        all.map(|one| one.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+}

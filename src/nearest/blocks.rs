@@ -1,0 +1,245 @@
+//! Searches over all rows, block by block.
+
+use crate::allocate::{collect, refill, try_vec};
+use crate::clusters::UNASSIGNED;
+use crate::error::Result;
+use crate::nearest::Nearest;
+use crate::nearest::brute_force::{keep_least, measure_all, nearest_of_all};
+use crate::nearest::choice::Search;
+use crate::nearest::eight_bit::bounds::{Bounds, Groups};
+use crate::nearest::eight_bit::search::HeadScratch;
+use crate::nearest::engine::MAX_TILE_DIMS;
+use crate::nearest::float32::TileScratch;
+use crate::nearest::vectors::{Centroids, Row};
+use crate::points::BLOCK_BYTES;
+use crate::threads::Threads;
+
+/// Rows of a task where each is only looked at, and of a block, at most: what a
+/// worker searches between two polls.
+pub(super) const TASK_ROWS: usize = 1024;
+
+/// Multiply-adds of a block, about, and rows that are worth a block whatever
+/// they take; rows that have no bounds in float32 are searched one by one.
+const BLOCK_WORK: usize = 1 << 32;
+pub(super) const BLOCK_ROWS: usize = 64;
+
+/// Rows of a task whose blocks are seen.
+const SEEN_ROWS: usize = 4 * TASK_ROWS;
+
+/// Some rows that were just assigned, and their labels before and after.
+pub(super) struct Visit<'v> {
+    /// The number of the first row.
+    pub first: usize,
+    pub block: &'v [f32],
+    pub before: &'v [u32],
+    pub labels: &'v [u32],
+}
+
+impl Nearest<'_> {
+    /// Writes every row's nearest centroid to `labels`, and its canonical
+    /// distance without bias to `distances`. Returns how many labels changed.
+    /// `see` looks at each block of rows while it is in the cache.
+    pub(super) fn by_blocks(
+        &mut self,
+        centroids: Centroids<'_>,
+        (labels, distances): (&mut [u32], Option<&mut [f64]>),
+        see: Option<&(dyn Fn(Visit<'_>) + Sync)>,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        let engine = self.choose_engine(centroids, labels, 1, threads)?;
+        let (points, metric) = (self.points, self.metric());
+        let mut bounds = self.take_bounds(engine, centroids)?;
+        let order = bounds.as_ref().map(Bounds::order);
+        let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
+        let used = match &mut bounds {
+            Some(bounds) if search.can_bound() => {
+                bounds.follow(&self.shared.frame, centroids);
+                Some(bounds.split())
+            }
+            _ => None,
+        };
+        let (groups, values) = used.unzip();
+        let width = groups.map_or(0, Groups::len);
+        let (rows, block_rows) = (labels.len(), block_rows(centroids.dims, centroids.len()));
+        let task_rows = match see {
+            Some(_) => SEEN_ROWS,
+            None => block_rows,
+        };
+        let tasks = rows.div_ceil(task_rows);
+        let mut changed = try_vec(0usize, tasks, "change counts")?;
+        let distances = parts(distances, task_rows, tasks)?;
+        let row_bounds = parts(values, task_rows * width, tasks)?;
+        let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
+        threads.run_long(
+            tasks.zip(&mut changed).enumerate(),
+            Scratch::default,
+            |scratch, (task, (((labels, mut distances), mut bounds), changed)), poll| {
+                let blocks = labels.chunks_mut(block_rows).enumerate();
+                for (number, labels) in blocks {
+                    let within = number * block_rows;
+                    let first = task * task_rows + within;
+                    let block = points.block(first..first + labels.len(), &mut scratch.block)?;
+                    let hints: &mut Vec<u32> = &mut scratch.hints;
+                    refill(hints, labels, "labels")?;
+                    let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
+                        *changed += usize::from(labels[i] != label);
+                        labels[i] = label;
+                        if let Some(distances) = distances.as_deref_mut() {
+                            distances[within + i] = distance();
+                        }
+                    };
+                    let row = |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
+                    let mut found_row = |i: usize, label: u32| {
+                        found(i, label, &|| row(i).distance(centroids.row(label as usize)));
+                    };
+                    match &search {
+                        Search::Head(search) => {
+                            let scratch = &mut scratch.head;
+                            let bounds = groups
+                                .zip(bounds.as_deref_mut())
+                                .map(|(groups, values)| groups.rows(values, within, hints.len()));
+                            let found = |i: usize, distance: f64, label: u32| {
+                                found(i, label, &|| distance);
+                            };
+                            search.assign(first, block, hints, bounds, scratch, found)?;
+                        }
+                        Search::Tile(search) => {
+                            search.assign(block, &mut scratch.tile, found_row)?;
+                        }
+                        Search::Reference => {
+                            for i in 0..hints.len() {
+                                found_row(i, nearest_of_all(&row(i), centroids, poll)?);
+                            }
+                        }
+                    }
+                    if let Some(see) = see {
+                        see(Visit {
+                            first,
+                            block,
+                            before: hints,
+                            labels,
+                        });
+                    }
+                    poll()?;
+                }
+                Ok(())
+            },
+        )?;
+        let changed = changed.iter().sum();
+        self.bounds = bounds;
+        self.changed = changed as f64 / rows as f64;
+        Ok(changed)
+    }
+
+    /// The `count` nearest centroids of every row, nearest first, equals by
+    /// index: `labels` is rows × count, and so are `distances` (with bias).
+    pub(super) fn few_by_blocks(
+        &mut self,
+        centroids: Centroids<'_>,
+        count: usize,
+        (labels, distances): (&mut [u32], Option<&mut [f64]>),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        labels.fill(UNASSIGNED);
+        let engine = self.choose_engine(centroids, labels, count, threads)?;
+        let search = self.prepare(engine, centroids, labels, None, count, threads)?;
+        let (points, metric) = (self.points, self.metric());
+        let rows = labels.len() / count;
+        let task_rows = block_rows(centroids.dims, centroids.len());
+        let chunk = task_rows * count;
+        let distances = parts(distances, chunk, rows.div_ceil(task_rows))?;
+        threads.run_long(
+            labels.chunks_mut(chunk).zip(distances).enumerate(),
+            Scratch::default,
+            |scratch, (task, (labels, mut distances)), poll| {
+                let first = task * task_rows;
+                let rows = first..first + labels.len() / count;
+                let block = points.block(rows, &mut scratch.block)?;
+                let mut found = |i: usize, ranked: &[(f64, u32)]| {
+                    for (slot, &(distance, j)) in ranked.iter().enumerate() {
+                        labels[i * count + slot] = j;
+                        if let Some(distances) = distances.as_deref_mut() {
+                            distances[i * count + slot] = distance;
+                        }
+                    }
+                };
+                match &search {
+                    Search::Head(search) => {
+                        search.top(first, block, &mut scratch.head, found)?;
+                    }
+                    Search::Tile(search) => {
+                        search.top(block, count, &mut scratch.tile, found)?;
+                    }
+                    Search::Reference => {
+                        let mut ranked = Vec::new();
+                        for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
+                            let row = Row::new(values, metric);
+                            measure_all(&row, centroids, &mut ranked, poll)?;
+                            keep_least(&mut ranked, count);
+                            found(i, &ranked);
+                        }
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// The canonical distance of every row to the centroid that `labels` names.
+    pub fn distances(
+        &self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+        labels: &[u32],
+        distances: &mut [f64],
+    ) -> Result<()> {
+        let (points, metric) = (self.points, self.metric());
+        let tasks = labels
+            .chunks(TASK_ROWS)
+            .zip(distances.chunks_mut(TASK_ROWS))
+            .enumerate();
+        threads.run_long(tasks, Vec::new, |scratch, (task, (labels, out)), poll| {
+            let first = task * TASK_ROWS;
+            let rows = first..first + labels.len();
+            points.in_blocks(rows, scratch, poll, |at, block| {
+                let rows = block.chunks_exact(centroids.dims);
+                let labels = labels[at - first..].iter().zip(&mut out[at - first..]);
+                for (values, (&label, out)) in rows.zip(labels) {
+                    *out = Row::new(values, metric).distance(centroids.row(label as usize));
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Rows of a block: few bytes and little work, however many dimensions and
+/// centroids there are. Divides [`TASK_ROWS`], so that blocks are the same in
+/// every search among as many centroids.
+pub(super) fn block_rows(dims: usize, clusters: usize) -> usize {
+    let fitting = BLOCK_BYTES / (size_of::<f32>() * dims);
+    let quick = BLOCK_WORK / (dims * clusters);
+    let least = match dims > MAX_TILE_DIMS {
+        true => 1,
+        false => BLOCK_ROWS,
+    };
+    let rows = fitting.min(quick).clamp(least, TASK_ROWS);
+    1 << rows.ilog2()
+}
+
+/// `count` parts of `len` values, or that many times none.
+fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Result<Vec<Option<&mut [T]>>> {
+    match values {
+        Some(values) => collect(values.chunks_mut(len).map(Some), "tasks"),
+        None => collect((0..count).map(|_| None), "tasks"),
+    }
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch {
+    block: Vec<f32>,
+    hints: Vec<u32>,
+    tile: TileScratch,
+    head: HeadScratch,
+}

@@ -1,0 +1,126 @@
+//! Which engine serves a search, and its readying.
+
+use crate::allocate::optional;
+use crate::error::Result;
+use crate::nearest::Nearest;
+use crate::nearest::eight_bit::bounds::Bounds;
+use crate::nearest::eight_bit::search::top::MOST as MOST_RANKED;
+use crate::nearest::eight_bit::search::{HeadSearch, Query};
+use crate::nearest::engine::Engine;
+use crate::nearest::float32::TileSearch;
+use crate::nearest::float32::few_centroids::Direct;
+use crate::nearest::vectors::Centroids;
+use crate::threads::Threads;
+
+/// Distance bounds are kept once a search changes fewer labels than this.
+const SETTLED: f64 = 0.15;
+
+impl<'a> Nearest<'a> {
+    /// The engine for this search, with what it keeps between searches made.
+    pub(super) fn choose_engine(
+        &mut self,
+        centroids: Centroids<'_>,
+        labels: &[u32],
+        count: usize,
+        threads: &Threads<'_>,
+    ) -> Result<Engine> {
+        let principal =
+            self.eight_bit
+                .pays(self.points, centroids.len(), self.calls, self.searches);
+        let (dims, clusters) = (centroids.dims, centroids.len());
+        let engine = self.shared.setting.choose(dims, clusters, principal);
+        self.calls += 1;
+        let engine = match engine {
+            Engine::Head | Engine::Plain if count > MOST_RANKED => Engine::Tile,
+            engine => engine,
+        };
+        if engine == Engine::Head {
+            let query = Query {
+                points: self.points,
+                frame: &self.shared.frame,
+                centroids,
+                labels,
+                order: None,
+                count,
+                kernels: self.shared.setting.kernels(),
+            };
+            let only = self.searches == 1;
+            let budget = self.shared.budget();
+            self.eight_bit.ready(query, only, budget, threads)?;
+        }
+        Ok(engine)
+    }
+
+    /// What earlier searches among as many centroids tell the next, if there
+    /// is memory for it; from when few rows change, for then it tells much.
+    pub(super) fn take_bounds(
+        &mut self,
+        engine: Engine,
+        centroids: Centroids<'_>,
+    ) -> Result<Option<Bounds<'a>>> {
+        let kept = self.bounds.take();
+        let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
+        let pays = self.changed < SETTLED && matches!(engine, Engine::Head | Engine::Plain);
+        if kept.is_some() || !pays || centroids.bias.is_some() {
+            return Ok(kept);
+        }
+        let most = self.eight_bit.room_for_bounds(self.points);
+        let bounds = Bounds::new(self.points.rows(), centroids, most, self.shared.budget());
+        // Where memory is refused, there is more to search.
+        Ok(optional(bounds)?.flatten())
+    }
+
+    /// Readies an engine for the `count` nearest of these centroids.
+    pub(super) fn prepare<'c>(
+        &'c self,
+        engine: Engine,
+        centroids: Centroids<'c>,
+        labels: &[u32],
+        order: Option<&[u32]>,
+        count: usize,
+        threads: &Threads<'_>,
+    ) -> Result<Search<'c>> {
+        if engine == Engine::Reference {
+            return Ok(Search::Reference);
+        }
+        let (frame, kernels) = (&self.shared.frame, self.shared.setting.kernels());
+        if matches!(engine, Engine::Head | Engine::Plain) {
+            let query = Query {
+                points: self.points,
+                frame,
+                centroids,
+                labels,
+                order,
+                count,
+                kernels,
+            };
+            if let Some(search) = self.eight_bit.search(engine, query, threads)? {
+                return Ok(Search::Head(search));
+            }
+        }
+        let direct = match engine {
+            Engine::Direct if count == 1 => Direct::new(frame, self.shared.setting.isa, centroids)?,
+            _ => None,
+        };
+        let search = TileSearch::new(frame, centroids, kernels, count == 1, direct)?;
+        Ok(Search::Tile(search))
+    }
+}
+
+/// An engine with its centroids.
+#[allow(clippy::large_enum_variant)] // there is one of it
+pub(super) enum Search<'c> {
+    Reference,
+    Tile(TileSearch<'c>),
+    Head(HeadSearch<'c>),
+}
+
+impl Search<'_> {
+    /// Whether [`Bounds`] tell this search something, and learn from it.
+    pub fn can_bound(&self) -> bool {
+        match self {
+            Search::Head(search) => search.can_bound(),
+            Search::Reference | Search::Tile(_) => false,
+        }
+    }
+}

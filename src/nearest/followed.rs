@@ -1,0 +1,272 @@
+//! Searches that an [`Assignment`] goes through, one after the other.
+
+use crate::clusters::UNASSIGNED;
+use crate::error::Result;
+use crate::kernels::accumulate::Sign;
+use crate::metric::Metric;
+use crate::nearest::Nearest;
+use crate::nearest::assignment::{Assignment, By, Method, Workers};
+use crate::nearest::blocks::Visit;
+use crate::nearest::vectors::{Centroids, Row};
+use crate::points::Points;
+use crate::threads::Threads;
+use crate::totals::{Changes, ExactSum, Grid};
+
+/// Rows per task.
+const TASK_ROWS: usize = 4096;
+
+impl Nearest<'_> {
+    /// The rows in no cluster yet, to be searched for the nearest of
+    /// `n_clusters` centroids again and again.
+    pub fn unassigned(&self, n_clusters: usize, threads: &Threads<'_>) -> Result<Assignment> {
+        let grid = self.shared.grid(self.points, threads)?;
+        Assignment::new(self.points.rows(), n_clusters, grid)
+    }
+
+    /// In the order of the points.
+    pub fn labels<'l>(
+        &self,
+        assignment: &'l mut Assignment,
+        threads: &Threads<'_>,
+    ) -> Result<&'l mut Vec<u32>> {
+        if let By::Trees { written } = &mut assignment.by
+            && !*written
+        {
+            self.trees.write_labels(&mut assignment.labels, threads)?;
+            *written = true;
+        }
+        Ok(&mut assignment.labels)
+    }
+
+    /// Moves single rows: pairs of row and new cluster.
+    pub fn move_rows(
+        &self,
+        assignment: &mut Assignment,
+        moves: &[(u32, u32)],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        self.labels(assignment, threads)?;
+        let mut changes = Changes::new(&assignment.totals)?;
+        let mut scratch = Vec::new();
+        for &(row, cluster) in moves {
+            let weight = self.points.weight(row as usize);
+            let values = (self.points.row(row as usize, &mut scratch)?, weight);
+            let grid = assignment.totals.grid();
+            let label = &mut assignment.labels[row as usize];
+            changes.add(grid, values, *label, Sign::Minus);
+            changes.add(grid, values, cluster, Sign::Plus);
+            *label = cluster;
+        }
+        assignment.totals.apply(&changes);
+        assignment.totals_have_followed();
+        Ok(())
+    }
+
+    /// The sum of the rows' canonical distances, each times its weight, to the
+    /// centroids that they are assigned to: one pass over the data.
+    pub fn inertia(
+        &self,
+        assignment: &Assignment,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<f64> {
+        if let By::Trees { .. } = assignment.by {
+            return self.trees.inertia(centroids, threads);
+        }
+        let labels = &assignment.labels;
+        self.sum_rows(threads, |sum, first, block| {
+            let rows = (first, block, &labels[first..]);
+            add_distances(sum, (self.points, self.metric()), centroids, rows);
+        })
+    }
+
+    /// What `add` adds up for all rows. It gets the number of the first row of
+    /// a block and their values.
+    pub fn sum_rows(
+        &self,
+        threads: &Threads<'_>,
+        add: impl Fn(&mut ExactSum, usize, &[f32]) + Sync,
+    ) -> Result<f64> {
+        let points = self.points;
+        let mut parts = Workers::none();
+        parts.ready(threads.count(), || Ok(ExactSum::default()))?;
+        let tasks = 0..points.rows().div_ceil(TASK_ROWS);
+        threads.run_long(tasks, Vec::new, |scratch, task, poll| {
+            let rows = task * TASK_ROWS..points.rows().min((task + 1) * TASK_ROWS);
+            points.in_blocks(rows, scratch, poll, |at, block| {
+                parts.with(|part| add(part, at, block));
+                Ok(())
+            })
+        })?;
+        Ok(total(parts))
+    }
+
+    /// Assigns every row to its nearest centroid, and makes the totals follow.
+    /// Returns how many rows changed.
+    pub(super) fn follow(
+        &mut self,
+        assignment: &mut Assignment,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        if self.can_use_trees(assignment, centroids, threads)? {
+            return self.follow_by_trees(assignment, centroids, threads);
+        }
+        let Assignment {
+            labels,
+            totals,
+            method,
+            ..
+        } = assignment;
+        match method {
+            Method::Rows { workers, stale } => {
+                workers.all().for_each(Changes::clear);
+                workers.ready(threads.count(), || Changes::new(totals))?;
+                let anew = std::mem::take(stale);
+                let (points, grid) = (self.points, totals.grid());
+                let see = |visit: Visit<'_>| {
+                    workers.with(|changes| add_changed(changes, grid, points, &visit, anew));
+                };
+                let changed = self.by_blocks(centroids, (labels, None), Some(&see), threads)?;
+                if anew {
+                    totals.clear();
+                }
+                workers.all().for_each(|part| totals.apply(part));
+                Ok(changed)
+            }
+            Method::Clusters { .. } => {
+                let changed = self.by_blocks(centroids, (labels, None), None, threads)?;
+                assignment.follow(changed, self.points, threads)?;
+                Ok(changed)
+            }
+        }
+    }
+
+    /// Assigns every row to its nearest centroid. The totals need not follow.
+    /// Returns how many rows changed, and the sum of their distances.
+    pub(super) fn measure(
+        &mut self,
+        assignment: &mut Assignment,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<(usize, f64)> {
+        if self.can_use_trees(assignment, centroids, threads)? {
+            let changed = self.follow_by_trees(assignment, centroids, threads)?;
+            return Ok((changed, self.inertia(assignment, centroids, threads)?));
+        }
+        if let Method::Rows { stale, .. } = &mut assignment.method {
+            *stale = true;
+        }
+        let mut parts = Workers::none();
+        parts.ready(threads.count(), || Ok(ExactSum::default()))?;
+        let (points, metric) = (self.points, self.metric());
+        let see = |visit: Visit<'_>| {
+            let rows = (visit.first, visit.block, visit.labels);
+            parts.with(|part| add_distances(part, (points, metric), centroids, rows));
+        };
+        let labels = (&mut assignment.labels[..], None);
+        let changed = self.by_blocks(centroids, labels, Some(&see), threads)?;
+        Ok((changed, total(parts)))
+    }
+
+    /// Whether trees serve the search. They do so from the first search on, or
+    /// never: else they don't know the labels.
+    fn can_use_trees(
+        &mut self,
+        assignment: &mut Assignment,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<bool> {
+        let can = match assignment.by {
+            By::Nobody => self
+                .trees
+                .ready(self.points, self.shared, centroids, threads)?,
+            By::Trees { .. } => self.trees.can_serve(centroids),
+            By::Blocks => false,
+        };
+        if !can {
+            self.leave_trees(assignment, threads)?;
+        }
+        Ok(can)
+    }
+
+    /// From now on, no trees serve the searches.
+    pub(super) fn leave_trees(
+        &self,
+        assignment: &mut Assignment,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        if let By::Trees { .. } = assignment.by {
+            self.labels(assignment, threads)?;
+            assignment.totals_have_followed();
+        }
+        assignment.by = By::Blocks;
+        Ok(())
+    }
+
+    fn follow_by_trees(
+        &mut self,
+        assignment: &mut Assignment,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        assignment.by = By::Trees { written: false };
+        let totals = &mut assignment.totals;
+        let changed = self.trees.assign(centroids, threads, totals)?;
+        if !self.trees.pay() {
+            self.leave_trees(assignment, threads)?;
+            self.trees.give_up();
+        }
+        Ok(changed)
+    }
+}
+
+fn total(mut parts: Workers<ExactSum>) -> f64 {
+    let mut sum = ExactSum::default();
+    parts.all().for_each(|part| sum.merge(part));
+    sum.value()
+}
+
+/// Adds the rows whose label changed; with `anew`, all rows as if they had had
+/// none.
+fn add_changed(
+    changes: &mut Changes,
+    grid: &Grid,
+    points: &Points<'_>,
+    visit: &Visit<'_>,
+    anew: bool,
+) {
+    let rows = (visit.first..).zip(visit.block.chunks_exact(grid.dims()));
+    for (((row, values), &from), &to) in rows.zip(visit.before).zip(visit.labels) {
+        let joins = anew || from == UNASSIGNED;
+        if joins || from != to {
+            let row = (values, points.weight(row));
+            changes.add(grid, row, to, Sign::Plus);
+            if !joins {
+                changes.add(grid, row, from, Sign::Minus);
+            }
+        }
+    }
+}
+
+/// Adds a distance, times the row's weight.
+pub(crate) fn add_weighted(sum: &mut ExactSum, points: &Points<'_>, row: usize, distance: f64) {
+    match points.is_weighted() {
+        true => sum.add_product(points.weight(row), distance),
+        false => sum.add(distance),
+    }
+}
+
+/// Adds the distances of a block of rows, given with the number of the first.
+fn add_distances(
+    sum: &mut ExactSum,
+    (points, metric): (&Points<'_>, Metric),
+    centroids: Centroids<'_>,
+    (first, block, labels): (usize, &[f32], &[u32]),
+) {
+    let rows = block.chunks_exact(centroids.dims).zip(labels);
+    for (row, (values, &j)) in (first..).zip(rows) {
+        let distance = Row::new(values, metric).distance(centroids.row(j as usize));
+        add_weighted(sum, points, row, distance);
+    }
+}
