@@ -19,6 +19,7 @@
 #include "kentro.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -172,6 +173,36 @@ void call(Function function, Arguments... arguments) {
     check(function(arguments..., error()));
 }
 
+/// Do the values of a container go with it?
+template <class Container>
+struct Owns : std::false_type {};
+template <class T, class Allocator>
+struct Owns<std::vector<T, Allocator>> : std::true_type {};
+template <class T, std::size_t size>
+struct Owns<std::array<T, size>> : std::true_type {};
+
+/// Does what a reference was made of stay after the call?
+template <class Reference>
+constexpr bool stays = std::is_lvalue_reference_v<Reference> ||
+                       !Owns<std::remove_cv_t<std::remove_reference_t<Reference>>>::value;
+
+/// The bytes of a number.
+constexpr std::ptrdiff_t size_of(std::int32_t dtype) noexcept {
+    switch (dtype & ~KENTRO_DTYPE_SWAPPED) {
+    case KENTRO_DTYPE_F64:
+    case KENTRO_DTYPE_I64:
+    case KENTRO_DTYPE_U64: return 8;
+    case KENTRO_DTYPE_F32:
+    case KENTRO_DTYPE_I32:
+    case KENTRO_DTYPE_U32: return 4;
+    case KENTRO_DTYPE_F16:
+    case KENTRO_DTYPE_BF16:
+    case KENTRO_DTYPE_I16:
+    case KENTRO_DTYPE_U16: return 2;
+    default: return 1; // the library rejects what is no type
+    }
+}
+
 /// The KENTRO_DTYPE_* constant of a C++ number type.
 template <class T>
 constexpr std::int32_t dtype() noexcept {
@@ -224,8 +255,8 @@ public:
     template <class T>
     Points(const T* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
            std::ptrdiff_t col_stride = 1)
-        : Points(data, rows, cols, bytes<T>(row_stride), bytes<T>(col_stride), detail::dtype<T>()) {
-    }
+        : Points(static_cast<const void*>(data), rows, cols, row_stride, col_stride,
+                 detail::dtype<T>()) {}
 
     /// Row-major values in a container that lies in memory in one piece, such
     /// as a std::vector or std::array, `cols` to a row.
@@ -233,14 +264,18 @@ public:
     Points(const Container& values, std::size_t cols)
         : Points(std::data(values), count_rows(std::size(values), cols), cols) {}
 
-    /// Any layout and number type: strides in bytes, a KENTRO_DTYPE_*
-    /// constant, for foreign byte order `| KENTRO_DTYPE_SWAPPED`.
-    Points(const void* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride_bytes,
-           std::ptrdiff_t col_stride_bytes, std::int32_t dtype)
+    /// Not those of a temporary, which go with it.
+    template <class Container, class = std::enable_if_t<detail::Owns<Container>::value>>
+    Points(const Container&& values, std::size_t cols) = delete;
+
+    /// Any layout and number type, a KENTRO_DTYPE_* constant, for foreign byte
+    /// order `| KENTRO_DTYPE_SWAPPED`. Strides count values here, too.
+    Points(const void* data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
+           std::ptrdiff_t col_stride, std::int32_t dtype)
         : rows_(rows), cols_(cols) {
         kentro_points* points = nullptr;
-        detail::call(kentro_points_new, data, rows, cols, row_stride_bytes, col_stride_bytes, dtype,
-                     &points);
+        detail::call(kentro_points_new, data, rows, cols, bytes(row_stride, dtype),
+                     bytes(col_stride, dtype), dtype, &points);
         handle_.reset(points);
     }
 
@@ -252,8 +287,9 @@ public:
     /// results are those of the dense rows. Throws, naming the place, if a column is
     /// not below `cols` or `indptr` descends.
     template <class Values, class Indices, class Starts>
-    static Points csr(const Values& values, const Indices& indices, const Starts& indptr,
-                      std::size_t cols) {
+    static Points csr(Values&& values, Indices&& indices, Starts&& indptr, std::size_t cols) {
+        static_assert(detail::stays<Values> && detail::stays<Indices> && detail::stays<Starts>,
+                      "points are a view: a temporary would be gone when they are used");
         if (std::size(values) != std::size(indices) || std::size(indptr) == 0) {
             throw Error(KENTRO_STATUS_INVALID_DATA,
                         "Invalid data: " + std::to_string(std::size(values)) + " values, " +
@@ -308,15 +344,15 @@ private:
     Points(kentro_points* points, std::size_t rows, std::size_t cols)
         : handle_(points), rows_(rows), cols_(cols) {}
 
-    template <class T>
-    static std::ptrdiff_t bytes(std::ptrdiff_t stride) {
-        constexpr std::ptrdiff_t limit = PTRDIFF_MAX / static_cast<std::ptrdiff_t>(sizeof(T));
+    static std::ptrdiff_t bytes(std::ptrdiff_t stride, std::int32_t dtype) {
+        const std::ptrdiff_t size = detail::size_of(dtype);
+        const std::ptrdiff_t limit = PTRDIFF_MAX / size;
         if (stride > limit || stride < -limit) {
             throw Error(KENTRO_STATUS_INVALID_DATA, "Invalid data: a stride of " +
                                                         std::to_string(stride) +
                                                         " values is too large");
         }
-        return stride * static_cast<std::ptrdiff_t>(sizeof(T));
+        return stride * size;
     }
 
     static std::size_t count_rows(std::size_t size, std::size_t cols) {
@@ -352,14 +388,18 @@ public:
 
     /// The members of a cluster, which must be below `size()`. Views live as
     /// long as this object or what it is moved to.
-    View<std::size_t> operator[](std::size_t cluster) const noexcept {
+    View<std::size_t> operator[](std::size_t cluster) const& noexcept {
         return {members_.data() + offsets_[cluster], offsets_[cluster + 1] - offsets_[cluster]};
     }
 
+    View<std::size_t> operator[](std::size_t cluster) const&& = delete;
+
     /// The members of all clusters, one cluster after another; cluster j is
     /// [offsets()[j], offsets()[j + 1]).
-    View<std::size_t> members() const noexcept { return members_; }
-    View<std::size_t> offsets() const noexcept { return offsets_; }
+    View<std::size_t> members() const& noexcept { return members_; }
+    View<std::size_t> members() const&& = delete;
+    View<std::size_t> offsets() const& noexcept { return offsets_; }
+    View<std::size_t> offsets() const&& = delete;
 
     std::vector<std::vector<std::size_t>> to_vectors() const {
         std::vector<std::vector<std::size_t>> vectors;
@@ -394,8 +434,10 @@ public:
         std::size_t index_;
     };
 
-    Iterator begin() const noexcept { return {this, 0}; }
-    Iterator end() const noexcept { return {this, size()}; }
+    Iterator begin() const& noexcept { return {this, 0}; }
+    Iterator begin() const&& = delete;
+    Iterator end() const& noexcept { return {this, size()}; }
+    Iterator end() const&& = delete;
 
     /// For calls of kentro.h; still owned by this object.
     const kentro_clusters* handle() const noexcept { return handle_.get(); }

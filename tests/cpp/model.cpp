@@ -152,6 +152,44 @@ void results_agree_with_brute_force() {
     check(std::abs(kmeans.inertia() - inertia) <= 1e-4 * inertia, "inertia");
 }
 
+template <class T>
+using Members = decltype(std::declval<T>().members());
+template <class T>
+using Offsets = decltype(std::declval<T>().offsets());
+template <class T>
+using First = decltype(std::declval<T>()[0]);
+template <class T>
+using Begin = decltype(std::declval<T>().begin());
+template <class T>
+using End = decltype(std::declval<T>().end());
+template <class T>
+using Labels = decltype(std::declval<T>().labels());
+template <class T>
+using Centroids = decltype(std::declval<T>().centroids());
+
+template <template <class> class View, class T, class = void>
+constexpr bool compiles = false;
+template <template <class> class View, class T>
+constexpr bool compiles<View, T, std::void_t<View<T>>> = true;
+
+template <template <class> class View, class T>
+constexpr bool lends_from_what_stays =
+    compiles<View, const T&> && !compiles<View, T> && !compiles<View, const T>;
+
+void temporaries_lend_nothing() {
+    using kentro::Clusters;
+    static_assert(lends_from_what_stays<Members, Clusters>);
+    static_assert(lends_from_what_stays<Offsets, Clusters>);
+    static_assert(lends_from_what_stays<First, Clusters>);
+    static_assert(lends_from_what_stays<Begin, Clusters>);
+    static_assert(lends_from_what_stays<End, Clusters>);
+    static_assert(lends_from_what_stays<Labels, kentro::KMeans>);
+    static_assert(lends_from_what_stays<Centroids, kentro::KMeans>);
+    std::size_t count = 0; // a loop keeps what it walks through
+    for (kentro::View<std::size_t> members : trained().assign({data, 6}, 1)) count += members.size();
+    check(count == 400);
+}
+
 void assign_to_the_k_nearest() {
     const kentro::KMeans kmeans = trained(16);
     check(kmeans.assign({data, 6}, 1).to_vectors() == kmeans.clusters().to_vectors());
@@ -370,6 +408,7 @@ int main() {
         {"clones_are_independent", clones_are_independent},
         {"train_returns_a_partition", train_returns_a_partition},
         {"results_agree_with_brute_force", results_agree_with_brute_force},
+        {"temporaries_lend_nothing", temporaries_lend_nothing},
         {"assign_to_the_k_nearest", assign_to_the_k_nearest},
         {"cosine_ignores_lengths", cosine_ignores_lengths},
         {"threads_do_not_change_the_result", threads_do_not_change_the_result},
