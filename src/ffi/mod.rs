@@ -31,6 +31,8 @@ mod handle;
 
 mod settings;
 
+mod settings_read;
+
 mod observer;
 
 mod run;
