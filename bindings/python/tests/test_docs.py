@@ -1,6 +1,9 @@
 """What the documentation shows is true."""
 
+import contextlib
 import doctest
+import importlib
+import io
 import re
 from pathlib import Path
 
@@ -12,22 +15,37 @@ HERE = Path(__file__).parents[1]
 ROOT = HERE.parents[1]
 
 
-@pytest.mark.parametrize("module", [kentro, kentro._kmeans, kentro._threads])
+@pytest.mark.parametrize(
+    "module", ["kentro", "kentro._kmeans", "kentro._threads", "kentro.sklearn"]
+)
 def test_docstrings(module):
-    result = doctest.testmod(module)
+    if module == "kentro.sklearn":
+        pytest.importorskip("sklearn", minversion="1.6")
+    result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0
     assert result.failed == 0
 
 
-@pytest.mark.parametrize(
-    "page", [HERE / "README.md", ROOT / "docs/python.md", ROOT / "README.md"]
-)
+PAGES = [HERE / "README.md", ROOT / "docs/python.md", ROOT / "README.md"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/sklearn.md"], ids=lambda page: page.name)
 def test_code_of_a_page(page):
+    """It runs, and prints what a block of text right behind it shows."""
     if not page.exists():
         pytest.skip("not in the source tree")
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    if page.name == "sklearn.md":
+        pytest.importorskip("sklearn", minversion="1.6")
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```(?:\n+```text\n(.*?)```)?", text, re.DOTALL)
     assert blocks
-    exec("\n".join(blocks), {})
+    names = {}
+    for code, expected in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+        if expected:
+            assert printed.getvalue() == expected
 
 
 def test_every_public_member_is_explained():
