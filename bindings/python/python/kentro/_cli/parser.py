@@ -1,0 +1,94 @@
+"""The parser of the command line; what each command takes is in options.py."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from typing import Any, NoReturn
+
+from .. import __version__
+from .failures import BAD_USAGE
+from .options import COMMANDS
+from .texts import COUNTING, DESCRIPTION, EXAMPLES, EXIT_CODES
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """The same text under every version of Python."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        return invocation(action)
+
+
+def invocation(action: argparse.Action) -> str:
+    """An option as help names it: -o, --output FILE."""
+    if not action.option_strings:
+        return str(action.metavar)
+    text = ", ".join(action.option_strings)
+    return text if action.nargs == 0 else f"{text} {action.metavar}"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are two lines."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit code 2."""
+        print(f"{self.prog}: {message}\n(see {self.prog} --help)", file=sys.stderr)
+        self.exit(BAD_USAGE)
+        raise AssertionError
+
+
+class _Manual(argparse.Action):
+    def __call__(self, parser: Any, *_: Any, **__: Any) -> None:
+        from .manual import manual_page
+
+        print(manual_page(parser), end="")
+        parser.exit()
+
+
+def make_parser() -> Parser:
+    """The parser; `command` of its result is the name of the command."""
+    parser = Parser(
+        prog="kentro",
+        usage="kentro COMMAND ... [OPTIONS]",
+        description=DESCRIPTION,
+        epilog="\n\n".join([_wrapped(COUNTING), _exit_codes(), _examples("")]),
+        formatter_class=Formatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(
+        title="commands", prog="kentro", metavar="COMMAND", dest="command", required=True
+    )
+    for name, command in COMMANDS.items():
+        part = commands.add_parser(
+            name,
+            usage=f"kentro {name} {command.arguments} [OPTIONS]",
+            help=command.summary,
+            description=_wrapped(command.description),
+            epilog=_examples(name),
+            formatter_class=Formatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        command.add_options(part)
+    add = parser.add_argument_group("options").add_argument
+    add("-h", "--help", action="help", help="show this; after a command: its options")
+    add("--version", action="version", version=f"kentro {__version__}", help="show it")
+    add("--man", action=_Manual, nargs=0, help="print the manual page: | man -l -")
+    return parser
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 78)
+
+
+def _examples(command: str) -> str:
+    return "\n".join(["examples:", *(f"  {example}" for example in EXAMPLES[command])])
+
+
+def _exit_codes() -> str:
+    return "\n".join(["exit codes:", *(f"  {code:<5}{text}" for code, text in EXIT_CODES)])
