@@ -40,6 +40,7 @@ mod metric;
 mod model;
 mod nearest;
 mod owned;
+mod partial;
 mod points;
 mod ranges;
 mod rng;
@@ -56,6 +57,7 @@ pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
 pub use model::{KMeans, SaveOptions};
+pub use partial::{Block, BlockOptions, Partial, Update};
 pub use points::{Element, Indices, Points, Swapped, Weights};
 pub use threads::{
     End, Event, Observer, Phase, Progress, RunOptions, default_threads, set_default_threads,

@@ -1,6 +1,7 @@
 //! How much memory a call may use beside the data, and large pieces of it.
 
 use crate::error::{KMeansError, Result};
+use crate::owned::TryArc;
 use crate::system::{available, total};
 use memmap2::MmapMut;
 use std::ops::{Deref, DerefMut};
@@ -18,7 +19,10 @@ const LITTLE: u64 = 16 << 20;
 /// What must be had is reserved first, whatever the limit; what only saves
 /// time gets the rest, or is done without. So the most that is used at a time
 /// is the limit, or what must be had if that is more: [`floor`].
-pub(crate) struct Budget {
+#[derive(Clone)]
+pub(crate) struct Budget(TryArc<State>);
+
+struct State {
     explicit: Option<u64>,
     /// Asking the system takes longer than a small call.
     default: OnceLock<u64>,
@@ -28,35 +32,37 @@ pub(crate) struct Budget {
 impl Budget {
     /// `limit` bytes for all. By default what saves time may take the smaller of
     /// 2 GB and a quarter of what this process may have, beside what must be had.
-    pub fn new(limit: Option<u64>) -> Self {
-        Budget {
+    pub fn new(limit: Option<u64>) -> Result<Self> {
+        let state = State {
             explicit: limit,
             default: OnceLock::new(),
             used: AtomicU64::new(0),
-        }
+        };
+        Ok(Budget(TryArc::new(state, "the memory of a call")?))
     }
 
     fn limit(&self) -> u64 {
         let default = || total().map_or(DEFAULT_LIMIT, |bytes| DEFAULT_LIMIT.min(bytes / 4));
-        self.explicit
-            .unwrap_or_else(|| *self.default.get_or_init(default))
+        self.0
+            .explicit
+            .unwrap_or_else(|| *self.0.default.get_or_init(default))
     }
 
     /// The limit where it decides what comes out: the one that the caller set,
     /// or the same on every machine.
     pub fn portable(&self) -> u64 {
-        self.explicit.unwrap_or(DEFAULT_LIMIT)
+        self.0.explicit.unwrap_or(DEFAULT_LIMIT)
     }
 
     /// Bytes that are still free.
     pub fn room(&self) -> u64 {
         self.limit()
-            .saturating_sub(self.used.load(Ordering::Relaxed))
+            .saturating_sub(self.0.used.load(Ordering::Relaxed))
     }
 
     /// Counts bytes that must be had, even beyond the limit.
-    pub fn reserve(&self, bytes: u64) -> Reserved<'_> {
-        match self.explicit {
+    pub fn reserve(&self, bytes: u64) -> Reserved {
+        match self.0.explicit {
             Some(_) => self.count(bytes),
             None => self.count(0),
         }
@@ -64,16 +70,16 @@ impl Budget {
 
     /// Counts bytes for what can be done without; `None` if they exceed the
     /// limit.
-    pub fn try_reserve(&self, bytes: u64) -> Option<Reserved<'_>> {
-        let used = self.used.load(Ordering::Relaxed);
-        let is_little = self.explicit.is_none() && used.saturating_add(bytes) <= LITTLE;
+    pub fn try_reserve(&self, bytes: u64) -> Option<Reserved> {
+        let used = self.0.used.load(Ordering::Relaxed);
+        let is_little = self.0.explicit.is_none() && used.saturating_add(bytes) <= LITTLE;
         (is_little || bytes <= self.room()).then(|| self.count(bytes))
     }
 
-    fn count(&self, bytes: u64) -> Reserved<'_> {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
+    fn count(&self, bytes: u64) -> Reserved {
+        self.0.used.fetch_add(bytes, Ordering::Relaxed);
         Reserved {
-            budget: self,
+            budget: self.clone(),
             bytes,
         }
     }
@@ -94,20 +100,20 @@ pub(crate) fn floor(
 }
 
 /// Bytes of a budget, returned when dropped.
-pub(crate) struct Reserved<'a> {
-    budget: &'a Budget,
+pub(crate) struct Reserved {
+    budget: Budget,
     bytes: u64,
 }
 
-impl Reserved<'_> {
+impl Reserved {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Reserved {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -156,9 +162,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_obeyed_and_the_default_is_bounded() {
-        let budget = Budget::new(Some(123));
+        let budget = Budget::new(Some(123)).unwrap();
         assert_eq!((budget.room(), budget.portable()), (123, 123));
-        let default = Budget::new(None);
+        let default = Budget::new(None).unwrap();
         assert!((1..=DEFAULT_LIMIT).contains(&default.room()));
         assert_eq!(default.portable(), DEFAULT_LIMIT);
         let room = default.room();
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_reserved_is_returned() {
-        let budget = Budget::new(Some(100));
+        let budget = Budget::new(Some(100)).unwrap();
         let must = budget.reserve(60);
         assert!(budget.try_reserve(41).is_none());
         let may = budget.try_reserve(40).unwrap();
@@ -198,7 +204,7 @@ mod tests {
         }
         assert_eq!(crate::system::address_space(), Some(8 * GIB));
         assert!(total().unwrap() <= 8 * GIB && available().unwrap() < 8 * GIB);
-        assert!(Budget::new(None).room() <= 2 * GIB);
+        assert!(Budget::new(None).unwrap().room() <= 2 * GIB);
         let error = Zeros::new(3 << 30, "numbers").err().unwrap();
         let KMeansError::OutOfMemory { available, .. } = error else {
             panic!("{error}");

@@ -37,4 +37,14 @@ impl Metric {
             }
         }
     }
+
+    /// [`normalize`](Self::normalize), but a vector that rounding a unit vector
+    /// to float32 may have made stays as it is: so a model's own centroids make
+    /// the same model.
+    pub(crate) fn place(self, centroid: &mut [f32]) {
+        let length = dot(centroid, centroid).sqrt();
+        if (length - 1.0).abs() > f64::from(f32::EPSILON) / 2.0 {
+            self.normalize(centroid);
+        }
+    }
 }

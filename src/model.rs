@@ -516,7 +516,7 @@ fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> R
     }
     let mut shared = Shared::new(points, config.metric, config.memory_limit)?;
     if config.metric == Metric::Euclidean {
-        shared = shared.with_ranges(points.check_ranges(threads)?);
+        shared = shared.with_ranges(points.check_ranges(threads)?)?;
     }
     let mut nearest = shared.nearest(points, train::searches(&config));
     let mut fit = train::fit(&mut nearest, &config, threads, start)?;

@@ -17,13 +17,13 @@ const WIDTH: usize = 4;
 
 /// The cost of every row in every cluster: the metric's distance, or with
 /// medoids its root, so that Euclidean distances are not squared.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Costs<'a> {
     pub points: &'a Points<'a>,
     pub metric: Metric,
     pub centroids: Centroids<'a>,
     pub root: bool,
-    pub shared: &'a Shared,
+    pub shared: Shared,
 }
 
 impl<'a> Costs<'a> {
@@ -246,7 +246,7 @@ impl Candidates {
         let points = costs.points.select(rows);
         let costs = Costs {
             points: &points,
-            ..*costs
+            ..costs.clone()
         };
         let mut found = Candidates::new(rows.len(), costs.clusters(), threads)?;
         if costs.root {

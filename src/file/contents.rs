@@ -1,6 +1,6 @@
 //! What a file holds of a model. docs/format.md names every key.
 
-use super::format::{NO_CHECKSUM, broken};
+use super::format::{KIND, NO_CHECKSUM, PARTIAL, broken};
 use super::header::{self, Header, Tensor};
 use super::layout::{Layout, Values};
 use super::source::{Number, Source};
@@ -109,27 +109,44 @@ impl fmt::Display for Lines<'_> {
 /// Reads a model: its settings and, if it is trained, what training left
 /// behind.
 pub(crate) fn read(mut source: Source<'_, impl Read>) -> Result<(Config, Option<Fit>)> {
-    let text = header::read_text(&mut source)?;
+    let mut tensors = Tensors::default();
+    let text = read_tensors(&mut source, |source, tensor| tensors.read(source, tensor))?;
     let header = Header::parse(&text)?;
-    source.expect(header.bytes())?;
-    let (checksum, place) = header.checksum()?;
-    source.add_to_checksum(&text.as_bytes()[..place.start]);
-    source.add_to_checksum(NO_CHECKSUM.as_bytes());
-    source.add_to_checksum(&text.as_bytes()[place.end..]);
-    let mut tensors = Tensors::read(&mut source, &header)?;
-    source.expect_end()?;
-    if source.checksum() != checksum {
-        return Err(broken(
-            "its checksum is not that of its bytes: some were changed",
-        ));
+    if header.get(KIND) == Some(PARTIAL) {
+        return Err(broken("it holds a partial, not a model; read it as one"));
     }
-
     let config = read_config(&header, tensors.init.take())?;
     let fit = match tensors.centroids.take() {
         Some(centroids) => Some(read_fit(&header, &config, centroids, tensors)?),
         None => None,
     };
     Ok((config, fit))
+}
+
+/// Reads all of a file: `read` takes the tensors, one after the other. Returns
+/// the header.
+pub(crate) fn read_tensors<R: Read>(
+    source: &mut Source<'_, R>,
+    mut read: impl FnMut(&mut Source<'_, R>, &Tensor<'_>) -> Result<()>,
+) -> Result<String> {
+    let text = header::read_text(source)?;
+    let header = Header::parse(&text)?;
+    source.expect(header.bytes())?;
+    let (checksum, place) = header.checksum()?;
+    source.add_to_checksum(&text.as_bytes()[..place.start]);
+    source.add_to_checksum(NO_CHECKSUM.as_bytes());
+    source.add_to_checksum(&text.as_bytes()[place.end..]);
+    for tensor in &header.tensors {
+        read(source, tensor)?;
+    }
+    source.expect_end()?;
+    if source.checksum() != checksum {
+        return Err(broken(
+            "its checksum is not that of its bytes: some were changed",
+        ));
+    }
+    drop(header);
+    Ok(text)
 }
 
 /// The tensors that are known.
@@ -146,27 +163,24 @@ struct Tensors {
 }
 
 impl Tensors {
-    fn read(source: &mut Source<'_, impl Read>, header: &Header<'_>) -> Result<Self> {
-        let mut tensors = Tensors::default();
-        for tensor in &header.tensors {
-            match &*tensor.name {
-                "centroids" => tensors.centroids = Some(matrix(source, tensor)?),
-                "centroids_less_offset" => {
-                    tensors.centroids_less_offset = Some(matrix(source, tensor)?);
-                }
-                "offset" => tensors.offset = Some(vector(source, tensor, "F64")?),
-                "init" if tensor.dtype == "F64" => {
-                    tensors.init = Some(Init::CentroidsF64(matrix(source, tensor)?));
-                }
-                "init" => tensors.init = Some(Init::Centroids(matrix(source, tensor)?)),
-                "counts" => tensors.counts = Some(sizes(source, tensor)?),
-                "prices" => tensors.prices = Some(vector(source, tensor, "F64")?),
-                "medoid_indices" => tensors.medoid_indices = Some(sizes(source, tensor)?),
-                "labels" => tensors.labels = Some(vector(source, tensor, "U32")?),
-                _ => source.skip(tensor.bytes())?,
+    fn read(&mut self, source: &mut Source<'_, impl Read>, tensor: &Tensor<'_>) -> Result<()> {
+        match &*tensor.name {
+            "centroids" => self.centroids = Some(matrix(source, tensor)?),
+            "centroids_less_offset" => {
+                self.centroids_less_offset = Some(matrix(source, tensor)?);
             }
+            "offset" => self.offset = Some(vector(source, tensor, "F64")?),
+            "init" if tensor.dtype == "F64" => {
+                self.init = Some(Init::CentroidsF64(matrix(source, tensor)?));
+            }
+            "init" => self.init = Some(Init::Centroids(matrix(source, tensor)?)),
+            "counts" => self.counts = Some(sizes(source, tensor)?),
+            "prices" => self.prices = Some(vector(source, tensor, "F64")?),
+            "medoid_indices" => self.medoid_indices = Some(sizes(source, tensor)?),
+            "labels" => self.labels = Some(vector(source, tensor, "U32")?),
+            _ => source.skip(tensor.bytes())?,
         }
-        Ok(tensors)
+        Ok(())
     }
 }
 
@@ -196,7 +210,7 @@ fn values<T: Number>(
     }
 }
 
-fn vector<T: Number>(
+pub(crate) fn vector<T: Number>(
     source: &mut Source<'_, impl Read>,
     tensor: &Tensor<'_>,
     dtype: &str,
@@ -273,7 +287,7 @@ fn read_config(header: &Header<'_>, init: Option<Init>) -> Result<Config> {
 }
 
 /// The one of `choices` whose name is in the metadata.
-fn choice<T>(
+pub(crate) fn choice<T>(
     header: &Header<'_>,
     key: &str,
     choices: impl IntoIterator<Item = T>,
@@ -422,6 +436,6 @@ fn check_counts(fit: &Fit, clusters: usize) -> Result<usize> {
     }
 }
 
-fn wrong(tensor: &str, what: &str) -> KMeansError {
+pub(crate) fn wrong(tensor: &str, what: &str) -> KMeansError {
     broken(format_args!("tensor {tensor:?} has {what}"))
 }

@@ -16,6 +16,10 @@ pub(super) const MAX_HEADER: u64 = 1 << 20;
 /// The one key that is not a tensor.
 pub(super) const METADATA: &str = "__metadata__";
 
+/// The key of what a file holds, if that is no model.
+pub(crate) const KIND: &str = "kind";
+pub(crate) const PARTIAL: &str = "partial";
+
 /// The key of the checksum, over the whole file but with zeros for itself.
 pub(super) const CHECKSUM: &str = "checksum";
 pub(super) const NO_CHECKSUM: &str = "00000000";
@@ -23,7 +27,7 @@ pub(super) const NO_CHECKSUM: &str = "00000000";
 /// Bytes that are converted at a time.
 pub(super) const BLOCK: usize = 1 << 14;
 
-pub(super) fn broken(reason: impl Display) -> KMeansError {
+pub(crate) fn broken(reason: impl Display) -> KMeansError {
     KMeansError::InvalidFile(text(reason))
 }
 

@@ -29,7 +29,7 @@ struct Line<'h> {
 }
 
 /// A tensor, of which the layout alone has been checked.
-pub(super) struct Tensor<'h> {
+pub(crate) struct Tensor<'h> {
     pub name: Cow<'h, str>,
     pub dtype: Cow<'h, str>,
     pub shape: [u64; DIMENSIONS],
@@ -44,13 +44,13 @@ impl Tensor<'_> {
 }
 
 /// A header, the metadata by key and the tensors in the order of their values.
-pub(super) struct Header<'h> {
+pub(crate) struct Header<'h> {
     metadata: Vec<Line<'h>>,
     pub tensors: Vec<Tensor<'h>>,
 }
 
 /// The bytes of the header.
-pub(super) fn read_text(source: &mut Source<'_, impl Read>) -> Result<String> {
+pub(crate) fn read_text(source: &mut Source<'_, impl Read>) -> Result<String> {
     let len = source.read::<u64>(1)?[0];
     if len > MAX_HEADER {
         return Err(broken(format_args!(
@@ -438,7 +438,7 @@ fn append(text: &mut Growing, part: &str) -> Result<()> {
 }
 
 /// A copy of a text.
-pub(super) fn copy(text: &str) -> Result<String> {
+pub(crate) fn copy(text: &str) -> Result<String> {
     Ok(growing(text)?.0)
 }
 

@@ -18,40 +18,47 @@ type Told<E> = std::result::Result<(), E>;
 
 /// The values of a tensor, row-major.
 #[derive(Clone, Copy)]
-pub(super) enum Values<'a> {
+pub(crate) enum Values<'a> {
     F32(&'a Array2<f32>),
+    Floats(&'a [f32]),
     F64(&'a [f64]),
     MatrixF64(&'a Array2<f64>),
     U32(&'a [u32]),
     /// Written as 64 bits everywhere.
     U64(&'a [usize]),
+    Words(&'a [u64]),
+    I32(&'a [i32]),
 }
 
 impl Values<'_> {
     fn dtype(self) -> &'static str {
         match self {
-            Values::F32(_) => "F32",
+            Values::F32(_) | Values::Floats(_) => "F32",
             Values::F64(_) | Values::MatrixF64(_) => "F64",
             Values::U32(_) => "U32",
-            Values::U64(_) => "U64",
+            Values::U64(_) | Values::Words(_) => "U64",
+            Values::I32(_) => "I32",
         }
     }
 
     /// Bytes a value.
     fn width(self) -> usize {
         match self {
-            Values::F32(_) | Values::U32(_) => 4,
-            Values::F64(_) | Values::MatrixF64(_) | Values::U64(_) => 8,
+            Values::F32(_) | Values::Floats(_) | Values::U32(_) | Values::I32(_) => 4,
+            Values::F64(_) | Values::MatrixF64(_) | Values::U64(_) | Values::Words(_) => 8,
         }
     }
 
     fn len(self) -> usize {
         match self {
             Values::F32(values) => values.len(),
+            Values::Floats(values) => values.len(),
             Values::F64(values) => values.len(),
             Values::MatrixF64(values) => values.len(),
             Values::U32(values) => values.len(),
             Values::U64(values) => values.len(),
+            Values::Words(values) => values.len(),
+            Values::I32(values) => values.len(),
         }
     }
 
@@ -59,10 +66,13 @@ impl Values<'_> {
     fn emit<E>(self, sink: &mut impl FnMut(&[u8]) -> Told<E>) -> Told<E> {
         match self {
             Values::F32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
+            Values::Floats(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::F64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::MatrixF64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::U32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::U64(values) => blocks(values, |&v| (v as u64).to_le_bytes(), sink),
+            Values::Words(values) => blocks(values, |&v| v.to_le_bytes(), sink),
+            Values::I32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
         }
     }
 }
@@ -100,7 +110,7 @@ pub(crate) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let mut layout = Layout {
             header: Growing(String::new()),
             tensors: Vec::new(),
@@ -115,18 +125,18 @@ impl<'a> Layout<'a> {
     }
 
     /// Adds a line of metadata.
-    pub(super) fn add(&mut self, key: &str, value: impl fmt::Display) -> Result<()> {
+    pub(crate) fn add(&mut self, key: &str, value: impl fmt::Display) -> Result<()> {
         put(&mut self.header, format_args!(",\"{key}\":\""))?;
         write!(Escaped(&mut self.header), "{value}").map_err(|_| refused(&self.header))?;
         put(&mut self.header, format_args!("\""))
     }
 
-    pub(super) fn add_tensor(&mut self, name: &'static str, values: Values<'a>) -> Result<()> {
+    pub(crate) fn add_tensor(&mut self, name: &'static str, values: Values<'a>) -> Result<()> {
         allocate::push(&mut self.tensors, Tensor { name, values }, HEADER)
     }
 
     /// Ends the header, but for the checksum.
-    pub(super) fn finish(mut self) -> Result<Self> {
+    pub(crate) fn finish(mut self) -> Result<Self> {
         // Wide values first, so that all are aligned.
         let order = |tensor: &Tensor| (usize::MAX - tensor.values.width(), tensor.name);
         self.tensors.sort_unstable_by_key(order);

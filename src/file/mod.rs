@@ -12,8 +12,9 @@ mod layout;
 mod replace;
 mod source;
 
-pub(crate) use contents::{lay_out, read};
-pub(crate) use format::io_error;
-pub(crate) use layout::Layout;
+pub(crate) use contents::{choice, lay_out, read, read_tensors, vector, wrong};
+pub(crate) use format::{KIND, PARTIAL, broken, io_error};
+pub(crate) use header::Header;
+pub(crate) use layout::{Layout, Values};
 pub(crate) use replace::replace;
 pub(crate) use source::Source;

@@ -12,7 +12,7 @@ use std::path::Path;
 const MODEL: &str = "a model from a file";
 
 /// A number of a fixed width in a file.
-pub(super) trait Number: Copy {
+pub(crate) trait Number: Copy {
     const WIDTH: usize;
     fn read(bytes: &[u8]) -> Self;
 }
@@ -29,7 +29,7 @@ macro_rules! numbers {
     };
 }
 
-numbers!(u8, u32, u64, f32, f64);
+numbers!(u8, i32, u32, u64, f32, f64);
 
 /// Where a model is read from.
 pub(crate) struct Source<'p, R> {
@@ -84,12 +84,12 @@ impl<R: Read> Source<'_, R> {
     }
 
     /// The next `count` numbers, without adding them to the checksum.
-    pub(super) fn peek<T: Number>(&mut self, count: usize) -> Result<Vec<T>> {
+    pub(crate) fn peek<T: Number>(&mut self, count: usize) -> Result<Vec<T>> {
         self.numbers(count, |_, _| ())
     }
 
     /// The next `count` numbers.
-    pub(super) fn read<T: Number>(&mut self, count: usize) -> Result<Vec<T>> {
+    pub(crate) fn read<T: Number>(&mut self, count: usize) -> Result<Vec<T>> {
         self.numbers(count, Checksum::add)
     }
 

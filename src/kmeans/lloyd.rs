@@ -13,6 +13,8 @@ use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 use empty_clusters::rows_for_empty_clusters;
+pub(crate) use empty_clusters::{Candidate, FarthestRows, compare, most_candidates, winners};
+pub(crate) use row_set::RowSet;
 use std::time::Instant;
 
 /// Iterates from the given centroids until no assignment changes, the

@@ -104,16 +104,20 @@ impl<'n, 'a> Partition<'n, 'a> {
     /// Σ‖x − origin‖². One pass over the data.
     fn measure_spread(&self, threads: &Threads<'_>) -> Result<f64> {
         let points = self.nearest.points();
-        self.nearest.sum_rows(threads, |sum, first, block| {
+        let sum = self.nearest.sum_rows(threads, |sum, first, block| {
             for (row, values) in (first..).zip(block.chunks_exact(self.origin.len())) {
                 add_weighted(sum, points, row, squared_distance(values, &self.origin));
             }
-        })
+        })?;
+        Ok(sum.value())
     }
 
     /// The sum of canonical distances: one pass over the data.
     pub fn exact_inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        self.nearest.inertia(&self.assignment, centroids, threads)
+        Ok(self
+            .nearest
+            .inertia(&self.assignment, centroids, threads)?
+            .value())
     }
 }
 

@@ -108,7 +108,7 @@ mod tests {
                 .inspect(|s| assert_eq!(s.candidates.len(), rows))
                 .is_some()
         };
-        let limit = crate::memory::Budget::new(None).portable();
+        let limit = crate::memory::Budget::new(None).unwrap().portable();
         assert!(is_whole(22_360, 10, limit));
         assert!(!is_whole(22_361, 10, limit));
         assert!(is_whole(50, 10, 0));

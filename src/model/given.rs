@@ -5,7 +5,6 @@ use crate::allocate;
 use crate::config::{Config, invalid};
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::kernels::exact::dot;
 use crate::metric::Metric;
 use crate::owned::TryArc;
 use crate::points::Points;
@@ -36,17 +35,13 @@ impl KMeans {
         }
         config.validate()?;
         check_prices(prices, clusters)?;
-        let threads = Threads::exactly(1, None)?;
-        let offset = centroids.check_for_offset(config.metric, &threads)?;
-        centroids.check(&threads)?; // training looks at narrow numbers with their ranges
+        let offset = centroids.check_for_offset(config.metric, &Threads::exactly(1, None)?)?;
         let centroids = centroids.less(offset.as_deref());
         let mut scratch = Vec::new();
         let values = centroids.block(0..clusters, &mut scratch)?;
         let mut values = allocate::copy(values, PURPOSE)?;
         for centroid in values.chunks_exact_mut(dims) {
-            if !is_unit(centroid) {
-                config.metric.normalize(centroid);
-            }
+            config.metric.place(centroid);
         }
         let mut fit = Fit {
             offset: None,
@@ -102,11 +97,4 @@ fn check_prices(prices: Option<&[f64]>, clusters: usize) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// Whether rounding a unit vector to float32 may have made these values, which
-/// stay as they are then: so a model's own centroids make the same model.
-fn is_unit(values: &[f32]) -> bool {
-    let length = dot(values, values).sqrt();
-    (length - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0
 }

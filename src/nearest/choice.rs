@@ -57,7 +57,7 @@ impl<'a> Nearest<'a> {
         &mut self,
         engine: Engine,
         centroids: Centroids<'_>,
-    ) -> Result<Option<Bounds<'a>>> {
+    ) -> Result<Option<Bounds>> {
         let kept = self.bounds.take();
         let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
         let pays = self.changed < SETTLED && matches!(engine, Engine::Head | Engine::Plain);

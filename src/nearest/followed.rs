@@ -69,7 +69,7 @@ impl Nearest<'_> {
         assignment: &Assignment,
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
-    ) -> Result<f64> {
+    ) -> Result<ExactSum> {
         if let By::Trees { .. } = assignment.by {
             return self.trees.inertia(centroids, threads);
         }
@@ -86,7 +86,7 @@ impl Nearest<'_> {
         &self,
         threads: &Threads<'_>,
         add: impl Fn(&mut ExactSum, usize, &[f32]) + Sync,
-    ) -> Result<f64> {
+    ) -> Result<ExactSum> {
         let points = self.points;
         let mut parts = Workers::none();
         parts.ready(threads.count(), || Ok(ExactSum::default()))?;
@@ -152,7 +152,8 @@ impl Nearest<'_> {
     ) -> Result<(usize, f64)> {
         if self.can_use_trees(assignment, centroids, threads)? {
             let changed = self.follow_by_trees(assignment, centroids, threads)?;
-            return Ok((changed, self.inertia(assignment, centroids, threads)?));
+            let inertia = self.inertia(assignment, centroids, threads)?;
+            return Ok((changed, inertia.value()));
         }
         if let Method::Rows { stale, .. } = &mut assignment.method {
             *stale = true;
@@ -166,7 +167,7 @@ impl Nearest<'_> {
         };
         let labels = (&mut assignment.labels[..], None);
         let changed = self.by_blocks(centroids, labels, Some(&see), threads)?;
-        Ok((changed, total(parts)))
+        Ok((changed, total(parts).value()))
     }
 
     /// Whether trees serve the search. They do so from the first search on, or
@@ -180,7 +181,7 @@ impl Nearest<'_> {
         let can = match assignment.by {
             By::Nobody => self
                 .trees
-                .ready(self.points, self.shared, centroids, threads)?,
+                .ready(self.points, &self.shared, centroids, threads)?,
             By::Trees { .. } => self.trees.can_serve(centroids),
             By::Blocks => false,
         };
@@ -221,10 +222,10 @@ impl Nearest<'_> {
     }
 }
 
-fn total(mut parts: Workers<ExactSum>) -> f64 {
+fn total(mut parts: Workers<ExactSum>) -> ExactSum {
     let mut sum = ExactSum::default();
     parts.all().for_each(|part| sum.merge(part));
-    sum.value()
+    sum
 }
 
 /// Adds the rows whose label changed; with `anew`, all rows as if they had had

@@ -53,24 +53,24 @@ use request::Wanted;
 /// engines can reuse, and what they found out about how they pay.
 pub(crate) struct Nearest<'a> {
     points: &'a Points<'a>,
-    shared: &'a Shared,
+    shared: Shared,
     /// Searches so far, and how many are likely to come, at most.
     calls: usize,
     searches: usize,
-    eight_bit: EightBit<'a>,
-    trees: Trees<'a>,
+    eight_bit: EightBit,
+    trees: Trees,
     /// What the searches before rule out for the next.
-    bounds: Option<Bounds<'a>>,
+    bounds: Option<Bounds>,
     /// The fraction of labels that the last search changed.
     changed: f64,
 }
 
 impl Shared {
     /// For up to so many searches over these rows.
-    pub fn nearest<'a>(&'a self, points: &'a Points<'a>, searches: usize) -> Nearest<'a> {
+    pub fn nearest<'a>(&self, points: &'a Points<'a>, searches: usize) -> Nearest<'a> {
         Nearest {
             points,
-            shared: self,
+            shared: self.clone(),
             calls: 0,
             searches,
             eight_bit: EightBit::new(points, self.setting),
@@ -91,12 +91,12 @@ impl<'a> Nearest<'a> {
         self.shared.nearest(points, searches)
     }
 
-    pub fn shared(&self) -> &'a Shared {
-        self.shared
+    pub fn shared(&self) -> Shared {
+        self.shared.clone()
     }
 
     /// The memory of the call.
-    pub fn budget(&self) -> &'a Budget {
+    pub fn budget(&self) -> &Budget {
         self.shared.budget()
     }
 

@@ -5,18 +5,22 @@ use crate::memory::Budget;
 use crate::metric::Metric;
 use crate::nearest::engine::Setting;
 use crate::nearest::scores::Frame;
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::ranges::Range;
 use crate::threads::Threads;
 use crate::totals::Grid;
 
 /// How searches compute, in which coordinates, and the memory that they may take.
+///
+/// All copies are the same in memory.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(super) setting: Setting,
-    pub(super) frame: Frame,
+    pub(super) frame: TryArc<Frame>,
     budget: Budget,
     /// Of every column, if known.
-    ranges: Option<Vec<Range>>,
+    ranges: Option<TryArc<Vec<Range>>>,
 }
 
 impl Shared {
@@ -35,16 +39,16 @@ impl Shared {
     ) -> Result<Self> {
         Ok(Shared {
             setting,
-            frame: Frame::new(points, metric)?,
-            budget: Budget::new(memory_limit),
+            frame: TryArc::new(Frame::new(points, metric)?, "coordinates")?,
+            budget: Budget::new(memory_limit)?,
             ranges: None,
         })
     }
 
     /// The ranges of all columns, which else are looked for when they are needed.
-    pub fn with_ranges(mut self, ranges: Vec<Range>) -> Self {
-        self.ranges = Some(ranges);
-        self
+    pub fn with_ranges(mut self, ranges: Vec<Range>) -> Result<Self> {
+        self.ranges = Some(TryArc::new(ranges, "ranges of columns")?);
+        Ok(self)
     }
 
     /// The memory of the call.

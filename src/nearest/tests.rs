@@ -388,7 +388,10 @@ fn totals_are_those_of_the_labels_whatever_is_searched() {
                 totals.clear();
                 totals.add(&points, &fresh, Sign::Plus, &threads).unwrap();
                 assert!(&totals == followed.totals(), "{d}, step {step}");
-                inertia = nearest.inertia(&followed, centroids, &threads).unwrap();
+                inertia = nearest
+                    .inertia(&followed, centroids, &threads)
+                    .unwrap()
+                    .value();
             }
             let sum: f64 = distances.iter().sum();
             assert!((inertia - sum).abs() < 1e-9 * sum, "{d}, step {step}");

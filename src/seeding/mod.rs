@@ -42,7 +42,7 @@ pub(crate) fn draw(
         Init::Centroids(given) => {
             let mut centroids: Vec<f32> = collect(given.iter().copied(), "centroids")?;
             for centroid in centroids.chunks_exact_mut(points.cols()) {
-                metric.normalize(centroid);
+                metric.place(centroid);
             }
             return Ok(centroids);
         }

@@ -2,6 +2,7 @@
 //! which the environment or the program may set. It has no influence on results.
 
 use crate::error::{KMeansError, Result};
+use crate::text::text;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -78,10 +79,10 @@ fn parse(value: &str) -> std::result::Result<usize, String> {
 }
 
 fn refused(value: &str) -> String {
-    format!(
+    text(format_args!(
         "the environment variable {VARIABLE} must be a whole number of threads from 1, \
          got {value:?}; unset it to use all cores"
-    )
+    ))
 }
 
 #[cfg(test)]

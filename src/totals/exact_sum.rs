@@ -11,7 +11,7 @@ const CARRY_AFTER: u32 = 1 << 10;
 
 /// A sum of float64 numbers, all finite, without any rounding: the order in
 /// which they come, and how sums are merged, does not matter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ExactSum {
     /// Σ digits[i] · 2^(32 i − 1074).
     digits: [i64; DIGITS],
@@ -29,6 +29,22 @@ impl Default for ExactSum {
 }
 
 impl ExactSum {
+    pub const DIGITS: usize = DIGITS;
+
+    /// All digits, but the last in 0..2^32: see [`from_digits`](Self::from_digits).
+    pub fn digits(&self) -> [i64; DIGITS] {
+        let mut sum = self.clone();
+        sum.carry();
+        sum.digits
+    }
+
+    /// The sum that has these [`digits`](Self::digits); `None` unless they can be.
+    pub fn from_digits(digits: [i64; DIGITS]) -> Option<Self> {
+        let (last, others) = digits.split_last()?;
+        let fits = others.iter().all(|digit| (0..1 << 32).contains(digit));
+        (fits && last.unsigned_abs() < 1 << 32).then_some(ExactSum { digits, added: 0 })
+    }
+
     #[inline]
     pub fn add(&mut self, value: f64) {
         let bits = value.to_bits();
@@ -65,11 +81,11 @@ impl ExactSum {
         self.carry();
     }
 
-    /// What all add up to, rounded once.
-    pub fn total(parts: &[ExactSum]) -> f64 {
+    /// What all add up to.
+    pub fn merged(parts: &[ExactSum]) -> Self {
         let mut sum = ExactSum::default();
         parts.iter().for_each(|part| sum.merge(part));
-        sum.value()
+        sum
     }
 
     /// Brings all digits but the last into 0..2^32.

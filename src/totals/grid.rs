@@ -5,7 +5,7 @@
 //! 2^(b+1) times the next, the last 2^low; the proof that nothing is lost and
 //! nothing overflows is in docs/algorithms/sums.md.
 
-use crate::allocate::{collect, with_capacity};
+use crate::allocate::{collect, copy, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, add_rows};
 use crate::kernels::exact::inverse_norm;
@@ -108,6 +108,15 @@ impl Grid {
         })
     }
 
+    /// A copy where memory may be refused.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Grid {
+            low: copy(&self.low, "units of sums")?,
+            magic: copy(&self.magic, "units of sums")?,
+            ..*self
+        })
+    }
+
     pub fn metric(&self) -> Metric {
         self.metric
     }
@@ -118,6 +127,16 @@ impl Grid {
 
     pub fn dims(&self) -> usize {
         self.low.len() - usize::from(self.weighted)
+    }
+
+    /// b, the bits of a limb.
+    pub(super) fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// The exponent of each column's last unit.
+    pub(super) fn low(&self) -> &[i32] {
+        &self.low
     }
 
     pub fn limbs(&self) -> usize {
@@ -183,13 +202,7 @@ impl Grid {
     /// rounded once to float64, and what that leaves over, rounded once too. So
     /// what is read depends on the exact sum alone, not on units.
     pub fn read(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
-        let columns = self.low.len();
-        let added = count << u32::from(self.weighted);
-        let limb = |l: usize| {
-            let at = l * columns + t;
-            let bias = added.wrapping_mul(self.magic[at].to_bits() as i64);
-            sum[at].wrapping_sub(bias)
-        };
+        let limb = |l: usize| self.limb(sum, l, t, count);
         let low = self.low[t];
         let (value, rest) = match self.limbs() {
             1 => round(i128::from(limb(0))),
@@ -198,6 +211,14 @@ impl Grid {
         };
         let unit = power_of_two(low);
         (value * unit, rest * unit)
+    }
+
+    /// Limb l of column t in a sum of `count` rows.
+    pub(super) fn limb(&self, sum: &[i64], l: usize, t: usize, count: i64) -> i64 {
+        let at = l * self.low.len() + t;
+        // Each weighted row is added as two numbers.
+        let added = count << u32::from(self.weighted);
+        sum[at].wrapping_sub(added.wrapping_mul(self.magic[at].to_bits() as i64))
     }
 
     fn round_two(&self, first: i64, second: i64) -> (f64, f64) {
@@ -251,6 +272,6 @@ fn round(value: i128) -> (f64, f64) {
 }
 
 /// 2^exponent, for all that float64 has as normal numbers.
-fn power_of_two(exponent: i32) -> f64 {
+pub(super) fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((1023 + exponent.clamp(-1022, 1023)) as u64) << 52)
 }

@@ -9,6 +9,7 @@ mod exact_sum;
 mod grid;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 use crate::allocate::{try_vec, with_capacity};
 use crate::clusters::Clusters;
@@ -21,6 +22,7 @@ use crate::threads::Threads;
 
 pub(crate) use exact_sum::ExactSum;
 pub(crate) use grid::Grid;
+pub(crate) use wide::WideSums;
 
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
@@ -73,6 +75,12 @@ impl Totals {
 
     fn sum(&self, cluster: usize) -> &[i64] {
         &self.sums[cluster * self.grid.width()..][..self.grid.width()]
+    }
+
+    /// Limb l of column t of a cluster's sum.
+    fn limb(&self, cluster: usize, l: usize, t: usize) -> i64 {
+        let count = self.counts[cluster] as i64;
+        self.grid.limb(self.sum(cluster), l, t, count)
     }
 
     /// Adds every row that `clusters` lists to its cluster, or takes it away.
@@ -163,28 +171,14 @@ impl Totals {
     /// is empty, or whose unit rows cancel out, keeps the centroid it has.
     /// Returns whether any value changed.
     pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
-        let dims = self.grid.dims();
-        let cancelled = CANCELLED * (dims as f64).sqrt();
         let mut changed = false;
-        for (j, centroid) in centroids.chunks_exact_mut(dims).enumerate() {
+        let all = centroids.chunks_exact_mut(self.grid.dims());
+        for (j, centroid) in all.enumerate() {
             let (sum, count) = (self.sum(j), self.counts[j] as i64);
-            let value = |t: usize| self.grid.read(sum, t, count).0;
-            let (weight, _) = self.grid.read_weight(sum, count);
-            let size = match self.grid.metric() {
-                _ if count == 0 => continue,
-                Metric::Euclidean => weight,
-                Metric::Cosine => {
-                    let norm = (0..dims).map(|t| value(t) * value(t)).sum::<f64>().sqrt();
-                    if norm <= cancelled * weight {
-                        continue;
-                    }
-                    norm
-                }
-            };
-            for (t, centroid) in centroid.iter_mut().enumerate() {
-                let value = (value(t) / size) as f32;
-                changed |= *centroid != value;
-                *centroid = value;
+            if count > 0 {
+                let value = |t: usize| self.grid.read(sum, t, count).0;
+                let (weight, _) = self.grid.read_weight(sum, count);
+                changed |= write_centroid(self.grid.metric(), weight, value, centroid);
             }
         }
         changed
@@ -257,6 +251,32 @@ impl Changes {
             Sign::Minus => -1,
         };
     }
+}
+
+/// Writes the centroid of rows that weigh `weight` and add up to a `value` in
+/// each column: see [`Totals::write_centroids`]. Returns whether it changed.
+pub(crate) fn write_centroid(
+    metric: Metric,
+    weight: f64,
+    value: impl Fn(usize) -> f64,
+    centroid: &mut [f32],
+) -> bool {
+    let dims = centroid.len();
+    let size = match metric {
+        Metric::Euclidean => weight,
+        Metric::Cosine => (0..dims).map(|t| value(t) * value(t)).sum::<f64>().sqrt(),
+    };
+    let cancelled = CANCELLED * (dims as f64).sqrt();
+    if metric == Metric::Cosine && size <= cancelled * weight {
+        return false;
+    }
+    let mut changed = false;
+    for (t, centroid) in centroid.iter_mut().enumerate() {
+        let value = (value(t) / size) as f32;
+        changed |= *centroid != value;
+        *centroid = value;
+    }
+    changed
 }
 
 /// Adds listed rows, some at a time.

@@ -63,7 +63,7 @@ fn balance_part(
     let points = costs.points.select(drawn);
     let costs = Costs {
         points: &points,
-        ..*costs
+        ..costs.clone()
     };
     let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
     let window = Window::near(low, width.max(1), drawn.len(), prices.len());

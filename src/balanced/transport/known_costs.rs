@@ -20,12 +20,12 @@ pub(super) struct KnownCosts<'a> {
     /// In place of the candidates, of rows that looked at all clusters.
     more: HashMap<u32, Known>,
     /// What these take.
-    budget: &'a Budget,
-    reserved: Option<Reserved<'a>>,
+    budget: Budget,
+    reserved: Option<Reserved>,
 }
 
 impl<'a> KnownCosts<'a> {
-    pub fn new(candidates: &'a mut Candidates, budget: &'a Budget) -> Self {
+    pub fn new(candidates: &'a mut Candidates, budget: Budget) -> Self {
         KnownCosts {
             candidates,
             more: HashMap::new(),

@@ -131,9 +131,10 @@ impl<'a> Transport<'a> {
         let mut prices = collect(prices.iter().copied(), "prices")?;
         push(&mut prices, 0.0, "prices")?;
         let patience = Self::least_patience(&costs);
+        let (budget, room) = (costs.shared.budget().clone(), ClusterMoves::room(&costs));
         let mut transport = Transport {
             costs,
-            known: KnownCosts::new(candidates, costs.shared.budget()),
+            known: KnownCosts::new(candidates, budget),
             labels,
             own,
             stacks,
@@ -152,7 +153,7 @@ impl<'a> Transport<'a> {
             looked: 0,
             patience,
             cluster_moves: collect((0..clusters).map(|_| None), "moves of clusters")?,
-            room: ClusterMoves::room(&costs),
+            room,
             looks: try_vec(0, clusters, "looks")?,
             scratch: Vec::new(),
             of_row: Vec::new(),

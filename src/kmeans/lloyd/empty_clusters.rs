@@ -40,7 +40,7 @@ pub(super) fn rows_for_empty_clusters(
     }
     let mut distances = threads.try_vec(0.0f64, labels.len(), "distances")?;
     nearest.distances(centroids, threads, labels, &mut distances)?;
-    let mut search = Search::new(nearest, labels, &distances, centroids.len(), threads)?;
+    let mut search = FarthestRows::new(nearest, labels, &distances, centroids.len(), threads)?;
     search.find(most_candidates(nearest.metric(), empty.len()), threads)?;
 
     // The cluster of each of the different rows.
@@ -126,7 +126,7 @@ pub(crate) struct Candidate {
 }
 
 /// Looks for rows that may leave their clusters, the farthest first.
-pub(crate) struct Search<'a> {
+pub(crate) struct FarthestRows<'a> {
     nearest: &'a Nearest<'a>,
     labels: &'a [u32],
     distances: &'a [f64],
@@ -143,7 +143,7 @@ pub(crate) struct Search<'a> {
     values: (Vec<f32>, Vec<f32>),
 }
 
-impl<'a> Search<'a> {
+impl<'a> FarthestRows<'a> {
     /// `distances`: to the centroids of the clusters that `labels` name.
     pub fn new(
         nearest: &'a Nearest<'a>,
@@ -153,7 +153,7 @@ impl<'a> Search<'a> {
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let points = nearest.points();
-        Ok(Search {
+        Ok(FarthestRows {
             nearest,
             labels,
             distances,
@@ -165,6 +165,12 @@ impl<'a> Search<'a> {
             ranked: Vec::new(),
             values: (Vec::new(), Vec::new()),
         })
+    }
+
+    pub fn fingerprint(&self, row: u32) -> Result<u32> {
+        let mut scratch = Vec::new();
+        let values = self.nearest.points().row(row as usize, &mut scratch)?;
+        Ok(fingerprint(values))
     }
 
     /// Ranks rows of different values until `most` of them may leave.

@@ -9,7 +9,7 @@ use crate::points::Points;
 /// A set of rows that differ in their values, or in what a metric makes of them
 /// as centroids: a hash table that compares rows where their fingerprints meet,
 /// so it is exact.
-pub(super) struct RowSet<'a> {
+pub(crate) struct RowSet<'a> {
     points: &'a Points<'a>,
     metric: Metric,
     /// In the order of their insertion, with their fingerprints.

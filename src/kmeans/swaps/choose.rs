@@ -27,7 +27,7 @@ pub(super) struct Swap {
 pub(super) struct Swaps<'a> {
     points: &'a Points<'a>,
     metric: Metric,
-    shared: &'a Shared,
+    shared: Shared,
     centroids: Centroids<'a>,
     clusters: Clusters,
     /// Of every row, to its centroid.

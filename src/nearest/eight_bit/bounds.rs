@@ -26,11 +26,11 @@ pub(in crate::nearest) const STEPS: f64 = 4096.0;
 const FAR: f64 = 8.0;
 
 /// Of all rows.
-pub(in crate::nearest) struct Bounds<'m> {
+pub(in crate::nearest) struct Bounds {
     groups: Groups,
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
-    _reserved: Reserved<'m>,
+    _reserved: Reserved,
 }
 
 /// The groups and what became of them.
@@ -49,14 +49,14 @@ pub(in crate::nearest) struct RowBounds<'b> {
     values: &'b mut [u16],
 }
 
-impl<'m> Bounds<'m> {
+impl Bounds {
     /// Bounds that rule nothing out; `None` if they would take more than `most`
     /// bytes, or than the budget has.
     pub fn new(
         rows: usize,
         centroids: Centroids<'_>,
         most: u64,
-        budget: &'m Budget,
+        budget: &Budget,
     ) -> Result<Option<Self>> {
         let groups = centroids.len().div_ceil(GROUP);
         let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;

@@ -17,10 +17,10 @@ use crate::points::Points;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(in crate::nearest) struct EightBit<'a> {
+pub(in crate::nearest) struct EightBit {
     setting: Setting,
     plain: Coder,
-    principal: Principal<'a>,
+    principal: Principal,
     /// Principal codes are not worth another try.
     hopeless: AtomicBool,
 }
@@ -31,14 +31,14 @@ const HOPELESS: f64 = 4.0;
 
 /// The rows in 8 bits, made when they first pay.
 #[allow(clippy::large_enum_variant)] // there is one of it
-enum Principal<'a> {
+enum Principal {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(Coder, RowCodes, Reserved<'a>),
+    Made(Coder, RowCodes, Reserved),
 }
 
-impl<'a> EightBit<'a> {
+impl EightBit {
     pub fn new(points: &Points<'_>, setting: Setting) -> Self {
         EightBit {
             setting,
@@ -81,7 +81,7 @@ impl<'a> EightBit<'a> {
         &mut self,
         query: Query<'_, '_>,
         only: bool,
-        budget: &'a Budget,
+        budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
         if !matches!(self.principal, Principal::Untried) {
@@ -96,7 +96,7 @@ impl<'a> EightBit<'a> {
         &mut self,
         query: Query<'_, '_>,
         only: bool,
-        budget: &'a Budget,
+        budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
         let (points, frame) = (query.points, query.frame);

@@ -64,7 +64,7 @@ trait SortedRows: Send + Sync {
     fn write_labels(&self, labels: &mut [u32], threads: &Threads<'_>) -> Result<()>;
 
     /// The sum of canonical distances to the centroids of the last pass.
-    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
+    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<ExactSum>;
 }
 
 /// What a pass did.
@@ -110,21 +110,21 @@ fn sort(
 /// The rows in trees, where these serve a search: one for sums, without bias, by
 /// no engine that was asked for.
 #[derive(Default)]
-pub(in crate::nearest) struct Trees<'a> {
-    rows: Option<(Box<dyn SortedRows>, Reserved<'a>)>,
+pub(in crate::nearest) struct Trees {
+    rows: Option<(Box<dyn SortedRows>, Reserved)>,
     /// What the last pass computed, as a fraction of all distances.
     computed: f64,
     /// They didn't pay, and won't.
     given_up: bool,
 }
 
-impl<'a> Trees<'a> {
+impl Trees {
     /// Readies them for rows that are in no cluster yet. `false` if they can't
     /// serve, or are not worth it.
     pub fn ready(
         &mut self,
         points: &Points<'_>,
-        shared: &'a Shared,
+        shared: &Shared,
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
     ) -> Result<bool> {
@@ -197,10 +197,10 @@ impl<'a> Trees<'a> {
     }
 
     /// The sum of canonical distances to the centroids of the last pass.
-    pub fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+    pub fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<ExactSum> {
         match &self.rows {
             Some((rows, _)) => rows.inertia(centroids, threads),
-            None => Ok(0.0),
+            None => Ok(ExactSum::default()),
         }
     }
 }
@@ -339,7 +339,7 @@ impl<const D: usize> SortedRows for Forest<D> {
         })
     }
 
-    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+    fn inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<ExactSum> {
         let centroids = centroids.values.as_chunks::<D>().0;
         let mut parts = try_vec(ExactSum::default(), self.trees.len(), "sums of distances")?;
         threads.run(
@@ -347,6 +347,6 @@ impl<const D: usize> SortedRows for Forest<D> {
             || (),
             |(), (tree, part)| *part = lanes::run(self.isa, Inertia { tree, centroids }),
         )?;
-        Ok(ExactSum::total(&parts))
+        Ok(ExactSum::merged(&parts))
     }
 }

@@ -74,7 +74,7 @@ fn check(kind: &str, dims: usize, isa: Isa, threads: &Threads<'_>) -> Vec<Totals
             assert_eq!(labels, expected, "{kind} {dims} {isa:?}");
             let changed = labels.iter().zip(&before).filter(|(a, b)| a != b).count();
             assert_eq!(pass.changed, changed);
-            let found = sorted.inertia(centroids, threads).unwrap();
+            let found = sorted.inertia(centroids, threads).unwrap().value();
             assert!(
                 (found - inertia).abs() <= 1e-12 * inertia,
                 "{found} {inertia}"
