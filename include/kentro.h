@@ -380,7 +380,7 @@ typedef struct kentro_observer {
 #define KENTRO_STATUS_OUT_OF_MEMORY 10
 
 /**
- * A callback asked to stop; the model is as it was before the call.
+ * A callback or a cancel token ended the call; the model is as it was before.
  */
 #define KENTRO_STATUS_CANCELLED 11
 

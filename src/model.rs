@@ -341,8 +341,8 @@ impl KMeans {
         let Trained { config, fit } = self.trained()?;
         let prices = fit.prices.as_deref().ok_or_else(|| {
             invalid(
-                "balanced assignment needs a model trained with with_balanced(true); \
-                 train one, or assign without balanced",
+                "balanced assignment needs a model trained with balanced clusters; \
+                 train such a one, or assign without prices",
             )
         })?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));

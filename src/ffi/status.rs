@@ -30,7 +30,7 @@ pub const KENTRO_STATUS_INVALID_DATA: StatusCode = 8;
 pub const KENTRO_STATUS_NOT_FINITE: StatusCode = 9;
 /// Memory could not be had.
 pub const KENTRO_STATUS_OUT_OF_MEMORY: StatusCode = 10;
-/// A callback asked to stop; the model is as it was before the call.
+/// A callback or a cancel token ended the call; the model is as it was before.
 pub const KENTRO_STATUS_CANCELLED: StatusCode = 11;
 /// The operating system refused to start threads.
 pub const KENTRO_STATUS_THREADS: StatusCode = 12;
@@ -69,7 +69,7 @@ pub(super) fn message(status: StatusCode) -> &'static CStr {
         }
         KENTRO_STATUS_NOT_FINITE => c"a value is NaN, infinite, or too large for a float32",
         KENTRO_STATUS_OUT_OF_MEMORY => c"out of memory",
-        KENTRO_STATUS_CANCELLED => c"cancelled by a callback",
+        KENTRO_STATUS_CANCELLED => c"cancelled; the model is unchanged",
         KENTRO_STATUS_THREADS => c"cannot start threads",
         KENTRO_STATUS_INTERNAL => c"internal error in Kentro; please report it",
         KENTRO_STATUS_BUSY => c"the handle is in use by another call",
