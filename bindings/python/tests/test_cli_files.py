@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zipfile
 
 import numpy as np
@@ -330,12 +331,93 @@ def test_tables_that_are_wrong(cli, tmp_path):
     assert "is no parquet file" in cli.fails(1, "info", tmp_path / "a.parquet")
 
 
-def test_sparse_rows_are_refused_in_words(cli, tmp_path):
+@pytest.fixture
+def counts():
+    rng = np.random.default_rng(3)
+    dense = rng.poisson(0.3, (400, 30)).astype(np.float32)
+    dense[::7] = 0
+    return dense
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_sparse_rows(cli, tmp_path, counts, form, compressed):
     sparse = pytest.importorskip("scipy.sparse")
-    sparse.save_npz(tmp_path / "a.npz", sparse.eye(5, format="csr"))
-    error = cli.fails(1, "info", tmp_path / "a.npz")
-    assert "sparse" in error
-    assert "scipy.sparse.load_npz(path).toarray()" in error
+    path = tmp_path / "a.npz"
+    sparse.save_npz(path, sparse.csr_matrix(counts).asformat(form), compressed)
+    np.save(tmp_path / "dense.npy", counts)
+    for name in ("a.npz", "dense.npy"):
+        options = "-k", 5, "--sample", 300, "--labels", f"{name}.labels.npy"
+        cli.run("fit", tmp_path / name, *options[:4], "-o", tmp_path / f"{name}.safetensors")
+        cli.run(
+            *("assign", tmp_path / f"{name}.safetensors", tmp_path / name),
+            *("-o", tmp_path / f"{name}.labels.npy"),
+        )
+    for kind in ("safetensors", "labels.npy"):
+        files = [(tmp_path / f"{name}.{kind}").read_bytes() for name in ("a.npz", "dense.npy")]
+        assert files[0] == files[1]
+    cli.run("convert", path, "-o", tmp_path / "back.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "back.npy"), counts)
+    assert "npz, sparse" in cli.run("info", path)
+
+
+def test_sparse_rows_need_no_scipy(cli, tmp_path, counts, monkeypatch):
+    sparse = pytest.importorskip("scipy.sparse")
+    sparse.save_npz(tmp_path / "rows.npz", sparse.csr_matrix(counts))
+    sparse.save_npz(tmp_path / "columns.npz", sparse.csc_matrix(counts))
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
+    cli.run("convert", tmp_path / "rows.npz", "-o", tmp_path / "back.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "back.npy"), counts)
+    error = cli.fails(1, "info", tmp_path / "columns.npz")
+    assert "(csc), which need scipy: save it by scipy.sparse.save_npz" in error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"indptr": np.array([0, 5, 3, 9])},
+        {"indptr": np.array([0, 5])},
+        {"indptr": np.array([0, 5, 9, 9.0])},
+        {"indices": np.arange(8)},
+        {"indices": np.full(9, -1)},
+        {"indices": np.full(9, 99)},
+        {"data": np.ones(3)},
+        {"shape": np.array([3])},
+        {"shape": np.array([-3, 9])},
+        {"shape": np.array([10**15, 9])},
+        {"data": np.array([1j] * 9)},
+    ],
+)
+def test_sparse_rows_that_are_wrong(cli, tmp_path, change):
+    right = {
+        "data": np.ones(9),
+        "indices": np.arange(9),
+        "indptr": np.array([0, 5, 9, 9]),
+        "shape": np.array([3, 9]),
+        "format": np.array(b"csr"),
+    }
+    np.savez(tmp_path / "a.npz", **right)
+    cli.run("convert", tmp_path / "a.npz", "-o", tmp_path / "a.npy")
+    assert np.load(tmp_path / "a.npy").sum() == 9
+    np.savez(tmp_path / "a.npz", **{**right, **change})
+    for arguments in ((), ("--sample", 2)):
+        cli.fails(1, "convert", tmp_path / "a.npz", *arguments, "-o", tmp_path / "b.npy")
+        assert not (tmp_path / "b.npy").exists()
+
+
+def test_damaged_archives(cli, tmp_path, rows):
+    np.savez_compressed(tmp_path / "a.npz", rows)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    for place in range(40, len(content), len(content) // 25):
+        damaged = content.copy()
+        damaged[place] ^= 0x55
+        (tmp_path / "b.npz").write_bytes(damaged)
+        if cli.call("convert", tmp_path / "b.npz", "-o", tmp_path / "b.npy")[0]:
+            assert not (tmp_path / "b.npy").exists()
+        else:  # it was a date or the like
+            np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), rows)
+            (tmp_path / "b.npy").unlink()
 
 
 def test_more_rows_than_are_held_in_memory(cli, tmp_path, rows):

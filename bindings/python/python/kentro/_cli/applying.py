@@ -18,6 +18,7 @@ from .progress import Display
 from .report import counted, of_sizes, print_json, print_lines
 from .rows import load_model, named
 from .source import Source, open_source
+from .sparse import SparseRows
 from .writers import Writer, form_to_write
 
 _MODEL_SUFFIXES = (".safetensors", ".kentro")
@@ -136,6 +137,10 @@ def convert(options: Any) -> None:
             source = _part(options)
         else:
             source = open_source(options.input, options, stack, beside)
+        if len(source.shape) not in (1, 2):
+            raise Failure(
+                f"{source.name} must have 1 or 2 dimensions, got shape {source.shape}"
+            )
         if options.sample is not None:
             rows, _ = sample(source, options.sample, options.seed, display)
             source = Source(source.name, source.form, array=rows)
@@ -170,18 +175,18 @@ def _write_model(
     except KMeansError as error:
         raise Failure(f"{source.name}: {error}") from None
     model.save(options.output)
-    return list(centroids.shape)
+    return [model.n_clusters, model.n_dimensions or 0]
 
 
 def _write_rows(source: Source, options: Any, stack: ExitStack, display: Display) -> list[int]:
-    if len(source.shape) not in (1, 2):
-        raise Failure(f"{source.name} must have 1 or 2 dimensions, got shape {source.shape}")
     if options.json and options.output == "-":
         raise UsageError("--json needs standard output for itself: give -o OUTPUT")
     form = form_to_write(options.output, options.to)
     writer = Writer(options.output, form, stack, title="vector", rows=source.rows)
     with display.phase("converting", source.rows, "rows") as phase:
         for block in source.blocks():
+            if isinstance(block, SparseRows):
+                block = block.toarray()
             writer.write(block if options.dtype is None else _cast(block, options.dtype))
             phase.update(len(block))
     writer.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _ALL = np.uint64(2**64 - 1)
 
 def whole(
     source: Source, held_bytes: int | None, beside: str, stack: ExitStack, display: Display
-) -> np.ndarray:
+) -> Any:
     """The rows as an array: mapped, in memory, or in a temporary file mapped to memory.
 
     The last where they are more than `held_bytes` (default 1 GiB), in the folder
@@ -101,9 +102,7 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def sample(
-    source: Source, count: int, seed: int, display: Display
-) -> tuple[np.ndarray, np.ndarray]:
+def sample(source: Source, count: int, seed: int, display: Display) -> tuple[Any, np.ndarray]:
     """`count` rows without replacement, ascending, and their numbers.
 
     A function of the seed and the number of rows alone: the same rows of every
@@ -133,8 +132,5 @@ def sample(
     return np.concatenate(pieces)[lowest.keep()], lowest.rows
 
 
-def _taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    if len(rows) == len(array):
-        return array
-    taken: np.ndarray = np.asarray(array)[rows]
-    return taken
+def _taken(array: Any, rows: np.ndarray) -> Any:
+    return array if len(rows) == len(array) else array[rows]

@@ -40,14 +40,17 @@ _BLOCK_BYTES = 64 << 20  # of values at once, where a caller has no wish
 
 
 class Source:
-    """Rows of numbers: `array` if they are one, or `blocks` that can be read once."""
+    """Rows of numbers: `array` if they are one, or `blocks` that can be read once.
+
+    An array of `SparseRows` is one, too.
+    """
 
     def __init__(
         self,
         name: str,
         form: str,
         *,
-        array: np.ndarray | None = None,
+        array: Any = None,
         blocks: Iterable[np.ndarray] = (),
         shape: tuple[int | None, ...] = (),
         dtype: Any = None,
@@ -74,7 +77,9 @@ class Source:
         if self.array is None:
             yield from self._blocks
             return
-        row = max(1, self.array[:1].size) * 8
+        row = 8
+        for length in self.array.shape[1:]:
+            row *= max(1, length)
         step = max(1, _BLOCK_BYTES // row)
         for first in range(0, len(self.array), step):
             yield self.array[first : first + step]
@@ -142,12 +147,14 @@ def open_source(path: str, options: Any, stack: ExitStack, beside: str) -> Sourc
         from .tables import read_table
 
         return read_table(path, name, form, options.column, stack)
-    from .arrays import map_npy, map_vectors, read_npz
+    if form == "npz":
+        from .archives import read_npz
+
+        return read_npz(path, name, options.column, stack)
+    from .arrays import map_npy, map_vectors
 
     if form == "npy":
         return map_npy(path, name)
-    if form == "npz":
-        return read_npz(path, name, options.column, stack)
     return map_vectors(path, name, form)
 
 

@@ -32,9 +32,9 @@ def read_table(
     pyarrow = arrow(form)
     try:
         file = _Parquet(path) if form == "parquet" else _Arrow(path, stack)
-    except (pyarrow.ArrowException, OSError) as error:
+        names = file.schema.names
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise Failure(f"{name} is no {form} file: {' '.join(str(error).split())}") from None
-    names = file.schema.names
     places = _choose(file.schema, wanted, name)
     chosen = [names[place] for place in places]
     for title in chosen:
@@ -103,6 +103,7 @@ class _Arrow:
         )
         size = max(1, _BLOCK_VALUES // _width(self.schema, places))
         for batch in whole:
+            batch.validate(full=True)  # else damage ends the process
             for first in range(0, batch.num_rows, size):
                 yield batch.slice(first, size).select(list(places))
 
@@ -118,7 +119,7 @@ def _caught(batches: Iterator[Any], name: str, pyarrow: Any) -> Iterator[Any]:
             batch = next(batches)
         except StopIteration:
             return
-        except (pyarrow.ArrowException, OSError) as error:
+        except (pyarrow.ArrowException, OSError, UnicodeError) as error:
             text = " ".join(str(error).split())
             raise Failure(f"{name} can't be read: {text}") from None
         yield batch
