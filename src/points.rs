@@ -300,8 +300,12 @@ impl<'a> Points<'a> {
     }
 
     /// One row as float32: see [`Points::block`].
+    #[inline]
     pub(crate) fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> Result<&'s [f32]> {
-        self.block(row..row + 1, scratch)
+        match self.whole {
+            Some(whole) => Ok(&whole[row * self.cols..][..self.cols]),
+            None => self.block(row..row + 1, scratch),
+        }
     }
 
     /// Asks for a row to be fetched from memory, if it is float32.

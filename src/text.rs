@@ -13,11 +13,17 @@ impl Write for Growing {
     }
 }
 
-/// `value` as text; "" where memory for it cannot be had.
+/// `value` as text; "" where memory for it cannot be had: for what is told, in
+/// an error say, beside what counts.
 pub(crate) fn text(value: impl fmt::Display) -> String {
+    try_text(value).unwrap_or_default()
+}
+
+/// `value` as text, or how many bytes of it there were when memory was refused.
+pub(crate) fn try_text(value: impl fmt::Display) -> Result<String, usize> {
     let mut growing = Growing(String::new());
     match write!(growing, "{value}") {
-        Ok(()) => growing.0,
-        Err(fmt::Error) => String::new(),
+        Ok(()) => Ok(growing.0),
+        Err(fmt::Error) => Err(growing.0.len()),
     }
 }

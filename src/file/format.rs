@@ -33,6 +33,9 @@ pub(crate) fn broken(reason: impl Display) -> KMeansError {
 
 /// What the operating system said of a file.
 pub(crate) fn io_error(path: &Path, error: &io::Error) -> KMeansError {
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        return KMeansError::out_of_memory(path.as_os_str().len(), "the path of a file");
+    }
     let mut copy = PathBuf::new();
     if copy.try_reserve(path.as_os_str().len()).is_ok() {
         copy.push(path);

@@ -1,6 +1,6 @@
 //! Replaces a file as a whole.
 
-use std::ffi::OsString;
+use crate::text::text;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,11 @@ pub(crate) fn replace(
     if found.as_ref().is_some_and(is_device) {
         return write(&mut OpenOptions::new().write(true).open(path)?);
     }
-    let path = match &found {
-        Some(_) => &fs::canonicalize(path)?,
-        None => path,
+    // A link's own path is the one path that memory is not refused for.
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let path = match found.is_some() && is_link {
+        true => &fs::canonicalize(path)?,
+        false => path,
     };
     let folder = match path.parent() {
         Some(folder) if folder != "" => folder,
@@ -51,15 +53,28 @@ pub(crate) fn replace(
 fn create_in(folder: &Path) -> io::Result<(File, PathBuf)> {
     let mut number = 0u64;
     loop {
-        // Short, so that it can be where the name of the file can.
-        let name = OsString::from(format!(".kentro-{}-{number}", process::id()));
-        let path = folder.join(name);
+        let path = temporary(folder, number)?;
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A path in the folder, with room for it taken beforehand. Its name is short,
+/// so that it can be where the name of the file can.
+fn temporary(folder: &Path, number: u64) -> io::Result<PathBuf> {
+    let name = text(format_args!(".kentro-{}-{number}", process::id()));
+    let mut path = PathBuf::new();
+    // A separator goes between.
+    let room = path.try_reserve_exact(folder.as_os_str().len() + 1 + name.len());
+    if name.is_empty() || room.is_err() {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    path.push(folder);
+    path.push(&name);
+    Ok(path)
 }
 
 /// Makes the renaming last, where the file system has a way to.

@@ -4,6 +4,8 @@
 //! Additions of whole numbers can be made in any order, so vectors of any width
 //! give the same bits.
 
+use super::lanes::{self, LANES, Lanes, Work};
+
 /// Asks for the values to be fetched from memory, where the CPU can be asked.
 #[inline]
 pub(crate) fn prefetch(values: &[f32]) {
@@ -33,139 +35,159 @@ pub(crate) enum Sign {
 /// Rows that are added to a sum in one pass over it.
 pub(crate) const TOGETHER: usize = 4;
 
-/// Columns side by side.
-pub(super) const LANES: usize = 8;
-
 /// Adds rows, each number times its row's scale, to the limbs of a sum, or
 /// takes them away. `sum` and `magic` are limbs × columns, from the largest
 /// unit to the last. A number plus `magic` has the limb's unit for its last
 /// bit: the sum takes the bits, and the rest goes on to the next limb.
+#[inline]
 pub(crate) fn add_rows<const N: usize>(
     sum: &mut [i64],
     magic: &[f64],
     rows: [&[f32]; N],
-    scales: [f64; N],
+    scales: Option<[f64; N]>,
     sign: Sign,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-            // SAFETY: the CPU has AVX-512 F and DQ.
-            return unsafe { add_avx512(sum, magic, rows, scales, sign) };
+    lanes::run_chosen(AddRows {
+        sum,
+        magic,
+        rows,
+        scales,
+        sign,
+    });
+}
+
+struct AddRows<'a, const N: usize> {
+    sum: &'a mut [i64],
+    magic: &'a [f64],
+    rows: [&'a [f32]; N],
+    scales: Option<[f64; N]>,
+    sign: Sign,
+}
+
+impl<const N: usize> Work for AddRows<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, l: L) {
+        let dims = self.rows[0].len();
+        assert!(self.rows.iter().all(|row| row.len() == dims));
+        assert!(self.sum.len() == self.magic.len());
+        match self.sum.len() {
+            _ if dims < LANES => self.add_columns(),
+            // Most sums have one limb or two: these get loops of their own.
+            len if len == dims => self.add_vectors::<L, 1>(l, 1),
+            len if len == 2 * dims => self.add_vectors::<L, 2>(l, 2),
+            len => self.add_vectors::<L, 0>(l, len / dims),
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { add_avx2(sum, magic, rows, scales, sign) };
-        }
-    }
-    add(sum, magic, rows, scales, sign);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn add_avx512<const N: usize>(
-    sum: &mut [i64],
-    magic: &[f64],
-    rows: [&[f32]; N],
-    scales: [f64; N],
-    sign: Sign,
-) {
-    add(sum, magic, rows, scales, sign);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn add_avx2<const N: usize>(
-    sum: &mut [i64],
-    magic: &[f64],
-    rows: [&[f32]; N],
-    scales: [f64; N],
-    sign: Sign,
-) {
-    add(sum, magic, rows, scales, sign);
-}
-
-#[inline(always)]
-fn add<const N: usize>(
-    sum: &mut [i64],
-    magic: &[f64],
-    rows: [&[f32]; N],
-    scales: [f64; N],
-    sign: Sign,
-) {
-    match sign {
-        Sign::Plus => add_signed::<N, false>(sum, magic, rows, scales),
-        Sign::Minus => add_signed::<N, true>(sum, magic, rows, scales),
     }
 }
 
-#[inline(always)]
-fn add_signed<const N: usize, const MINUS: bool>(
-    sum: &mut [i64],
-    magic: &[f64],
-    rows: [&[f32]; N],
-    scales: [f64; N],
-) {
-    let dims = rows[0].len();
-    let whole = dims - dims % LANES;
-    for at in (0..whole).step_by(LANES) {
-        let mut rest = [[0.0f64; LANES]; N];
+impl<const N: usize> AddRows<'_, N> {
+    /// `LIMBS`: how many limbs there are, or 0 for any number. There are as many
+    /// columns as a vector has lanes, at least.
+    #[inline(always)]
+    fn add_vectors<L: Lanes, const LIMBS: usize>(&mut self, l: L, limbs: usize) {
+        let dims = self.rows[0].len();
+        let left = dims % LANES;
+        for at in (0..dims - left).step_by(LANES) {
+            // SAFETY: a whole vector of columns follows; `run` has compared the
+            // lengths of all rows and of sum and magic.
+            unsafe { self.add_vector::<L, LIMBS, false>(l, limbs, at, MASK) };
+        }
+        if left > 0 {
+            // The last vector of columns, of which some are done.
+            // SAFETY: as above.
+            unsafe { self.add_vector::<L, LIMBS, true>(l, limbs, dims - LANES, &MASK[left..]) };
+        }
+    }
+
+    /// Adds the columns from `at` on, or if `MASKED` those of them that `mask`
+    /// has ones for.
+    ///
+    /// # Safety
+    /// Every row has [`LANES`] columns from `at` on, `sum` and `magic` have
+    /// `limbs` times as many values as a row, and `mask` has a vector.
+    #[inline(always)]
+    unsafe fn add_vector<L: Lanes, const LIMBS: usize, const MASKED: bool>(
+        &mut self,
+        l: L,
+        limbs: usize,
+        at: usize,
+        mask: &[i64],
+    ) {
+        let limbs = if LIMBS > 0 { LIMBS } else { limbs };
+        let mut rest = [l.splat(0.0); N];
         for n in 0..N {
-            let values = eight(rows[n], at);
-            for lane in 0..LANES {
-                rest[n][lane] = f64::from(values[lane]) * scales[n];
+            // SAFETY: by this function's contract.
+            rest[n] = l.widen(unsafe { eight(self.rows[n], at) });
+            if let Some(scales) = &self.scales {
+                rest[n] = l.mul(rest[n], l.splat(scales[n]));
             }
         }
-        let mut limb = at;
-        while limb < sum.len() {
-            let total = deposit(&mut rest, eight(magic, limb));
-            let sum: &mut [i64; LANES] = sum[limb..].first_chunk_mut().expect("whole vectors");
-            for lane in 0..LANES {
-                sum[lane] = match MINUS {
-                    true => sum[lane].wrapping_sub(total[lane]),
-                    false => sum[lane].wrapping_add(total[lane]),
+        for limb in 0..limbs {
+            let place = limb * self.rows[0].len() + at;
+            // SAFETY: by this function's contract.
+            let magic = l.load(unsafe { eight(self.magic, place) });
+            let mut total = l.zero();
+            for rest in &mut rest {
+                let rounded = l.add(*rest, magic);
+                total = l.add_whole(total, l.to_bits(rounded));
+                *rest = l.sub(*rest, l.sub(rounded, magic));
+            }
+            if MASKED {
+                // SAFETY: by this function's contract.
+                total = l.and(total, l.load_whole(unsafe { eight(mask, 0) }));
+            }
+            // SAFETY: by this function's contract.
+            let sum = unsafe { &mut *self.sum.as_mut_ptr().add(place).cast::<[i64; LANES]>() };
+            let before = l.load_whole(sum);
+            let after = match self.sign {
+                Sign::Plus => l.add_whole(before, total),
+                Sign::Minus => l.sub_whole(before, total),
+            };
+            l.store_whole(sum, after);
+        }
+    }
+
+    /// A column after the other.
+    #[inline(always)]
+    fn add_columns(&mut self) {
+        let dims = self.rows[0].len();
+        for at in 0..dims {
+            let mut rest = [0.0f64; N];
+            for n in 0..N {
+                let scale = self.scales.map_or(1.0, |scales| scales[n]);
+                rest[n] = f64::from(self.rows[n][at]) * scale;
+            }
+            let places = (at..self.sum.len()).step_by(dims);
+            for place in places {
+                let magic = self.magic[place];
+                let mut total = 0i64;
+                for rest in &mut rest {
+                    let rounded = *rest + magic;
+                    total = total.wrapping_add(rounded.to_bits() as i64);
+                    *rest -= rounded - magic;
+                }
+                let sum = &mut self.sum[place];
+                *sum = match self.sign {
+                    Sign::Plus => sum.wrapping_add(total),
+                    Sign::Minus => sum.wrapping_sub(total),
                 };
             }
-            limb += dims;
-        }
-    }
-    for at in whole..dims {
-        let mut rest = [[0.0f64; 1]; N];
-        for ((rest, row), scale) in rest.iter_mut().zip(rows).zip(scales) {
-            *rest = [f64::from(row[at]) * scale];
-        }
-        let mut limb = at;
-        while limb < sum.len() {
-            let [total] = deposit(&mut rest, &[magic[limb]]);
-            sum[limb] = match MINUS {
-                true => sum[limb].wrapping_sub(total),
-                false => sum[limb].wrapping_add(total),
-            };
-            limb += dims;
         }
     }
 }
 
-#[inline(always)]
-pub(super) fn eight<T>(values: &[T], at: usize) -> &[T; LANES] {
-    values[at..].first_chunk().expect("whole vectors")
-}
+/// From place r on, the last r of eight lanes are ones.
+const MASK: &[i64; 2 * LANES] = &[0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1];
 
-/// What one limb takes of the numbers of some rows, all rows together.
+/// # Safety
+/// There are [`LANES`] values from `at` on.
 #[inline(always)]
-pub(super) fn deposit<const N: usize, const W: usize>(
-    rest: &mut [[f64; W]; N],
-    magic: &[f64; W],
-) -> [i64; W] {
-    let mut total = [0i64; W];
-    for rest in rest {
-        for lane in 0..W {
-            let rounded = rest[lane] + magic[lane];
-            total[lane] = total[lane].wrapping_add(rounded.to_bits() as i64);
-            rest[lane] -= rounded - magic[lane];
-        }
-    }
-    total
+unsafe fn eight<T>(values: &[T], at: usize) -> &[T; LANES] {
+    debug_assert!(at + LANES <= values.len());
+    // SAFETY: by this function's contract.
+    unsafe { &*values.as_ptr().add(at).cast::<[T; LANES]>() }
 }
 
 /// Of the numbers in each place of `largest` and `finest`, over which the block
@@ -174,30 +196,26 @@ pub(super) fn deposit<const N: usize, const W: usize>(
 /// order as integers; of `finest` the bits less one, so that zeros, which have
 /// no last bit, come last.
 pub(crate) fn scan(block: &[f32], largest: &mut [i32], finest: &mut [i32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { scan_avx512(block, largest, finest) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { scan_avx2(block, largest, finest) };
-        }
+    lanes::run_chosen(Scan {
+        block,
+        largest,
+        finest,
+    });
+}
+
+struct Scan<'a> {
+    block: &'a [f32],
+    largest: &'a mut [i32],
+    finest: &'a mut [i32],
+}
+
+impl Work for Scan<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        look(self.block, self.largest, self.finest);
     }
-    look(block, largest, finest);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn scan_avx512(block: &[f32], largest: &mut [i32], finest: &mut [i32]) {
-    look(block, largest, finest);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn scan_avx2(block: &[f32], largest: &mut [i32], finest: &mut [i32]) {
-    look(block, largest, finest);
 }
 
 #[inline(always)]
@@ -226,7 +244,24 @@ pub(crate) fn look_at(value: f32, largest: &mut i32, finest: &mut i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::isa::Isa;
     use crate::rng::Rng;
+
+    /// A row, number by number.
+    fn add_plainly(sum: &mut [i64], magic: &[f64], row: &[f32], scale: f64, sign: Sign) {
+        for (at, &value) in row.iter().enumerate() {
+            let mut rest = f64::from(value) * scale;
+            for place in (at..sum.len()).step_by(row.len()) {
+                let rounded = rest + magic[place];
+                let bits = rounded.to_bits() as i64;
+                rest -= rounded - magic[place];
+                sum[place] = match sign {
+                    Sign::Plus => sum[place].wrapping_add(bits),
+                    Sign::Minus => sum[place].wrapping_sub(bits),
+                };
+            }
+        }
+    }
 
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
@@ -245,28 +280,57 @@ mod tests {
                 for sign in [Sign::Plus, Sign::Minus] {
                     let mut one_by_one = start.clone();
                     for (row, scale) in rows.iter().zip(scales) {
-                        add(&mut one_by_one, &magic, [row], [scale], sign);
+                        add_plainly(&mut one_by_one, &magic, row, scale, sign);
                     }
-                    let mut together = start.clone();
-                    add(&mut together, &magic, rows, scales, sign);
-                    assert_eq!(together, one_by_one);
-                    let mut best = start.clone();
-                    add_rows(&mut best, &magic, rows, scales, sign);
-                    assert_eq!(best, together);
-                    #[cfg(target_arch = "x86_64")]
-                    if is_x86_feature_detected!("avx2") {
-                        let mut avx2 = start.clone();
-                        // SAFETY: the CPU has AVX2.
-                        unsafe { add_avx2(&mut avx2, &magic, rows, scales, sign) };
-                        assert_eq!(avx2, together);
+                    for isa in Isa::available() {
+                        let mut together = start.clone();
+                        let scales = Some(scales);
+                        lanes::run(
+                            isa,
+                            AddRows {
+                                sum: &mut together,
+                                magic: &magic,
+                                rows,
+                                scales,
+                                sign,
+                            },
+                        );
+                        assert_eq!(together, one_by_one, "{isa:?}");
+                        let mut single = start.clone();
+                        for n in 0..TOGETHER {
+                            let scales = scales.map(|scales| [scales[n]]);
+                            let rows = [rows[n]];
+                            lanes::run(
+                                isa,
+                                AddRows {
+                                    sum: &mut single,
+                                    magic: &magic,
+                                    rows,
+                                    scales,
+                                    sign,
+                                },
+                            );
+                        }
+                        assert_eq!(single, one_by_one, "{isa:?}");
                     }
                 }
                 let (mut largest, mut finest) = (vec![0; dims], vec![i32::MAX; dims]);
                 let (mut plain_largest, mut plain_finest) = (largest.clone(), finest.clone());
                 let block = rows.concat();
-                scan(&block, &mut largest, &mut finest);
                 look(&block, &mut plain_largest, &mut plain_finest);
-                assert_eq!((largest, finest), (plain_largest, plain_finest));
+                for isa in Isa::available() {
+                    largest.fill(0);
+                    finest.fill(i32::MAX);
+                    lanes::run(
+                        isa,
+                        Scan {
+                            block: &block,
+                            largest: &mut largest,
+                            finest: &mut finest,
+                        },
+                    );
+                    assert_eq!((&largest, &finest), (&plain_largest, &plain_finest));
+                }
             }
         }
     }

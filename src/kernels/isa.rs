@@ -1,5 +1,7 @@
 //! Which instruction set the kernels use.
 
+use std::sync::OnceLock;
+
 /// From the slowest to the fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Isa {
@@ -47,6 +49,24 @@ impl Isa {
     /// The best that this CPU has.
     pub fn detect() -> Self {
         Self::available().max().unwrap_or(Isa::Portable)
+    }
+
+    /// The one that the environment variable `KENTRO_ISA` names, if this CPU has
+    /// it. Read once a process.
+    pub fn forced() -> Option<Self> {
+        static FORCED: OnceLock<Option<Isa>> = OnceLock::new();
+        *FORCED.get_or_init(|| {
+            let name = std::env::var("KENTRO_ISA").unwrap_or_default();
+            let named = ALL.iter().find(|&&(_, known)| known == name);
+            named.map(|&(isa, _)| isa).filter(|isa| isa.is_available())
+        })
+    }
+
+    /// The one that is forced, or the best that this CPU has.
+    #[inline]
+    pub fn chosen() -> Self {
+        static CHOSEN: OnceLock<Isa> = OnceLock::new();
+        *CHOSEN.get_or_init(|| Self::forced().unwrap_or(Self::detect()))
     }
 
     /// All that this CPU has.
@@ -112,12 +132,6 @@ impl Isa {
             isa => isa,
         }
     }
-
-    /// By the name that the environment variable `KENTRO_ISA` gives.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let named = ALL.iter().find(|&&(_, known)| known == name);
-        named.map(|&(isa, _)| isa)
-    }
 }
 
 /// Whether this CPU splits 512-bit operations in two, as AMD's family 19h
@@ -125,7 +139,7 @@ impl Isa {
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn half_width() -> bool {
     use std::arch::x86_64::__cpuid;
-    static HALF: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    static HALF: OnceLock<bool> = OnceLock::new();
     // SAFETY: every x86-64 CPU has the instruction.
     #[allow(unused_unsafe)]
     *HALF.get_or_init(|| unsafe {

@@ -20,6 +20,21 @@ pub(crate) trait Work {
 /// Runs the work with the registers of an instruction set that the CPU has.
 pub(crate) fn run<W: Work>(isa: Isa, work: W) -> W::Output {
     assert!(isa.is_available());
+    // SAFETY: the CPU has it.
+    unsafe { dispatch(isa, work) }
+}
+
+/// Runs the work with the registers of [`Isa::chosen`].
+#[inline]
+pub(crate) fn run_chosen<W: Work>(work: W) -> W::Output {
+    // SAFETY: only what the CPU has is chosen.
+    unsafe { dispatch(Isa::chosen(), work) }
+}
+
+/// # Safety
+/// The CPU has the instruction set.
+#[inline]
+unsafe fn dispatch<W: Work>(isa: Isa, work: W) -> W::Output {
     match isa {
         // SAFETY: the CPU has it.
         #[cfg(target_arch = "x86_64")]
@@ -49,6 +64,8 @@ pub(crate) trait Lanes: Copy {
     type F: Copy;
     /// A yes or no for each lane.
     type Mask: Copy;
+    /// Whole numbers of 64 bits.
+    type I: Copy;
 
     fn splat(self, value: f64) -> Self::F;
     fn widen(self, values: &[f32; LANES]) -> Self::F;
@@ -72,6 +89,17 @@ pub(crate) trait Lanes: Copy {
     /// Writes whole numbers to all labels but those that are [`REPEATED`].
     /// Returns how many that changed.
     fn relabel(self, labels: &mut [u32; LANES], new: Self::F) -> u32;
+
+    /// The bits of each lane as a whole number.
+    fn to_bits(self, a: Self::F) -> Self::I;
+    fn zero(self) -> Self::I;
+    fn load_whole(self, values: &[i64; LANES]) -> Self::I;
+    fn store_whole(self, to: &mut [i64; LANES], values: Self::I);
+    /// Wrapping.
+    fn add_whole(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Wrapping.
+    fn sub_whole(self, a: Self::I, b: Self::I) -> Self::I;
+    fn and(self, a: Self::I, b: Self::I) -> Self::I;
 }
 
 /// Plain arrays, for any CPU.
@@ -81,6 +109,7 @@ pub(crate) struct Portable(());
 impl Lanes for Portable {
     type F = [f64; LANES];
     type Mask = [bool; LANES];
+    type I = [i64; LANES];
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::F {
@@ -159,6 +188,35 @@ impl Lanes for Portable {
         }
         changed
     }
+
+    #[inline(always)]
+    fn to_bits(self, a: Self::F) -> Self::I {
+        a.map(|a| a.to_bits() as i64)
+    }
+    #[inline(always)]
+    fn zero(self) -> Self::I {
+        [0; LANES]
+    }
+    #[inline(always)]
+    fn load_whole(self, values: &[i64; LANES]) -> Self::I {
+        *values
+    }
+    #[inline(always)]
+    fn store_whole(self, to: &mut [i64; LANES], values: Self::I) {
+        *to = values;
+    }
+    #[inline(always)]
+    fn add_whole(self, a: Self::I, b: Self::I) -> Self::I {
+        std::array::from_fn(|lane| a[lane].wrapping_add(b[lane]))
+    }
+    #[inline(always)]
+    fn sub_whole(self, a: Self::I, b: Self::I) -> Self::I {
+        std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane]))
+    }
+    #[inline(always)]
+    fn and(self, a: Self::I, b: Self::I) -> Self::I {
+        std::array::from_fn(|lane| a[lane] & b[lane])
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -175,6 +233,7 @@ mod x86 {
     impl Lanes for Avx2 {
         type F = (__m256d, __m256d);
         type Mask = (__m256d, __m256d);
+        type I = (__m256i, __m256i);
 
         #[inline(always)]
         fn splat(self, value: f64) -> Self::F {
@@ -291,6 +350,46 @@ mod x86 {
                 LANES as u32 - _mm256_movemask_ps(same).count_ones()
             }
         }
+        #[inline(always)]
+        fn to_bits(self, a: Self::F) -> Self::I {
+            // SAFETY: see above.
+            unsafe { (_mm256_castpd_si256(a.0), _mm256_castpd_si256(a.1)) }
+        }
+        #[inline(always)]
+        fn zero(self) -> Self::I {
+            // SAFETY: see above.
+            unsafe { (_mm256_setzero_si256(), _mm256_setzero_si256()) }
+        }
+        #[inline(always)]
+        fn load_whole(self, values: &[i64; LANES]) -> Self::I {
+            let from = values.as_ptr().cast::<__m256i>();
+            // SAFETY: see above.
+            unsafe { (_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))) }
+        }
+        #[inline(always)]
+        fn store_whole(self, to: &mut [i64; LANES], values: Self::I) {
+            let to = to.as_mut_ptr().cast::<__m256i>();
+            // SAFETY: see above.
+            unsafe {
+                _mm256_storeu_si256(to, values.0);
+                _mm256_storeu_si256(to.add(1), values.1);
+            }
+        }
+        #[inline(always)]
+        fn add_whole(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { (_mm256_add_epi64(a.0, b.0), _mm256_add_epi64(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn sub_whole(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { (_mm256_sub_epi64(a.0, b.0), _mm256_sub_epi64(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn and(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { (_mm256_and_si256(a.0, b.0), _mm256_and_si256(a.1, b.1)) }
+        }
     }
 
     /// One register of AVX-512.
@@ -302,6 +401,7 @@ mod x86 {
     impl Lanes for Avx512 {
         type F = __m512d;
         type Mask = __mmask8;
+        type I = __m512i;
 
         #[inline(always)]
         fn splat(self, value: f64) -> Self::F {
@@ -394,6 +494,41 @@ mod x86 {
                 _mm256_storeu_si256(labels.as_mut_ptr().cast(), new);
                 _mm256_cmpneq_epi32_mask(old, new).count_ones()
             }
+        }
+        #[inline(always)]
+        fn to_bits(self, a: Self::F) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_castpd_si512(a) }
+        }
+        #[inline(always)]
+        fn zero(self) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_setzero_si512() }
+        }
+        #[inline(always)]
+        fn load_whole(self, values: &[i64; LANES]) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_loadu_epi64(values.as_ptr()) }
+        }
+        #[inline(always)]
+        fn store_whole(self, to: &mut [i64; LANES], values: Self::I) {
+            // SAFETY: see above.
+            unsafe { _mm512_storeu_epi64(to.as_mut_ptr(), values) };
+        }
+        #[inline(always)]
+        fn add_whole(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_add_epi64(a, b) }
+        }
+        #[inline(always)]
+        fn sub_whole(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_sub_epi64(a, b) }
+        }
+        #[inline(always)]
+        fn and(self, a: Self::I, b: Self::I) -> Self::I {
+            // SAFETY: see above.
+            unsafe { _mm512_and_si512(a, b) }
         }
     }
 }

@@ -4,7 +4,8 @@
 //! two numbers, the rounded product and what rounding left over, and both are
 //! added: see [`accumulate`](super::accumulate).
 
-use super::accumulate::{LANES, Sign, deposit, eight};
+use super::accumulate::Sign;
+use super::lanes::{self, LANES, Lanes, Work};
 
 /// What the numbers of a row are multiplied by.
 #[derive(Clone, Copy)]
@@ -45,30 +46,30 @@ pub(crate) fn product(a: f64, b: f64) -> (f64, f64) {
 /// `sum` and `magic` are limbs × (columns + 1): the last column sums weights.
 /// In each place there are two numbers added, of which one may be 0.
 pub(crate) fn add_row(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-            // SAFETY: the CPU has AVX-512 F and DQ.
-            return unsafe { add_avx512(sum, magic, row, factors, sign) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { add_avx2(sum, magic, row, factors, sign) };
-        }
+    lanes::run_chosen(AddRow {
+        sum,
+        magic,
+        row,
+        factors,
+        sign,
+    });
+}
+
+struct AddRow<'a> {
+    sum: &'a mut [i64],
+    magic: &'a [f64],
+    row: &'a [f32],
+    factors: Factors,
+    sign: Sign,
+}
+
+impl Work for AddRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        add(self.sum, self.magic, self.row, self.factors, self.sign);
     }
-    add(sum, magic, row, factors, sign);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn add_avx512(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign) {
-    add(sum, magic, row, factors, sign);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn add_avx2(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign) {
-    add(sum, magic, row, factors, sign);
 }
 
 #[inline(always)]
@@ -82,7 +83,7 @@ fn add(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign
     let whole = row.len() - row.len() % LANES;
     for at in (0..whole).step_by(LANES) {
         let mut both = [[0.0f64; LANES]; 2];
-        let values = eight(row, at);
+        let values: &[f32; LANES] = row[at..].first_chunk().expect("whole vectors");
         for lane in 0..LANES {
             let [product, rest] = factors.times(values[lane]);
             both[0][lane] = product;
@@ -119,9 +120,24 @@ fn pour<const W: usize>(
     }
 }
 
+/// What one limb takes of the numbers, both together.
+#[inline(always)]
+fn deposit<const W: usize>(rest: &mut [[f64; W]; 2], magic: &[f64; W]) -> [i64; W] {
+    let mut total = [0i64; W];
+    for rest in rest {
+        for lane in 0..W {
+            let rounded = rest[lane] + magic[lane];
+            total[lane] = total[lane].wrapping_add(rounded.to_bits() as i64);
+            rest[lane] -= rounded - magic[lane];
+        }
+    }
+    total
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::isa::Isa;
     use crate::rng::Rng;
 
     #[test]
@@ -142,15 +158,17 @@ mod tests {
                 for sign in [Sign::Plus, Sign::Minus] {
                     let mut plain = start.clone();
                     add(&mut plain, &magic, &row, factors, sign);
-                    let mut best = start.clone();
-                    add_row(&mut best, &magic, &row, factors, sign);
-                    assert_eq!(best, plain);
-                    #[cfg(target_arch = "x86_64")]
-                    if is_x86_feature_detected!("avx2") {
-                        let mut avx2 = start.clone();
-                        // SAFETY: the CPU has AVX2.
-                        unsafe { add_avx2(&mut avx2, &magic, &row, factors, sign) };
-                        assert_eq!(avx2, plain);
+                    for isa in Isa::available() {
+                        let mut sum = start.clone();
+                        let work = AddRow {
+                            sum: &mut sum,
+                            magic: &magic,
+                            row: &row,
+                            factors,
+                            sign,
+                        };
+                        lanes::run(isa, work);
+                        assert_eq!(sum, plain, "{isa:?}");
                     }
                 }
             }

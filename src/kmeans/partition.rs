@@ -105,9 +105,9 @@ impl<'n, 'a> Partition<'n, 'a> {
     fn measure_spread(&self, threads: &Threads<'_>) -> Result<f64> {
         let points = self.nearest.points();
         let sum = self.nearest.sum_rows(threads, |sum, first, block| {
-            for (row, values) in (first..).zip(block.chunks_exact(self.origin.len())) {
-                add_weighted(sum, points, row, squared_distance(values, &self.origin));
-            }
+            let rows = block.chunks_exact(self.origin.len());
+            let distances = rows.map(|row| squared_distance(row, &self.origin));
+            add_weighted(sum, points, first, distances);
         })?;
         Ok(sum.value())
     }

@@ -45,11 +45,10 @@ pub(super) struct Setting {
 
 impl Setting {
     pub fn from_environment() -> Self {
-        let variable = |name| std::env::var(name).unwrap_or_default();
-        let forced = Isa::from_name(&variable("KENTRO_ISA")).filter(|isa| isa.is_available());
-        let isa = forced.unwrap_or(Isa::detect());
+        let isa = Isa::chosen();
+        let engine = std::env::var("KENTRO_ENGINE").unwrap_or_default();
         Setting {
-            engine: match variable("KENTRO_ENGINE").as_str() {
+            engine: match engine.as_str() {
                 "reference" => Some(Engine::Reference),
                 "tile" => Some(Engine::Tile),
                 "direct" => Some(Engine::Direct),
@@ -58,7 +57,7 @@ impl Setting {
                 _ => None,
             },
             isa,
-            tiles: forced.unwrap_or(isa.for_tiles()),
+            tiles: Isa::forced().unwrap_or(isa.for_tiles()),
         }
     }
 

@@ -250,11 +250,30 @@ fn add_changed(
     }
 }
 
-/// Adds a distance, times the row's weight.
-pub(crate) fn add_weighted(sum: &mut ExactSum, points: &Points<'_>, row: usize, distance: f64) {
-    match points.is_weighted() {
-        true => sum.add_product(points.weight(row), distance),
-        false => sum.add(distance),
+/// Adds distances of rows from `first` on, each times the row's weight.
+pub(crate) fn add_weighted(
+    sum: &mut ExactSum,
+    points: &Points<'_>,
+    first: usize,
+    mut distances: impl Iterator<Item = f64>,
+) {
+    if points.is_weighted() {
+        for (row, distance) in (first..).zip(distances) {
+            sum.add_product(points.weight(row), distance);
+        }
+        return;
+    }
+    let mut some = [0.0; 256];
+    loop {
+        let mut count = 0;
+        for (place, distance) in some.iter_mut().zip(&mut distances) {
+            *place = distance;
+            count += 1;
+        }
+        if count == 0 {
+            return;
+        }
+        sum.add_all(&some[..count]);
     }
 }
 
@@ -266,8 +285,6 @@ fn add_distances(
     (first, block, labels): (usize, &[f32], &[u32]),
 ) {
     let rows = block.chunks_exact(centroids.dims).zip(labels);
-    for (row, (values, &j)) in (first..).zip(rows) {
-        let distance = Row::new(values, metric).distance(centroids.row(j as usize));
-        add_weighted(sum, points, row, distance);
-    }
+    let distance = |(row, &j): (_, &u32)| Row::new(row, metric).distance(centroids.row(j as usize));
+    add_weighted(sum, points, first, rows.map(distance));
 }

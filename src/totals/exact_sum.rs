@@ -1,10 +1,20 @@
 //! The exact sum of float64 numbers (the small superaccumulator of R. Neal,
 //! *Fast exact summation using small and large superaccumulators*, 2015).
 
+use crate::kernels::lanes::{self, LANES, Lanes, Work};
 use crate::kernels::weighted::product;
 
 /// Digits of 32 bits from 2^-1074 to above 2^1024, with room to carry.
 const DIGITS: usize = 67;
+
+/// Limbs of numbers that are added eight at a time have so many bits, and take
+/// so many numbers a lane: eight lanes together stay below 2^63.
+const BITS: i32 = 42;
+const MOST_A_LANE: u32 = 1 << 17;
+
+/// Numbers that are added eight at a time may be so many binary digits larger
+/// than the largest before, until limbs of other units are begun.
+const SLACK: i32 = 8;
 
 /// A number adds less than 2^52 + 2^32 to a digit of 64 bits.
 const CARRY_AFTER: u32 = 1 << 10;
@@ -62,6 +72,11 @@ impl ExactSum {
         if self.added == CARRY_AFTER {
             self.carry();
         }
+    }
+
+    /// Adds numbers, several at a time.
+    pub fn add_all(&mut self, values: &[f64]) {
+        lanes::run_chosen(AddAll { sum: self, values });
     }
 
     /// Adds a product without rounding it.
@@ -128,6 +143,124 @@ impl ExactSum {
     }
 }
 
+struct AddAll<'a> {
+    sum: &'a mut ExactSum,
+    values: &'a [f64],
+}
+
+impl Work for AddAll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (blocks, rest) = self.values.as_chunks::<LANES>();
+        let mut lanes = ByLanes::new(l);
+        for block in blocks {
+            lanes.add(l, self.sum, l.load(block));
+        }
+        lanes.finish(l, self.sum);
+        rest.iter().for_each(|&value| self.sum.add(value));
+    }
+}
+
+/// Adds finite numbers to an [`ExactSum`], eight at a time, where they are of
+/// about the same size: cut into two limbs, as docs/algorithms/sums.md tells,
+/// whose units follow from the largest number so far. What is left of small
+/// ones is added to the sum itself.
+pub(crate) struct ByLanes<L: Lanes> {
+    /// Larger numbers need limbs of other units.
+    most: f64,
+    /// The exponent of `most`.
+    high: i32,
+    magic: [f64; 2],
+    limbs: [L::I; 2],
+    /// Numbers in each lane.
+    added: u32,
+}
+
+impl<L: Lanes> ByLanes<L> {
+    #[inline(always)]
+    pub fn new(l: L) -> Self {
+        ByLanes {
+            most: 0.0,
+            high: 0,
+            magic: [0.0; 2],
+            limbs: [l.zero(); 2],
+            added: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub fn add(&mut self, l: L, sum: &mut ExactSum, values: L::F) {
+        let fits = l.less(l.abs(values), l.splat(self.most));
+        if l.bits(fits) != u8::MAX && !self.grow(l, sum, l.store(values)) {
+            l.store(values).iter().for_each(|&value| sum.add(value));
+            return;
+        }
+        let mut rest = values;
+        for i in 0..2 {
+            let magic = l.splat(self.magic[i]);
+            let rounded = l.add(rest, magic);
+            self.limbs[i] = l.add_whole(self.limbs[i], l.to_bits(rounded));
+            rest = l.sub(rest, l.sub(rounded, magic));
+        }
+        if l.bits(l.less(l.splat(0.0), l.abs(rest))) != 0 {
+            l.store(rest).iter().for_each(|&rest| sum.add(rest));
+        }
+        self.added += 1;
+        if self.added == MOST_A_LANE {
+            self.finish(l, sum);
+        }
+    }
+
+    /// Begins limbs that take these numbers, too; `false` where there are none.
+    #[cold]
+    fn grow(&mut self, l: L, sum: &mut ExactSum, values: [f64; LANES]) -> bool {
+        let largest = values
+            .iter()
+            .fold(0.0, |max, value| f64::max(max, value.abs()));
+        let exponent = (largest.to_bits() >> 52) as i32 - 1022;
+        // All units must be normal numbers.
+        if !(-900..=900).contains(&exponent) {
+            return false;
+        }
+        self.finish(l, sum);
+        self.high = exponent + SLACK;
+        self.most = 2f64.powi(self.high);
+        let unit = 2f64.powi(self.high - BITS);
+        let magic = 1.5 * (1u64 << 52) as f64;
+        self.magic = [magic * unit, magic * (unit / (1u64 << (BITS + 1)) as f64)];
+        true
+    }
+
+    /// Adds what is in the limbs.
+    #[inline(always)]
+    pub fn finish(&mut self, l: L, sum: &mut ExactSum) {
+        let mut limbs = [[0; LANES]; 2];
+        for (limb, own) in limbs.iter_mut().zip(&mut self.limbs) {
+            l.store_whole(limb, *own);
+            *own = l.zero();
+        }
+        self.settle(sum, limbs);
+    }
+
+    fn settle(&mut self, sum: &mut ExactSum, limbs: [[i64; LANES]; 2]) {
+        let count = i64::from(std::mem::take(&mut self.added)) * LANES as i64;
+        if count == 0 {
+            return;
+        }
+        for (i, limb) in limbs.iter().enumerate() {
+            let bias = count.wrapping_mul(self.magic[i].to_bits() as i64);
+            let total = limb.iter().fold(0i64, |sum, &lane| sum.wrapping_add(lane));
+            let total = total.wrapping_sub(bias);
+            // Both halves are float64 numbers.
+            let unit = 2f64.powi(self.high - BITS - i as i32 * (BITS + 1));
+            sum.add((total >> 32) as f64 * (1u64 << 32) as f64 * unit);
+            sum.add(f64::from(total as u32) * unit);
+        }
+    }
+}
+
 impl FromIterator<f64> for ExactSum {
     fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
         let mut sum = ExactSum::default();
@@ -139,6 +272,7 @@ impl FromIterator<f64> for ExactSum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::isa::Isa;
     use crate::rng::Rng;
 
     /// Numbers of any size and sign.
@@ -205,6 +339,45 @@ mod tests {
         assert_eq!(merged.value(), all.value());
         values.iter().for_each(|&v| merged.add(-v));
         assert_eq!(merged.value(), 0.0);
+    }
+
+    #[test]
+    fn eight_at_a_time_is_one_after_the_other() {
+        for (spread, seed) in [(0.0, 7), (2.0, 8), (60.0, 9), (1000.0, 10), (2100.0, 11)] {
+            let mut values = numbers(3001, seed, spread);
+            values.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+            values.extend(numbers(503, seed, spread));
+            values.extend([0.0, -0.0, f64::MAX, -f64::MAX, 5e-324, 1.0, -1.0]);
+            for values in [&values[..], &values[3001..], &[]] {
+                let expected: ExactSum = values.iter().copied().collect();
+                for isa in Isa::available() {
+                    let mut sum = ExactSum::default();
+                    lanes::run(
+                        isa,
+                        AddAll {
+                            sum: &mut sum,
+                            values,
+                        },
+                    );
+                    assert_eq!(sum.value(), expected.value(), "{isa:?}");
+                    // Not a bit is left.
+                    values.iter().for_each(|&v| sum.add(-v));
+                    assert_eq!(sum.value(), 0.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_large_numbers_do_not_overflow() {
+        let values = vec![f64::from_bits(0x40ff_ffff_ffff_ffff); 3 << 20];
+        let mut sum = ExactSum::default();
+        sum.add_all(&values);
+        let mut expected = ExactSum::default();
+        expected.add_product(values[0], values.len() as f64);
+        assert_eq!(sum.value(), expected.value());
+        values.iter().for_each(|&v| sum.add(-v));
+        assert_eq!(sum.value(), 0.0);
     }
 
     #[test]

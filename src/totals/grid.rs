@@ -9,6 +9,7 @@ use crate::allocate::{collect, copy, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, add_rows};
 use crate::kernels::exact::inverse_norm;
+use crate::kernels::lanes::LANES;
 use crate::kernels::weighted::{self, Factors};
 use crate::metric::Metric;
 use crate::ranges::Range;
@@ -36,8 +37,9 @@ pub(crate) struct Grid {
     weighted: bool,
     /// b: a limb of one row is at most 2^b units.
     bits: u32,
-    /// The exponent of each column's last unit.
+    /// The exponent of each column's last unit, and the unit.
     low: Vec<i32>,
+    units: Vec<f64>,
     /// Limbs × columns, from the largest unit to the last: what to add to a
     /// number so that its last bit is the unit.
     magic: Vec<f64>,
@@ -94,6 +96,8 @@ impl Grid {
         let columns = ranges.len();
         let mut low = with_capacity(columns, "units of sums")?;
         low.extend(ranges.map(|range| range.low));
+        let mut units = with_capacity(columns, "units of sums")?;
+        units.extend(low.iter().map(|&low| power_of_two(low)));
         let mut magic = with_capacity(limbs * columns, "units of sums")?;
         for above in (0..limbs as i32).rev() {
             let exponents = low.iter().map(|low| low + above * (bits as i32 + 1));
@@ -104,6 +108,7 @@ impl Grid {
             weighted: false,
             bits,
             low,
+            units,
             magic,
         })
     }
@@ -111,6 +116,7 @@ impl Grid {
     /// A copy where memory may be refused.
     pub fn try_clone(&self) -> Result<Self> {
         Ok(Grid {
+            units: copy(&self.units, "units of sums")?,
             low: copy(&self.low, "units of sums")?,
             magic: copy(&self.magic, "units of sums")?,
             ..*self
@@ -164,12 +170,13 @@ impl Grid {
         if !self.weighted {
             return self.add_rows(sum, [row], sign);
         }
+        let (scale, rounding) = match self.metric {
+            Metric::Euclidean => (1.0, 0.0),
+            Metric::Cosine => (inverse_norm(row), MAGIC * power_of_two(UNIT_ROWS.low)),
+        };
         let factors = Factors {
-            scale: self.scale(row),
-            rounding: match self.metric {
-                Metric::Euclidean => 0.0,
-                Metric::Cosine => MAGIC * power_of_two(UNIT_ROWS.low),
-            },
+            scale,
+            rounding,
             weight,
         };
         weighted::add_row(sum, &self.magic, row, factors, sign);
@@ -177,61 +184,121 @@ impl Grid {
 
     /// Adds rows of weight 1 to a sum, or takes them away.
     pub fn add_rows<const N: usize>(&self, sum: &mut [i64], rows: [&[f32]; N], sign: Sign) {
-        let scales = rows.map(|row| self.scale(row));
+        // Of Euclidean rows numbers count as they are.
+        let scales = match self.metric {
+            Metric::Euclidean => None,
+            Metric::Cosine => Some(rows.map(inverse_norm)),
+        };
         add_rows(sum, &self.magic, rows, scales, sign);
-    }
-
-    /// What the numbers of a row count times.
-    fn scale(&self, row: &[f32]) -> f64 {
-        match self.metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine => inverse_norm(row),
-        }
     }
 
     /// What the weights in a sum of `count` rows add up to, as
     /// [`read`](Self::read) tells it.
     pub fn read_weight(&self, sum: &[i64], count: i64) -> (f64, f64) {
         match self.weighted {
-            true => self.read(sum, self.dims(), count),
+            true => self.read_one(sum, self.dims(), count),
             false => (count as f64, 0.0),
         }
     }
 
-    /// What the numbers of column t in a sum of `count` rows add up to, twice:
-    /// rounded once to float64, and what that leaves over, rounded once too. So
-    /// what is read depends on the exact sum alone, not on units.
-    pub fn read(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
-        let limb = |l: usize| self.limb(sum, l, t, count);
-        let low = self.low[t];
-        let (value, rest) = match self.limbs() {
-            1 => round(i128::from(limb(0))),
-            2 => self.round_two(limb(0), limb(1)),
-            limbs => return self.round_many(low, limbs, limb),
+    /// What the numbers of eight columns, from `at` on, in a sum of `count` rows
+    /// add up to, twice: rounded once to float64, and what that leaves over,
+    /// rounded once too. So what is read depends on the exact sum alone, not on
+    /// units. Columns that there are not have zeros.
+    #[inline(always)]
+    pub fn read(&self, sum: &[i64], at: usize, count: i64) -> ([f64; LANES], [f64; LANES]) {
+        let (dims, limbs) = (self.dims(), self.limbs());
+        let (mut values, mut rests) = ([0.0; LANES], [0.0; LANES]);
+        if at + LANES > dims || limbs > 2 {
+            for t in at..dims.min(at + LANES) {
+                (values[t - at], rests[t - at]) = self.read_one(sum, t, count);
+            }
+            return (values, rests);
+        }
+        let first = self.eight_limbs(sum, at, count);
+        let (high, low) = match limbs {
+            1 => halves(first),
+            _ => match self.carry(first, self.eight_limbs(sum, self.low.len() + at, count)) {
+                Some(parts) => parts,
+                None => {
+                    for lane in 0..LANES {
+                        (values[lane], rests[lane]) = self.read_one(sum, at + lane, count);
+                    }
+                    return (values, rests);
+                }
+            },
         };
-        let unit = power_of_two(low);
-        (value * unit, rest * unit)
+        // Both are exact, and their sum rounds once.
+        for lane in 0..LANES {
+            let unit = self.units[at + lane];
+            let sum = high[lane] + low[lane];
+            values[lane] = sum * unit;
+            rests[lane] = (low[lane] - (sum - high[lane])) * unit;
+        }
+        (values, rests)
+    }
+
+    /// A limb of eight columns in a sum of `count` rows.
+    #[inline(always)]
+    fn eight_limbs(&self, sum: &[i64], at: usize, count: i64) -> [i64; LANES] {
+        let mut limb = [0; LANES];
+        let (sum, magic) = (&sum[at..][..LANES], &self.magic[at..][..LANES]);
+        for lane in 0..LANES {
+            limb[lane] = without(sum[lane], magic[lane], self.added(count));
+        }
+        limb
+    }
+
+    /// What a limb gives to the one before: its half units, rounded.
+    #[inline(always)]
+    fn carry_of(&self, limb: i64) -> i64 {
+        ((limb >> self.bits) + 1) >> 1
+    }
+
+    /// Two limbs as a float64 each, the second less than the last bit of the
+    /// first; `None` where float64 does not hold one.
+    #[inline(always)]
+    fn carry(
+        &self,
+        first: [i64; LANES],
+        second: [i64; LANES],
+    ) -> Option<([f64; LANES], [f64; LANES])> {
+        let (mut high, mut low) = ([0.0; LANES], [0.0; LANES]);
+        let mut most = 0;
+        for lane in 0..LANES {
+            let carry = self.carry_of(second[lane]);
+            let whole = first[lane] + carry;
+            most |= whole ^ (whole >> 63);
+            high[lane] = whole as f64 * (1u64 << (self.bits + 1)) as f64;
+            low[lane] = (second[lane] - (carry << (self.bits + 1))) as f64;
+        }
+        (most < 1 << 53).then_some((high, low))
+    }
+
+    /// How many numbers `count` rows add to each column.
+    #[inline(always)]
+    fn added(&self, count: i64) -> i64 {
+        count << u32::from(self.weighted)
     }
 
     /// Limb l of column t in a sum of `count` rows.
     pub(super) fn limb(&self, sum: &[i64], l: usize, t: usize, count: i64) -> i64 {
         let at = l * self.low.len() + t;
-        // Each weighted row is added as two numbers.
-        let added = count << u32::from(self.weighted);
-        sum[at].wrapping_sub(added.wrapping_mul(self.magic[at].to_bits() as i64))
+        without(sum[at], self.magic[at], self.added(count))
     }
 
-    fn round_two(&self, first: i64, second: i64) -> (f64, f64) {
-        let carry = (second + (1 << self.bits)) >> (self.bits + 1);
-        let (high, low) = (first + carry, second - (carry << (self.bits + 1)));
-        if high.unsigned_abs() >= 1 << 53 {
-            return round((i128::from(first) << (self.bits + 1)) + i128::from(second));
-        }
-        // Both are exact, and their sum rounds once.
-        let high = high as f64 * (1u64 << (self.bits + 1)) as f64;
-        let low = low as f64;
-        let sum = high + low;
-        (sum, low - (sum - high))
+    /// See [`Grid::read`].
+    fn read_one(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
+        let limb = |l: usize| self.limb(sum, l, t, count);
+        let (value, rest) = match self.limbs() {
+            1 => round(i128::from(limb(0))),
+            2 => {
+                let first = i128::from(limb(0)) << (self.bits + 1);
+                round(first + i128::from(limb(1)))
+            }
+            limbs => return self.round_many(self.low[t], limbs, limb),
+        };
+        (value * self.units[t], rest * self.units[t])
     }
 
     fn round_many(&self, low: i32, limbs: usize, limb: impl Fn(usize) -> i64) -> (f64, f64) {
@@ -242,7 +309,7 @@ impl Grid {
             let part = limb(l) + carry;
             carry = match l {
                 0 => 0,
-                _ => (part + (1 << self.bits)) >> (self.bits + 1),
+                _ => self.carry_of(part),
             };
             parts[l] = part - (carry << (self.bits + 1));
         }
@@ -263,6 +330,24 @@ impl Grid {
         };
         (next(), next())
     }
+}
+
+/// A limb to which numbers were `added`, without the bits of `magic` that came
+/// with each.
+#[inline(always)]
+fn without(limb: i64, magic: f64, added: i64) -> i64 {
+    limb.wrapping_sub(added.wrapping_mul(magic.to_bits() as i64))
+}
+
+/// Whole numbers as two float64 each that add up to them.
+#[inline(always)]
+fn halves(numbers: [i64; LANES]) -> ([f64; LANES], [f64; LANES]) {
+    let (mut high, mut low) = ([0.0; LANES], [0.0; LANES]);
+    for lane in 0..LANES {
+        high[lane] = f64::from((numbers[lane] >> 32) as i32) * (1u64 << 32) as f64;
+        low[lane] = f64::from(numbers[lane] as u32);
+    }
+    (high, low)
 }
 
 /// A whole number as float64, and what rounding leaves over.

@@ -15,12 +15,13 @@ use crate::allocate::{try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
+use crate::kernels::lanes::{self, LANES, Lanes, Work};
 use crate::kernels::weighted;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
-pub(crate) use exact_sum::ExactSum;
+pub(crate) use exact_sum::{ByLanes, ExactSum};
 pub(crate) use grid::Grid;
 pub(crate) use wide::WideSums;
 
@@ -171,17 +172,10 @@ impl Totals {
     /// is empty, or whose unit rows cancel out, keeps the centroid it has.
     /// Returns whether any value changed.
     pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
-        let mut changed = false;
-        let all = centroids.chunks_exact_mut(self.grid.dims());
-        for (j, centroid) in all.enumerate() {
-            let (sum, count) = (self.sum(j), self.counts[j] as i64);
-            if count > 0 {
-                let value = |t: usize| self.grid.read(sum, t, count).0;
-                let (weight, _) = self.grid.read_weight(sum, count);
-                changed |= write_centroid(self.grid.metric(), weight, value, centroid);
-            }
-        }
-        changed
+        lanes::run_chosen(Means {
+            totals: self,
+            centroids,
+        })
     }
 
     /// The sum of distances between all rows and their clusters' centroids,
@@ -190,27 +184,133 @@ impl Totals {
     /// Σ‖x−o‖² about the origin o, or with cosine what all rows weigh. What cancels out is lost: the
     /// absolute error is a 10⁻¹⁰th of `spread` at most, and commonly a 10⁻¹⁴th.
     pub fn inertia(&self, centroids: &[f32], origin: &[f32], spread: f64) -> f64 {
-        let mut gain = 0.0;
-        for (j, centroid) in centroids.chunks_exact(self.grid.dims()).enumerate() {
-            let (sum, count) = (self.sum(j), self.counts[j] as i64);
-            let (weight, left) = self.grid.read_weight(sum, count);
-            let (mut product, mut square) = (0.0, 0.0);
-            for (t, (&c, &origin)) in centroid.iter().zip(origin).enumerate() {
-                let origin = f64::from(origin);
-                let c = f64::from(c) - origin;
-                let (value, rest) = self.grid.read(sum, t, count);
-                let (of_origin, more) = weighted::product(weight, origin);
-                product += c * ((value - of_origin) + (rest - (more + left * origin)));
-                square += c * c;
+        let gain = lanes::run_chosen(Gain {
+            totals: self,
+            centroids,
+            origin,
+        });
+        spread - gain
+    }
+}
+
+/// See [`Totals::write_centroids`].
+struct Means<'m> {
+    totals: &'m Totals,
+    centroids: &'m mut [f32],
+}
+
+impl Work for Means<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> bool {
+        let (totals, grid) = (self.totals, &self.totals.grid);
+        let mut changed = false;
+        let all = self.centroids.chunks_exact_mut(grid.dims());
+        for (j, centroid) in all.enumerate() {
+            let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
+            if count > 0 {
+                let (weight, _) = grid.read_weight(sum, count);
+                let sum = Sum { grid, sum, count };
+                changed |= write_centroid(grid.metric(), weight, sum, centroid);
             }
-            gain += match self.grid.metric() {
+        }
+        changed
+    }
+}
+
+/// What the rows of a cluster add up to, rounded.
+struct Sum<'s> {
+    grid: &'s Grid,
+    sum: &'s [i64],
+    count: i64,
+}
+
+impl Columns for Sum<'_> {
+    #[inline(always)]
+    fn eight(&self, at: usize, _: usize) -> [f64; LANES] {
+        self.grid.read(self.sum, at, self.count).0
+    }
+}
+
+/// A value for each of some columns.
+pub(crate) trait Columns {
+    /// Those of eight columns from `at` on; 0 where there are fewer.
+    fn eight(&self, at: usize, columns: usize) -> [f64; LANES];
+}
+
+impl<F: Fn(usize) -> f64> Columns for F {
+    fn eight(&self, at: usize, columns: usize) -> [f64; LANES] {
+        let value = |lane| {
+            let column = at + lane;
+            if column < columns { self(column) } else { 0.0 }
+        };
+        std::array::from_fn(value)
+    }
+}
+
+/// What rows gain by being in clusters: see [`Totals::inertia`].
+struct Gain<'g> {
+    totals: &'g Totals,
+    centroids: &'g [f32],
+    origin: &'g [f32],
+}
+
+impl Work for Gain<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> f64 {
+        let (totals, grid) = (self.totals, &self.totals.grid);
+        let mut gain = 0.0;
+        for (j, centroid) in self.centroids.chunks_exact(grid.dims()).enumerate() {
+            let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
+            let (weight, left) = grid.read_weight(sum, count);
+            let (mut product, mut square) = (0.0, 0.0);
+            let blocks = centroid.chunks(LANES).zip(self.origin.chunks(LANES));
+            for (number, (centroid, origin)) in blocks.enumerate() {
+                let (values, rests) = grid.read(sum, number * LANES, count);
+                let (c, origin) = (eight(centroid), eight(origin));
+                let (mut products, mut squares) = ([0.0; LANES], [0.0; LANES]);
+                for lane in 0..LANES {
+                    let c = c[lane] - origin[lane];
+                    let (of_origin, more) = weighted::product(weight, origin[lane]);
+                    let more = more + left * origin[lane];
+                    products[lane] = c * ((values[lane] - of_origin) + (rests[lane] - more));
+                    squares[lane] = c * c;
+                }
+                for lane in 0..centroid.len() {
+                    product += products[lane];
+                    square += squares[lane];
+                }
+            }
+            gain += match grid.metric() {
                 Metric::Euclidean => 2.0 * product - weight * square,
                 Metric::Cosine if square > 0.0 => product / square.sqrt(),
                 Metric::Cosine => 0.0,
             };
         }
-        spread - gain
+        gain
     }
+}
+
+/// Eight values, or fewer and zeros.
+#[inline(always)]
+fn eight(values: &[f32]) -> [f64; LANES] {
+    let mut all = [0.0; LANES];
+    match values.first_chunk::<LANES>() {
+        Some(values) => {
+            for lane in 0..LANES {
+                all[lane] = f64::from(values[lane]);
+            }
+        }
+        None => {
+            for (all, &value) in all.iter_mut().zip(values) {
+                *all = f64::from(value);
+            }
+        }
+    }
+    all
 }
 
 /// What clusters gain and lose among some of the rows.
@@ -253,28 +353,37 @@ impl Changes {
     }
 }
 
-/// Writes the centroid of rows that weigh `weight` and add up to a `value` in
-/// each column: see [`Totals::write_centroids`]. Returns whether it changed.
+/// Writes the centroid of rows that weigh `weight` and add up to `values`: see
+/// [`Totals::write_centroids`]. Returns whether it changed.
+#[inline(always)]
 pub(crate) fn write_centroid(
     metric: Metric,
     weight: f64,
-    value: impl Fn(usize) -> f64,
+    values: impl Columns,
     centroid: &mut [f32],
 ) -> bool {
     let dims = centroid.len();
-    let size = match metric {
-        Metric::Euclidean => weight,
-        Metric::Cosine => (0..dims).map(|t| value(t) * value(t)).sum::<f64>().sqrt(),
-    };
-    let cancelled = CANCELLED * (dims as f64).sqrt();
-    if metric == Metric::Cosine && size <= cancelled * weight {
-        return false;
+    let mut size = weight;
+    if metric == Metric::Cosine {
+        let mut square = 0.0;
+        for at in (0..dims).step_by(LANES) {
+            for value in values.eight(at, dims) {
+                square += value * value;
+            }
+        }
+        size = f64::sqrt(square);
+        if size <= CANCELLED * (dims as f64).sqrt() * weight {
+            return false;
+        }
     }
     let mut changed = false;
-    for (t, centroid) in centroid.iter_mut().enumerate() {
-        let value = (value(t) / size) as f32;
-        changed |= *centroid != value;
-        *centroid = value;
+    for (number, centroid) in centroid.chunks_mut(LANES).enumerate() {
+        let values = values.eight(number * LANES, dims);
+        let means = values.map(|value| (value / size) as f32);
+        for (centroid, mean) in centroid.iter_mut().zip(means) {
+            changed |= *centroid != mean;
+            *centroid = mean;
+        }
     }
     changed
 }

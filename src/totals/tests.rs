@@ -2,6 +2,7 @@
 //! other groups.
 
 use super::*;
+use crate::kernels::isa::Isa;
 use crate::ranges::Range;
 use crate::rng::Rng;
 use ndarray::ArrayView2;
@@ -74,6 +75,23 @@ fn summed(points: &Points<'_>, metric: Metric, labels: &[u32], k: usize) -> Tota
     totals
 }
 
+/// One column of what is read eight at a time, with every instruction set.
+fn read(grid: &Grid, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
+    struct Read<'r>(&'r Grid, &'r [i64], usize, i64);
+    impl Work for Read<'_> {
+        type Output = ([f64; LANES], [f64; LANES]);
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, _: L) -> Self::Output {
+            self.0.read(self.1, self.2, self.3)
+        }
+    }
+    let read = |isa| lanes::run(isa, Read(grid, sum, t - t % LANES, count));
+    let (values, rests) = read(Isa::Portable);
+    Isa::available().for_each(|isa| assert_eq!(read(isa), (values, rests), "{isa:?}"));
+    (values[t % LANES], rests[t % LANES])
+}
+
 #[test]
 fn sums_are_exact_and_rounded_once() {
     for kind in KINDS {
@@ -95,7 +113,7 @@ fn sums_are_exact_and_rounded_once() {
                     let count = labels.iter().filter(|&&l| l == j as u32).count();
                     assert_eq!(totals.counts[j], count);
                     for (t, expected) in expected.iter_mut().enumerate() {
-                        let (value, rest) = totals.grid.read(totals.sum(j), t, count as i64);
+                        let (value, rest) = read(&totals.grid, totals.sum(j), t, count as i64);
                         assert_eq!(value, expected.value(), "{kind} {metric:?}");
                         // Together they are as good as twice the digits.
                         expected.add(-value);
@@ -216,7 +234,7 @@ fn the_number_of_rows_changes_limbs_but_no_sum() {
             for row in values.chunks(6) {
                 grid.add_rows(&mut sum, [row], Sign::Plus);
             }
-            let values: Vec<_> = (0..6).map(|t| grid.read(&sum, t, 400)).collect();
+            let values: Vec<_> = (0..6).map(|t| read(&grid, &sum, t, 400)).collect();
             (grid.limbs(), values)
         });
         assert!(sums[0].0 < sums[2].0);
@@ -253,7 +271,7 @@ fn the_largest_sums_do_not_overflow() {
             }
             let mut exact = ExactSum::default();
             exact.add_product(f64::from(value), rows as f64);
-            assert_eq!(grid.read(&sum, 0, rows as i64).0, exact.value());
+            assert_eq!(read(&grid, &sum, 0, rows as i64).0, exact.value());
         }
     }
 }
@@ -308,8 +326,8 @@ fn a_row_of_weight_two_is_a_row_that_is_there_twice() {
                 let (count, many) = (weighted.counts[j] as i64, plain.counts[j] as i64);
                 assert_eq!(weighted.weight(j), many as f64);
                 for t in 0..dims {
-                    let sum = weighted.grid.read(weighted.sum(j), t, count);
-                    assert_eq!(sum, plain.grid.read(plain.sum(j), t, many), "{kind}");
+                    let sum = read(&weighted.grid, weighted.sum(j), t, count);
+                    assert_eq!(sum, read(&plain.grid, plain.sum(j), t, many), "{kind}");
                 }
             }
             let (mut means, mut plain_means) = (vec![1.0; k * dims], vec![1.0; k * dims]);
@@ -347,7 +365,7 @@ fn weighted_sums_are_exact_whatever_the_weights() {
                     }
                 }
                 for (t, expected) in expected.iter_mut().enumerate() {
-                    let (value, rest) = grid.read(&sum, t, rows as i64);
+                    let (value, rest) = read(&grid, &sum, t, rows as i64);
                     assert_eq!(value, expected.value(), "{kind} {spread} {metric:?}");
                     expected.add(-value);
                     assert_eq!(rest, expected.value(), "{kind} {spread} {metric:?}");

@@ -3,7 +3,7 @@
  * usable, and the next training must give the same bits.
  *
  *     allocations            a few of each kind of model (what `cargo test` runs)
- *     allocations all        every one of the first 2,000, then one in 16
+ *     allocations all        every one
  *
  * The program has the allocator's functions, and mmap, of its own, which the
  * library gets as well; those of glibc do the work. Attempts run in a child, so
@@ -14,6 +14,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -144,7 +145,7 @@ static const mode modes[] = {
     {"little memory", 1500, 48, 64, 1, 0, 0, DEFAULT, AUTO, 0, 0, 0, 1, 1},
     {"balanced", 800, 8, 10, 1, 1, 0, DEFAULT, AUTO, 0, 0, 0, 0, 1},
     {"balanced, cosine", 800, 32, 10, 0, 1, 0, DEFAULT, AUTO, 0, 0, 0, 0, 1},
-    {"balanced, best", 300, 4, 8, 1, 1, 0, BEST, AUTO, 0, 0, 0, 0, 2},
+    {"balanced, best", 60, 2, 4, 1, 1, 0, BEST, AUTO, 0, 0, 0, 0, 2},
     {"balanced, little memory", 1200, 8, 60, 1, 1, 0, FAST, AUTO, 0, 0, 0, 1, 1},
     {"balanced medoids", 400, 8, 8, 1, 1, 1, DEFAULT, AUTO, 0, 0, 0, 0, 1},
     {"medoids", 600, 8, 10, 1, 0, 1, DEFAULT, AUTO, 0, 0, 0, 0, 1},
@@ -162,7 +163,10 @@ static float *floats;
 static double *doubles;
 static uint32_t *labels;
 static double *distances;
+static unsigned char *bytes; /* of a model, and */
+static size_t capacity;      /* how many at most */
 static kentro_error *error;
+static char folder[64], path[80];
 
 static void make_data(const mode *m)
 {
@@ -171,7 +175,9 @@ static void make_data(const mode *m)
     floats = allocate(m->rows * m->cols, sizeof *floats);
     doubles = allocate(m->rows * m->cols * 2, sizeof *doubles);
     labels = allocate(m->rows * TOP, sizeof *labels);
-    distances = allocate(m->rows * TOP, sizeof *distances);
+    distances = allocate(m->rows * (m->k > TOP ? m->k : TOP), sizeof *distances);
+    capacity = 16384 + m->rows * 4 + m->k * (m->cols * 20 + 32);
+    bytes = allocate(capacity, 1);
     for (i = 0; i < m->rows; i++) {
         double scale = 1;
         for (j = 0; j < m->cols; j++) {
@@ -293,6 +299,58 @@ static kentro_status ask(const kentro_kmeans *kmeans, const mode *m, uint64_t *h
     return status;
 }
 
+/* What is left to ask; writes a model to memory and in the place of a file, and
+ * reads it from there. */
+static kentro_status keep(const kentro_kmeans *kmeans, const mode *m, uint64_t *hash)
+{
+    kentro_points *points = NULL;
+    kentro_kmeans *other = NULL;
+    char line[1024];
+    size_t len;
+    double score;
+    kentro_status status = kentro_kmeans_describe(kmeans, line, sizeof line, &len, error);
+    if (!status) {
+        *hash = mix(*hash, line, len);
+        status = kentro_kmeans_clone_untrained(kmeans, &other, error);
+    }
+    kentro_kmeans_free(other);
+    other = NULL;
+    if (!status)
+        status = kentro_kmeans_serialize(kmeans, 1, bytes, capacity, &len, error);
+    if (!status) {
+        *hash = mix(*hash, bytes, len);
+        status = kentro_kmeans_deserialize(bytes, len, &other, error);
+    }
+    if (!status)
+        status = kentro_kmeans_save(other, path, 1, error);
+    kentro_kmeans_free(other);
+    other = NULL;
+    if (!status)
+        status = kentro_kmeans_load(path, &other, error);
+    if (!status)
+        status = kentro_kmeans_serialize(other, 1, bytes, capacity, &len, error);
+    if (!status)
+        *hash = mix(*hash, bytes, len);
+    kentro_kmeans_free(other);
+    other = NULL;
+    if (!status)
+        status = kentro_points_new_f32(floats, m->rows / 4, m->cols, &points, error);
+    if (!status)
+        status = kentro_kmeans_transform(kmeans, points, num_threads, NULL, distances,
+                                         m->rows * m->k, &len, error);
+    if (!status) {
+        *hash = mix(*hash, distances, m->rows / 4 * len * sizeof *distances);
+        status = kentro_kmeans_score(kmeans, points, num_threads, NULL, &score, error);
+    }
+    if (!status) {
+        *hash = mix(*hash, &score, sizeof score);
+        status = kentro_kmeans_from_centroids(points, m->euclidean, NULL, &other, error);
+    }
+    kentro_kmeans_free(other);
+    kentro_points_free(points);
+    return status;
+}
+
 /* A model from its making to its last answer; it is the caller's to free. */
 static kentro_status whole_life(const mode *m, kentro_kmeans **kmeans, uint64_t *hash)
 {
@@ -306,6 +364,8 @@ static kentro_status whole_life(const mode *m, kentro_kmeans **kmeans, uint64_t 
         status = kentro_kmeans_clone(*kmeans, &copy, error);
     if (!status)
         status = ask(copy, m, hash);
+    if (!status)
+        status = keep(copy, m, hash);
     kentro_kmeans_free(copy);
     return status;
 }
@@ -393,17 +453,11 @@ static void attempt(void)
         fault("the handle is not usable");
     if (!trained && (set_up(kmeans, current) || train(kmeans, current)))
         fault("the handle cannot be trained");
-    else if (ask(kmeans, current, &hash) != KENTRO_STATUS_OK || hash != expected)
+    else if (ask(kmeans, current, &hash) || keep(kmeans, current, &hash) || hash != expected)
         fault("a different result afterwards");
     kentro_kmeans_free(kmeans);
     if (num_threads == 1)
         check_live(before, 0);
-}
-
-/* How far it is to the next allocation that is refused. */
-static size_t step(size_t stride)
-{
-    return stride > 1 ? stride : shared->next < 2000 ? 1 : 16;
 }
 
 static void attempts(size_t stride)
@@ -417,7 +471,7 @@ static void attempts(size_t stride)
     while (!shared->done) {
         alarm(120); /* an attempt that hangs is a fault, too */
         attempt();
-        shared->next += step(stride);
+        shared->next += stride;
     }
     /* What the system keeps of threads that have ended comes and goes. */
     check_live(before, num_threads > 1 ? 16384 : 0);
@@ -564,7 +618,7 @@ static void sweep(void)
                 snprintf(last, sizeof last, "%s", name);
             }
             refusals++;
-            shared->next += step(stride);
+            shared->next += stride;
         }
     }
     refusals += shared->ended + shared->succeeded;
@@ -588,6 +642,7 @@ static void sweep_modes(void)
         free(doubles);
         free(labels);
         free(distances);
+        free(bytes);
     }
 }
 
@@ -612,6 +667,18 @@ static void large_allocations_may_be_refused(void)
     sweep_modes();
 }
 
+/* Files that ended processes left behind, too. */
+static void remove_folder(void)
+{
+    DIR *files = opendir(folder);
+    struct dirent *file;
+    while (files != NULL && (file = readdir(files)) != NULL)
+        unlinkat(dirfd(files), file->d_name, 0);
+    if (files != NULL)
+        closedir(files);
+    rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
     void *frames[4];
@@ -619,8 +686,12 @@ int main(int argc, char **argv)
     setenv("RUST_BACKTRACE", "0", 1);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     error = kentro_error_new();
-    if (shared == MAP_FAILED || error == NULL)
+    /* In memory where there is such a folder: files are synced. */
+    sprintf(folder, "%s/kentro-allocations-XXXXXX",
+            access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (shared == MAP_FAILED || error == NULL || mkdtemp(folder) == NULL)
         return 2;
+    sprintf(path, "%s/model", folder);
     backtrace(frames, 4); /* loads what it needs */
     read_symbols();
     RUN(any_allocation_may_be_refused_on_one_thread);
@@ -629,6 +700,7 @@ int main(int argc, char **argv)
     printf("%zu allocations refused: %zu ended in a status, %zu in the right result, "
            "%zu in the start of a thread, %zu ended the process\n",
            refusals, statuses, successes, excuses, ends);
+    remove_folder();
     kentro_error_free(error);
     return finish();
 }

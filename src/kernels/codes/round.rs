@@ -3,7 +3,7 @@
 use crate::kernels::isa::Isa;
 
 /// Rounds `coordinates` to multiples of a unit, the greatest to `largest` in
-/// magnitude; returns the unit. After each `level` of them calls `done` with
+/// magnitude; returns the unit, and the sum of all that it writes to `code`. After each `level` of them calls `done` with
 /// its number, the unit, and the squared norms of its values and of what
 /// rounding lost, each within a factor of 1 ± 10⁻⁴.
 pub(crate) fn round_all(
@@ -13,7 +13,7 @@ pub(crate) fn round_all(
     largest: i8,
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
-) -> f32 {
+) -> (f32, i32) {
     assert!(isa.is_available());
     match isa {
         #[cfg(target_arch = "x86_64")]
@@ -34,7 +34,7 @@ fn with_avx512(
     largest: i8,
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
-) -> f32 {
+) -> (f32, i32) {
     round_levels(coordinates, level, largest, code, done)
 }
 
@@ -46,7 +46,7 @@ fn with_avx2(
     largest: i8,
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
-) -> f32 {
+) -> (f32, i32) {
     round_levels(coordinates, level, largest, code, done)
 }
 
@@ -57,13 +57,13 @@ fn round_levels(
     largest: i8,
     code: &mut [i8],
     mut done: impl FnMut(usize, f32, (f64, f64)),
-) -> f32 {
+) -> (f32, i32) {
     let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
     let blocks = coordinates.chunks_exact(level);
     for (number, (block, code)) in blocks.zip(code.chunks_exact_mut(level)).enumerate() {
         done(number, unit, round(block, unit, largest, code));
     }
-    unit
+    (unit, code.iter().map(|&c| i32::from(c)).sum())
 }
 
 #[inline(always)]

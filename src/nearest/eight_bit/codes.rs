@@ -191,7 +191,7 @@ impl Coder {
         let mut kept = 0.0;
         let mut lost = 0.0;
         let isa = self.kernels.isa();
-        let unit = round_all(
+        let (unit, sum) = round_all(
             isa,
             coordinates,
             self.level,
@@ -217,7 +217,7 @@ impl Coder {
             head: (1.00001 * self.head_norm(norm, tail)) as f32,
             tail,
             norm: (1.000001 * norm) as f32,
-            sum: code.iter().map(|&c| i32::from(c)).sum(),
+            sum,
         }
     }
 }

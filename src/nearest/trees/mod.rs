@@ -28,7 +28,7 @@ use crate::nearest::vectors::Centroids;
 use crate::owned::boxed;
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::totals::{ExactSum, Grid, Totals};
+use crate::totals::{ByLanes, ExactSum, Grid, Totals};
 use pass::{Candidates, Inertia, Walk};
 use std::ops::Range;
 

@@ -4,7 +4,10 @@ use crate::allocate::{push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::lanes::{Lanes, Work};
-use crate::nearest::trees::{Block, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree};
+use crate::nearest::trees::{
+    Block, ByLanes, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree,
+};
+use std::mem;
 
 const PURPOSE: &str = "a pass over trees";
 
@@ -120,6 +123,8 @@ fn walk<L: Lanes, const D: usize>(
     let vectors = candidates.len.div_ceil(LANES);
     let mut distances = with_capacity(vectors, PURPOSE)?;
     let mut sharers = with_capacity(candidates.len, PURPOSE)?;
+    // By cluster: the rows of one leaf, where float64 sums of them are exact.
+    let mut together = try_vec(([0.0; D], 0), candidates.len, PURPOSE)?;
     let mut open = with_capacity(height + 2, PURPOSE)?;
     open.push((0, height));
     while let Some((at, height)) = open.pop() {
@@ -158,16 +163,25 @@ fn walk<L: Lanes, const D: usize>(
         sharers.clear();
         sharers.extend((0..near.len).map(|i| near.get(i)));
         pass.changed += share(l, blocks, labels, &sharers);
-        if near.len <= FEW && node.exact {
-            for (_, index) in &sharers {
-                let owner = *index as u32;
-                let (sum, count) = sum_owned(l, blocks, labels, owner);
+        if !node.exact {
+            sum_rows(blocks, labels, magic, sums, counts);
+            continue;
+        }
+        let few = near.len <= FEW;
+        if !few {
+            add_rows(blocks, labels, &mut together);
+        }
+        for (_, index) in &sharers {
+            let owner = *index as u32;
+            let (sum, count) = match few {
+                true => sum_owned(l, blocks, labels, owner),
+                false => mem::replace(&mut together[owner as usize], ([0.0; D], 0)),
+            };
+            if count > 0 {
                 counts[owner as usize] += count;
                 let sums = &mut sums[owner as usize * limbs..][..limbs];
                 add_numbers(magic, sum, sums);
             }
-        } else {
-            sum_rows(blocks, labels, magic, sums, counts);
         }
     }
     Ok(pass)
@@ -289,6 +303,26 @@ fn sum_owned<L: Lanes, const D: usize>(
     (sum, count as usize)
 }
 
+/// Adds every row to the sum and count of its cluster, in float64.
+#[inline(always)]
+fn add_rows<const D: usize>(
+    blocks: &[Block<D>],
+    labels: &[[u32; LANES]],
+    together: &mut [([f64; D], usize)],
+) {
+    for (block, labels) in blocks.iter().zip(labels) {
+        for (lane, &label) in labels.iter().enumerate() {
+            if label != REPEATED {
+                let (sum, count) = &mut together[label as usize];
+                for t in 0..D {
+                    sum[t] += f64::from(block[t][lane]);
+                }
+                *count += 1;
+            }
+        }
+    }
+}
+
 /// Adds every row to the sum and count of its cluster.
 fn sum_rows<const D: usize>(
     blocks: &[Block<D>],
@@ -388,6 +422,7 @@ fn sum_distances<L: Lanes, const D: usize>(
     centroids: &[[f32; D]],
 ) -> ExactSum {
     let mut sum = ExactSum::default();
+    let mut lanes = ByLanes::new(l);
     for (block, labels) in tree.blocks.iter().zip(&tree.labels) {
         let mut own: Block<D> = *block;
         for (lane, &label) in labels.iter().enumerate() {
@@ -403,9 +438,8 @@ fn sum_distances<L: Lanes, const D: usize>(
         for t in 0..D {
             ways[t] = l.sub(ways[t], own[t]);
         }
-        for distance in l.store(sum_squares(l, ways)) {
-            sum.add(distance);
-        }
+        lanes.add(l, &mut sum, sum_squares(l, ways));
     }
+    lanes.finish(l, &mut sum);
     sum
 }
