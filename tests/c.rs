@@ -207,6 +207,38 @@ fn allocations() {
     assert!(output.status.success(), "{text}");
 }
 
+/// Each function of the header, called with NULL and 0 for everything: those
+/// that can fail say that they do, those that free take it.
+#[test]
+fn null_everywhere_is_an_error() {
+    let path = Path::new(ROOT).join("tests/abi/declarations.txt");
+    let mut calls = Vec::new();
+    for line in fs::read_to_string(path).unwrap().lines() {
+        let is_function = !line.starts_with("typedef") && !line.starts_with("#define");
+        if !is_function || line.contains("kentro_error_new") {
+            continue; // what that one makes had to be freed
+        }
+        let (before, arguments) = line.trim_end_matches(");").split_once('(').unwrap();
+        let name = before.rsplit([' ', '*']).next().unwrap();
+        let values = arguments.split(", ").filter(|argument| *argument != "void");
+        let values = values.map(|argument| if argument.contains('*') { "NULL" } else { "0" });
+        let call = format!("{name}({})", values.collect::<Vec<_>>().join(", "));
+        calls.push(match before.starts_with("kentro_status ") {
+            true => format!("    if ({call} == KENTRO_STATUS_OK) puts(\"{name}\");\n"),
+            false => format!("    (void){call};\n"),
+        });
+    }
+    assert!(calls.len() > 80);
+    let source = Path::new(BUILD).join("c-null.c");
+    let head = "#include <kentro.h>\n#include <stdio.h>\n\nint main(void)\n{\n";
+    fs::write(
+        &source,
+        [head, &calls.concat(), "    return 0;\n}\n"].concat(),
+    )
+    .unwrap();
+    assert_eq!(printed(&compile(&source, "c-null")), "");
+}
+
 #[test]
 fn the_header_is_c90() {
     let source = Path::new(BUILD).join("c-c90.c");
