@@ -5,10 +5,10 @@ use crate::allocate::try_vec;
 use crate::error::Result;
 use crate::kernels::exact::squared_distance;
 use crate::metric::Metric;
-use crate::nearest::{Assignment, Centroids, Nearest, Request, add_weighted};
+use crate::nearest::{Assignment, Centroids, Nearest, Request};
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::totals::{ExactSum, Totals};
+use crate::totals::{ExactSum, Totals, add_weighted};
 
 pub(crate) struct Partition<'n, 'a> {
     nearest: &'n mut Nearest<'a>,

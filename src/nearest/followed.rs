@@ -10,7 +10,7 @@ use crate::nearest::blocks::Visit;
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::totals::{Changes, ExactSum, Grid};
+use crate::totals::{Changes, ExactSum, Grid, add_weighted};
 
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
@@ -247,33 +247,6 @@ fn add_changed(
                 changes.add(grid, row, from, Sign::Minus);
             }
         }
-    }
-}
-
-/// Adds distances of rows from `first` on, each times the row's weight.
-pub(crate) fn add_weighted(
-    sum: &mut ExactSum,
-    points: &Points<'_>,
-    first: usize,
-    mut distances: impl Iterator<Item = f64>,
-) {
-    if points.is_weighted() {
-        for (row, distance) in (first..).zip(distances) {
-            sum.add_product(points.weight(row), distance);
-        }
-        return;
-    }
-    let mut some = [0.0; 256];
-    loop {
-        let mut count = 0;
-        for (place, distance) in some.iter_mut().zip(&mut distances) {
-            *place = distance;
-            count += 1;
-        }
-        if count == 0 {
-            return;
-        }
-        sum.add_all(&some[..count]);
     }
 }
 

@@ -42,7 +42,6 @@ use trees::Trees;
 
 pub(crate) use assignment::Assignment;
 pub(crate) use few::RowDistances;
-pub(crate) use followed::add_weighted;
 pub(crate) use request::Request;
 pub(crate) use shared::Shared;
 pub(crate) use vectors::{Centroids, Row};

@@ -443,6 +443,33 @@ fn add_to(sum: &mut [i64], part: &[i64]) {
     }
 }
 
+/// Adds distances of rows from `first` on, each times the row's weight.
+pub(crate) fn add_weighted(
+    sum: &mut ExactSum,
+    points: &Points<'_>,
+    first: usize,
+    mut distances: impl Iterator<Item = f64>,
+) {
+    if points.is_weighted() {
+        for (row, distance) in (first..).zip(distances) {
+            sum.add_product(points.weight(row), distance);
+        }
+        return;
+    }
+    let mut some = [0.0; 256];
+    loop {
+        let mut count = 0;
+        for (place, distance) in some.iter_mut().zip(&mut distances) {
+            *place = distance;
+            count += 1;
+        }
+        if count == 0 {
+            return;
+        }
+        sum.add_all(&some[..count]);
+    }
+}
+
 /// Writes the mean of every non-empty cluster to `centroids`: see
 /// [`Totals::write_centroids`].
 pub(crate) fn update_centroids(
