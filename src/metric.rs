@@ -38,6 +38,15 @@ impl Metric {
         }
     }
 
+    /// What K-medoids makes of a distance: Euclidean ones are not squared there.
+    #[inline]
+    pub(crate) fn unsquared(self, distance: f64) -> f64 {
+        match self {
+            Metric::Euclidean => distance.sqrt(),
+            Metric::Cosine => distance,
+        }
+    }
+
     /// [`normalize`](Self::normalize), but a vector that rounding a unit vector
     /// to float32 may have made stays as it is: so a model's own centroids make
     /// the same model.

@@ -216,11 +216,7 @@ fn add_distances(
             let weight = points.weight(member as usize);
             let member = Row::new(points.row(member as usize, row)?, metric);
             for (candidate, sum) in held.chunks_exact(dims).zip(sums.iter_mut()) {
-                let distance = member.distance(candidate);
-                *sum += match metric {
-                    Metric::Euclidean => weight * distance.sqrt(),
-                    Metric::Cosine => weight * distance,
-                };
+                *sum += weight * metric.unsquared(member.distance(candidate));
             }
         }
     }

@@ -56,6 +56,12 @@ fn sum_lanes<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     for (lane, (&x, &c)) in lanes.iter_mut().zip(x_rest.iter().zip(c_rest)) {
         *lane += T::of(f64::from(x), f64::from(c));
     }
+    fold(lanes)
+}
+
+/// The sum of all lanes, by halves: always in this order.
+#[inline(always)]
+pub(super) fn fold(mut lanes: [f64; LANES]) -> f64 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {

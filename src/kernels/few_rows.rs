@@ -1,5 +1,7 @@
 //! Distances of many rows to a few rows, in float64.
 
+use super::exact::fold;
+
 /// Rows side by side in the vectors of the low-dimensional kernel, and
 /// dimensions side by side in those of the other.
 const LANES: usize = 16;
@@ -126,15 +128,4 @@ fn sums_along_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64,
             }
         }
     }
-}
-
-fn fold(mut lanes: [f64; LANES]) -> f64 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }

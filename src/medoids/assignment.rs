@@ -52,7 +52,7 @@ impl Assignment {
         )?;
         threads.in_steps(points.rows(), |part| {
             for row in part {
-                let distance = unsquared(distances[row], metric);
+                let distance = metric.unsquared(distances[row]);
                 distances[row] = distance;
                 assignment.inertia += scaled.weight(row) * distance;
             }
@@ -112,7 +112,7 @@ impl Assignment {
                     let block = points.block(first..first + least.len(), scratch)?;
                     for (least, row) in least.iter_mut().zip(block.chunks_exact(points.cols())) {
                         let distance = Row::new(row, metric).distance(values);
-                        *least = least.min(unsquared(distance, metric));
+                        *least = least.min(metric.unsquared(distance));
                     }
                 }
                 *farthest = (0.0, 0);
@@ -143,12 +143,5 @@ impl Assignment {
             is_changed = true;
         }
         Ok(is_changed.then_some(medoids))
-    }
-}
-
-pub(crate) fn unsquared(distance: f64, metric: Metric) -> f64 {
-    match metric {
-        Metric::Euclidean => distance.sqrt(),
-        Metric::Cosine => distance,
     }
 }

@@ -5,7 +5,6 @@ use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::config::invalid;
 use crate::error::Result;
-use crate::metric::Metric;
 use crate::nearest::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
@@ -67,10 +66,12 @@ impl KMeans {
         let mut labels = try_vec(UNASSIGNED, points.rows(), "labels")?;
         let mut distances = try_vec(0.0, points.rows(), "distances")?;
         self.predict(points, &mut labels, Some(&mut distances), options)?;
-        let root = config.use_medoids && config.metric == Metric::Euclidean;
         let mut sum = 0.0;
         for (row, distance) in distances.into_iter().enumerate() {
-            let distance = if root { distance.sqrt() } else { distance };
+            let distance = match config.use_medoids {
+                true => config.metric.unsquared(distance),
+                false => distance,
+            };
             sum += points.weight(row) * distance;
         }
         Ok(-sum)

@@ -395,15 +395,7 @@ impl<'a> HeadSearch<'a> {
             passed,
             ..
         } = scratch;
-        let sides = Sides {
-            isa: self.kernels.isa(),
-            head,
-            row_codes: codes,
-            rows: &block.codes.sides[at..end],
-            centroid_codes: &self.codes,
-            centroids: &self.sides,
-            order: &self.order,
-        };
+        let sides = self.sides(block);
         passed[0] += check_hits(hits, &sides, scores, pairs)?;
         passed[1] += pairs.len().saturating_sub(leaders.len());
         for (p, pair) in pairs.iter().enumerate() {
@@ -430,6 +422,20 @@ impl<'a> HeadSearch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What bounds by the whole codes need.
+    fn sides<'s>(&'s self, block: Block<'s>) -> Sides<'s> {
+        let (at, end, head) = (block.at, block.at + block.labels.len(), self.coder.head);
+        Sides {
+            isa: self.kernels.isa(),
+            head,
+            row_codes: &block.codes.codes[at * head..end * head],
+            rows: &block.codes.sides[at..end],
+            centroid_codes: &self.codes,
+            centroids: &self.sides,
+            order: &self.order,
+        }
     }
 
     fn row<'b>(&self, block: Block<'b>, i: usize) -> Row<'b> {

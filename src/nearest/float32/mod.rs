@@ -5,6 +5,7 @@ pub(in crate::nearest) mod few_centroids;
 
 use crate::allocate::{append, extend, push, resize, try_vec};
 use crate::clusters::UNASSIGNED;
+use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::pick::{Scores, pick};
@@ -329,11 +330,8 @@ impl<'a> TileSearch<'a> {
 
 /// The centroids that repeat an earlier one, bias included; ascending.
 pub(in crate::nearest) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
-    let key = |j: usize| {
-        let hash = row_hash(centroids.row(j));
-        (hash ^ centroids.bias(j).to_bits()).wrapping_mul(HASH)
-    };
-    let mut keyed = try_vec((0u64, 0u32), centroids.len(), "centroid keys")?;
+    let key = |j: usize| (fingerprint(centroids.row(j)), centroids.bias(j).to_bits());
+    let mut keyed = try_vec(((0u32, 0u64), 0u32), centroids.len(), "centroid keys")?;
     for (j, slot) in keyed.iter_mut().enumerate() {
         *slot = (key(j), j as u32);
     }
@@ -351,27 +349,6 @@ pub(in crate::nearest) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>>
     }
     repeated.sort_unstable();
     Ok(repeated)
-}
-
-const HASH: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Of the bits of the values, in lanes that compilers make vectors of.
-fn row_hash(values: &[f32]) -> u64 {
-    const LANES: usize = 16;
-    let mut lanes = [1u32; LANES];
-    let (whole, rest) = values.as_chunks::<LANES>();
-    let mix =
-        |lane: u32, value: f32| (lane.rotate_left(5) ^ value.to_bits()).wrapping_mul(HASH as u32);
-    for values in whole {
-        for (lane, &value) in lanes.iter_mut().zip(values) {
-            *lane = mix(*lane, value);
-        }
-    }
-    for (lane, &value) in lanes.iter_mut().zip(rest) {
-        *lane = mix(*lane, value);
-    }
-    let join = |hash: u64, &lane: &u32| (hash.rotate_left(5) ^ u64::from(lane)).wrapping_mul(HASH);
-    lanes.iter().fold(0, join)
 }
 
 /// What an all-zero row gets with cosine, being as far from all centroids.

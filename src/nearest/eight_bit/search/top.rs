@@ -9,7 +9,7 @@ use crate::allocate::{extend, push, resize};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::codes::scores::Guess;
-use crate::kernels::codes::{CLASSES, Sides, check_hits};
+use crate::kernels::codes::{CLASSES, check_hits};
 use crate::nearest::brute_force::keep_least;
 use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
 use crate::nearest::vectors::Row;
@@ -104,15 +104,7 @@ impl HeadSearch<'_> {
             }
         }
         self.panels.reached(terms, bounds, hits)?;
-        let sides = Sides {
-            isa: self.kernels.isa(),
-            head,
-            row_codes: codes,
-            rows: &block.codes.sides[at..end],
-            centroid_codes: &self.codes,
-            centroids: &self.sides,
-            order: &self.order,
-        };
+        let sides = self.sides(block);
         passed[0] += check_hits(hits, &sides, scores, pairs)?;
         for pair in pairs.iter() {
             let (i, j) = (pair.row as usize, pair.centroid);
