@@ -200,6 +200,12 @@
 #define KENTRO_LOG_WARNING 1
 
 /**
+ * Rows that are one part of the data, and what searches among them have found
+ * out: a cache. One call at a time; others get `KENTRO_STATUS_BUSY`.
+ */
+typedef struct kentro_block kentro_block;
+
+/**
  * A wish to end calls, which any thread and any signal handler may utter. One
  * may serve many calls.
  */
@@ -223,6 +229,12 @@ typedef struct kentro_error kentro_error;
  * that would change it get `KENTRO_STATUS_BUSY`.
  */
 typedef struct kentro_kmeans kentro_kmeans;
+
+/**
+ * What the rows of one block, or of several, come to for given centroids.
+ * Nothing in it is rounded.
+ */
+typedef struct kentro_partial kentro_partial;
 
 /**
  * A view of rows that stay the caller's: their memory must outlive the view
@@ -1392,6 +1404,178 @@ kentro_status kentro_clusters_all_members(const kentro_clusters *clusters,
  */
 KENTRO_API
 void kentro_clusters_free(kentro_clusters *clusters);
+
+/**
+ * Adds what the rows of `other` come to, for the same centroids; the result is
+ * the same in any order of merging. `other` stays as it is, and may not be
+ * `partial` itself.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER`, and no change, if the other is of another
+ * shape or metric, or of other centroids. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_merge(kentro_partial *partial,
+                                   const kentro_partial *other,
+                                   kentro_error *error);
+
+/**
+ * Writes the next centroids, n_clusters x n_dimensions, to `out_centroids`,
+ * which has room for `capacity` values: the means of the clusters, with cosine
+ * directions; clusters without rows get the farthest ones. `centroids` are those
+ * that the blocks got, and may be the same memory. `out_converged` gets 1 if
+ * the next are the same bit for bit, else 0; it may be NULL.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` if the partial is not of these centroids,
+ * or the room is too little. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_finalize(const kentro_partial *partial,
+                                      const float *centroids,
+                                      float *out_centroids,
+                                      size_t capacity,
+                                      int32_t *out_converged,
+                                      kentro_error *error);
+
+/**
+ * The number of clusters and of columns; either may be NULL. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_shape(const kentro_partial *partial,
+                                   size_t *out_n_clusters,
+                                   size_t *out_n_dimensions,
+                                   kentro_error *error);
+
+/**
+ * Lends the number of rows of each cluster until the partial is merged into or
+ * freed. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_cluster_sizes(const kentro_partial *partial,
+                                           const uint64_t **out,
+                                           size_t *out_len,
+                                           kentro_error *error);
+
+/**
+ * The sum of weighted distances to the centroids: squared Euclidean, or
+ * 1 - cosine. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_inertia(const kentro_partial *partial,
+                                     double *out,
+                                     kentro_error *error);
+
+/**
+ * Rows that have changed their cluster since the partial before; -1 where a
+ * block knew of none. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_changed(const kentro_partial *partial,
+                                     int64_t *out,
+                                     kentro_error *error);
+
+/**
+ * The length in bytes of what `kentro_partial_serialize` writes. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_serialized_size(const kentro_partial *partial,
+                                             size_t *out_size,
+                                             kentro_error *error);
+
+/**
+ * Writes the partial as bytes (docs/format.md) to `out`, which has room for
+ * `capacity`, and how many they are to `out_size`.
+ * `KENTRO_STATUS_INVALID_PARAMETER`, and nothing is written, if `capacity` is
+ * less than `kentro_partial_serialized_size`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_serialize(const kentro_partial *partial,
+                                       uint8_t *out,
+                                       size_t capacity,
+                                       size_t *out_size,
+                                       kentro_error *error);
+
+/**
+ * Reads a partial from the `size` bytes that `kentro_partial_serialize` wrote,
+ * which are not needed afterwards. They may be anything:
+ * `KENTRO_STATUS_INVALID_FILE` if they are no whole partial,
+ * `KENTRO_STATUS_NEWER_FILE` if they are of a later version. To be freed by
+ * `kentro_partial_free`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_deserialize(const uint8_t *bytes,
+                                         size_t size,
+                                         kentro_partial **out_partial,
+                                         kentro_error *error);
+
+/**
+ * Frees a partial; NULL is fine. Since 0.3.
+ */
+KENTRO_API
+void kentro_partial_free(kentro_partial *partial);
+
+/**
+ * Makes a block of the rows of `points`, with their weights. The view may be
+ * freed, but the rows' memory (and that of their weights) must outlive the
+ * block and not change.
+ *
+ * `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`. To be freed by
+ * `kentro_block_free`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_new(const kentro_points *points,
+                               int32_t euclidean,
+                               kentro_block **out_block,
+                               kentro_error *error);
+
+/**
+ * What the rows come to for these centroids: n_clusters x n_dimensions,
+ * row-major; with cosine they are made unit vectors first. To be freed by
+ * `kentro_partial_free`. `num_threads` and `observer` as for
+ * `kentro_kmeans_train`; no progress is told.
+ *
+ * After an error, being cancelled included, the block has forgotten its labels,
+ * which costs time and nothing else. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_partial(kentro_block *block,
+                                   const float *centroids,
+                                   size_t n_clusters,
+                                   size_t n_dimensions,
+                                   size_t num_threads,
+                                   const kentro_observer *observer,
+                                   kentro_partial **out_partial,
+                                   kentro_error *error);
+
+/**
+ * The number of rows. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_rows(const kentro_block *block,
+                                size_t *out,
+                                kentro_error *error);
+
+/**
+ * Writes the cluster of every row, as of the last partial, to `out`, which has
+ * room for `capacity` values. `KENTRO_STATUS_INVALID_PARAMETER` if there was no
+ * partial yet, or the room is too little. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_labels(kentro_block *block,
+                                  uint32_t *out,
+                                  size_t capacity,
+                                  kentro_error *error);
+
+/**
+ * Forgets labels and sums. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_forget(kentro_block *block, kentro_error *error);
+
+/**
+ * Frees a block; NULL is fine. Since 0.3.
+ */
+KENTRO_API
+void kentro_block_free(kentro_block *block);
 
 #ifdef __cplusplus
 }  // extern "C"

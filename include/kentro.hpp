@@ -1177,6 +1177,155 @@ private:
     detail::Callbacks callbacks_;
 };
 
+/// What the rows of one block, or of several, come to for given centroids.
+/// Nothing in it is rounded, so the order of merging changes no bit.
+class Partial {
+public:
+    /// Takes over the handle.
+    explicit Partial(kentro_partial* handle) : handle_(handle) {}
+
+    /// The partial that `to_bytes` gave these bytes for. They may be anything:
+    /// KENTRO_STATUS_INVALID_FILE if they are no whole partial.
+    [[nodiscard]] static Partial from_bytes(View<std::uint8_t> bytes) {
+        kentro_partial* handle = nullptr;
+        detail::call(kentro_partial_deserialize, bytes.data(), bytes.size(), &handle);
+        return Partial(handle);
+    }
+    [[nodiscard]] static Partial from_bytes(const std::vector<std::uint8_t>& bytes) {
+        return from_bytes(View<std::uint8_t>(bytes.data(), bytes.size()));
+    }
+
+    /// The partial as bytes: see docs/format.md.
+    [[nodiscard]] std::vector<std::uint8_t> to_bytes() const {
+        std::size_t size = 0;
+        detail::call(kentro_partial_serialized_size, handle(), &size);
+        std::vector<std::uint8_t> bytes(size);
+        detail::call(kentro_partial_serialize, handle(), bytes.data(), size, &size);
+        return bytes;
+    }
+
+    /// Adds what other rows come to, for the same centroids.
+    Partial& merge(const Partial& other) {
+        detail::call(kentro_partial_merge, handle_.get(), other.handle());
+        return *this;
+    }
+
+    /// The next centroids, and whether they are the ones before.
+    struct Update {
+        std::vector<float> centroids; ///< n_clusters x n_dimensions
+        double inertia;               ///< of the centroids before
+        /// Rows that changed their cluster; none where a block knew of none.
+        std::optional<std::size_t> changed;
+        bool converged;
+    };
+
+    /// The next centroids, given those that the blocks got: the means of the
+    /// clusters, with cosine directions; clusters without rows get the farthest.
+    [[nodiscard]] Update finalize(View<float> centroids) const {
+        std::vector<float> next(n_clusters() * n_dimensions());
+        if (centroids.size() != next.size())
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "centroids must have n_clusters x n_dimensions values");
+        std::int32_t converged = 0;
+        detail::call(kentro_partial_finalize, handle(), centroids.data(), next.data(), next.size(),
+                     &converged);
+        return {std::move(next), inertia(), changed(), converged != 0};
+    }
+    [[nodiscard]] Update finalize(const std::vector<float>& centroids) const {
+        return finalize(View<float>(centroids.data(), centroids.size()));
+    }
+
+    std::size_t n_clusters() const { return shape().first; }
+    std::size_t n_dimensions() const { return shape().second; }
+
+    /// The number of rows of each cluster, as long as this is not merged into.
+    View<std::uint64_t> cluster_sizes() const& {
+        const std::uint64_t* values = nullptr;
+        std::size_t size = 0;
+        detail::call(kentro_partial_cluster_sizes, handle(), &values, &size);
+        return {values, size};
+    }
+    View<std::uint64_t> cluster_sizes() const&& = delete;
+
+    /// The sum of weighted distances to the centroids.
+    double inertia() const {
+        double value = 0;
+        detail::call(kentro_partial_inertia, handle(), &value);
+        return value;
+    }
+
+    /// Rows that changed their cluster since the partial before; none where a
+    /// block knew of none.
+    std::optional<std::size_t> changed() const {
+        std::int64_t value = 0;
+        detail::call(kentro_partial_changed, handle(), &value);
+        if (value < 0) return std::nullopt;
+        return static_cast<std::size_t>(value);
+    }
+
+    /// For calls of kentro.h; still owned by this object.
+    const kentro_partial* handle() const noexcept { return handle_.get(); }
+
+private:
+    std::pair<std::size_t, std::size_t> shape() const {
+        std::pair<std::size_t, std::size_t> shape{};
+        detail::call(kentro_partial_shape, handle(), &shape.first, &shape.second);
+        return shape;
+    }
+
+    std::unique_ptr<kentro_partial, detail::Deleter<kentro_partial_free>> handle_;
+};
+
+/// Rows that are one part of the data, and what searches among them have found
+/// out: a cache. Their memory must outlive the block and not change.
+class Block {
+public:
+    explicit Block(const Points& points, bool euclidean = false) {
+        kentro_block* handle = nullptr;
+        detail::call(kentro_block_new, points.handle(), euclidean, &handle);
+        handle_.reset(handle);
+    }
+
+    /// What the rows come to for these centroids, n_clusters x n_dimensions;
+    /// with cosine they are made unit vectors first.
+    Partial partial(View<float> centroids, Count n_clusters,
+                    std::optional<Count> num_threads = std::nullopt) {
+        const std::size_t clusters = n_clusters;
+        if (clusters == 0 || centroids.size() % clusters != 0)
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "centroids must have as many values for each of n_clusters");
+        kentro_partial* partial = nullptr;
+        const std::size_t threads = num_threads ? std::size_t(*num_threads) : KENTRO_ALL_THREADS;
+        detail::call(kentro_block_partial, handle_.get(), centroids.data(), clusters,
+                     centroids.size() / clusters, threads, nullptr, &partial);
+        return Partial(partial);
+    }
+    Partial partial(const std::vector<float>& centroids, Count n_clusters,
+                    std::optional<Count> num_threads = std::nullopt) {
+        return partial(View<float>(centroids.data(), centroids.size()), n_clusters, num_threads);
+    }
+
+    /// The number of rows.
+    std::size_t rows() const {
+        std::size_t rows = 0;
+        detail::call(kentro_block_rows, handle_.get(), &rows);
+        return rows;
+    }
+
+    /// The cluster of every row, as of the last partial.
+    [[nodiscard]] std::vector<std::uint32_t> labels() {
+        std::vector<std::uint32_t> labels(rows());
+        detail::call(kentro_block_labels, handle_.get(), labels.data(), labels.size());
+        return labels;
+    }
+
+    /// Forgets labels and sums.
+    void forget() { detail::call(kentro_block_forget, handle_.get()); }
+
+private:
+    std::unique_ptr<kentro_block, detail::Deleter<kentro_block_free>> handle_;
+};
+
 } // namespace kentro
 
 #endif // KENTRO_HPP

@@ -127,6 +127,11 @@ fn threads() {
 }
 
 #[test]
+fn blocks() {
+    test("blocks", has_sanitizers());
+}
+
+#[test]
 fn file() {
     test("file", has_sanitizers());
 }

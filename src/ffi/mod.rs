@@ -43,6 +43,10 @@ mod file;
 
 mod clusters;
 
+mod partial;
+
+mod block;
+
 mod guard;
 
 mod text;

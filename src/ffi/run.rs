@@ -360,13 +360,13 @@ unsafe fn output<'a, T>(
 
 /// How a call is to run.
 #[derive(Clone, Copy)]
-struct Call {
+pub(super) struct Call {
     num_threads: usize,
     observer: *const ObserverRecord,
 }
 
 impl Call {
-    fn new(num_threads: usize, observer: *const ObserverRecord) -> Self {
+    pub fn new(num_threads: usize, observer: *const ObserverRecord) -> Self {
         Call {
             num_threads,
             observer,
@@ -377,7 +377,7 @@ impl Call {
     ///
     /// # Safety
     /// The observer is NULL or what its documentation asks for.
-    unsafe fn run<T>(self, body: impl FnOnce(RunOptions<'_>) -> Outcome<T>) -> Outcome<T> {
+    pub unsafe fn run<T>(self, body: impl FnOnce(RunOptions<'_>) -> Outcome<T>) -> Outcome<T> {
         // SAFETY: as the caller promises.
         let record = unsafe { ObserverRecord::read(self.observer) }?;
         // SAFETY: as the caller promises.

@@ -2,7 +2,7 @@
 
 use super::Partial;
 use super::candidates::{Candidates, FarRow, LastRow};
-use crate::allocate::{push, try_vec, with_capacity};
+use crate::allocate::{collect, push, try_vec, with_capacity};
 use crate::error::{KMeansError, Result};
 use crate::file::{
     Header, KIND, Layout, PARTIAL, Source, Values, broken, choice, read_tensors, vector, wrong,
@@ -28,6 +28,22 @@ impl Partial {
             Ok::<(), KMeansError>(())
         })?;
         Ok(all)
+    }
+
+    /// The length of what [`to_bytes`](Partial::to_bytes) returns.
+    pub fn serialized_size(&self) -> Result<usize> {
+        Ok(lay_out(self, &Columns::of(self)?)?.size())
+    }
+
+    /// [`to_bytes`](Partial::to_bytes) into memory of that length.
+    pub(crate) fn write_bytes(&self, out: &mut [u8]) -> Result<()> {
+        let mut rest = out;
+        lay_out(self, &Columns::of(self)?)?.sign()?.emit(|bytes| {
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            place.copy_from_slice(bytes);
+            rest = after;
+            Ok(())
+        })
     }
 
     /// The partial that [`to_bytes`](Partial::to_bytes) gave these bytes for.
@@ -162,14 +178,9 @@ fn read(mut source: Source<'_, &[u8]>) -> Result<Partial> {
                 .ok_or_else(|| wrong("far_sums", "values that no sums of rows have"))?,
         ),
     };
-    let mut digits = [0i64; ExactSum::DIGITS];
-    if all.columns.inertia.len() != digits.len() {
-        return Err(wrong("inertia", "not as many values as an exact sum"));
-    }
-    for (digit, value) in digits.iter_mut().zip(&all.columns.inertia) {
-        *digit = *value as i64;
-    }
-    let inertia = ExactSum::from_digits(digits)
+    let digits = all.columns.inertia.iter().map(|&digit| digit as i64);
+    let digits: Vec<i64> = collect(digits, PURPOSE)?;
+    let inertia = ExactSum::from_digits(&digits)
         .ok_or_else(|| wrong("inertia", "values that no exact sum has"))?;
     let candidates = candidates(&all.columns, all.far_values, far_sums, &sums, &all.counts)?;
     Ok(Partial {

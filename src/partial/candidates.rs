@@ -43,10 +43,12 @@ pub(crate) struct LastRow {
 }
 
 impl LastRow {
-    pub const NONE: LastRow = LastRow {
-        distance: f64::INFINITY,
-        fingerprint: 0,
-    };
+    pub fn none() -> Self {
+        LastRow {
+            distance: f64::INFINITY,
+            fingerprint: 0,
+        }
+    }
 
     /// Whether it comes after another in the order of rows.
     fn is_after(&self, other: &LastRow) -> bool {
@@ -124,7 +126,7 @@ impl Candidates {
                     distance,
                     fingerprint: search.fingerprint(row)?,
                 },
-                None => LastRow::NONE,
+                None => LastRow::none(),
             };
             push(&mut found.last, last, PURPOSE)?;
         }

@@ -39,8 +39,6 @@ impl Default for ExactSum {
 }
 
 impl ExactSum {
-    pub const DIGITS: usize = DIGITS;
-
     /// All digits, but the last in 0..2^32: see [`from_digits`](Self::from_digits).
     pub fn digits(&self) -> [i64; DIGITS] {
         let mut sum = self.clone();
@@ -49,7 +47,8 @@ impl ExactSum {
     }
 
     /// The sum that has these [`digits`](Self::digits); `None` unless they can be.
-    pub fn from_digits(digits: [i64; DIGITS]) -> Option<Self> {
+    pub fn from_digits(digits: &[i64]) -> Option<Self> {
+        let digits: [i64; DIGITS] = digits.try_into().ok()?;
         let (last, others) = digits.split_last()?;
         let fits = others.iter().all(|digit| (0..1 << 32).contains(digit));
         (fits && last.unsigned_abs() < 1 << 32).then_some(ExactSum { digits, added: 0 })

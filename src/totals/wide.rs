@@ -16,14 +16,14 @@ const PURPOSE: &str = "exact sums";
 
 /// The most words of a value: products of float32 and float64 numbers, added
 /// up 2^64 times, have fewer.
-pub(crate) const MOST_WORDS: usize = 40;
+pub(super) const MOST_WORDS: usize = 40;
 
 /// Exponents of units lie here: 2^-149 is the last bit of a float32, 2^-1074
 /// that of a float64.
-pub(crate) const UNITS: std::ops::RangeInclusive<i32> = -1250..=1100;
+pub(super) const UNITS: std::ops::RangeInclusive<i32> = -1250..=1100;
 
 /// Sums are less than two to the power of this.
-pub(crate) const MOST_BITS: i32 = 1250;
+pub(super) const MOST_BITS: i32 = 1250;
 
 /// Rows × columns of whole numbers, each of its column's unit.
 #[derive(Debug, Clone, PartialEq)]

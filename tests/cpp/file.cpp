@@ -106,6 +106,33 @@ void settings_are_read_back() {
     check(!again.is_trained() && again.iterations() == 2 && again.is_balanced());
 }
 
+void blocks_come_to_what_training_does() {
+    const std::vector<float> start(data.begin(), data.begin() + 5 * 6);
+    kentro::Block first({data.data(), 100, 6}, true);
+    kentro::Block second({data.data() + 600, 200, 6}, true);
+    std::vector<float> centroids = start;
+    bool converged = false;
+    for (int iteration = 0; iteration < 50 && !converged; ++iteration) {
+        auto all = kentro::Partial::from_bytes(first.partial(centroids, 5, 1).to_bytes());
+        auto update = all.merge(second.partial(centroids, 5)).finalize(centroids);
+        check(update.changed.has_value() == (iteration > 0) && update.inertia == all.inertia());
+        check(all.n_clusters() == 5 && all.n_dimensions() == 6 && all.cluster_sizes().size() == 5);
+        centroids = std::move(update.centroids);
+        converged = update.converged;
+    }
+    auto kmeans = kentro::KMeans(5).with_euclidean(true).with_iterations(50);
+    kmeans = std::move(kmeans).with_init(kentro::MatrixView(start.data(), 5, 6));
+    kmeans = std::move(kmeans).with_quality(kentro::Quality::fast);
+    kmeans.fit({data, 6});
+    const auto trained = kmeans.centroids();
+    check(converged && centroids == std::vector<float>(trained.data(), trained.data() + 5 * 6));
+    check(second.rows() == 200 && second.labels().size() == 200);
+    second.forget();
+    check(error_of([&] { (void)second.labels(); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
+    check(error_of([&] { (void)first.partial(start, 7); }).status() ==
+          KENTRO_STATUS_INVALID_PARAMETER);
+}
+
 } // namespace
 
 int main() {
@@ -115,5 +142,6 @@ int main() {
         {"errors_have_the_number_of_the_system", errors_have_the_number_of_the_system},
         {"given_centroids_make_a_model", given_centroids_make_a_model},
         {"settings_are_read_back", settings_are_read_back},
+        {"blocks_come_to_what_training_does", blocks_come_to_what_training_does},
     });
 }

@@ -12,6 +12,7 @@
 
 import sys as _sys
 
+from ._blocks import Block, Partial, Update
 from ._errors import Cancelled, KMeansError, KMeansWarning
 from ._kmeans import KMeans, load
 from ._library import version as __version__
@@ -22,12 +23,15 @@ if "threadpoolctl" in _sys.modules:
     from . import _threadpool  # noqa: F401
 
 __all__ = [
+    "Block",
     "CancelToken",
     "Cancelled",
     "KMeans",
     "KMeansError",
     "KMeansWarning",
+    "Partial",
     "Progress",
+    "Update",
     "__version__",
     "get_num_threads",
     "load",

@@ -1,0 +1,211 @@
+"""Blocks of rows that need not be together, and statistics of them that merge."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._arguments import flag, threads
+from ._arrays import Points
+from ._errors import KMeansError, call
+from ._library import ffi, lib
+from ._run import run
+
+
+class Update(NamedTuple):
+    """The next centroids, and what the rows said of the ones before."""
+
+    centroids: np.ndarray
+    """n_clusters x n_dimensions, float32: the means of the clusters, with cosine directions."""
+    inertia: float
+    """The sum of weighted distances to the centroids before."""
+    changed: int | None
+    """Rows that changed their cluster; None where a block knew of no labels before."""
+    converged: bool
+    """Whether the centroids are those before, bit for bit."""
+
+
+class Partial:
+    """What the rows of one block, or of several, come to for given centroids.
+
+    Nothing in it is rounded, so the order of merging changes no bit. It can be
+    pickled.
+    """
+
+    __slots__ = ("__weakref__", "_handle")
+
+    def __init__(self) -> None:
+        raise TypeError("ask a Block for a partial, or use Partial.from_bytes")
+
+    @classmethod
+    def _of(cls, handle: Any) -> Partial:
+        new = cls.__new__(cls)
+        new._handle = ffi.gc(handle, lib.kentro_partial_free)
+        return new
+
+    @classmethod
+    def from_bytes(cls, data: Any) -> Partial:
+        """Return the partial that `to_bytes` gave these bytes for.
+
+        They may be anything: a `ValueError` says what no partial has.
+        """
+        buffer, partial = ffi.from_buffer("uint8_t[]", data), ffi.new("kentro_partial **")
+        call(lib.kentro_partial_deserialize, buffer, len(buffer), partial)
+        return cls._of(partial[0])
+
+    def to_bytes(self) -> bytes:
+        """Return the partial as bytes: see docs/format.md."""
+        size = ffi.new("size_t *")
+        call(lib.kentro_partial_serialized_size, self._handle, size)
+        buffer = bytearray(size[0])
+        out = ffi.from_buffer("uint8_t[]", buffer, require_writable=True)
+        call(lib.kentro_partial_serialize, self._handle, out, size[0], size)
+        return bytes(buffer)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).from_bytes, (self.to_bytes(),))
+
+    def merge(self, other: Partial) -> Partial:
+        """Add what other rows come to for the same centroids, and return self."""
+        if not isinstance(other, Partial):
+            raise TypeError(f"other must be a Partial, got {type(other).__name__}")
+        call(lib.kentro_partial_merge, self._handle, other._handle)
+        return self
+
+    def finalize(self, centroids: Any) -> Update:
+        """Return the next centroids, given those that the blocks got.
+
+        Clusters that had no rows get the farthest ones.
+        """
+        shape = self._shape()
+        given = _centroids(centroids)
+        if given.shape != shape:
+            raise KMeansError(
+                f"centroids must have shape {shape}, as the blocks got them, got {given.shape}"
+            )
+        new, converged = np.empty(shape, dtype=np.float32), ffi.new("int32_t *")
+        pointers = (ffi.from_buffer("float[]", given), ffi.from_buffer("float[]", new))
+        call(lib.kentro_partial_finalize, self._handle, *pointers, new.size, converged)
+        return Update(new, self.inertia, self.changed, bool(converged[0]))
+
+    def _shape(self) -> tuple[int, int]:
+        clusters, dims = ffi.new("size_t *"), ffi.new("size_t *")
+        call(lib.kentro_partial_shape, self._handle, clusters, dims)
+        return clusters[0], dims[0]
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return self._shape()[0]
+
+    @property
+    def n_dimensions(self) -> int:
+        """Number of columns."""
+        return self._shape()[1]
+
+    @property
+    def cluster_sizes(self) -> np.ndarray:
+        """The number of rows of each cluster."""
+        pointer, length = ffi.new("const uint64_t **"), ffi.new("size_t *")
+        call(lib.kentro_partial_cluster_sizes, self._handle, pointer, length)
+        return np.frombuffer(ffi.buffer(pointer[0], 8 * length[0]), dtype=np.uint64).copy()
+
+    @property
+    def inertia(self) -> float:
+        """The sum of weighted distances to the centroids, squared Euclidean or 1 - cosine."""
+        value = ffi.new("double *")
+        call(lib.kentro_partial_inertia, self._handle, value)
+        return value[0]
+
+    @property
+    def changed(self) -> int | None:
+        """Rows that changed their cluster since the partial before.
+
+        None where a block knew of no labels.
+        """
+        value = ffi.new("int64_t *")
+        call(lib.kentro_partial_changed, self._handle, value)
+        return None if value[0] < 0 else value[0]
+
+    def __repr__(self) -> str:
+        rows = int(self.cluster_sizes.sum())
+        return f"Partial(n_clusters={self.n_clusters}, rows={rows}, inertia={self.inertia!r})"
+
+
+class Block:
+    """Rows that are one part of the data, and what searches among them have found out.
+
+    All that is a cache: losing it costs time, never a result. `data` is as for
+    `KMeans.train`, is not copied, and must not change; `euclidean`: the metric,
+    default cosine. Pickled, a block takes its rows along and forgets the rest.
+
+    >>> import numpy as np, kentro
+    >>> data = np.array([[0], [1], [8], [9], [10]], dtype=np.float32)
+    >>> blocks = [kentro.Block(part, euclidean=True) for part in (data[:2], data[2:])]
+    >>> centroids, converged = data[:2], False
+    >>> while not converged:
+    ...     first, second = [block.partial(centroids) for block in blocks]
+    ...     update = first.merge(second).finalize(centroids)
+    ...     centroids, converged = update.centroids, update.converged
+    >>> centroids
+    array([[0.5],
+           [9. ]], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "_data", "_euclidean", "_handle", "_points", "_weights")
+
+    def __init__(
+        self, data: Any, euclidean: bool = False, *, sample_weight: Any = None
+    ) -> None:
+        self._data, self._weights = data, sample_weight
+        self._euclidean = bool(flag(euclidean, "euclidean"))
+        self._points = Points(data, weights=sample_weight)
+        block = ffi.new("kentro_block **")
+        call(lib.kentro_block_new, self._points.handle, self._euclidean, block)
+        self._handle = ffi.gc(block[0], lib.kentro_block_free)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_block, (self._data, self._euclidean, self._weights))
+
+    def __len__(self) -> int:
+        return self._points.rows
+
+    def partial(self, centroids: Any, num_threads: int | None = None) -> Partial:
+        """Return what the rows come to for these centroids (n_clusters x n_dimensions).
+
+        With cosine they are made unit vectors first. `num_threads` has no influence
+        on the result.
+        """
+        given = _centroids(centroids)
+        partial = ffi.new("kentro_partial **")
+        pointer = ffi.from_buffer("float[]", given)
+        arguments = (self._handle, pointer, *given.shape, threads(num_threads))
+        run(None, None, lib.kentro_block_partial, arguments, (partial,))
+        return Partial._of(partial[0])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The cluster of each row (uint32), as of the last partial."""
+        labels = np.empty(self._points.rows, dtype=np.uint32)
+        pointer = ffi.from_buffer("uint32_t[]", labels)
+        call(lib.kentro_block_labels, self._handle, pointer, labels.size)
+        return labels
+
+    def forget(self) -> None:
+        """Forget labels and sums."""
+        call(lib.kentro_block_forget, self._handle)
+
+
+def _block(data: Any, euclidean: bool, weights: Any) -> Block:
+    return Block(data, euclidean, sample_weight=weights)
+
+
+def _centroids(centroids: Any) -> np.ndarray:
+    array = np.ascontiguousarray(centroids, dtype=np.float32)
+    if array.ndim != 2:
+        raise KMeansError(
+            "centroids must have 2 dimensions (n_clusters x n_dimensions), "
+            f"got shape {array.shape}"
+        )
+    return array

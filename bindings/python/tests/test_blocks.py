@@ -1,0 +1,122 @@
+"""Blocks and partials: the loop over parts against training on the whole."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+import kentro
+from kentro import Block, KMeans, KMeansError, Partial
+
+
+def rows(seed, n=3000, dims=8):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0, 6, (12, dims))
+    return (centres[rng.integers(12, size=n)] + rng.normal(size=(n, dims))).astype(np.float32)
+
+
+def loop(blocks, centroids, iterations, order):
+    """Iterations over blocks; partials go through pickle, and merge in any order."""
+    for _ in range(iterations):
+        partials = [pickle.loads(pickle.dumps(block.partial(centroids))) for block in blocks]
+        order.shuffle(partials)
+        total = partials.pop()
+        for partial in partials:
+            assert total.merge(partial) is total
+        update = total.finalize(centroids)
+        centroids = update.centroids
+        if update.converged:
+            break
+    return centroids, update
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+def test_the_loop_gives_the_bits_of_training(euclidean):
+    data, order = rows(1), random.Random(2)
+    start = data[:15]
+    model = KMeans(15).with_euclidean(euclidean).with_init(start).with_quality("fast")
+    trained = model.with_iterations(6)
+    trained.train_labels(data)
+    for cuts in ([3000], [1, 2, 1500], [700, 1400, 2100]):
+        blocks = [Block(part, euclidean) for part in np.split(data, cuts) if len(part)]
+        centroids, update = loop(blocks, start, 6, order)
+        assert np.array_equal(centroids, trained.centroids)
+        assert update.changed is not None
+        for block in blocks:
+            block.partial(centroids)
+        labels = np.concatenate([block.labels for block in blocks])
+        assert np.array_equal(labels, trained.labels)
+        total = blocks[0].partial(centroids)
+        for block in blocks[1:]:
+            total.merge(block.partial(centroids))
+        assert total.inertia == trained.inertia
+        assert np.array_equal(total.cluster_sizes, trained.cluster_sizes)
+
+
+def test_sparse_blocks_and_dense_ones_merge():
+    sparse = pytest.importorskip("scipy.sparse")
+    data = np.where(rows(3) > 4, rows(3), 0).astype(np.float32)
+    start = data[:5]
+    whole = Block(data, True).partial(start)
+    part = Block(sparse.csr_array(data[:1000]), True).partial(start)
+    part.merge(Block(data[1000:], True).partial(start))
+    assert part.to_bytes() == Partial.from_bytes(part.to_bytes()).to_bytes()
+    assert np.array_equal(part.finalize(start).centroids, whole.finalize(start).centroids)
+    assert part.inertia == whole.inertia
+
+
+def test_weights_count_as_repeated_rows():
+    data = rows(4, n=200)
+    weights = np.arange(200) % 4
+    start = data[1:8]
+    weighted = Block(data, True, sample_weight=weights).partial(start).finalize(start)
+    repeated = Block(np.repeat(data, weights, axis=0), True).partial(start).finalize(start)
+    assert np.array_equal(weighted.centroids, repeated.centroids)
+    assert weighted.inertia == repeated.inertia
+
+
+def test_a_block_that_was_lost_costs_no_bit():
+    data, start = rows(5), rows(5)[:9]
+    block, whole = Block(data, True), Block(data, True)
+    for _ in range(3):
+        block = pickle.loads(pickle.dumps(block))
+        update, expected = (b.partial(start).finalize(start) for b in (block, whole))
+        assert np.array_equal(update.centroids, expected.centroids)
+        assert update.changed is None
+        start = update.centroids
+    assert expected.changed is not None
+    assert len(block) == 3000
+
+
+def test_errors_say_what_is_wrong():
+    data = rows(6)
+    block = Block(data, True)
+    with pytest.raises(KMeansError, match="ask it for a partial first"):
+        block.labels  # noqa: B018
+    with pytest.raises(KMeansError, match="2 dimensions"):
+        block.partial(data[0])
+    with pytest.raises(KMeansError, match="Dimension mismatch"):
+        block.partial(data[:3, :4])
+    partial = block.partial(data[:3])
+    with pytest.raises(KMeansError, match="different centroids"):
+        partial.merge(block.partial(data[1:4]))
+    with pytest.raises(KMeansError, match="itself"):
+        partial.merge(partial)
+    with pytest.raises(KMeansError, match="shape"):
+        partial.finalize(data[:4])
+    with pytest.raises(KMeansError, match="not the centroids"):
+        partial.finalize(data[1:4])
+    with pytest.raises(TypeError, match="must be a Partial"):
+        partial.merge(3)
+    with pytest.raises(TypeError, match="from_bytes"):
+        Partial()
+    for broken in (b"", b"x" * 100, partial.to_bytes()[:-1]):
+        with pytest.raises(KMeansError):
+            Partial.from_bytes(broken)
+    with pytest.raises(KMeansError, match="partial"):
+        KMeans.from_bytes(partial.to_bytes())
+    bad = data.copy()
+    bad[7, 2] = np.nan
+    with pytest.raises(KMeansError, match="row 7, column 2"):
+        kentro.Block(bad, True).partial(data[:3])

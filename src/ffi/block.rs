@@ -1,0 +1,218 @@
+//! Blocks of rows that remember.
+
+use super::error::ErrorHandle;
+use super::guard::{catch, guard};
+use super::observer::ObserverRecord;
+use super::partial::{PartialHandle, matrix};
+use super::points::PointsHandle;
+use super::run::Call;
+use super::settings::flag;
+use super::status::{
+    Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode,
+};
+use super::{borrow, borrow_slice_mut, require};
+use crate::metric::Metric;
+use crate::owned::boxed;
+use crate::partial::{Block, BlockOptions};
+use crate::points::Points;
+use std::ptr::NonNull;
+use std::sync::{Mutex, TryLockError};
+
+/// Rows that are one part of the data, and what searches among them have found
+/// out: a cache. One call at a time; others get `KENTRO_STATUS_BUSY`.
+pub struct BlockHandle {
+    block: Mutex<Option<Block<'static>>>,
+    /// The view that the block has borrowed.
+    points: NonNull<Points<'static>>,
+}
+
+// SAFETY: the points are only read, and may be by any thread.
+unsafe impl Send for BlockHandle {}
+// SAFETY: as above; the block itself is behind a lock.
+unsafe impl Sync for BlockHandle {}
+
+impl BlockHandle {
+    fn new(points: &Points<'static>, options: BlockOptions) -> Outcome<*mut Self> {
+        let points = NonNull::from(Box::leak(boxed(*points, "a block")?));
+        let mut handle = BlockHandle {
+            block: Mutex::new(None),
+            points,
+        };
+        // SAFETY: the view lives until the handle is dropped, after its block.
+        let points: &'static Points<'static> = unsafe { points.as_ref() };
+        handle.block = Mutex::new(Some(Block::new(points, options)?));
+        Ok(Box::into_raw(boxed(handle, "a block")?))
+    }
+
+    /// Runs `body` on the block that nobody else uses meanwhile.
+    fn with<T>(&self, body: impl FnOnce(&mut Block<'static>) -> Outcome<T>) -> Outcome<T> {
+        let mut block = match self.block.try_lock() {
+            Ok(block) => block,
+            // What a panic left half done is forgotten.
+            Err(TryLockError::Poisoned(error)) => {
+                self.block.clear_poison();
+                let mut block = error.into_inner();
+                block.iter_mut().for_each(Block::forget);
+                block
+            }
+            Err(TryLockError::WouldBlock) => return Err(Failure::from(KENTRO_STATUS_BUSY)),
+        };
+        match &mut *block {
+            Some(block) => body(block),
+            None => Err(Failure::from(KENTRO_STATUS_BUSY)),
+        }
+    }
+}
+
+impl Drop for BlockHandle {
+    fn drop(&mut self) {
+        self.block = Mutex::new(None);
+        // SAFETY: `new` has leaked it, and the block that borrowed it is gone.
+        drop(unsafe { Box::from_raw(self.points.as_ptr()) });
+    }
+}
+
+/// Makes a block of the rows of `points`, with their weights. The view may be
+/// freed, but the rows' memory (and that of their weights) must outlive the
+/// block and not change.
+///
+/// `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`. To be freed by
+/// `kentro_block_free`. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_new(
+    points: *const PointsHandle,
+    euclidean: i32,
+    out_block: *mut *mut BlockHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let make = || {
+        require(out_block, "out_block")?;
+        let metric = match flag(euclidean, "euclidean")? {
+            true => Metric::Euclidean,
+            false => Metric::Cosine,
+        };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let points = &borrow(points, "points")?.points;
+            out_block.write(BlockHandle::new(points, BlockOptions::new(metric))?);
+        }
+        Ok(())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, make) }
+}
+
+/// Runs the body of a function on the block behind a pointer.
+///
+/// # Safety
+/// `block` and `error` are NULL or live.
+unsafe fn on_block(
+    block: *const BlockHandle,
+    error: *mut ErrorHandle,
+    body: impl FnOnce(&mut Block<'static>) -> Outcome,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, || borrow(block, "block")?.with(body)) }
+}
+
+/// What the rows come to for these centroids: n_clusters x n_dimensions,
+/// row-major; with cosine they are made unit vectors first. To be freed by
+/// `kentro_partial_free`. `num_threads` and `observer` as for
+/// `kentro_kmeans_train`; no progress is told.
+///
+/// After an error, being cancelled included, the block has forgotten its labels,
+/// which costs time and nothing else. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_partial(
+    block: *mut BlockHandle,
+    centroids: *const f32,
+    n_clusters: usize,
+    n_dimensions: usize,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out_partial: *mut *mut PartialHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            require(out_partial, "out_partial")?;
+            let centroids = matrix(centroids, n_clusters, n_dimensions)?;
+            let call = Call::new(num_threads, observer);
+            let partial = call.run(|options| Ok(block.partial(centroids, options)?))?;
+            out_partial.write(PartialHandle::new(partial)?);
+            Ok(())
+        })
+    }
+}
+
+/// The number of rows. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_rows(
+    block: *const BlockHandle,
+    out: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            require(out, "out")?;
+            out.write(block.rows());
+            Ok(())
+        })
+    }
+}
+
+/// Writes the cluster of every row, as of the last partial, to `out`, which has
+/// room for `capacity` values. `KENTRO_STATUS_INVALID_PARAMETER` if there was no
+/// partial yet, or the room is too little. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_labels(
+    block: *mut BlockHandle,
+    out: *mut u32,
+    capacity: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            let labels = block.labels()?;
+            if capacity < labels.len() {
+                let text = format_args!(
+                    "capacity is {capacity}, but there are {} labels",
+                    labels.len()
+                );
+                return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
+            }
+            borrow_slice_mut(out, labels.len(), "out")?.copy_from_slice(labels);
+            Ok(())
+        })
+    }
+}
+
+/// Forgets labels and sums. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_forget(
+    block: *mut BlockHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            block.forget();
+            Ok(())
+        })
+    }
+}
+
+/// Frees a block; NULL is fine. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_free(block: *mut BlockHandle) {
+    let _ = catch(|| {
+        if !block.is_null() {
+            // SAFETY: the handle came from `Box::into_raw` and is not used again.
+            drop(unsafe { Box::from_raw(block) });
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,289 @@
+//! Statistics of blocks that merge.
+
+use super::error::ErrorHandle;
+use super::guard::{catch, guard};
+use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use super::{borrow, borrow_slice, borrow_slice_mut, may_be_null, require};
+use crate::owned::boxed;
+use crate::partial::Partial;
+use ndarray::ArrayView2;
+use std::ptr;
+
+/// What the rows of one block, or of several, come to for given centroids.
+/// Nothing in it is rounded.
+pub struct PartialHandle {
+    partial: Partial,
+}
+
+const _: () = super::shareable::<PartialHandle>();
+
+impl PartialHandle {
+    /// A handle for C to keep.
+    pub fn new(partial: Partial) -> Outcome<*mut Self> {
+        Ok(Box::into_raw(boxed(PartialHandle { partial }, "a partial")?))
+    }
+}
+
+/// `rows` x `cols` values without gaps.
+///
+/// # Safety
+/// `values` is NULL or points to so many, which live for `'a`.
+pub(super) unsafe fn matrix<'a>(
+    values: *const f32,
+    rows: usize,
+    cols: usize,
+) -> Outcome<ArrayView2<'a, f32>> {
+    let len = rows.checked_mul(cols).filter(|&len| len <= isize::MAX as usize / 4);
+    let too_many = || {
+        let text = format_args!("{rows} x {cols} centroids are more than memory can hold");
+        Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text)
+    };
+    // SAFETY: as the caller promises.
+    let values = unsafe { borrow_slice(values, len.ok_or_else(too_many)?, "centroids") }?;
+    ArrayView2::from_shape((rows, cols), values).map_err(|_| too_many())
+}
+
+/// Runs the body of a function on the partial behind a pointer.
+///
+/// # Safety
+/// `partial` and `error` are NULL or live.
+unsafe fn on_partial(
+    partial: *const PartialHandle,
+    error: *mut ErrorHandle,
+    body: impl FnOnce(&Partial) -> Outcome,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, || body(&borrow(partial, "partial")?.partial)) }
+}
+
+/// Adds what the rows of `other` come to, for the same centroids; the result is
+/// the same in any order of merging. `other` stays as it is, and may not be
+/// `partial` itself.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER`, and no change, if the other is of another
+/// shape or metric, or of other centroids. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_merge(
+    partial: *mut PartialHandle,
+    other: *const PartialHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let body = || {
+        require(partial, "partial")?;
+        if ptr::eq(partial, other) {
+            let text = "other is the partial itself; each block counts once";
+            return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
+        }
+        // SAFETY: as the caller promises.
+        let (partial, other) = unsafe { (&mut *partial, borrow(other, "other")?) };
+        Ok(partial.partial.merge(&other.partial)?)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, body) }
+}
+
+/// Writes the next centroids, n_clusters x n_dimensions, to `out_centroids`,
+/// which has room for `capacity` values: the means of the clusters, with cosine
+/// directions; clusters without rows get the farthest ones. `centroids` are those
+/// that the blocks got, and may be the same memory. `out_converged` gets 1 if
+/// the next are the same bit for bit, else 0; it may be NULL.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` if the partial is not of these centroids,
+/// or the room is too little. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_finalize(
+    partial: *const PartialHandle,
+    centroids: *const f32,
+    out_centroids: *mut f32,
+    capacity: usize,
+    out_converged: *mut i32,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            let (rows, cols) = (partial.n_clusters(), partial.n_dimensions());
+            require(out_centroids, "out_centroids")?;
+            may_be_null(out_converged, "out_converged")?;
+            check_capacity(capacity, rows * cols)?;
+            let update = partial.finalize(matrix(centroids, rows, cols)?)?;
+            let out = borrow_slice_mut(out_centroids, rows * cols, "out_centroids")?;
+            for (out, value) in out.iter_mut().zip(&update.centroids) {
+                *out = *value;
+            }
+            if !out_converged.is_null() {
+                out_converged.write(update.converged.into());
+            }
+            Ok(())
+        })
+    }
+}
+
+fn check_capacity(capacity: usize, needed: usize) -> Outcome {
+    if capacity >= needed {
+        return Ok(());
+    }
+    let text = format_args!("capacity is {capacity}, but {needed} values are needed");
+    Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text))
+}
+
+/// The number of clusters and of columns; either may be NULL. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_shape(
+    partial: *const PartialHandle,
+    out_n_clusters: *mut usize,
+    out_n_dimensions: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            may_be_null(out_n_clusters, "out_n_clusters")?;
+            may_be_null(out_n_dimensions, "out_n_dimensions")?;
+            if !out_n_clusters.is_null() {
+                out_n_clusters.write(partial.n_clusters());
+            }
+            if !out_n_dimensions.is_null() {
+                out_n_dimensions.write(partial.n_dimensions());
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Lends the number of rows of each cluster until the partial is merged into or
+/// freed. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_cluster_sizes(
+    partial: *const PartialHandle,
+    out: *mut *const u64,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            require(out, "out")?;
+            require(out_len, "out_len")?;
+            out.write(partial.cluster_sizes().as_ptr());
+            out_len.write(partial.cluster_sizes().len());
+            Ok(())
+        })
+    }
+}
+
+/// The sum of weighted distances to the centroids: squared Euclidean, or
+/// 1 - cosine. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_inertia(
+    partial: *const PartialHandle,
+    out: *mut f64,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            require(out, "out")?;
+            out.write(partial.inertia());
+            Ok(())
+        })
+    }
+}
+
+/// Rows that have changed their cluster since the partial before; -1 where a
+/// block knew of none. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_changed(
+    partial: *const PartialHandle,
+    out: *mut i64,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            require(out, "out")?;
+            let changed = partial.changed().map(i64::try_from);
+            out.write(changed.map_or(-1, |changed| changed.unwrap_or(i64::MAX)));
+            Ok(())
+        })
+    }
+}
+
+/// The length in bytes of what `kentro_partial_serialize` writes. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_serialized_size(
+    partial: *const PartialHandle,
+    out_size: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            require(out_size, "out_size")?;
+            out_size.write(partial.serialized_size()?);
+            Ok(())
+        })
+    }
+}
+
+/// Writes the partial as bytes (docs/format.md) to `out`, which has room for
+/// `capacity`, and how many they are to `out_size`.
+/// `KENTRO_STATUS_INVALID_PARAMETER`, and nothing is written, if `capacity` is
+/// less than `kentro_partial_serialized_size`. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_serialize(
+    partial: *const PartialHandle,
+    out: *mut u8,
+    capacity: usize,
+    out_size: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            require(out_size, "out_size")?;
+            let size = partial.serialized_size()?;
+            check_capacity(capacity, size)?;
+            partial.write_bytes(borrow_slice_mut(out, size, "out")?)?;
+            out_size.write(size);
+            Ok(())
+        })
+    }
+}
+
+/// Reads a partial from the `size` bytes that `kentro_partial_serialize` wrote,
+/// which are not needed afterwards. They may be anything:
+/// `KENTRO_STATUS_INVALID_FILE` if they are no whole partial,
+/// `KENTRO_STATUS_NEWER_FILE` if they are of a later version. To be freed by
+/// `kentro_partial_free`. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_deserialize(
+    bytes: *const u8,
+    size: usize,
+    out_partial: *mut *mut PartialHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let body = || {
+        require(out_partial, "out_partial")?;
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { borrow_slice(bytes, size, "bytes") }?;
+        let partial = PartialHandle::new(Partial::from_bytes(bytes)?)?;
+        // SAFETY: as the caller promises.
+        unsafe { out_partial.write(partial) };
+        Ok(())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { guard(error, body) }
+}
+
+/// Frees a partial; NULL is fine. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_free(partial: *mut PartialHandle) {
+    let _ = catch(|| {
+        if !partial.is_null() {
+            // SAFETY: the handle came from `Box::into_raw` and is not used again.
+            drop(unsafe { Box::from_raw(partial) });
+        }
+        Ok(())
+    });
+}

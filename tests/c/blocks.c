@@ -1,0 +1,138 @@
+/* Blocks of rows that remember, and partials that merge. */
+
+#include "test.h"
+
+enum { ROWS = 600, COLS = 4, CLUSTERS = 9, PARTS = 3 };
+
+static kentro_block *block_of(const float *data, size_t rows)
+{
+    kentro_points *points = NULL;
+    kentro_block *block = NULL;
+    size_t count = 0;
+    OK(kentro_points_new_f32(data, rows, COLS, &points, test_error));
+    OK(kentro_block_new(points, 1, &block, test_error));
+    kentro_points_free(points); /* the block has a view of its own */
+    OK(kentro_block_rows(block, &count, test_error));
+    CHECK(count == rows);
+    return block;
+}
+
+static kentro_partial *partial_of(kentro_block *block, const float *centroids)
+{
+    kentro_partial *partial = NULL;
+    OK(kentro_block_partial(block, centroids, CLUSTERS, COLS, 2, NULL, &partial, test_error));
+    return partial;
+}
+
+/* The same partial, by way of its bytes. */
+static kentro_partial *sent(kentro_partial *partial)
+{
+    kentro_partial *received = NULL;
+    unsigned char *bytes;
+    size_t size = 0, written = 0;
+    OK(kentro_partial_serialized_size(partial, &size, test_error));
+    bytes = allocate(size, 1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_partial_serialize(partial, bytes, size - 1, &written, test_error));
+    OK(kentro_partial_serialize(partial, bytes, size, &written, test_error));
+    CHECK(written == size);
+    STATUS(KENTRO_STATUS_INVALID_FILE,
+           kentro_partial_deserialize(bytes, size - 1, &received, test_error));
+    OK(kentro_partial_deserialize(bytes, size, &received, test_error));
+    free(bytes);
+    kentro_partial_free(partial);
+    return received;
+}
+
+static void the_loop_gives_the_centroids_of_training(void)
+{
+    float *data = blobs(ROWS, COLS, 5);
+    float centroids[CLUSTERS * COLS];
+    const float *trained = NULL;
+    kentro_block *blocks[PARTS];
+    kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+    size_t rows = ROWS / PARTS, k = 0, d = 0, part;
+    int32_t converged = 0;
+    int iteration;
+    memcpy(centroids, data, sizeof centroids);
+    for (part = 0; part < PARTS; part++)
+        blocks[part] = block_of(data + part * rows * COLS, rows);
+    for (iteration = 0; iteration < 50 && !converged; iteration++) {
+        kentro_partial *all = sent(partial_of(blocks[PARTS - 1], centroids));
+        for (part = 0; part < PARTS - 1; part++) {
+            kentro_partial *one = partial_of(blocks[part], centroids);
+            OK(kentro_partial_merge(all, one, test_error));
+            kentro_partial_free(one);
+        }
+        OK(kentro_partial_finalize(all, centroids, centroids, CLUSTERS * COLS, &converged,
+                                   test_error));
+        kentro_partial_free(all);
+    }
+    CHECK(converged == 1);
+
+    OK(kentro_kmeans_set_iterations(kmeans, 50, test_error));
+    OK(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_FAST, test_error));
+    OK(kentro_kmeans_set_init_centroids(kmeans, data, KENTRO_DTYPE_F32, CLUSTERS, COLS,
+                                        test_error));
+    OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
+    OK(kentro_kmeans_centroids(kmeans, &trained, &k, &d, test_error));
+    CHECK(k == CLUSTERS && d == COLS && memcmp(trained, centroids, sizeof centroids) == 0);
+    for (part = 0; part < PARTS; part++)
+        kentro_block_free(blocks[part]);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
+static void partials_tell_what_rows_come_to(void)
+{
+    static const float data[] = {0, 1, 8, 9, 10, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0};
+    static const float centroids[] = {0, 1, 8, 9, 0, 0, 0, 0};
+    const uint64_t *sizes = NULL;
+    uint32_t labels[4];
+    float next[8];
+    double inertia = -1;
+    int64_t changed = 7;
+    size_t k = 0, d = 0, len = 0;
+    kentro_points *points = NULL;
+    kentro_block *block = NULL;
+    kentro_partial *partial = NULL;
+    OK(kentro_points_new_f32(data, 4, 4, &points, test_error));
+    OK(kentro_block_new(points, 1, &block, test_error));
+    kentro_points_free(points);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_block_labels(block, labels, 4, test_error));
+    OK(kentro_block_partial(block, centroids, 2, 4, 1, NULL, &partial, test_error));
+    OK(kentro_partial_shape(partial, &k, &d, test_error));
+    OK(kentro_partial_cluster_sizes(partial, &sizes, &len, test_error));
+    CHECK(k == 2 && d == 4 && len == 2 && sizes[0] == 1 && sizes[1] == 3);
+    OK(kentro_partial_inertia(partial, &inertia, test_error));
+    CHECK(inertia == 103 + 2);
+    OK(kentro_partial_changed(partial, &changed, test_error));
+    CHECK(changed == -1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_block_labels(block, labels, 3, test_error));
+    OK(kentro_block_labels(block, labels, 4, test_error));
+    CHECK(labels[0] == 0 && labels[1] == 1 && labels[2] == 1 && labels[3] == 1);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_partial_merge(partial, partial, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_partial_finalize(partial, centroids, next, 7, NULL, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_partial_finalize(partial, data, next, 8, NULL, test_error));
+    kentro_partial_free(partial);
+    OK(kentro_block_forget(block, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_block_labels(block, labels, 4, test_error));
+    STATUS(KENTRO_STATUS_DIMENSION_MISMATCH,
+           kentro_block_partial(block, centroids, 4, 2, 1, NULL, &partial, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER,
+           kentro_block_partial(NULL, centroids, 2, 4, 1, NULL, &partial, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_block_partial(block, centroids, (size_t)-1, 4, 1, NULL, &partial, test_error));
+    kentro_block_free(block);
+    kentro_block_free(NULL);
+    kentro_partial_free(NULL);
+}
+
+int main(void)
+{
+    RUN(the_loop_gives_the_centroids_of_training);
+    RUN(partials_tell_what_rows_come_to);
+    return finish();
+}
