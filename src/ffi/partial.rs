@@ -20,7 +20,10 @@ const _: () = super::shareable::<PartialHandle>();
 impl PartialHandle {
     /// A handle for C to keep.
     pub fn new(partial: Partial) -> Outcome<*mut Self> {
-        Ok(Box::into_raw(boxed(PartialHandle { partial }, "a partial")?))
+        Ok(Box::into_raw(boxed(
+            PartialHandle { partial },
+            "a partial",
+        )?))
     }
 }
 
@@ -33,7 +36,9 @@ pub(super) unsafe fn matrix<'a>(
     rows: usize,
     cols: usize,
 ) -> Outcome<ArrayView2<'a, f32>> {
-    let len = rows.checked_mul(cols).filter(|&len| len <= isize::MAX as usize / 4);
+    let len = rows
+        .checked_mul(cols)
+        .filter(|&len| len <= isize::MAX as usize / 4);
     let too_many = || {
         let text = format_args!("{rows} x {cols} centroids are more than memory can hold");
         Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text)

@@ -94,7 +94,7 @@ static int child_is_told_of_a_wrong_environment(void)
     kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
     kentro_status status;
     setenv("KENTRO_NUM_THREADS", "many", 1);
-    status = kentro_kmeans_train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, NULL,
+    status = train_f32(kmeans, data, ROWS, COLS, KENTRO_ALL_THREADS, NULL,
                                      test_error);
     if (status != KENTRO_STATUS_INVALID_PARAMETER
         || !strstr(kentro_error_message(test_error), "KENTRO_NUM_THREADS")

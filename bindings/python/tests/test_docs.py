@@ -16,7 +16,8 @@ ROOT = HERE.parents[1]
 
 
 @pytest.mark.parametrize(
-    "module", ["kentro", "kentro._kmeans", "kentro._threads", "kentro.sklearn"]
+    "module",
+    ["kentro", "kentro._blocks", "kentro._kmeans", "kentro._threads", "kentro.sklearn"],
 )
 def test_docstrings(module):
     if module == "kentro.sklearn":
@@ -26,7 +27,12 @@ def test_docstrings(module):
     assert result.failed == 0
 
 
-PAGES = [HERE / "README.md", ROOT / "docs/python.md", ROOT / "README.md"]
+PAGES = [
+    HERE / "README.md",
+    ROOT / "docs/python.md",
+    ROOT / "docs/scale.md",
+    ROOT / "README.md",
+]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/sklearn.md"], ids=lambda page: page.name)
