@@ -7,7 +7,7 @@ use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Request, Shared};
+use crate::nearest::{Centroids, Prepared, Request, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{End, Event, Observer, RunOptions, Threads};
@@ -41,6 +41,17 @@ pub struct KMeans {
 struct Trained {
     config: Config,
     fit: TryArc<Fit>,
+    search: TryArc<Prepared>,
+}
+
+impl Trained {
+    fn new(config: Config, fit: Fit) -> Result<Self> {
+        Ok(Trained {
+            config,
+            fit: TryArc::new(fit, "the model")?,
+            search: TryArc::new(Prepared::default(), "the model")?,
+        })
+    }
 }
 
 /// Settings.
@@ -246,10 +257,7 @@ impl KMeans {
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
         }
-        self.trained = Some(Trained {
-            config: config.clone(),
-            fit: TryArc::new(fit, "the model")?,
-        });
+        self.trained = Some(Trained::new(config.clone(), fit)?);
         Ok(())
     }
 
@@ -298,19 +306,27 @@ impl KMeans {
         points: &Points<'_>,
         k: usize,
         labels: &mut [u32],
-        distances: Option<&mut [f64]>,
+        mut distances: Option<&mut [f64]>,
         options: RunOptions<'_>,
     ) -> Result<()> {
         let per_point = self.width(k)?;
-        let Trained { config, fit } = self.trained()?;
+        let Trained {
+            config,
+            fit,
+            search,
+        } = self.trained()?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
         let points = &points.less(fit.offset.as_deref());
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
-        let values = fit.centroid_values();
-        let centroids = Centroids::new(values, fit.dims());
+        let centroids = Centroids::new(fit.centroid_values(), fit.dims());
+        let model = (config.metric, centroids);
+        let request = (per_point, &mut *labels, distances.as_deref_mut());
+        if search.search(points, model, &threads, request)? {
+            return Ok(());
+        }
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points, 1);
         if per_point == 1 {
@@ -335,10 +351,14 @@ impl KMeans {
         &self,
         points: &Points<'_>,
         labels: &mut [u32],
-        distances: Option<&mut [f64]>,
+        mut distances: Option<&mut [f64]>,
         options: RunOptions<'_>,
     ) -> Result<()> {
-        let Trained { config, fit } = self.trained()?;
+        let Trained {
+            config,
+            fit,
+            search,
+        } = self.trained()?;
         let prices = fit.prices.as_deref().ok_or_else(|| {
             invalid(
                 "balanced assignment needs a model trained with balanced clusters; \
@@ -351,9 +371,16 @@ impl KMeans {
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
+        let centroids = fit.centroid_values();
+        if !balanced::takes_roots(config) {
+            let priced = Centroids::new(centroids, fit.dims()).with_bias(prices);
+            let request = (1, &mut *labels, distances.as_deref_mut());
+            if search.search(points, (config.metric, priced), &threads, request)? {
+                return Ok(());
+            }
+        }
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points, 1);
-        let centroids = fit.centroid_values();
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);
         balanced::predict(&mut nearest, config, model, &threads, labels)?;

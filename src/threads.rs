@@ -567,7 +567,7 @@ fn start_thread(thread: rayon::ThreadBuilder) -> Started {
 
 /// Below this many multiply-adds in a call, starting threads costs more than
 /// it saves.
-const SMALL_WORK: f64 = 4e6;
+const SMALL_WORK: f64 = 16e6;
 
 #[cfg(test)]
 mod tests {

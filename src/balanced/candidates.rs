@@ -26,6 +26,11 @@ pub(super) struct Costs<'a> {
     pub shared: Shared,
 }
 
+/// Whether costs are distances that are not squared.
+pub(crate) fn takes_roots(config: &Config) -> bool {
+    config.use_medoids && config.metric == Metric::Euclidean
+}
+
 impl<'a> Costs<'a> {
     pub fn new<'p: 'a>(nearest: &Nearest<'p>, centroids: &'a [f32], config: &Config) -> Self {
         let points = nearest.points();
@@ -33,7 +38,7 @@ impl<'a> Costs<'a> {
             points,
             metric: nearest.metric(),
             centroids: Centroids::new(centroids, points.cols()),
-            root: config.use_medoids && nearest.metric() == Metric::Euclidean,
+            root: takes_roots(config),
             shared: nearest.shared(),
         }
     }

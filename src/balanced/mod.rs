@@ -34,6 +34,7 @@ use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::threads::Threads;
 use candidates::Costs;
+pub(crate) use candidates::takes_roots;
 use certificate::cheapest;
 pub(crate) use fit::fit;
 pub(crate) use penalty::relax;

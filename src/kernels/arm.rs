@@ -43,6 +43,18 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn minus_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: see the top of this file.
+        unsafe { (vfmsq_f32(c.0, a.0, b.0), vfmsq_f32(c.1, a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see the top of this file.
+        unsafe { (vsubq_f32(a.0, b.0), vsubq_f32(a.1, b.1)) }
+    }
+
+    #[inline(always)]
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: see the top of this file.
         unsafe { (vmaxq_f32(a.0, b.0), vmaxq_f32(a.1, b.1)) }

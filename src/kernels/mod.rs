@@ -22,6 +22,7 @@ pub(crate) mod lanes;
 pub(crate) mod orthonormal;
 pub(crate) mod pairwise;
 pub(crate) mod pick;
+pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod tile;
 pub(crate) mod weighted;

@@ -43,6 +43,18 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn minus_mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: see the top of this file.
+        unsafe { _mm256_fnmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: see the top of this file.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
         // SAFETY: see the top of this file.
         unsafe { _mm256_max_ps(a, b) }
@@ -141,6 +153,18 @@ impl Simd for Avx512 {
     unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: see the top of this file.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn minus_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see the top of this file.
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see the top of this file.
+        unsafe { _mm512_sub_ps(a, b) }
     }
 
     #[inline(always)]

@@ -23,7 +23,7 @@ impl KMeans {
         distances: &mut [f64],
         options: RunOptions<'_>,
     ) -> Result<()> {
-        let Trained { config, fit } = self.trained()?;
+        let Trained { config, fit, .. } = self.trained()?;
         let clusters = fit.centroids.nrows();
         fit.check_dims(points)?;
         if points.rows().checked_mul(clusters) != Some(distances.len()) {

@@ -6,7 +6,6 @@ use crate::config::{Config, invalid};
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::Threads;
 use ndarray::Array2;
@@ -63,10 +62,7 @@ impl KMeans {
         };
         fit.set_offset(offset)?;
         Ok(KMeans {
-            trained: Some(Trained {
-                config: config.clone(),
-                fit: TryArc::new(fit, "the model")?,
-            }),
+            trained: Some(Trained::new(config.clone(), fit)?),
             config,
         })
     }

@@ -4,7 +4,6 @@ use super::{KMeans, Trained};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::file::{self, Layout, Source};
-use crate::owned::TryArc;
 use std::io::{Read, Write};
 use std::mem;
 use std::path::Path;
@@ -92,7 +91,7 @@ impl KMeans {
     /// The model as a file about to be written, without its checksum.
     fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
         match &self.trained {
-            Some(Trained { config, fit }) => file::lay_out(config, Some(fit), options.labels),
+            Some(Trained { config, fit, .. }) => file::lay_out(config, Some(fit), options.labels),
             None => file::lay_out(&self.config, None, options.labels),
         }
     }
@@ -100,10 +99,7 @@ impl KMeans {
     fn read(source: Source<'_, impl Read>) -> Result<KMeans> {
         let (config, fit) = file::read(source)?;
         let trained = match fit {
-            Some(fit) => Some(Trained {
-                config: config.clone(),
-                fit: TryArc::new(fit, "the model")?,
-            }),
+            Some(fit) => Some(Trained::new(config.clone(), fit)?),
             None => None,
         };
         Ok(KMeans { config, trained })

@@ -22,7 +22,9 @@ mod engine;
 mod few;
 mod float32;
 mod followed;
+mod prepared;
 mod request;
+mod scan;
 mod scores;
 mod shared;
 #[cfg(test)]
@@ -42,6 +44,7 @@ use trees::Trees;
 
 pub(crate) use assignment::Assignment;
 pub(crate) use few::RowDistances;
+pub(crate) use prepared::Prepared;
 pub(crate) use request::Request;
 pub(crate) use shared::Shared;
 pub(crate) use vectors::{Centroids, Row};

@@ -177,7 +177,7 @@ fn settings() -> Vec<Setting> {
 }
 
 /// Runs `check` on each case with both metrics; centroids are made to suit.
-fn for_each_case(check: impl Fn(&str, &Points<'_>, Metric, Centroids<'_>)) {
+pub(super) fn for_each_case(check: impl Fn(&str, &Points<'_>, Metric, Centroids<'_>)) {
     for mut case in cases() {
         for metric in [Metric::Euclidean, Metric::Cosine] {
             let dims = case.rows.ncols();

@@ -19,10 +19,13 @@ def integer(value: Any, name: str, lowest: int = 1, highest: int | None = SIZE_M
     Zero passes even where `lowest` is 1, since the library has its own words
     for it.
     """
-    try:
-        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except TypeError:
-        number = None
+    if type(value) is int:
+        number: int | None = value
+    else:
+        try:
+            number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+        except TypeError:
+            number = None
     if number is None:
         raise TypeError(f"{name} must be an int, got {value!r} of type {type(value).__name__}")
     if number < 0:
@@ -34,7 +37,7 @@ def integer(value: Any, name: str, lowest: int = 1, highest: int | None = SIZE_M
 
 def flag(value: Any, name: str) -> int:
     """`value` as 0 or 1; TypeError unless it is a bool."""
-    if not isinstance(value, (bool, np.bool_)):
+    if type(value) is not bool and not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return int(value)
 

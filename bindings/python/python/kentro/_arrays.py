@@ -27,6 +27,30 @@ _DTYPES = {
 }
 
 
+def _codes() -> dict[np.dtype, int]:
+    """What the library calls the number types of NumPy, in both byte orders."""
+    codes = {}
+    for name, code in _DTYPES.items():
+        if name != "bfloat16":  # of another package
+            dtype = np.dtype(name)
+            codes[dtype] = code
+            if dtype.itemsize > 1:
+                codes[dtype.newbyteorder()] = code | lib.KENTRO_DTYPE_SWAPPED
+    return codes
+
+
+_CODES = _codes()
+_FLOAT32 = np.dtype(np.float32)
+
+
+def _code(dtype: np.dtype) -> int | None:
+    """What the library calls a number type; None if it knows none."""
+    code = _CODES.get(dtype)  # names take longer to make
+    if code is None and dtype.name in _DTYPES:
+        code = _DTYPES[dtype.name] | (0 if dtype.isnative else lib.KENTRO_DTYPE_SWAPPED)
+    return code
+
+
 class Points:
     """A native view of an array, which it keeps alive.
 
@@ -46,10 +70,7 @@ class Points:
 
     def _view_dense(self, data: Any, name: str) -> None:
         array = matrix(data, name)
-        code = _DTYPES[array.dtype.name]
-        if not array.dtype.isnative:
-            code |= lib.KENTRO_DTYPE_SWAPPED
-        size = array.dtype.itemsize
+        code, size = _code(array.dtype), array.dtype.itemsize
         if any(offset % size for offset in (array.ctypes.data, *array.strides)):
             array = array.copy()
         points = ffi.new("kentro_points **")
@@ -106,12 +127,24 @@ def _indices(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=array.dtype if kept else np.int64)
 
 
+def plain_rows(data: Any) -> Any:
+    """The values of float32 rows without gaps, and their shape; None of other data.
+
+    What a single row costs is mostly what is made around it.
+    """
+    if type(data) is np.ndarray and data.dtype == _FLOAT32 and data.ndim == 2 and data.size:
+        flags = data.flags
+        if flags.c_contiguous and flags.aligned:
+            return (ffi.from_buffer("float[]", data), *data.shape)
+    return None
+
+
 def matrix(data: Any, name: str) -> np.ndarray:
     """`data` as a 2-D array of numbers, copied only if it is not an array yet."""
     array = array_of(data, name)
-    if np.ma.is_masked(array):
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise KMeansError(f"{name} has masked values; fill them or leave those rows out")
-    if array.dtype.name not in _DTYPES:
+    if _code(array.dtype) is None:
         hint = "; call its toarray()" if hasattr(data, "toarray") else ""
         raise TypeError(
             f"{name} must be float16 to float64, integer or bool, "

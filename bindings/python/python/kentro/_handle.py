@@ -17,11 +17,14 @@ Model = TypeVar("Model", bound="Handle")
 class Handle:
     """A native model of settings and results, and what Python keeps beside it."""
 
-    __slots__ = ("__weakref__", "_cancel", "_handle", "_progress")
+    __slots__ = ("__weakref__", "_cancel", "_clusters", "_handle", "_progress", "_trained")
 
     _handle: Any
     _progress: Callable[[Progress], Any] | None
     _cancel: CancelToken | None
+    # What has been read once and stays.
+    _clusters: int | None
+    _trained: bool
 
     @classmethod
     def _new(cls: type[Model], maker: Callable[..., int], *values: Any) -> Model:
@@ -30,6 +33,8 @@ class Handle:
         new._handle = made(maker, *values)
         new._progress = None
         new._cancel = None
+        new._clusters = None
+        new._trained = False
         return new
 
     def __copy__(self: Model) -> Model:
@@ -37,6 +42,8 @@ class Handle:
         new._handle = self._clone()
         new._progress = self._progress
         new._cancel = self._cancel
+        new._clusters = self._clusters
+        new._trained = False
         return new
 
     def __deepcopy__(self: Model, _memo: Any) -> Model:
@@ -53,7 +60,9 @@ class Handle:
     @property
     def is_trained(self) -> bool:
         """Whether the model is trained."""
-        return read_bool(lib.kentro_kmeans_is_trained, self._handle)
+        if not self._trained:
+            self._trained = read_bool(lib.kentro_kmeans_is_trained, self._handle)
+        return self._trained
 
     def _require_trained(self) -> None:
         if not self.is_trained:

@@ -8,14 +8,17 @@ from typing import Any, Callable, TypeVar
 import numpy as np
 
 from ._arguments import flag, integer, path_bytes, threads
-from ._arrays import Points, label_buffer, lists
+from ._arrays import Points, label_buffer, lists, plain_rows
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._handle import made
 from ._library import ffi, lib
 from ._names import tells_names
 from ._results import Results, labels_of
-from ._run import run
+from ._run import run, run_briefly
 from ._settings import Settings
+
+# Multiply-adds of a call that takes some milliseconds at most.
+_BRIEF = 10**8
 
 Outcome = TypeVar("Outcome")
 
@@ -54,6 +57,8 @@ class KMeans(Settings, Results):
         self._handle = made(lib.kentro_kmeans_new, count)
         self._progress = None
         self._cancel = None
+        self._clusters = None
+        self._trained = False
 
     # Training and assignment
 
@@ -157,24 +162,33 @@ class KMeans(Settings, Results):
         nearest = _nearest_count(k, balanced)
         with_distances = flag(return_distances, "return_distances")
         count = threads(num_threads)
-        points = Points(data)
-        shape = (points.rows,)
-        if nearest > 1:
-            shape += (min(nearest, self.n_clusters),)
-        labels = label_buffer(out, shape)
-        pointer = ffi.from_buffer("uint32_t[]", labels)
+        values = None if balanced else plain_rows(data)
+        if values is not None:
+            rows, dims = values[1:]
+            is_brief = rows * dims * self.n_clusters <= _BRIEF
+            function, arguments = lib.kentro_kmeans_predict_f32, (self._handle, *values)
+        else:
+            points = Points(data)
+            rows, is_brief = points.rows, False
+            function, arguments = lib.kentro_kmeans_predict, (self._handle, points.handle)
         if balanced:
             function, numbers, width = lib.kentro_kmeans_predict_balanced, (count,), ()
         else:
-            function, numbers, width = lib.kentro_kmeans_predict, (nearest, count), (ffi.NULL,)
-        arguments = (self._handle, points.handle, *numbers)
+            numbers, width = (nearest, count), (ffi.NULL,)
+        arguments += numbers
+        shape = (rows,) if nearest == 1 else (rows, min(nearest, self.n_clusters))
+        labels = label_buffer(out, shape)
+        pointer = ffi.from_buffer("uint32_t[]", labels)
         distances = np.empty(shape) if with_distances else None
         if distances is None:
             lengths = (ffi.NULL, 0)
         else:
             lengths = (ffi.from_buffer("double[]", distances), distances.size)
         outputs = (pointer, labels.size, *lengths, *width)
-        run(None, self._cancel, function, arguments, outputs)
+        if is_brief:
+            run_briefly(self._cancel, function, arguments, outputs)
+        else:
+            run(None, self._cancel, function, arguments, outputs)
         return labels if distances is None else (labels, distances)
 
     @tells_names

@@ -80,6 +80,19 @@ class _Run:
         self.error: BaseException | None = None
 
 
+def run_briefly(
+    cancel: CancelToken | None,
+    function: Callable[..., int],
+    arguments: Sequence[Any],
+    outputs: Sequence[Any],
+) -> None:
+    """`run` for a call that ends before anybody could interrupt it, and says nothing."""
+    if cancel is None:
+        call(function, *arguments, ffi.NULL, *outputs)
+    else:
+        run(None, cancel, function, arguments, outputs)
+
+
 def run(
     progress: Callable[[Progress], Any] | None,
     cancel: CancelToken | None,

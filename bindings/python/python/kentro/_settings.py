@@ -151,7 +151,9 @@ class Settings(Handle):
     @property
     def n_clusters(self) -> int:
         """Number of clusters."""
-        return read_size(lib.kentro_kmeans_n_clusters, self._handle)
+        if self._clusters is None:
+            self._clusters = read_size(lib.kentro_kmeans_n_clusters, self._handle)
+        return self._clusters
 
     @property
     def iterations(self) -> int:
