@@ -4,7 +4,8 @@
 use kentro::{Element, Init, KMeans, Points, RunOptions};
 use ndarray::{Array2, ArrayView2, s};
 
-/// Rows around `k` centres, `away` from the origin; the last has only zeros.
+/// Rows around `k` centres, `away` from the origin; at the origin, the last has
+/// only zeros.
 fn blobs(rows: usize, dims: usize, k: usize, away: f64) -> Array2<f64> {
     let mut state = 7u64;
     let mut unit = || {
@@ -15,7 +16,9 @@ fn blobs(rows: usize, dims: usize, k: usize, away: f64) -> Array2<f64> {
     let mut data = Array2::from_shape_fn((rows, dims), |(i, t)| {
         away + centres[[i * 7 % k, t]] + 2.0 * unit()
     });
-    data.row_mut(rows - 1).fill(0.0);
+    if away == 0.0 {
+        data.row_mut(rows - 1).fill(0.0);
+    }
     data
 }
 

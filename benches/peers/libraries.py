@@ -1,4 +1,4 @@
-"""One small adapter per library: the same five tasks through its own API.
+"""One small adapter per library: the same six tasks through its own API.
 
 A method that a library does not have means that it is left out of that task.
 `given_start` is false where a library takes no initial centroids.
@@ -9,6 +9,10 @@ import warnings
 import numpy as np
 
 warnings.simplefilter("ignore")
+
+
+def batches(x, spec):
+    return (x[first : first + spec["batch"]] for first in range(0, len(x), spec["batch"]))
 
 
 class Kentro:
@@ -38,6 +42,10 @@ class Kentro:
 
     def assign(self, x, start, spec):
         self.trained.predict(x, k=spec["top"], num_threads=spec["threads"])
+
+    def ask(self, x, start, spec):
+        for rows in batches(x, spec):
+            self.trained.predict(rows, k=spec["top"], num_threads=spec["threads"])
 
     def balanced(self, x, start, spec):
         model = self.model(spec).with_init(start).with_balanced(True)
@@ -156,12 +164,18 @@ class Faiss:
         labels = model.index.search(x, 1)[1][:, 0]
         return {"centroids": model.centroids, "labels": labels}
 
-    def assign(self, x, start, spec):
+    def prepare_assign(self, x, start, spec):
         import faiss
 
-        index = faiss.IndexFlatL2(x.shape[1])
-        index.add(start)
-        index.search(x, spec["top"])
+        self.index = faiss.IndexFlatL2(x.shape[1])
+        self.index.add(start)
+
+    def assign(self, x, start, spec):
+        self.index.search(x, spec["top"])
+
+    def ask(self, x, start, spec):
+        for rows in batches(x, spec):
+            self.index.search(rows, spec["top"])
 
 
 class FaissAvx2(Faiss):

@@ -78,7 +78,7 @@ def main():
     if hasattr(library, "kmeans"):
         few = np.ascontiguousarray(x[:512])
         library.kmeans(few, few[:16].copy(), {**spec, "k": 16, "iterations": 2})
-    if spec["task"] == "assign" and hasattr(library, "prepare_assign"):
+    if spec["task"] in ("assign", "ask") and hasattr(library, "prepare_assign"):
         library.prepare_assign(x, start, spec)
 
     with open("/proc/self/clear_refs", "w") as clear:

@@ -12,6 +12,7 @@ WHAT = {
     "kmeans": "{iterations} iterations from the same {k} rows, then labels",
     "defaults": "everyone's defaults, {k} clusters",
     "assign": "{top} nearest of {k} centroids for every row",
+    "ask": "{top} nearest of {k} centroids, {batch} rows in each call",
     "balanced": "{k} clusters of equal size, at most {iterations} iterations",
     "medoids": "{k} medoids, sum of Euclidean distances",
 }

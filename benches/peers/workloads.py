@@ -117,13 +117,23 @@ DATASETS = {
     "wide32": lambda: embeddings(400_000, 32, seed=3),
     "wide256": lambda: embeddings(100_000, 256, seed=3),
     "wide1536": lambda: embeddings(40_000, 1536, seed=3),
+    "wide128": lambda: embeddings(40_000, 128, seed=3),
 }
 
 
 def workload(
-    task, data, k, iterations=10, metric="euclidean", threads=1, top=1, plain=False
+    task,
+    data,
+    k,
+    iterations=10,
+    metric="euclidean",
+    threads=1,
+    top=1,
+    plain=False,
+    batch=0,
 ):
-    """`plain`: measured beside Kentro's own K-means without a bound on sizes."""
+    """`plain`: measured beside Kentro's own K-means without a bound on sizes.
+    `batch`: rows of a call of `ask`."""
     return {
         "plain": plain,
         "task": task,
@@ -133,12 +143,13 @@ def workload(
         "metric": metric,
         "threads": threads,
         "top": top,
+        **({"batch": batch} if batch else {}),
     }
 
 
 # task: "kmeans" equal work (given centroids, fixed iterations, labels at the end);
 # "defaults" each library's own start and stopping rule; "assign" rows to given
-# centroids; "balanced" equal sizes; "medoids" sum of distances.
+# centroids; "ask" the same, a few rows in each call; "balanced" equal sizes; "medoids" sum of distances.
 WORKLOADS = {
     "W1": workload("kmeans", "minilm", 1000),
     "W1i25": workload("kmeans", "minilm", 1000, iterations=25),
@@ -153,6 +164,10 @@ WORKLOADS = {
     "W7": workload("kmeans", "emb128t", 10_000, iterations=5),
     "W8": workload("assign", "minilm", 4096),
     "W8k8": workload("assign", "minilm", 4096, top=8),
+    "A1": workload("ask", "wide128", 1000, batch=1),
+    "A1k8": workload("ask", "wide128", 1000, batch=1, top=8),
+    "A64": workload("ask", "wide128", 1000, batch=64),
+    "A4096": workload("ask", "wide128", 1000, batch=4096),
     "K16d32": workload("kmeans", "wide32", 16, iterations=20),
     "K16d256": workload("kmeans", "wide256", 16, iterations=20),
     "K16d1536": workload("kmeans", "wide1536", 16, iterations=20),
@@ -191,13 +206,13 @@ def data_path(name, cache):
 
 
 def start_path(spec, cache):
-    """k distinct random rows; for `assign` refined by two steps of k-means."""
+    """k distinct random rows; to be assigned to, refined by two steps of k-means."""
     path = Path(cache) / f"start-{spec['data']}-{spec['task']}-{spec['k']}.npy"
     if not path.exists():
         x = np.load(data_path(spec["data"], cache), mmap_mode="r")
         rng = np.random.Generator(np.random.PCG64([0, spec["k"]]))
         centroids = x[np.sort(rng.choice(len(x), spec["k"], replace=False))]
-        if spec["task"] == "assign":
+        if spec["task"] in ("assign", "ask"):
             from sklearn.cluster import KMeans
 
             model = KMeans(spec["k"], init=centroids, n_init=1, max_iter=2)

@@ -42,6 +42,7 @@ pub(crate) struct CodePanels {
 }
 
 /// What the scores of the centroids need when `dims` dimensions are compared.
+#[derive(Default)]
 pub(crate) struct Terms {
     pub dims: usize,
     pub starts: Aligned<f32>,

@@ -1,29 +1,70 @@
 //! What searches among the centroids of a trained model share, whoever asks and on
 //! whatever thread.
 
-use crate::allocate::optional;
+use crate::allocate::{optional, resize};
+use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::metric::Metric;
 use crate::kernels::scan::ROWS;
+use crate::metric::Metric;
+use crate::nearest::blocks::{block_rows, parts};
+use crate::nearest::eight_bit::kept::KeptCodes;
+use crate::nearest::eight_bit::search::{HeadScratch, HeadSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
-use crate::nearest::parts;
 use crate::nearest::scan::{Scan, inverse_norms};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-/// Rows of a call that are compared with the centroids as these lie.
-const FEW: usize = 128;
+/// Rows of a call that are compared with the centroids as these lie, at most; and
+/// rows from which kept codes are faster.
+const FEW: usize = 192;
+const SOME: usize = 4;
 
-/// Belongs to the centroids of one trained model: each search must name the same.
-/// What it holds is made when it is first needed.
+/// Rows of a call from which what the rows have in common is worth looking at.
+const MANY: usize = 4096;
+
+/// Codes are kept once so many rows have been asked for that they would have served.
+const WORTH_CODES: usize = 256;
+
+/// Belongs to the centroids of one trained model: each search must name the same,
+/// with the same bias or none. What it holds is made when it is first needed, and
+/// done without where memory is refused.
 #[derive(Default)]
 pub(crate) struct Prepared {
     setting: OnceLock<Setting>,
     /// 1 / ‖c‖; none where all are 1 up to rounding.
     inverse_norms: OnceLock<Vec<f64>>,
+    /// Of centroids without bias, and with.
+    codes: [Codes; 2],
+}
+
+/// Codes, if they pay.
+#[derive(Default)]
+struct Codes {
+    asked: AtomicUsize,
+    making: Mutex<()>,
+    made: OnceLock<Option<KeptCodes>>,
+}
+
+/// How rows are searched.
+#[allow(clippy::large_enum_variant)] // there is one of it
+enum Way<'a> {
+    /// By the kept codes.
+    Codes(HeadSearch<'a>),
+    /// Centroids as they lie, with their norms.
+    Scan(Option<&'a [f64]>),
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch<'a> {
+    block: Vec<f32>,
+    unassigned: Vec<u32>,
+    head: HeadScratch,
+    scan: Option<Scan<'a>>,
 }
 
 impl Prepared {
@@ -38,24 +79,38 @@ impl Prepared {
         (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
     ) -> Result<bool> {
         let setting = self.setting.get_or_init(Setting::from_environment);
-        let dims = centroids.dims;
-        if points.rows() > FEW || dims > MAX_TILE_DIMS || setting.engine.is_some() {
+        let (rows, dims) = (points.rows(), centroids.dims);
+        if rows > MANY || dims > MAX_TILE_DIMS || setting.engine.is_some() {
             return Ok(false);
         }
-        let Some(norms) = self.inverse_norms(metric, centroids)? else {
-            return Ok(false);
+        let codes = &self.codes[usize::from(centroids.bias.is_some())];
+        let codes = codes.of(rows, setting, (metric, centroids), threads)?;
+        let (way, task_rows) = match codes.and_then(|codes| codes.search(centroids, count)) {
+            Some(search) => {
+                let most = block_rows(dims, centroids.len());
+                let task_rows = rows.div_ceil(threads.count()).clamp(1, most);
+                (Way::Codes(search), task_rows)
+            }
+            None if rows > FEW => return Ok(false),
+            None => match self.inverse_norms(metric, centroids)? {
+                Some(norms) => (Way::Scan(norms), ROWS),
+                None => return Ok(false),
+            },
         };
-        let chunk = ROWS * count;
-        let distances = parts(distances, chunk, points.rows().div_ceil(ROWS))?;
+        let chunk = task_rows * count;
+        let distances = parts(distances, chunk, rows.div_ceil(task_rows))?;
         threads.run_long(
             labels.chunks_mut(chunk).zip(distances).enumerate(),
-            || (Scan::new(setting.isa, metric, centroids, norms), Vec::new()),
-            |(scan, scratch), (task, (labels, mut distances)), _| {
-                let first = task * ROWS;
+            Scratch::default,
+            |scratch, (task, (labels, mut distances)), _| {
+                let first = task * task_rows;
                 let rows = first..first + labels.len() / count;
-                let values = points.block(rows, scratch)?;
+                let unassigned = &mut scratch.unassigned;
+                resize(unassigned, rows.len(), UNASSIGNED, "labels")?;
+                let values = points.block(rows.clone(), &mut scratch.block)?;
                 let row = |i: usize| Row::new(&values[i * dims..][..dims], metric);
-                scan.search(values, count, distances.is_some(), |i, ranked| {
+                let measured = distances.is_some();
+                let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(value, j)) in (i * count..).zip(ranked) {
                         labels[slot] = j;
                         if let Some(distances) = distances.as_deref_mut() {
@@ -65,7 +120,20 @@ impl Prepared {
                             };
                         }
                     }
-                })
+                };
+                match &way {
+                    Way::Codes(search) if count == 1 => {
+                        let hints = &unassigned[..rows.len()];
+                        let found = |i: usize, value: f64, j: u32| found(i, &[(value, j)]);
+                        search.assign(0, values, hints, None, &mut scratch.head, found)
+                    }
+                    Way::Codes(search) => search.top(0, values, &mut scratch.head, found),
+                    Way::Scan(norms) => {
+                        let new = || Scan::new(setting.isa, metric, centroids, *norms);
+                        let scan = scratch.scan.get_or_insert_with(new);
+                        scan.search(values, count, measured, found)
+                    }
+                }
             },
         )?;
         Ok(true)
@@ -88,6 +156,34 @@ impl Prepared {
             }
         };
         Ok(Some((!norms.is_empty()).then_some(&norms[..])))
+    }
+}
+
+impl Codes {
+    /// The codes for a search of so many rows, where they pay. Nobody waits for who
+    /// makes them.
+    fn of(
+        &self,
+        rows: usize,
+        setting: &Setting,
+        (metric, centroids): (Metric, Centroids<'_>),
+        threads: &Threads<'_>,
+    ) -> Result<Option<&KeptCodes>> {
+        if rows < SOME {
+            return Ok(None);
+        }
+        if let Some(made) = self.made.get() {
+            return Ok(made.as_ref());
+        }
+        let asked = self.asked.fetch_add(rows, Ordering::Relaxed) + rows;
+        if asked >= WORTH_CODES
+            && let Ok(_making) = self.making.try_lock()
+            && self.made.get().is_none()
+            && let Some(made) = optional(KeptCodes::new(setting, metric, centroids, threads))?
+        {
+            return Ok(self.made.get_or_init(|| made).as_ref());
+        }
+        Ok(None)
     }
 }
 

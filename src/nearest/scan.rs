@@ -158,7 +158,11 @@ impl<'a> Scan<'a> {
                 let mut sums = std::mem::take(&mut self.uppers);
                 sums.clear();
                 let candidates = self.candidates[row].iter();
-                extend(&mut sums, candidates.map(|&(sum, _)| f64::from(sum)), PURPOSE)?;
+                extend(
+                    &mut sums,
+                    candidates.map(|&(sum, _)| f64::from(sum)),
+                    PURPOSE,
+                )?;
                 let last = *sums.select_nth_unstable_by(count - 1, f64::total_cmp).1;
                 self.uppers = sums;
                 let limit = self.limit(last as f32);

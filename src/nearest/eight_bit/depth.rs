@@ -109,6 +109,7 @@ impl Fold {
 }
 
 /// Bounds for a sweep over the first levels of the codes.
+#[derive(Default)]
 pub(in crate::nearest) struct Level {
     /// Levels swept.
     pub count: usize,

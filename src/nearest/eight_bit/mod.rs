@@ -3,6 +3,7 @@
 pub(in crate::nearest) mod bounds;
 mod codes;
 mod depth;
+pub(in crate::nearest) mod kept;
 mod principal;
 pub(in crate::nearest) mod search;
 

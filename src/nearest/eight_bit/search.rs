@@ -10,25 +10,25 @@ mod centroids;
 mod skip;
 pub(in crate::nearest) mod top;
 
-use crate::allocate::{collect, copy, extend, push, resize, try_vec};
+use crate::allocate::{extend, push, resize};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::near::Reaches;
 use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{
-    CodePanels, CodeRows, Hit, PANEL, Pair, Side, Sides, Terms, check_hits, offset, sum_codes,
+    CodePanels, CodeRows, Hit, Pair, Side, Sides, Terms, check_hits, offset, sum_codes,
 };
 use crate::kernels::tile::Kernels;
 use crate::nearest::brute_force::nearest_of;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
 use crate::nearest::eight_bit::depth::{Fold, GROUP, Level, Sample, cost};
-use crate::nearest::float32::{repeated, zero_label};
 use crate::nearest::scores::{CentroidTerms, Frame, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
+use std::ops::Deref;
 
 /// Rows of a block, in bytes of float32, and where the scores of all centroids
 /// are kept, in bytes of these.
@@ -72,6 +72,12 @@ pub(in crate::nearest) struct HeadSearch<'a> {
     source: Source<'a>,
     centroids: Centroids<'a>,
     kernels: Kernels,
+    set: Held<'a, CodedCentroids>,
+    level: Held<'a, Level>,
+}
+
+/// Centroids in 8 bits and in float32, with what bounds their scores.
+pub(in crate::nearest) struct CodedCentroids {
     /// The centroid in each slot of the panels.
     order: Vec<u32>,
     panels: CodePanels,
@@ -86,10 +92,27 @@ pub(in crate::nearest) struct HeadSearch<'a> {
     terms: Vec<CentroidTerms>,
     /// 1 / ‖c‖, for distances; 1 unless the metric is cosine.
     inverse_norms: Vec<f64>,
-    level: Level,
     /// Centroids too far for float32.
     always: Vec<u32>,
     zero_label: u32,
+}
+
+/// The search's own, or one that lives longer.
+#[allow(clippy::large_enum_variant)] // there is one of it
+enum Held<'a, T> {
+    Own(T),
+    Lent(&'a T),
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Held::Own(own) => own,
+            Held::Lent(lent) => lent,
+        }
+    }
 }
 
 /// A worker's buffers.
@@ -146,17 +169,10 @@ impl<'a> HeadSearch<'a> {
             frame,
             centroids,
             labels,
-            order,
             count,
             kernels,
+            ..
         } = query;
-        let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
-        let padded = rows.next_multiple_of(PANEL);
-        let offset = offset(kernels.isa());
-        let order = match order {
-            Some(order) => copy(order, PURPOSE)?,
-            None => collect(0..rows as u32, PURPOSE)?,
-        };
         let mut search = HeadSearch {
             count,
             frame,
@@ -164,38 +180,9 @@ impl<'a> HeadSearch<'a> {
             source,
             centroids,
             kernels,
-            order,
-            panels: CodePanels {
-                isa: kernels.isa(),
-                codes: Aligned::new(offset as u8, padded * head, PURPOSE)?,
-                units: Aligned::new(0.0, padded, PURPOSE)?,
-                stride: head,
-            },
-            codes: try_vec(offset as u8, rows * head, PURPOSE)?,
-            sides: try_vec(Side::default(), rows, PURPOSE)?,
-            rests: try_vec(Rest::default(), rows * coder.levels(), PURPOSE)?,
-            values: try_vec(0.0, rows * dims, PURPOSE)?,
-            terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
-            inverse_norms: try_vec(1.0, rows, PURPOSE)?,
-            level: Level {
-                count: 0,
-                terms: Terms {
-                    dims: 0,
-                    starts: Aligned::default(),
-                    tails: Aligned::default(),
-                },
-                residual: Fold::default(),
-                head: Fold::default(),
-                cross: Fold::default(),
-            },
-            always: Vec::new(),
-            zero_label: zero_label(centroids),
+            set: Held::Own(CodedCentroids::new(query, coder, threads)?),
+            level: Held::Own(Level::default()),
         };
-        let repeated = match count {
-            1 => repeated(centroids)?,
-            _ => Vec::new(),
-        };
-        search.encode_centroids(&repeated, threads)?;
         let sample = Sample::new(points, frame, coder, labels)?;
         // The most levels first: where those are bad, the others cost much
         // to try.
@@ -213,6 +200,34 @@ impl<'a> HeadSearch<'a> {
         Ok((search, best.0))
     }
 
+    /// Of centroids that were encoded before, and are the same; rows are encoded
+    /// block by block.
+    pub fn of_kept(
+        (set, level): (&'a CodedCentroids, &'a Level),
+        (frame, coder, kernels): (&'a Frame, &'a Coder, Kernels),
+        centroids: Centroids<'a>,
+        count: usize,
+    ) -> Self {
+        HeadSearch {
+            count,
+            frame,
+            coder,
+            source: Source::Made,
+            centroids,
+            kernels,
+            set: Held::Lent(set),
+            level: Held::Lent(level),
+        }
+    }
+
+    /// What other searches among the same centroids can use.
+    pub fn into_kept(self) -> Option<(CodedCentroids, Level)> {
+        match (self.set, self.level) {
+            (Held::Own(set), Held::Own(level)) => Some((set, level)),
+            _ => None,
+        }
+    }
+
     /// Cycles a row takes with float32 tiles.
     pub fn tile_cost(centroids: Centroids<'_>, kernels: Kernels) -> f64 {
         cost::tile(kernels.isa()) * centroids.values.len() as f64
@@ -228,33 +243,35 @@ impl<'a> HeadSearch<'a> {
     /// Readies sweeps over the first `count` levels.
     fn sweep_levels(&mut self, count: usize, sample: &Sample) -> Result<()> {
         let (coder, levels, at) = (self.coder, self.coder.levels(), count - 1);
-        let padded = self.panels.units.len();
+        let padded = self.set.panels.units.len();
         let row_rest = |i: usize| sample.codes.rests[i * levels + at];
         let row_head = |i: usize| {
             let norm = f64::from(sample.codes.sides[i].norm);
             coder.head_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
         };
-        let used = || (0..self.sides.len()).filter(|&j| self.sides[j].start > f32::NEG_INFINITY);
-        let rest = |j: usize| self.rests[j * levels + at];
-        let head = |j: usize| 1.00001 * coder.head_norm(self.terms[j].norm * 1.0001, rest(j).tail);
+        let used =
+            || (0..self.set.sides.len()).filter(|&j| self.set.sides[j].start > f32::NEG_INFINITY);
+        let rest = |j: usize| self.set.rests[j * levels + at];
+        let head =
+            |j: usize| 1.00001 * coder.head_norm(self.set.terms[j].norm * 1.0001, rest(j).tail);
         let residual = |j: usize| f64::from(rest(j).residual);
-        let cross = |j: usize| f64::from(self.sides[j].norm);
+        let cross = |j: usize| f64::from(self.set.sides[j].norm);
         let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
         let mean_head = sample.mean(row_head);
         let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
         let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
         let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
-        for (slot, &j) in self.order.iter().enumerate() {
+        for (slot, &j) in self.set.order.iter().enumerate() {
             let j = j as usize;
-            if self.sides[j].start == f32::NEG_INFINITY {
+            if self.set.sides[j].start == f32::NEG_INFINITY {
                 continue;
             }
             let error = mean_residual * head(j) + mean_head * residual(j) + mean_norm * cross(j);
-            let start = f64::from(self.sides[j].start);
+            let start = f64::from(self.set.sides[j].start);
             starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
             tails[slot] = 1.00001 * rest(j).tail;
         }
-        self.level = Level {
+        self.level = Held::Own(Level {
             count,
             residual: Fold::new(mean_residual, used().map(head)),
             head: Fold::new(mean_head, used().map(residual)),
@@ -264,7 +281,7 @@ impl<'a> HeadSearch<'a> {
                 starts,
                 tails,
             },
-        };
+        });
         Ok(())
     }
 
@@ -331,7 +348,7 @@ impl<'a> HeadSearch<'a> {
         let dims = self.centroids.dims;
         let mut rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512);
         if !self.all_known(labels) {
-            rows = (SCORE_BYTES / self.panels.score_bytes()).clamp(16, rows);
+            rows = (SCORE_BYTES / self.set.panels.score_bytes()).clamp(16, rows);
         }
         let rows = rows / GROUP * GROUP;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
@@ -382,8 +399,11 @@ impl<'a> HeadSearch<'a> {
                     ..
                 } = scratch;
                 match self.all_known(block.labels) {
-                    true => self.panels.sweep(&self.level.terms, codes, terms, hits)?,
-                    false => self.panels.reached(terms, bounds, hits)?,
+                    true => self
+                        .set
+                        .panels
+                        .sweep(&self.level.terms, codes, terms, hits)?,
+                    false => self.set.panels.reached(terms, bounds, hits)?,
                 }
             }
         }
@@ -401,7 +421,7 @@ impl<'a> HeadSearch<'a> {
         for (p, pair) in pairs.iter().enumerate() {
             if let Some(ahead) = pairs.get(p + PREFETCH) {
                 let dims = self.centroids.dims;
-                prefetch(&self.values[ahead.centroid as usize * dims..][..dims]);
+                prefetch(&self.set.values[ahead.centroid as usize * dims..][..dims]);
             }
             let leader = &mut leaders[pair.row as usize];
             if pair.centroid == leader.label || f64::from(pair.bound) < leader.score {
@@ -414,9 +434,9 @@ impl<'a> HeadSearch<'a> {
                 self.challenge(block, pair.row as usize, &row, pair.centroid, leader);
             }
         }
-        if !self.always.is_empty() {
+        if !self.set.always.is_empty() {
             for (i, leader) in leaders.iter_mut().enumerate() {
-                for &j in &self.always {
+                for &j in &self.set.always {
                     self.challenge(block, i, &self.row(block, i), j, leader);
                 }
             }
@@ -432,9 +452,9 @@ impl<'a> HeadSearch<'a> {
             head,
             row_codes: &block.codes.codes[at * head..end * head],
             rows: &block.codes.sides[at..end],
-            centroid_codes: &self.codes,
-            centroids: &self.sides,
-            order: &self.order,
+            centroid_codes: &self.set.codes,
+            centroids: &self.set.sides,
+            order: &self.set.order,
         }
     }
 
@@ -486,7 +506,8 @@ impl<'a> HeadSearch<'a> {
         } = scratch;
         if !self.all_known(block.labels) {
             let level = &self.level.terms;
-            self.panels
+            self.set
+                .panels
                 .score_all(level, codes, terms, guesses, bounds)?;
         }
         leaders.clear();
@@ -513,7 +534,7 @@ impl<'a> HeadSearch<'a> {
     }
 
     fn in_slot(&self, slot: u32) -> u32 {
-        self.order[(slot as usize).min(self.order.len() - 1)]
+        self.set.order[(slot as usize).min(self.set.order.len() - 1)]
     }
 
     /// Whether a row belonged to one of the centroids before.
@@ -528,7 +549,7 @@ impl<'a> HeadSearch<'a> {
     /// The label of a row that float32 can't hold, or of a zero row.
     fn without_code(&self, row: &Row<'_>) -> u32 {
         if row.inverse_norm() == 0.0 {
-            self.zero_label
+            self.set.zero_label
         } else {
             nearest_of(row, self.centroids, 0..self.centroids.len() as u32)
         }
@@ -539,7 +560,7 @@ impl<'a> HeadSearch<'a> {
         let centroid = Row {
             values: self.centroids.row(j as usize),
             metric: self.frame.metric,
-            inverse_norm: self.inverse_norms[j as usize],
+            inverse_norm: self.set.inverse_norms[j as usize],
         };
         let distance = row.distance_to(&centroid);
         let value = distance + self.centroids.bias(j as usize);
@@ -582,7 +603,7 @@ impl<'a> HeadSearch<'a> {
     /// An upper bound of the score by float32 arithmetic in all dimensions.
     fn float_bound(&self, row: &Row<'_>, norm: f32, j: usize) -> f64 {
         let dims = row.values.len();
-        let v = &self.values[j * dims..][..dims];
+        let v = &self.set.values[j * dims..][..dims];
         let scale = self.frame.row_scale(row).unwrap_or(0.0);
         let product = self
             .kernels
@@ -591,7 +612,7 @@ impl<'a> HeadSearch<'a> {
             offset,
             norm: v_norm,
             error,
-        } = self.terms[j];
+        } = self.set.terms[j];
         let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
     }

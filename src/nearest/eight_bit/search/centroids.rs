@@ -1,10 +1,12 @@
 //! The codes of the centroids, and their panels.
 
-use crate::allocate::{append, collect, push, resize, try_vec};
+use crate::allocate::{append, collect, copy, push, resize, try_vec};
 use crate::error::Result;
-use crate::kernels::codes::{PANEL, Side, largest_code, offset};
+use crate::kernels::aligned::Aligned;
+use crate::kernels::codes::{CodePanels, PANEL, Side, largest_code, offset};
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
-use crate::nearest::eight_bit::search::{HeadSearch, PURPOSE};
+use crate::nearest::eight_bit::search::{CodedCentroids, PURPOSE, Query};
+use crate::nearest::float32::{repeated, zero_label};
 use crate::nearest::scores::{CentroidTerms, Frame};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
@@ -12,16 +14,52 @@ use crate::threads::Threads;
 /// Centroids per task.
 const CENTROIDS: usize = 144;
 
-impl HeadSearch<'_> {
+impl CodedCentroids {
+    /// The centroids of a query, encoded.
+    pub(super) fn new(query: Query<'_, '_>, coder: &Coder, threads: &Threads<'_>) -> Result<Self> {
+        let (centroids, isa) = (query.centroids, query.kernels.isa());
+        let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
+        let padded = rows.next_multiple_of(PANEL);
+        let offset = offset(isa);
+        let order = match query.order {
+            Some(order) => copy(order, PURPOSE)?,
+            None => collect(0..rows as u32, PURPOSE)?,
+        };
+        let mut coded = CodedCentroids {
+            order,
+            panels: CodePanels {
+                isa,
+                codes: Aligned::new(offset as u8, padded * head, PURPOSE)?,
+                units: Aligned::new(0.0, padded, PURPOSE)?,
+                stride: head,
+            },
+            codes: try_vec(offset as u8, rows * head, PURPOSE)?,
+            sides: try_vec(Side::default(), rows, PURPOSE)?,
+            rests: try_vec(Rest::default(), rows * coder.levels(), PURPOSE)?,
+            values: try_vec(0.0, rows * dims, PURPOSE)?,
+            terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
+            inverse_norms: try_vec(1.0, rows, PURPOSE)?,
+            always: Vec::new(),
+            zero_label: zero_label(centroids),
+        };
+        let repeated = match query.count {
+            1 => repeated(centroids)?,
+            _ => Vec::new(),
+        };
+        coded.encode(query.frame, coder, centroids, &repeated, threads)?;
+        Ok(coded)
+    }
+
     /// Centroids that are `left_out` get no code.
-    pub(super) fn encode_centroids(
+    fn encode(
         &mut self,
+        frame: &Frame,
+        coder: &Coder,
+        centroids: Centroids<'_>,
         left_out: &[u32],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let (dims, head) = (self.centroids.dims, self.coder.head);
-        let levels = self.coder.levels();
-        let (coder, frame, centroids) = (self.coder, self.frame, self.centroids);
+        let (dims, head, levels) = (centroids.dims, coder.head, coder.levels());
         let tasks = centroids.len().div_ceil(CENTROIDS);
         let mut always = try_vec(Vec::new(), tasks, "centroids")?;
         let coded = self

@@ -10,8 +10,8 @@ impl HeadSearch<'_> {
     /// Whether bounds hold: all centroids are compared, and scores are
     /// distances.
     pub fn can_bound(&self) -> bool {
-        let all = self.sides.iter().all(|side| side.start.is_finite());
-        let zero = self.inverse_norms.contains(&0.0);
+        let all = self.set.sides.iter().all(|side| side.start.is_finite());
+        let zero = self.set.inverse_norms.contains(&0.0);
         all && !zero && self.count == 1 && self.centroids.bias.is_none()
     }
 
@@ -60,8 +60,14 @@ impl HeadSearch<'_> {
                 bounds,
             };
             let level = &self.level.terms;
-            self.panels
-                .sweep_near(level, codes, terms, reaches, (group, STEPS as f32), hits)?;
+            self.set.panels.sweep_near(
+                level,
+                codes,
+                terms,
+                reaches,
+                (group, STEPS as f32),
+                hits,
+            )?;
         }
         Ok(())
     }

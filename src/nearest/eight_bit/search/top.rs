@@ -70,7 +70,8 @@ impl HeadSearch<'_> {
         } = scratch;
         self.row_terms(block, codes, terms)?;
         let level = &self.level.terms;
-        self.panels
+        self.set
+            .panels
             .score_all(level, codes, terms, guesses, bounds)?;
         scores.clear();
         if ranked.len() < block.labels.len() {
@@ -98,12 +99,12 @@ impl HeadSearch<'_> {
             let score = best[count - 1];
             terms.thresholds[i] = self.threshold(block, i, score);
             push(scores, (score - 1e-6 * score.abs()) as f32, PURPOSE)?;
-            for &j in &self.always {
+            for &j in &self.set.always {
                 let value = self.measure(block, i, &row, j).value;
                 push(ranked, (value, j), PURPOSE)?;
             }
         }
-        self.panels.reached(terms, bounds, hits)?;
+        self.set.panels.reached(terms, bounds, hits)?;
         let sides = self.sides(block);
         passed[0] += check_hits(hits, &sides, scores, pairs)?;
         for pair in pairs.iter() {
