@@ -228,7 +228,11 @@ pub(super) fn block_rows(dims: usize, clusters: usize) -> usize {
 }
 
 /// `count` parts of `len` values, or that many times none.
-pub(super) fn parts<T>(values: Option<&mut [T]>, len: usize, count: usize) -> Result<Vec<Option<&mut [T]>>> {
+pub(super) fn parts<T>(
+    values: Option<&mut [T]>,
+    len: usize,
+    count: usize,
+) -> Result<Vec<Option<&mut [T]>>> {
     match values {
         Some(values) => collect(values.chunks_mut(len).map(Some), "tasks"),
         None => collect((0..count).map(|_| None), "tasks"),
