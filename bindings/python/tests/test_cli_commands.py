@@ -113,7 +113,14 @@ def test_weights(cli, data, tmp_path, blobs):
     np.save(tmp_path / "w.npy", weights[:5])
     arguments = "--medoids", "--weights", tmp_path / "w.npy", "-o", tmp_path / "n.safetensors"
     error = cli.fails(1, "fit", data, "-k", 6, *arguments)
-    assert "one weight for each point, got shape (5,)" in error
+    assert "w.npy must hold 600 weights, one for each row of" in error
+    np.save(tmp_path / "w.npy", weights)
+    drawn = sample(Source("a", "npy", array=blobs), 200, 4, Display(quiet=True))
+    kmeans = KMeans(6).with_use_medoids(True).with_seed(4)
+    kmeans.train_labels(drawn.points, sample_weight=weights[drawn.rows])
+    arguments = *arguments[:3], "--sample", 200, "--seed", 4, "-o", tmp_path / "n.safetensors"
+    cli.run("fit", data, "-k", 6, *arguments)
+    assert same(tmp_path / "n.safetensors", kmeans)
 
 
 def test_init_from_a_file_and_from_a_model(cli, data, model_path, blobs):
@@ -153,20 +160,21 @@ def test_a_sample_is_uniform():
     source = Source("a", "npy", array=np.arange(40)[:, None])
     counts = np.zeros(40)
     for seed in range(200):
-        counts[sample(source, 10, seed, Display(quiet=True))[1]] += 1
+        counts[sample(source, 10, seed, Display(quiet=True)).rows] += 1
     assert ((counts - 50) ** 2 / 37.5).sum() < 75  # chi square, 39 degrees: 0.0004
 
 
 def test_sample_of_a_long_stream_is_that_of_the_array():
     rows = np.arange(500_000)[:, None]
     display = Display(quiet=True)
-    whole, places = sample(Source("a", "npy", array=rows), 1000, 5, display)
+    whole = sample(Source("a", "npy", array=rows), 1000, 5, display)
     blocks = (rows[first : first + 7001] for first in range(0, len(rows), 7001))
     source = Source("b", "csv", blocks=blocks, shape=(None, 1), dtype=rows.dtype)
-    stream, also = sample(source, 1000, 5, display)
-    np.testing.assert_array_equal(whole, stream)
-    np.testing.assert_array_equal(places, also)
-    np.testing.assert_array_equal(rows[places], whole)
+    stream = sample(source, 1000, 5, display)
+    np.testing.assert_array_equal(whole.points, stream.points)
+    np.testing.assert_array_equal(whole.rows, stream.rows)
+    np.testing.assert_array_equal(rows[whole.rows], whole.points)
+    assert whole.of == stream.of == 500_000
 
 
 def test_errors_name_the_row_of_the_file(cli, tmp_path, blobs, trained):
@@ -331,6 +339,7 @@ def test_parts_of_a_model(cli, data, model_path, blobs):
     error = cli.fails(1, "convert", model_path, "--part", "labels", "-o", out)
     assert "holds no labels; fit with --keep-labels" in error
     assert "is a model already" in cli.fails(2, "convert", model_path, "-o", model_path)
+    assert "is a file of safetensors" in cli.fails(1, "assign", model_path, model_path)
     assert "--part is for models" in cli.fails(2, "convert", out, "--part", "sizes", "-o", out)
 
 
@@ -340,6 +349,8 @@ def test_parts_of_a_model(cli, data, model_path, blobs):
         ("", "required: COMMAND"),
         ("fitt", "invalid choice: 'fitt'"),
         ("fit DATA -o m.safetensors", "required: -k"),
+        ("fit DATA -k 2 -o m --metrik=x", "kentro fit: --metrik=x is not known here; did you "),
+        ("info DATA more", "kentro info: more is not known here\n"),
         ("fit DATA -k 2", "required: -o"),
         ("fit DATA -k 0 -o m.safetensors", "must be at least 1, got 0"),
         ("fit DATA -k two -o m.safetensors", "'two' is no whole number"),

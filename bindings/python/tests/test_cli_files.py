@@ -273,6 +273,7 @@ def npy_with(header):
         ("a.csv", "\ufeff1,2\n".encode("utf-16"), "is no text in UTF-8"),
         ("a.csv", b"1,2\n\xff\xfe,3\n", "is no text in UTF-8"),
         ("a", b"\x00\x01\x02", "give --format"),
+        ("a.csv.gz", b"\x1f\x8b\x08", "is compressed: unpack it, or pipe it: zcat"),
     ],
 )
 def test_files_that_are_wrong(cli, tmp_path, name, content, message):

@@ -65,11 +65,11 @@ def _stop(number: int, _frame: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; texts go to stdout and stderr."""
-    from .parser import make_parser
+    from .parser import parse
 
     try:
         try:
-            options = make_parser().parse_args(arguments)
+            options = parse(arguments)
             module, name = _COMMANDS[options.command]
             getattr(import_module(f"{__name__}.{module}"), name)(options)
         finally:

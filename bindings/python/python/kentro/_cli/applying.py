@@ -142,8 +142,8 @@ def convert(options: Any) -> None:
                 f"{source.name} must have 1 or 2 dimensions, got shape {source.shape}"
             )
         if options.sample is not None:
-            rows, _ = sample(source, options.sample, options.seed, display)
-            source = Source(source.name, source.form, array=rows)
+            drawn = sample(source, options.sample, options.seed, display)
+            source = Source(source.name, source.form, array=drawn.points)
         if to_model:
             shape = _write_model(source, options, beside, stack, display)
         else:

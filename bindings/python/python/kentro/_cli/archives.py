@@ -31,7 +31,7 @@ def read_npz(path: str, name: str, wanted: Sequence[str] | None, stack: ExitStac
         return _read(archive, members[key], path, label, stack, words)
 
     if set(members) >= MEMBERS and not wanted:
-        found = {
+        found: dict[str, np.ndarray] = {
             key: _whole(member(key, words=key == "format"))
             for key in ("format", "shape", "data", "indices", "indptr")
             if key in members
@@ -54,9 +54,9 @@ def _choose(names: list[str], wanted: Sequence[str] | None, name: str) -> str:
 
 def _whole(source: Source) -> np.ndarray:
     if source.array is not None:
-        return source.array
-    blocks = list(source.blocks())
-    return np.concatenate(blocks) if blocks else np.empty(source.shape, source.dtype)
+        return np.asarray(source.array)
+    shape = [length or 0 for length in source.shape]
+    return np.concatenate([np.empty([0, *shape[1:]], source.dtype), *source.blocks()])
 
 
 def _read(

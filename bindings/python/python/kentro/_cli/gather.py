@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,14 @@ def whole(
     return np.memmap(path, dtype, "r", 0, shape)
 
 
+class Sample(NamedTuple):
+    """Rows by chance: their values and their numbers, of how many."""
+
+    points: Any
+    rows: np.ndarray
+    of: int
+
+
 class _Lowest:
     """The rows with the lowest numbers of a seeded stream: so many, whatever comes."""
 
@@ -74,7 +82,7 @@ class _Lowest:
         rows = np.arange(first, first + number, dtype=np.int64)
         with np.errstate(over="ignore"):
             keys = _mixed(self._start + rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-        chosen = keys <= self._limit
+        chosen: np.ndarray = keys <= self._limit
         self.keys = np.concatenate([self.keys, keys[chosen]])
         self.rows = np.concatenate([self.rows, rows[chosen]])
         return chosen
@@ -102,7 +110,7 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def sample(source: Source, count: int, seed: int, display: Display) -> tuple[Any, np.ndarray]:
+def sample(source: Source, count: int, seed: int, display: Display) -> Sample:
     """`count` rows without replacement, ascending, and their numbers.
 
     A function of the seed and the number of rows alone: the same rows of every
@@ -120,7 +128,7 @@ def sample(source: Source, count: int, seed: int, display: Display) -> tuple[Any
                     lowest.keep()
                 phase.update(min(1 << 20, rows - first))
             lowest.keep()
-            return _taken(source.array, lowest.rows), lowest.rows
+            return Sample(_taken(source.array, lowest.rows), lowest.rows, rows)
         for block in source.blocks():
             pieces.append(block[lowest.among(first, len(block))])
             first += len(block)
@@ -129,7 +137,7 @@ def sample(source: Source, count: int, seed: int, display: Display) -> tuple[Any
                 pieces = [np.concatenate(pieces)[lowest.keep()]]
     if not pieces:
         raise Failure(f"{source.name} has no rows")
-    return np.concatenate(pieces)[lowest.keep()], lowest.rows
+    return Sample(np.concatenate(pieces)[lowest.keep()], lowest.rows, first)
 
 
 def _taken(array: Any, rows: np.ndarray) -> Any:

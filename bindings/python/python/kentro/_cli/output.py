@@ -83,7 +83,11 @@ class Output:
             self.file: Any = sys.stdout.buffer
         elif self._replaces:
             folder = os.path.dirname(self._target)
-            self.file, self._temporary = _fresh(folder, stack, lambda: self._committed)
+            try:
+                self.file, self._temporary = _fresh(folder, stack, lambda: self._committed)
+            except OSError as error:
+                error.filename = path  # rather than the name of the file beside it
+                raise
             stack.callback(self.file.close)
         else:
             self.file = stack.enter_context(open(path, "wb"))  # noqa: SIM115

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 import textwrap
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Sequence
 
 from .. import __version__
 from .failures import BAD_USAGE
@@ -39,6 +40,27 @@ class Parser(argparse.ArgumentParser):
         print(f"{self.prog}: {message}\n(see {self.prog} --help)", file=sys.stderr)
         self.exit(BAD_USAGE)
         raise AssertionError
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; what is unknown is an error of its command, with the nearest name."""
+    parser = make_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        _refuse(parser, options.command, unknown[0])
+    return options
+
+
+def _refuse(parser: Parser, name: str, word: str) -> NoReturn:
+    command: Parser = next(
+        action.choices[name]
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    known = [name for action in command._actions for name in action.option_strings]
+    nearest = difflib.get_close_matches(word.partition("=")[0], known, 1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    command.error(f"{word} is not known here{hint}")
 
 
 class _Manual(argparse.Action):

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from importlib import import_module
 from typing import Any, Iterator
 
 from .. import Progress
@@ -66,8 +67,8 @@ def _details(state: Progress) -> str:
 
 def _bar(name: str, total: int | None, unit: str, form: str | None = None) -> Any:
     try:
-        from tqdm import tqdm
-    except ImportError:
+        tqdm = import_module("tqdm").tqdm
+    except (ImportError, AttributeError):
         return _Line(name, total, unit)
     return _Bar(tqdm, name, total, unit, form)
 

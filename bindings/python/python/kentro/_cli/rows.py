@@ -26,9 +26,11 @@ class Training:
         self.name = source.name
         self.sampled: np.ndarray | None = None
         if options.sample is not None:
-            self.points, self.sampled = sample(source, options.sample, options.seed, display)
+            drawn = sample(source, options.sample, options.seed, display)
+            self.points, self.sampled, self.rows = drawn
         else:
             self.points = whole(source, options.memory, beside, stack, display)
+            self.rows = len(self.points)
         self.weights = self._weights(options, stack, beside, display)
 
     def _weights(
@@ -39,13 +41,12 @@ class Training:
         weights = _plain_array(options.weights, stack, beside, display)
         if weights.ndim == 2 and weights.shape[1] == 1:
             weights = weights[:, 0]
-        if weights.ndim != 1:
+        if weights.shape != (self.rows,):
             raise Failure(
-                f"{options.weights} must have one weight for each point, got {weights.shape}"
+                f"{options.weights} must hold {self.rows} weights, one for each row of "
+                f"{self.name}, got shape {weights.shape}"
             )
-        if self.sampled is not None and len(weights) > self.sampled[-1]:
-            weights = weights[self.sampled]
-        return np.array(weights)
+        return np.array(weights if self.sampled is None else weights[self.sampled])
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:
@@ -65,7 +66,8 @@ def named(error: KMeansError, name: str, row: int) -> Failure:
 
 def _plain_array(path: str, stack: ExitStack, beside: str, display: Display) -> np.ndarray:
     """The values of a second file, to which the options of the first do not apply."""
-    return whole(open_source(path, _NoOptions, stack, beside), None, beside, stack, display)
+    source = open_source(path, _NoOptions, stack, beside)
+    return np.asarray(whole(source, None, beside, stack, display))
 
 
 class _NoOptions:

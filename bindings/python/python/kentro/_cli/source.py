@@ -35,6 +35,12 @@ _MAGICS = {
     b"ARROW1": "arrow",
     b"\xff\xff\xff\xff": "arrow",  # the stream form
 }
+_PACKED = {
+    b"\x1f\x8b": "zcat",
+    b"BZh": "bzcat",
+    b"\xfd7zXZ": "xzcat",
+    b"\x28\xb5\x2f\xfd": "zstdcat",
+}
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _BLOCK_BYTES = 64 << 20  # of values at once, where a caller has no wish
 
@@ -112,6 +118,14 @@ def form_of(path: str, given: str | None, head: bytes = b"") -> str:
     for magic, form in _MAGICS.items():
         if head.startswith(magic):
             return form
+    for magic, tool in _PACKED.items():
+        if head.startswith(magic):
+            raise Failure(f"{path} is compressed: unpack it, or pipe it: {tool} FILE | kentro")
+    if head[8:10] == b'{"':
+        raise Failure(
+            f"{path} is a file of safetensors, such as a model, not of rows: kentro info FILE "
+            "tells what is in it, kentro convert FILE -o centroids.npy takes the centroids out"
+        )
     if suffix in _PICKLES or head.startswith(b"\x80"):
         raise Failure(
             f"{path} is a pickle, which can run any program: it isn't read. "

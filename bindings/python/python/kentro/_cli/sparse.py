@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -92,14 +93,14 @@ def _word(array: np.ndarray) -> str:
 
 def _by_scipy(form: str, name: str, path: str) -> SparseRows:
     try:
-        import scipy.sparse
+        scipy_sparse: Any = import_module("scipy.sparse")
     except ImportError:
         raise Failure(
             f"{name} holds sparse columns or blocks ({form}), which need scipy: save it by "
             "scipy.sparse.save_npz(path, matrix.tocsr())"
         ) from None
     try:
-        csr = scipy.sparse.load_npz(path).tocsr()
+        csr = scipy_sparse.load_npz(path).tocsr()
     except Exception as error:  # it does not say which
         raise Failure(f"{name} can't be read: {' '.join(str(error).split())}") from None
     return SparseRows(csr.data, csr.indices, csr.indptr.astype(np.int64), csr.shape[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any, Iterator, Sequence
 
 import numpy as np
@@ -17,12 +18,11 @@ _BLOCK_VALUES = 4 << 20
 def arrow(form: str) -> Any:
     """The module pyarrow, or an error that says how to get it."""
     try:
-        import pyarrow
+        return import_module("pyarrow")
     except ImportError:
         raise Failure(
             f"{form} needs pyarrow: python -m pip install pyarrow, or use .npy"
         ) from None
-    return pyarrow
 
 
 def read_table(
@@ -65,9 +65,7 @@ def read_table(
 
 class _Parquet:
     def __init__(self, path: str) -> None:
-        from pyarrow import parquet
-
-        self._file = parquet.ParquetFile(path)
+        self._file: Any = import_module("pyarrow.parquet").ParquetFile(path)
         self.schema = self._file.schema_arrow
         self.rows: int | None = self._file.metadata.num_rows
 
@@ -82,12 +80,11 @@ class _Parquet:
 
 class _Arrow:
     def __init__(self, path: str, stack: ExitStack) -> None:
-        import pyarrow
-        from pyarrow import ipc
-
+        pyarrow: Any = import_module("pyarrow")
+        ipc: Any = import_module("pyarrow.ipc")
         memory = stack.enter_context(pyarrow.memory_map(path))
         try:
-            self._reader = stack.enter_context(ipc.open_file(memory))
+            self._reader: Any = stack.enter_context(ipc.open_file(memory))
             self._is_file = True
         except pyarrow.ArrowInvalid:
             memory.seek(0)
@@ -147,8 +144,7 @@ def _choose(schema: Any, wanted: Sequence[str] | None, name: str) -> list[int]:
 
 
 def _kind(of: Any) -> str:
-    from pyarrow import types
-
+    types: Any = import_module("pyarrow.types")
     of = getattr(of, "storage_type", of)  # an extension, such as that of tensors
     if _is_number(of):
         return "number"
@@ -157,8 +153,7 @@ def _kind(of: Any) -> str:
 
 
 def _is_number(of: Any) -> bool:
-    from pyarrow import types
-
+    types: Any = import_module("pyarrow.types")
     return bool(types.is_integer(of) or types.is_floating(of) or types.is_boolean(of))
 
 

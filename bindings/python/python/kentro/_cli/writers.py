@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .arrays import VECTORS
 from .failures import Failure, UsageError
 from .output import Output
 from .source import FORMATS
+from .tables import arrow
 
 WRITTEN = ["npy", "csv", "parquet", "arrow", "feather", "fvecs", "bvecs", "ivecs"]
 _NPY_HEADER = 128
@@ -30,8 +32,6 @@ def form_to_write(path: str, given: str | None) -> str:
         known = ", ".join(f".{name}" for name in WRITTEN)
         raise UsageError(f"{path}: what to write is told by {known}, or by --to")
     if form in ("parquet", "arrow"):
-        from .tables import arrow
-
         arrow(form)
     return form
 
@@ -107,21 +107,17 @@ class Writer:
         return start + text.ljust(_NPY_HEADER - 11).encode() + b"\n"
 
     def _begin_table(self) -> Any:
-        import pyarrow
-
+        pyarrow = arrow(self._form)
         of = pyarrow.from_numpy_dtype(self._dtype)
         if self._shape:
             of = pyarrow.list_(of, self._shape[0])
         schema = pyarrow.schema([pyarrow.field(self._title, of, nullable=False)])
         if self._form == "arrow":
             return pyarrow.ipc.new_file(self.output.file, schema)
-        from pyarrow import parquet
-
-        return parquet.ParquetWriter(self.output.file, schema)
+        return import_module("pyarrow.parquet").ParquetWriter(self.output.file, schema)
 
     def _batch(self, block: np.ndarray) -> Any:
-        import pyarrow
-
+        pyarrow = arrow(self._form)
         values = pyarrow.array(np.ascontiguousarray(block, self._dtype).ravel())
         if self._shape:
             values = pyarrow.FixedSizeListArray.from_arrays(values, self._shape[0])
