@@ -22,6 +22,7 @@ from .sparse import SparseRows
 from .writers import Writer, form_to_write
 
 _MODEL_SUFFIXES = (".safetensors", ".kentro")
+_ANSWERS = 4 << 20
 _PARTS = {
     "centroids": "centroids",
     "labels": "labels",
@@ -85,7 +86,7 @@ def _check_assign(options: Any) -> None:
 
 def _assigned(kmeans: KMeans, source: Source, options: Any) -> Iterator[tuple[np.ndarray, Any]]:
     first = 0
-    for block in source.blocks():
+    for block in _parts(source, options.nearest):
         try:
             found: Any = kmeans.predict(
                 block,
@@ -100,6 +101,14 @@ def _assigned(kmeans: KMeans, source: Source, options: Any) -> Iterator[tuple[np
                 raise Failure(f"{source.name}: {error}") from None
             raise named(error, source.name, first + error.row) from None
         first += len(block)
+
+
+def _parts(source: Source, nearest: int) -> Iterator[Any]:
+    """Blocks whose answers, 12 bytes for each of the nearest, are not too large."""
+    step = max(1, _ANSWERS // nearest)
+    for block in source.blocks():
+        for first in range(0, max(1, len(block)), step):
+            yield block[first : first + step]
 
 
 def _report(options: Any, rows: int, sizes: np.ndarray, seconds: float) -> None:

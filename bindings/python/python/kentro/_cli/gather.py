@@ -27,6 +27,8 @@ def whole(
     if source.array is not None:
         return source.array
     limit = _HELD_BYTES if held_bytes is None else held_bytes
+    if source.rows is not None and source.bytes <= limit:
+        return _filled(source, display)
     held: list[np.ndarray] = []
     size = rows = 0
     file = None
@@ -56,6 +58,20 @@ def whole(
         return held[0] if len(held) == 1 else np.concatenate(held)
     file.flush()
     return np.memmap(path, dtype, "r", 0, shape)
+
+
+def _filled(source: Source, display: Display) -> np.ndarray:
+    """The rows of a source that tells how many they are."""
+    array = np.empty([length or 0 for length in source.shape], source.dtype)
+    rows = 0
+    with display.phase("reading", source.rows, "rows") as phase:
+        for block in source.blocks():
+            if rows + len(block) > len(array):
+                raise Failure(f"{source.name} has more rows than the {len(array)} it says")
+            array[rows : rows + len(block)] = block
+            rows += len(block)
+            phase.update(len(block))
+    return array[:rows]
 
 
 class Sample(NamedTuple):

@@ -78,6 +78,14 @@ class Source:
         """Number of columns."""
         return int(self.shape[1] or 0)
 
+    @property
+    def bytes(self) -> int:
+        """Of all rows, as far as is known."""
+        size = int(self.dtype.itemsize)
+        for length in self.shape:
+            size *= length or 0
+        return size
+
     def blocks(self) -> Iterator[np.ndarray]:
         """The rows, some at a time; nothing larger than a block is held."""
         if self.array is None:

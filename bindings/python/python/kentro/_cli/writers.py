@@ -18,6 +18,7 @@ from .tables import arrow
 
 WRITTEN = ["npy", "csv", "parquet", "arrow", "feather", "fvecs", "bvecs", "ivecs"]
 _NPY_HEADER = 128
+_TEXT_VALUES = 1 << 16  # at once: as text they take many times the room
 
 
 def form_to_write(path: str, given: str | None) -> str:
@@ -66,7 +67,9 @@ class Writer:
             self._begin()
         self.rows += len(block)
         if self._form == "csv":
-            self.output.file.write(_text(block, self._delimiter))
+            step = max(1, _TEXT_VALUES // max(1, block[:1].size))
+            for first in range(0, len(block), step):
+                self.output.file.write(_text(block[first : first + step], self._delimiter))
         elif self._form == "npy":
             self.output.file.write(np.ascontiguousarray(block, self._dtype).data)
         elif self._form in VECTORS:
