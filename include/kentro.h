@@ -1090,6 +1090,68 @@ kentro_status kentro_kmeans_score(const kentro_kmeans *kmeans,
                                   kentro_error *error);
 
 /**
+ * Writes to `out_score` the mean silhouette, from -1 to 1, of the rows of `points` in
+ * the clusters that `labels` names: any numbers, at least two different ones, one a row.
+ * The distance is Euclidean (not squared) if `euclidean` is 1, else 1 - cosine.
+ *
+ * `sample`: how many rows to look at, each compared with all; 0: all up to 10,000 rows, of
+ * more so many that there are 10^8 pairs, and at least 1,000. `seed` draws them.
+ * `out_rows`: how many they were; if all, the score is exact. O(sample x rows x cols).
+ * Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_silhouette(const kentro_points *points,
+                                const uint32_t *labels,
+                                size_t n_labels,
+                                int32_t euclidean,
+                                size_t sample,
+                                uint64_t seed,
+                                size_t num_threads,
+                                const kentro_observer *observer,
+                                double *out_score,
+                                size_t *out_rows,
+                                kentro_error *error);
+
+/**
+ * Finds the `m` (at least 1) rows of each cluster that are nearest to its centroid,
+ * nearest first, no two with the same values (of equals the first counts); fewer where a
+ * cluster has fewer. Rows are in the cluster whose centroid is nearest to them; those of
+ * weight 0 do not count. To be freed by `kentro_clusters_free`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_representatives(const kentro_kmeans *kmeans,
+                                            const kentro_points *points,
+                                            size_t m,
+                                            size_t num_threads,
+                                            const kentro_observer *observer,
+                                            kentro_clusters **out_clusters,
+                                            kentro_error *error);
+
+/**
+ * Trains a model for each of the `len` numbers of clusters in `ks`, which ascend, with
+ * the settings of `kmeans`, whose own number and training play no part. Each begins with
+ * the centroids of the one before and as many more, drawn by greedy k-means++; K-medoids
+ * start afresh. The observer hears of each as of a further run.
+ *
+ * `out_kmeans`, `out_seconds` and `out_silhouettes` have room for `len` values each: the
+ * models, each to be freed by `kentro_kmeans_free`; how long training took; and the mean
+ * of (b - a) / max(a, b) over all rows, where a is the distance to the row's own centroid
+ * and b that to the nearest other one, 0 in a cluster of its own (NaN for a single one). The last two may be
+ * NULL. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_sweep(const kentro_kmeans *kmeans,
+                                  const kentro_points *points,
+                                  const size_t *ks,
+                                  size_t len,
+                                  size_t num_threads,
+                                  const kentro_observer *observer,
+                                  kentro_kmeans **out_kmeans,
+                                  double *out_seconds,
+                                  double *out_silhouettes,
+                                  kentro_error *error);
+
+/**
  * Lends the cluster of every training point; NULL and 0 in a model that was
  * saved without labels or made of centroids. Since 0.3.
  */

@@ -611,6 +611,8 @@ std::shared_ptr<const Callback> share(Callback callback) {
 
 } // namespace detail
 
+struct SweepStep;
+
 /// A clustering model: K-means, balanced K-means or K-medoids.
 ///
 /// The `with_*` functions return a configured model: called on a temporary or
@@ -932,6 +934,26 @@ public:
                                             nullptr, detail::error()));
         return distances;
     }
+
+    /// The `m` rows of each cluster that are nearest to its centroid, nearest first, no
+    /// two with the same values; fewer where a cluster has fewer. Rows are in the cluster
+    /// whose centroid is nearest to them; those of weight 0 do not count.
+    Clusters representatives(const Points& points, Count m,
+                             std::optional<Count> num_threads = std::nullopt) const {
+        kentro_clusters* clusters = nullptr;
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_representatives(handle(), points.handle(), m,
+                                                  threads(num_threads), call.observer(),
+                                                  &clusters, detail::error()));
+        return Clusters(clusters);
+    }
+
+    /// Trains a model for each of these numbers of clusters, which ascend, with the
+    /// settings of this one, whose own number and training play no part. Each begins with
+    /// the centroids of the one before and as many more, drawn by greedy k-means++;
+    /// K-medoids start afresh. Callbacks hear of each as of a further run.
+    std::vector<SweepStep> sweep(const Points& points, const std::vector<std::size_t>& ks,
+                                 std::optional<Count> num_threads = std::nullopt) const;
 
     /// Minus the sum over all points, times their weights, that inertia() is of the
     /// training points. The more, the better.
@@ -1325,6 +1347,61 @@ public:
 private:
     std::unique_ptr<kentro_block, detail::Deleter<kentro_block_free>> handle_;
 };
+
+/// One number of clusters of `KMeans::sweep`.
+struct SweepStep {
+    KMeans model;
+    double seconds;    ///< how long training took
+    double silhouette; ///< the mean of (b - a) / max(a, b), where a is the distance of a
+                       ///< row to its own centroid and b that to the nearest other one;
+                       ///< NaN for a single cluster
+};
+
+inline std::vector<SweepStep> KMeans::sweep(const Points& points,
+                                            const std::vector<std::size_t>& ks,
+                                            std::optional<Count> num_threads) const {
+    std::vector<kentro_kmeans*> models(ks.size());
+    std::vector<double> seconds(ks.size()), silhouettes(ks.size());
+    std::vector<SweepStep> steps;
+    steps.reserve(ks.size());
+    detail::Observed call(callbacks_);
+    const kentro_status status = kentro_kmeans_sweep(
+        handle(), points.handle(), ks.data(), ks.size(), threads(num_threads), call.observer(),
+        models.data(), seconds.data(), silhouettes.data(), detail::error());
+    for (std::size_t i = 0; i < ks.size() && status == KENTRO_STATUS_OK; ++i)
+        steps.push_back({KMeans(callbacks_, Handle(models[i])), seconds[i], silhouettes[i]});
+    call.finish(status);
+    return steps;
+}
+
+/// What `silhouette` finds out.
+struct Silhouette {
+    double score;     ///< the mean over the rows that were looked at, from -1 to 1
+    std::size_t rows; ///< how many they were, each compared with all rows
+    bool exact;       ///< whether they were all
+};
+
+/// The mean silhouette of the rows in the clusters that `labels` names: any numbers, at
+/// least two different ones, one a row. The distance is Euclidean (not squared) or
+/// 1 - cosine. `sample`: how many rows to look at; left out: all up to 10,000, of more so
+/// many that there are 10^8 pairs, and at least 1,000. `seed` draws them.
+inline Silhouette silhouette(const Points& points, const std::vector<std::uint32_t>& labels,
+                             bool euclidean, std::optional<Count> sample = std::nullopt,
+                             std::uint64_t seed = 0,
+                             std::optional<Count> num_threads = std::nullopt) {
+    if (sample && *sample == 0) {
+        throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                    "sample must be positive, got 0; leave it out for as many rows as are useful");
+    }
+    double score = 0;
+    std::size_t rows = 0;
+    detail::call(kentro_silhouette, points.handle(), labels.data(), labels.size(),
+                 static_cast<std::int32_t>(euclidean),
+                 sample ? static_cast<std::size_t>(*sample) : std::size_t{0}, seed,
+                 num_threads ? static_cast<std::size_t>(*num_threads) : KENTRO_ALL_THREADS,
+                 static_cast<const kentro_observer*>(nullptr), &score, &rows);
+    return {score, rows, rows == points.rows()};
+}
 
 } // namespace kentro
 

@@ -45,6 +45,7 @@ mod points;
 mod ranges;
 mod rng;
 mod seeding;
+mod silhouette;
 mod sort;
 mod system;
 mod text;
@@ -56,9 +57,10 @@ pub use clusters::Clusters;
 pub use config::{Init, Quality};
 pub use error::KMeansError;
 pub use metric::Metric;
-pub use model::{KMeans, SaveOptions};
+pub use model::{KMeans, SaveOptions, SweepStep};
 pub use partial::{Block, BlockOptions, Partial, Update};
 pub use points::{Element, Indices, Points, Swapped, Weights};
+pub use silhouette::{Silhouette, silhouette};
 pub use threads::{
     End, Event, Observer, Phase, Progress, RunOptions, default_threads, set_default_threads,
 };

@@ -20,10 +20,13 @@ use std::time::Instant;
 
 mod distances;
 mod given;
+mod representatives;
 mod saving;
 mod settings;
+mod sweep;
 
 pub use saving::SaveOptions;
+pub use sweep::SweepStep;
 
 /// A clustering model: K-means, balanced K-means or K-medoids.
 ///
@@ -252,7 +255,7 @@ impl KMeans {
                 "weights are for K-medoids that are not balanced; leave them out, or repeat rows",
             ));
         }
-        let mut fit = fit_checked(&points.less(offset.as_deref()), config, &threads)?;
+        let mut fit = fit_checked(&points.less(offset.as_deref()), config, None, &threads)?;
         fit.set_offset(offset)?;
         for warning in &fit.warnings {
             threads.tell(Event::Warning(warning))?;
@@ -535,7 +538,13 @@ impl KMeans {
 }
 
 /// Trains on points that have been checked and lost their offset.
-fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> Result<Fit> {
+/// `before`: the centroids of fewer clusters, to start from.
+fn fit_checked(
+    points: &Points<'_>,
+    config: &Config,
+    before: Option<Vec<f32>>,
+    threads: &Threads<'_>,
+) -> Result<Fit> {
     let start = Instant::now();
     let mut config = config.clone();
     if let Some(init) = config.init().less(points.offset())? {
@@ -546,7 +555,7 @@ fn fit_checked(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> R
         shared = shared.with_ranges(points.check_ranges(threads)?)?;
     }
     let mut nearest = shared.nearest(points, train::searches(&config));
-    let mut fit = train::fit(&mut nearest, &config, threads, start)?;
+    let mut fit = train::fit(&mut nearest, &config, before, threads, start)?;
     fit.warn_of_empty(points, config.metric)?;
     Ok(fit)
 }

@@ -210,7 +210,7 @@ impl<'a> Points<'a> {
         }
         if positive == 0 && self.rows > 0 {
             return Err(KMeansError::invalid_data(format_args!(
-                "the weights of all rows, 0 to {}, are 0; leave them out, or make some positive",
+                "the weights of all rows, 0 to {}, are zero; leave them out, or make some positive",
                 self.rows - 1
             )));
         }

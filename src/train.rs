@@ -18,10 +18,12 @@ use std::time::Instant;
 /// with other numbers for the clusters: rounding must not choose.
 const EQUAL: f64 = 1e-9;
 
-/// Trains by the algorithm that is asked for.
+/// Trains by the algorithm that is asked for. `before`: the centroids of fewer
+/// clusters, which the first run starts from; not for K-medoids.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
+    before: Option<Vec<f32>>,
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
@@ -32,7 +34,7 @@ pub(crate) fn fit(
     let _reserved = nearest.budget().reserve(least);
     let mut fit = match config.use_medoids && !bounded {
         true => medoids::fit(nearest, config, threads, start)?,
-        false => best_run(nearest, config, bounded, threads, start)?,
+        false => best_run(nearest, config, bounded, before, threads, start)?,
     };
     if config.balanced && !bounded {
         // Any sizes will do: nothing has a price.
@@ -56,6 +58,7 @@ fn best_run(
     nearest: &mut Nearest<'_>,
     config: &Config,
     bounded: bool,
+    mut before: Option<Vec<f32>>,
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
@@ -77,7 +80,10 @@ fn best_run(
         if config.verbose && runs > 1 {
             threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
         }
-        let seeds = seeding::draw(nearest, config, &mut rng, threads)?;
+        let seeds = match before.take() {
+            Some(fewer) => seeding::extend(nearest, config, fewer, &mut rng, threads)?,
+            None => seeding::draw(nearest, config, &mut rng, threads)?,
+        };
         let starts = match effort {
             None => [Some(seeds), None, None],
             // Swaps know no bounds on sizes: they are not all that is tried.

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "points"],
     &["equal_rows", "fit", "totals"],
     &["nearest"],
-    &["seeding"],
+    &["seeding", "silhouette"],
     &["kmeans", "medoids"],
     &["balanced"],
     &["train", "file"],

@@ -136,6 +136,11 @@ fn file() {
     test("file", has_sanitizers());
 }
 
+#[test]
+fn judging() {
+    test("judging", has_sanitizers());
+}
+
 /// Sanitizers reserve more addresses than this program allows itself.
 #[test]
 fn memory() {

@@ -25,7 +25,7 @@ fn weights_are_one_a_row_finite_and_not_negative() {
         let start = format!("Invalid data: the weight of row 2 is {bad}; weights must be finite");
         assert!(error.to_string().starts_with(&start), "{error}");
     }
-    assert!(text(&[0.0; 4]).contains("the weights of all rows, 0 to 3, are 0"));
+    assert!(text(&[0.0; 4]).contains("the weights of all rows, 0 to 3, are zero"));
     assert!(text(&[1e200, 1e200, 1.0, 1.0]).contains("scale them down"));
     assert_eq!(train(2, Weights::F32(&[1.0f32, 0.5, 0.25, 0.0])), Ok(()));
 }

@@ -37,6 +37,8 @@ mod observer;
 
 mod run;
 
+mod judging;
+
 mod results;
 
 mod file;

@@ -5,7 +5,7 @@ mod plus_plus;
 mod potential;
 mod rows;
 
-use crate::allocate::{collect, push, with_capacity};
+use crate::allocate::{collect, extend as append, push, with_capacity};
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -71,6 +71,30 @@ pub(crate) fn draw(
         push(&mut picked, rng.below(points.rows()), "seeds")?;
     }
     copy_rows(points, metric, &picked)
+}
+
+/// n_clusters × dimensions first centroids, of which the first are `fewer`; the others
+/// are rows, drawn one after another as k-means++ does: each the best of a few that are
+/// likely far from all so far.
+pub(crate) fn extend(
+    nearest: &mut Nearest<'_>,
+    config: &Config,
+    mut fewer: Vec<f32>,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<f32>> {
+    let (points, metric) = (nearest.points(), nearest.metric());
+    let missing = config.n_clusters - fewer.len() / points.cols();
+    let mut picked = with_capacity(missing, "seeds")?;
+    let mut potential = Potential::new(points, metric, None, threads)?;
+    potential.start_from(&fewer, nearest, threads)?;
+    plus_plus(&mut potential, &mut picked, missing, rng, threads)?;
+    while picked.len() < missing {
+        push(&mut picked, rng.below(points.rows()), "seeds")?;
+    }
+    let rows = copy_rows(points, metric, &picked)?;
+    append(&mut fewer, rows, "centroids")?;
+    Ok(fewer)
 }
 
 fn draw_plus_plus(

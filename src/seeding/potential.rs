@@ -162,6 +162,40 @@ impl<'a> Potential<'a> {
         )
     }
 
+    /// Makes centroids the first seeds.
+    pub fn start_from(
+        &mut self,
+        centroids: &[f32],
+        nearest: &mut Nearest<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let centroids = Centroids::new(centroids, nearest.points().cols());
+        let rows = self.least.len();
+        let mut labels = threads.try_vec(UNASSIGNED, rows, "seeding labels")?;
+        let request = Request::nearest(centroids, &mut labels, Some(&mut self.least));
+        nearest.search(request, threads)?;
+        self.has_seed = true;
+        let (distances, weights) = (&self.distances, self.weights.as_deref());
+        threads.run(
+            self.least
+                .chunks_mut(BLOCK)
+                .zip(&mut self.block_sums)
+                .enumerate(),
+            || (),
+            |(), (block, (least, sum))| {
+                distances.clean(least);
+                for (row, distance) in (block * BLOCK..).zip(least.iter_mut()) {
+                    if distances.is_zero(row) {
+                        *distance = 0.0;
+                    }
+                }
+                let rows = least.len();
+                weigh(weights, block * BLOCK, least, rows);
+                *sum = sum_lanes(least);
+            },
+        )
+    }
+
     /// Makes `row` a seed.
     pub fn add(&mut self, row: usize, threads: &Threads<'_>) -> Result<()> {
         let few = self.distances.select(&[row])?;

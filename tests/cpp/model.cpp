@@ -385,6 +385,35 @@ void huge_values() {
     for (std::size_t i = 4; i < 400; ++i) check(kmeans.labels()[i] == kmeans.labels()[i - 4]);
 }
 
+void sweeps_silhouettes_and_representatives() {
+    std::vector<float> data;
+    for (int i = 0; i < 120; ++i) {
+        data.push_back(static_cast<float>(i % 3 * 10) + static_cast<float>(i % 7) / 10);
+        data.push_back(static_cast<float>(i % 3 % 2 * 20) + static_cast<float>(i) / 100);
+    }
+    const kentro::Points points(data.data(), 120, 2);
+    const auto steps = kentro::KMeans(9).with_euclidean(true).sweep(points, {1, 2, 3});
+    check(steps.size() == 3);
+    check(steps[0].silhouette != steps[0].silhouette, "NaN for one cluster");
+    check(steps[2].model.n_clusters() == 3 && steps[2].silhouette > 0.8);
+    check(steps[2].model.inertia() < steps[1].model.inertia());
+    const kentro::KMeans& model = steps[2].model;
+    const std::vector<std::uint32_t> labels(model.labels().begin(), model.labels().end());
+    const kentro::Silhouette all = kentro::silhouette(points, labels, true);
+    check(all.exact && all.rows == 120 && all.score > 0.8);
+    const kentro::Silhouette some = kentro::silhouette(points, labels, true, 20, 1, 1);
+    check(!some.exact && some.rows == 20);
+    check(error_of([&] { kentro::silhouette(points, labels, true, 0); }).status() ==
+          KENTRO_STATUS_INVALID_PARAMETER);
+    const kentro::Clusters nearest = model.representatives(points, 2);
+    for (std::size_t cluster = 0; cluster < 3; ++cluster) {
+        check(nearest[cluster].size() == 2);
+        for (std::size_t row : nearest[cluster]) check(labels[row] == cluster);
+    }
+    check_error([&] { (void)kentro::KMeans(2).sweep(points, {3, 2}); },
+                KENTRO_STATUS_INVALID_PARAMETER, "ks must ascend, got 2 after 3");
+}
+
 void the_default_of_threads_is_set_and_read() {
     const std::size_t all = kentro::default_threads();
     kentro::set_default_threads(1);
@@ -399,6 +428,7 @@ void the_default_of_threads_is_set_and_read() {
 
 int main() {
     return run({
+        {"sweeps_silhouettes_and_representatives", sweeps_silhouettes_and_representatives},
         {"the_default_of_threads_is_set_and_read", the_default_of_threads_is_set_and_read},
         {"defaults", defaults},
         {"chaining", chaining},

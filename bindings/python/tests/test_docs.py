@@ -17,7 +17,14 @@ ROOT = HERE.parents[1]
 
 @pytest.mark.parametrize(
     "module",
-    ["kentro", "kentro._blocks", "kentro._kmeans", "kentro._threads", "kentro.sklearn"],
+    [
+        "kentro",
+        "kentro._blocks",
+        "kentro._judging",
+        "kentro._kmeans",
+        "kentro._threads",
+        "kentro.sklearn",
+    ],
 )
 def test_docstrings(module):
     if module == "kentro.sklearn":

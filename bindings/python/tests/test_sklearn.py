@@ -40,7 +40,6 @@ def expected_failures(estimator):
     expected = {
         "check_sample_weight_equivalence_on_dense_data": SHUFFLED,
         "check_sample_weight_equivalence_on_sparse_data": SHUFFLED,
-        "check_all_zero_sample_weights_error": "the text has the digit 0 for zero",
     }
     if isinstance(estimator, KMeans):
         for what in ("pandas_series", "not_an_array", "list", "shape", "not_overwritten"):

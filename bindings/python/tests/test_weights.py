@@ -18,7 +18,7 @@ def test_bad_weights_are_named(blobs, train):
     assert "the weight of row 1 is -1" in error([1, -1, 1, 1])
     assert "the weight of row 3 is NaN" in error(np.array([1, 0, 2, np.nan], dtype=np.float32))
     assert "the weight of row 0 is inf" in error([np.inf, 1, 1, 1])
-    assert "the weights of all rows, 0 to 3, are 0" in error([0, 0, 0, 0])
+    assert "the weights of all rows, 0 to 3, are zero" in error([0, 0, 0, 0])
     assert "Number of points (1) must be at least" in error([0, 0, 0.5, 0])
     with pytest.raises(TypeError, match="sample_weight must be numbers"):
         getattr(KMeans(2), train)(blobs[:4], sample_weight=["a", "b", "c", "d"])

@@ -14,6 +14,7 @@ import sys as _sys
 
 from ._blocks import Block, Partial, Update
 from ._errors import Cancelled, KMeansError, KMeansWarning
+from ._judging import Silhouette, SweepStep, silhouette, sweep
 from ._kmeans import KMeans, load
 from ._library import version as __version__
 from ._run import CancelToken, Progress
@@ -31,9 +32,13 @@ __all__ = [
     "KMeansWarning",
     "Partial",
     "Progress",
+    "Silhouette",
+    "SweepStep",
     "Update",
     "__version__",
     "get_num_threads",
     "load",
     "set_num_threads",
+    "silhouette",
+    "sweep",
 ]

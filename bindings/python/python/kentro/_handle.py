@@ -37,13 +37,20 @@ class Handle:
         new._trained = False
         return new
 
-    def __copy__(self: Model) -> Model:
-        new = type(self).__new__(type(self))
-        new._handle = self._clone()
-        new._progress = self._progress
-        new._cancel = self._cancel
-        new._clusters = self._clusters
+    @classmethod
+    def _of(cls: type[Model], handle: Any, template: Handle) -> Model:
+        """A model of this native one, with what Python keeps beside `template`."""
+        new = cls.__new__(cls)
+        new._handle = handle
+        new._progress = template._progress
+        new._cancel = template._cancel
+        new._clusters = None
         new._trained = False
+        return new
+
+    def __copy__(self: Model) -> Model:
+        new = self._of(self._clone(), self)
+        new._clusters = self._clusters
         return new
 
     def __deepcopy__(self: Model, _memo: Any) -> Model:

@@ -230,6 +230,24 @@ class KMeans(Settings, Results):
         run(None, self._cancel, lib.kentro_kmeans_score, arguments, (value,))
         return value[0]
 
+    @tells_names
+    def representatives(
+        self, data: Any, m: int, num_threads: int | None = None
+    ) -> list[list[int]]:
+        """For each cluster the `m` points of `data` nearest to its centroid, nearest first.
+
+        No two have the same values (of equals the first counts); fewer where a cluster has
+        fewer. Points are in the cluster whose centroid is nearest to them.
+        """
+        self._require_trained()
+        wanted = integer(m, "m")
+        count = threads(num_threads)
+        points = Points(data)
+        clusters = ffi.new("kentro_clusters **")
+        arguments = (self._handle, points.handle, wanted, count)
+        run(None, self._cancel, lib.kentro_kmeans_representatives, arguments, (clusters,))
+        return lists(clusters)
+
     # Saving, loading, models of given centroids
 
     def save(self, path: Any, *, labels: bool = True) -> None:
