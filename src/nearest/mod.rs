@@ -27,6 +27,7 @@ mod request;
 mod scan;
 mod scores;
 mod shared;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod trees;

@@ -6,11 +6,11 @@ use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::scan::ROWS;
 use crate::metric::Metric;
-use crate::nearest::blocks::{block_rows, parts};
 use crate::nearest::eight_bit::kept::KeptCodes;
 use crate::nearest::eight_bit::search::{HeadScratch, HeadSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
 use crate::nearest::scan::{Scan, inverse_norms};
+use crate::nearest::tasks::{block_rows, parts};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
@@ -24,7 +24,7 @@ const FEW: usize = 192;
 const SOME: usize = 4;
 
 /// Rows of a call from which what the rows have in common is worth looking at.
-const MANY: usize = 4096;
+const MANY: usize = 1 << 14;
 
 /// Codes are kept once so many rows have been asked for that they would have served.
 const WORTH_CODES: usize = 256;
@@ -78,7 +78,7 @@ impl Prepared {
         threads: &Threads<'_>,
         (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
     ) -> Result<bool> {
-        let setting = self.setting.get_or_init(Setting::from_environment);
+        let setting = self.setting();
         let (rows, dims) = (points.rows(), centroids.dims);
         if rows > MANY || dims > MAX_TILE_DIMS || setting.engine.is_some() {
             return Ok(false);
@@ -137,6 +137,17 @@ impl Prepared {
             },
         )?;
         Ok(true)
+    }
+
+    fn setting(&self) -> &Setting {
+        match self.setting.get() {
+            Some(setting) => setting,
+            None => {
+                // Nobody waits for it, nor a child that was forked meanwhile.
+                let setting = Setting::from_environment();
+                self.setting.get_or_init(|| setting)
+            }
+        }
     }
 
     /// As [`Scan::new`] wants them; `None` where there is no memory.

@@ -7,7 +7,7 @@ import pytest
 from conftest import make_blobs
 from reference import assert_nearest, labels_of, unit_rows
 
-from kentro import KMeans, KMeansWarning
+from kentro import KMeans, KMeansError, KMeansWarning
 
 
 def test_train_returns_a_partition(blobs, euclidean):
@@ -197,3 +197,39 @@ def test_huge_and_tiny_values(scale, euclidean):
     assert np.isfinite(kmeans.centroids).all()
     assert_nearest(labels, data.astype(np.float64) / scale, kmeans.centroids / scale, euclidean)
     assert len(set(labels.tolist())) == 6
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+def test_a_row_alone_gets_what_it_gets_among_many(euclidean):
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((300, 40)).astype(np.float32)
+    model = KMeans.from_centroids(rows[:60], euclidean=euclidean)
+    for k in (1, 5):
+        labels, distances = model.predict(rows, k=k, return_distances=True)
+        for size in (1, 7, 64):
+            for first in range(0, 300, size):
+                batch = slice(first, first + size)
+                found = model.predict(rows[batch], k=k, return_distances=True)
+                assert np.array_equal(found[0], labels[batch])
+                assert np.array_equal(found[1], distances[batch])
+        # Of other layouts and number types, too, and where it is told to write.
+        alike = (np.asfortranarray(rows), rows[::-1][::-1], rows.astype(np.float64), rows.tolist())
+        for data in alike:
+            assert np.array_equal(model.predict(data, k=k), labels)
+        frozen = rows[3:4].copy()
+        frozen.flags.writeable = False
+        out = np.empty(labels[3:4].shape, np.uint32)
+        assert model.predict(frozen, k=k, out=out) is out
+        assert np.array_equal(out, labels[3:4])
+
+
+def test_a_single_row_is_checked_like_any_other():
+    model = KMeans.from_centroids(np.eye(3, dtype=np.float32), euclidean=True)
+    with pytest.raises(KMeansError, match="row 0, column 1"):
+        model.predict(np.array([[0, np.nan, 0]], np.float32))
+    with pytest.raises(KMeansError, match="2"):
+        model.predict(np.zeros((1, 2), np.float32))
+    with pytest.raises(KMeansError, match="shape"):
+        model.predict(np.zeros((1, 3), np.float32), out=np.empty(2, np.uint32))
+    with pytest.raises(KMeansError, match="not trained|train"):
+        KMeans(3).predict(np.zeros((1, 3), np.float32))
