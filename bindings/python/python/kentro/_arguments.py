@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import operator
 import os
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def threads(num_threads: int | None) -> int:
     return min(number, SIZE_MAX)
 
 
-def choice(value: str, name: str, choices: dict) -> int:
+def choice(value: str, name: str, choices: Mapping[Any, int]) -> int:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {value!r}")
     if value not in choices:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._errors import KMeansError, call
 from ._library import ffi, lib
 from ._tables import array_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DTYPES = {
     "float32": lib.KENTRO_DTYPE_F32,
@@ -64,7 +67,7 @@ class Points:
             self._view_sparse(data, name)
         else:
             self._view_dense(data, name)
-        self.weights = None
+        self.weights: NDArray[Any] | None = None
         if weights is not None:
             self._set_weights(weights)
 
@@ -77,7 +80,7 @@ class Points:
         base = ffi.cast("void *", array.ctypes.data)
         call(lib.kentro_points_new, base, *array.shape, *array.strides, code, points)
         self.rows = array.shape[0]
-        self.memory = array
+        self.memory: Any = array
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
 
     def _view_sparse(self, data: Any, name: str) -> None:
@@ -92,7 +95,7 @@ class Points:
                 f"got dtype {csr.data.dtype} and shape {csr.shape}"
             )
         memory = np.ascontiguousarray(csr.data), _indices(csr.indices), _indices(csr.indptr)
-        arguments = []
+        arguments: list[Any] = []
         for array in memory:
             code = _DTYPES[array.dtype.name]
             if not array.dtype.isnative:
@@ -121,7 +124,7 @@ class Points:
         self.weights = array
 
 
-def _indices(array: Any) -> np.ndarray:
+def _indices(array: Any) -> NDArray[Any]:
     """The columns or the row starts of a sparse matrix, copied only if they must be."""
     kept = array.dtype.name in ("int32", "int64") and array.dtype.isnative
     return np.ascontiguousarray(array, dtype=array.dtype if kept else np.int64)
@@ -139,7 +142,7 @@ def plain_rows(data: Any) -> Any:
     return None
 
 
-def matrix(data: Any, name: str) -> np.ndarray:
+def matrix(data: Any, name: str) -> NDArray[Any]:
     """`data` as a 2-D array of numbers, copied only if it is not an array yet."""
     array = array_of(data, name)
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
@@ -164,7 +167,7 @@ def matrix(data: Any, name: str) -> np.ndarray:
     return np.asarray(array)
 
 
-def label_buffer(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+def label_buffer(out: NDArray[np.uint32] | None, shape: tuple[int, ...]) -> NDArray[np.uint32]:
     """`out` if labels can be written to it, or a new array."""
     if out is None:
         return np.empty(shape, dtype=np.uint32)
@@ -178,7 +181,7 @@ def label_buffer(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def from_native(pointer: Any, shape: Any, dtype: Any) -> np.ndarray:
+def from_native(pointer: Any, shape: Any, dtype: Any) -> NDArray[Any]:
     """A view of native memory, for as long as its owner lives."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if size == 0:

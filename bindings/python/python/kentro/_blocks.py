@@ -35,6 +35,8 @@ class Partial:
 
     __slots__ = ("__weakref__", "_handle")
 
+    _handle: Any
+
     def __init__(self) -> None:
         raise TypeError("ask a Block for a partial, or use Partial.from_bytes")
 
@@ -116,7 +118,7 @@ class Partial:
         """The sum of weighted distances to the centroids, squared Euclidean or 1 - cosine."""
         value = ffi.new("double *")
         call(lib.kentro_partial_inertia, self._handle, value)
-        return value[0]
+        return float(value[0])
 
     @property
     def changed(self) -> int | None:
@@ -169,7 +171,7 @@ class Block:
         return (_block, (self._data, self._euclidean, self._weights))
 
     def __len__(self) -> int:
-        return self._points.rows
+        return int(self._points.rows)
 
     def partial(self, centroids: Any, num_threads: int | None = None) -> Partial:
         """Return what the rows come to for these centroids (n_clusters x n_dimensions).

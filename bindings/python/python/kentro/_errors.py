@@ -76,4 +76,4 @@ def _exception(status: int, error: Any) -> Exception:
 
 
 def _status_text(status: int) -> str:
-    return ffi.string(lib.kentro_status_message(status)).decode()
+    return str(ffi.string(lib.kentro_status_message(status)).decode())

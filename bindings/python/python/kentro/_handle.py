@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
 
 from ._arrays import from_native
 from ._errors import call, fail
 from ._library import ffi, lib
-from ._run import CancelToken, Progress
+from ._run import CancelToken
+from ._watching import Watcher
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Model = TypeVar("Model", bound="Handle")
 
@@ -17,14 +19,23 @@ Model = TypeVar("Model", bound="Handle")
 class Handle:
     """A native model of settings and results, and what Python keeps beside it."""
 
-    __slots__ = ("__weakref__", "_cancel", "_clusters", "_handle", "_progress", "_trained")
+    __slots__ = (
+        "__weakref__",
+        "_cancel",
+        "_clusters",
+        "_curve",
+        "_handle",
+        "_progress",
+        "_trained",
+    )
 
     _handle: Any
-    _progress: Callable[[Progress], Any] | None
+    _progress: Watcher
     _cancel: CancelToken | None
     # What has been read once and stays.
     _clusters: int | None
     _trained: bool
+    _curve: Sequence[float]
 
     @classmethod
     def _new(cls: type[Model], maker: Callable[..., int], *values: Any) -> Model:
@@ -35,6 +46,7 @@ class Handle:
         new._cancel = None
         new._clusters = None
         new._trained = False
+        new._curve = ()
         return new
 
     @classmethod
@@ -46,11 +58,13 @@ class Handle:
         new._cancel = template._cancel
         new._clusters = None
         new._trained = False
+        new._curve = ()
         return new
 
     def __copy__(self: Model) -> Model:
         new = self._of(self._clone(), self)
         new._clusters = self._clusters
+        new._curve = self._curve
         return new
 
     def __deepcopy__(self: Model, _memo: Any) -> Model:
@@ -92,7 +106,7 @@ def read_value(getter: Callable[..., int], type_name: str, handle: Any) -> Any:
 def read_size(getter: Callable[..., int], handle: Any) -> int:
     value = ffi.new("size_t *")
     call(getter, handle, value)
-    return value[0]
+    return int(value[0])
 
 
 def read_bool(getter: Callable[..., int], handle: Any) -> bool:
@@ -101,7 +115,7 @@ def read_bool(getter: Callable[..., int], handle: Any) -> bool:
     return bool(value[0])
 
 
-def read_array(getter: Callable[..., int], handle: Any, name: str, dtype: Any) -> np.ndarray:
+def read_array(getter: Callable[..., int], handle: Any, name: str, dtype: Any) -> NDArray[Any]:
     """A view of values that `getter` lends, for as long as `handle` lives."""
     pointer, length = ffi.new(f"const {name} **"), ffi.new("size_t *")
     call(getter, handle, pointer, length)

@@ -14,6 +14,7 @@ from ._kmeans import KMeans
 from ._library import ffi, lib
 from ._names import tells_names
 from ._run import run
+from ._watching import watched
 
 
 class SweepStep(NamedTuple):
@@ -91,10 +92,13 @@ def sweep(
         ffi.from_buffer("double[]", silhouettes),
     )
     arguments = (model._handle, points.handle, numbers, len(numbers), count)
-    messages = run(model._progress, model._cancel, lib.kentro_kmeans_sweep, arguments, outputs)
-    steps = []
+    with watched(model._progress, model.iterations) as watcher:
+        messages = run(watcher, model._cancel, lib.kentro_kmeans_sweep, arguments, outputs)
+    steps: list[SweepStep] = []
     for handle, took, score in zip(handles, seconds.tolist(), silhouettes.tolist()):
         trained = type(model)._of(ffi.gc(handle, lib.kentro_kmeans_free), model)
+        if watcher is not None and model.n_init == 1:
+            trained._curve = watcher.runs.get(len(steps) + 1, ())
         steps.append(SweepStep(trained, took, None if np.isnan(score) else score))
     for message in messages:
         warnings.warn(message, KMeansWarning, stacklevel=3)

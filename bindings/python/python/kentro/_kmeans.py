@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, overload
 
 import numpy as np
 
 from ._arguments import flag, integer, path_bytes, threads
 from ._arrays import Points, label_buffer, lists, plain_rows
+from ._card import card
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._handle import made
 from ._library import ffi, lib
@@ -16,6 +17,10 @@ from ._names import tells_names
 from ._results import Results, labels_of
 from ._run import run, run_briefly
 from ._settings import Settings
+from ._watching import watched
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Multiply-adds of a call that takes some milliseconds at most.
 _BRIEF = 10**8
@@ -59,6 +64,7 @@ class KMeans(Settings, Results):
         self._cancel = None
         self._clusters = None
         self._trained = False
+        self._curve = ()
 
     # Training and assignment
 
@@ -94,8 +100,8 @@ class KMeans(Settings, Results):
         num_threads: int | None = None,
         *,
         sample_weight: Any = None,
-        out: np.ndarray | None = None,
-    ) -> np.ndarray:
+        out: NDArray[np.uint32] | None = None,
+    ) -> NDArray[np.uint32]:
         """Train like `train`, but return the cluster of each point (uint32).
 
         `out`: an array to write the labels to.
@@ -103,7 +109,7 @@ class KMeans(Settings, Results):
         points, count = self._training_input(data, num_threads, sample_weight)
         labels = label_buffer(out, (points.rows,))
 
-        def fill(handle: Any) -> np.ndarray:
+        def fill(handle: Any) -> NDArray[np.uint32]:
             labels[:] = labels_of(handle)
             return labels
 
@@ -138,6 +144,42 @@ class KMeans(Settings, Results):
         run(None, self._cancel, lib.kentro_kmeans_assign, arguments, (clusters,))
         return lists(clusters)
 
+    @overload
+    def predict(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        k: int = 1,
+        out: NDArray[np.uint32] | None = None,
+        balanced: bool = False,
+        return_distances: Literal[False] = False,
+    ) -> NDArray[np.uint32]: ...
+
+    @overload
+    def predict(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        k: int = 1,
+        out: NDArray[np.uint32] | None = None,
+        balanced: bool = False,
+        return_distances: Literal[True],
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
+
+    @overload
+    def predict(
+        self,
+        data: Any,
+        num_threads: int | None = None,
+        *,
+        k: int = 1,
+        out: NDArray[np.uint32] | None = None,
+        balanced: bool = False,
+        return_distances: bool,
+    ) -> NDArray[np.uint32] | tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
+
     @tells_names
     def predict(
         self,
@@ -145,10 +187,10 @@ class KMeans(Settings, Results):
         num_threads: int | None = None,
         *,
         k: int = 1,
-        out: np.ndarray | None = None,
+        out: NDArray[np.uint32] | None = None,
         balanced: bool = False,
         return_distances: bool = False,
-    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    ) -> NDArray[np.uint32] | tuple[NDArray[np.uint32], NDArray[np.float64]]:
         """The nearest cluster of each point (uint32).
 
         `k`: above 1 an array of points x min(k, n_clusters), nearest first.
@@ -162,6 +204,9 @@ class KMeans(Settings, Results):
         nearest = _nearest_count(k, balanced)
         with_distances = flag(return_distances, "return_distances")
         count = threads(num_threads)
+        arguments: tuple[Any, ...]
+        numbers: tuple[int, ...]
+        width: tuple[Any, ...]
         values = None if balanced else plain_rows(data)
         if values is not None:
             rows, dims = values[1:]
@@ -176,10 +221,13 @@ class KMeans(Settings, Results):
         else:
             numbers, width = (nearest, count), (ffi.NULL,)
         arguments += numbers
-        shape = (rows,) if nearest == 1 else (rows, min(nearest, self.n_clusters))
+        shape: tuple[int, ...] = (rows,)
+        if nearest > 1:
+            shape = (rows, min(nearest, self.n_clusters))
         labels = label_buffer(out, shape)
         pointer = ffi.from_buffer("uint32_t[]", labels)
         distances = np.empty(shape) if with_distances else None
+        lengths: tuple[Any, int]
         if distances is None:
             lengths = (ffi.NULL, 0)
         else:
@@ -192,7 +240,7 @@ class KMeans(Settings, Results):
         return labels if distances is None else (labels, distances)
 
     @tells_names
-    def transform(self, data: Any, num_threads: int | None = None) -> np.ndarray:
+    def transform(self, data: Any, num_threads: int | None = None) -> NDArray[np.float64]:
         """The distance of each point to each centroid: points x n_clusters, float64.
 
         Squared Euclidean, or 1 - cosine.
@@ -228,7 +276,7 @@ class KMeans(Settings, Results):
         value = ffi.new("double *")
         arguments = (self._handle, points.handle, count)
         run(None, self._cancel, lib.kentro_kmeans_score, arguments, (value,))
-        return value[0]
+        return float(value[0])
 
     @tells_names
     def representatives(
@@ -315,7 +363,11 @@ class KMeans(Settings, Results):
     def __repr__(self) -> str:
         text, length = ffi.new("char[1024]"), ffi.new("size_t *")
         call(lib.kentro_kmeans_describe, self._handle, text, len(text), length)
-        return ffi.string(text).decode()
+        return str(ffi.string(text).decode())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: sizes, and how the inertia fell where it was trained."""
+        return card(self, self._curve)
 
     def __reduce__(self) -> Any:
         # The callable of with_progress belongs to this process.
@@ -336,13 +388,15 @@ class KMeans(Settings, Results):
         """
         untrained, handle = self._handle, self._clone()
         arguments = (handle, points.handle, count)
-        messages = run(self._progress, self._cancel, lib.kentro_kmeans_train, arguments)
+        with watched(self._progress, self.iterations) as watcher:
+            messages = run(watcher, self._cancel, lib.kentro_kmeans_train, arguments)
         for message in messages:
             warnings.warn(message, self._warning, stacklevel=self._stacklevel)
         result = read(handle)
         if self._handle is not untrained:  # another thread was faster
             fail(lib.KENTRO_STATUS_ALREADY_TRAINED)
         self._handle = handle
+        self._curve = () if watcher is None else watcher.best()
         return result
 
 

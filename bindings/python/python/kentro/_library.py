@@ -9,7 +9,7 @@ from ._native import ffi, lib
 
 __all__ = ["SIZE_MAX", "ffi", "lib", "version"]
 
-SIZE_MAX = 2 ** (8 * ffi.sizeof("size_t")) - 1
+SIZE_MAX: int = 2 ** (8 * ffi.sizeof("size_t")) - 1
 
 version: str = ffi.string(lib.kentro_version()).decode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from ._arrays import from_native
 from ._errors import call
 from ._handle import Handle, read_array, read_size, read_value
 from ._library import ffi, lib
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Results(Handle):
@@ -32,7 +35,7 @@ class Results(Handle):
         return read_size(lib.kentro_kmeans_n_points, self._handle) or None
 
     @property
-    def prices(self) -> np.ndarray | None:
+    def prices(self) -> NDArray[np.float64] | None:
         """What balancing has learnt to add to the distance to each centroid, float64.
 
         None unless trained and balanced.
@@ -44,7 +47,7 @@ class Results(Handle):
         return from_native(pointer[0], length[0], np.float64).copy() if length[0] else None
 
     @property
-    def centroids(self) -> np.ndarray | None:
+    def centroids(self) -> NDArray[np.float32] | None:
         """n_clusters x n_dimensions, float32: means, unit vectors (cosine) or medoids."""
         if not self.is_trained:
             return None
@@ -54,21 +57,22 @@ class Results(Handle):
         return from_native(pointer[0], (rows[0], cols[0]), np.float32).copy()
 
     @property
-    def centroids_f64(self) -> np.ndarray | None:
+    def centroids_f64(self) -> NDArray[np.float64] | None:
         """The centroids with more digits, float64.
 
         They differ from `centroids` where the data are of a wide number type and
         lie far from 0: see `offset`.
         """
-        if not self.is_trained:
+        centroids = self.centroids
+        if centroids is None:
             return None
-        values = np.empty(self.centroids.shape)
+        values = np.empty(centroids.shape)
         pointer = ffi.from_buffer("double[]", values)
         call(lib.kentro_kmeans_centroids_f64, self._handle, pointer, values.size)
         return values
 
     @property
-    def offset(self) -> np.ndarray | None:
+    def offset(self) -> NDArray[np.float64] | None:
         """What was subtracted from each column before it was rounded to float32.
 
         `None` if nothing was. With the Euclidean distance a column of float64 or
@@ -89,7 +93,7 @@ class Results(Handle):
         return rows.tolist() if rows.size else None
 
     @property
-    def labels(self) -> np.ndarray | None:
+    def labels(self) -> NDArray[np.uint32] | None:
         """The cluster of each training point, uint32.
 
         None also in a model that was saved without them or made of centroids.
@@ -138,7 +142,7 @@ class Results(Handle):
         return read_size(lib.kentro_kmeans_n_iter, self._handle) if self.is_trained else None
 
     @property
-    def cluster_sizes(self) -> np.ndarray | None:
+    def cluster_sizes(self) -> NDArray[np.int64] | None:
         """Number of training points in each cluster."""
         if not self.is_trained:
             return None
@@ -146,6 +150,6 @@ class Results(Handle):
         return sizes.astype(np.int64) if sizes.size else None
 
 
-def labels_of(handle: Any) -> np.ndarray:
+def labels_of(handle: Any) -> NDArray[np.uint32]:
     """A view that is valid for as long as `handle` lives."""
     return read_array(lib.kentro_kmeans_labels, handle, "uint32_t", np.uint32)

@@ -7,12 +7,14 @@ raises is kept, stops the run, and is raised again when the call returns.
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, TypeVar
 
 import numpy as np
 
 from ._errors import KMeansError, call
 from ._library import ffi, lib
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PHASES = {
     lib.KENTRO_PHASE_SEEDING: "seeding",
@@ -131,16 +133,21 @@ def _keep_error(_type: Any, error: BaseException, traceback: Any) -> None:
     state.error = state.error or error
 
 
-_CANCEL = lib.KENTRO_CANCEL
+_CANCEL: int = lib.KENTRO_CANCEL
+_CONTINUE: int = lib.KENTRO_CONTINUE
+_STOP: int = lib.KENTRO_STOP
+
+# cffi has no types.
+_callback: Callable[..., Callable[[Function], Function]] = ffi.callback
 
 
-@ffi.callback("kentro_poll_fn", error=_CANCEL, onerror=_keep_error)
+@_callback("kentro_poll_fn", error=_CANCEL, onerror=_keep_error)
 def _on_poll(user_data: Any) -> int:
     # Python runs pending signal handlers as it enters this function.
-    return lib.KENTRO_CONTINUE if ffi.from_handle(user_data).error is None else _CANCEL
+    return _CONTINUE if ffi.from_handle(user_data).error is None else _CANCEL
 
 
-@ffi.callback("kentro_progress_fn", error=_CANCEL, onerror=_keep_error)
+@_callback("kentro_progress_fn", error=_CANCEL, onerror=_keep_error)
 def _on_progress(record: Any, user_data: Any) -> int:
     state = ffi.from_handle(user_data)
     if state.error is not None:
@@ -151,11 +158,11 @@ def _on_progress(record: Any, user_data: Any) -> int:
     if isinstance(answer, str):
         if answer != "stop":
             raise ValueError(f'progress may answer "stop" or False, got {answer!r}')
-        return lib.KENTRO_STOP
-    return lib.KENTRO_CONTINUE
+        return _STOP
+    return _CONTINUE
 
 
-@ffi.callback("kentro_log_fn", onerror=_keep_error)
+@_callback("kentro_log_fn", onerror=_keep_error)
 def _on_log(level: int, message: Any, user_data: Any) -> None:
     state = ffi.from_handle(user_data)
     text = ffi.string(message).decode()

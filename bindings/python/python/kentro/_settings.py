@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Literal, Sequence
 
 import numpy as np
 
@@ -11,15 +11,22 @@ from ._arrays import matrix
 from ._errors import call
 from ._handle import Handle, Model, read_bool, read_size, read_value
 from ._library import SIZE_MAX, ffi, lib
-from ._run import CancelToken, Progress
+from ._run import CancelToken
+from ._watching import Watcher, checked
 
-_INITS = {
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+InitName = Literal["auto", "k-means++", "k-means||", "random"]
+Quality = Literal["fast", "default", "best"]
+
+_INITS: dict[InitName, int] = {
     "auto": lib.KENTRO_INIT_AUTO,
     "k-means++": lib.KENTRO_INIT_KMEANS_PLUS_PLUS,
     "k-means||": lib.KENTRO_INIT_KMEANS_PARALLEL,
     "random": lib.KENTRO_INIT_RANDOM,
 }
-_QUALITIES = {
+_QUALITIES: dict[Quality, int] = {
     "fast": lib.KENTRO_QUALITY_FAST,
     "default": lib.KENTRO_QUALITY_DEFAULT,
     "best": lib.KENTRO_QUALITY_BEST,
@@ -87,7 +94,9 @@ class Settings(Handle):
         """
         return self._with(lib.kentro_kmeans_set_tolerance, real(tolerance, "tolerance"))
 
-    def with_init(self: Model, init: str | np.ndarray) -> Model:
+    def with_init(
+        self: Model, init: InitName | NDArray[Any] | Sequence[Sequence[float]]
+    ) -> Model:
         """Where the first centroids come from.
 
         "auto" (default), "k-means++", "k-means||", "random", or the centroids
@@ -106,7 +115,7 @@ class Settings(Handle):
         """Run from this many starts and keep the best, at least 1; default 1."""
         return self._with(lib.kentro_kmeans_set_n_init, integer(n_init, "n_init"))
 
-    def with_quality(self: Model, quality: str) -> Model:
+    def with_quality(self: Model, quality: Quality) -> Model:
         """How much time to spend for a lower inertia: "fast", "default" or "best"."""
         code = choice(quality, "quality", _QUALITIES)
         return self._with(lib.kentro_kmeans_set_quality, code)
@@ -121,8 +130,8 @@ class Settings(Handle):
         number = integer(limit, "limit", highest=2**64 - 1)
         return self._with(lib.kentro_kmeans_set_memory_limit, number)
 
-    def with_progress(self: Model, progress: Callable[[Progress], Any] | None) -> Model:
-        """Call `progress(p)` while training; None removes it.
+    def with_progress(self: Model, progress: Watcher) -> Model:
+        """Call `progress(p)` while training; "bar" draws a bar of tqdm's; None: neither.
 
         That is after each iteration, and about every 0.1 s between. `p` has the
         fields of `kentro.Progress`. If `progress` returns "stop", training ends
@@ -131,10 +140,9 @@ class Settings(Handle):
         `train` raises `kentro.Cancelled`; an exception comes out of `train` as
         it is. In both cases the model stays untrained.
         """
-        if progress is not None and not callable(progress):
-            raise TypeError(f"progress must be callable or None, got {progress!r}")
+        watcher = checked(progress)
         new = self.__copy__()
-        new._progress = progress
+        new._progress = watcher
         return new
 
     def with_cancel(self: Model, token: CancelToken | None) -> Model:
@@ -195,15 +203,15 @@ class Settings(Handle):
     @property
     def seed(self) -> int:
         """Seed of every random choice."""
-        return read_value(lib.kentro_kmeans_seed, "uint64_t", self._handle)
+        return int(read_value(lib.kentro_kmeans_seed, "uint64_t", self._handle))
 
     @property
     def tolerance(self) -> float:
         """The fraction of the inertia that an iteration must gain."""
-        return read_value(lib.kentro_kmeans_tolerance, "double", self._handle)
+        return float(read_value(lib.kentro_kmeans_tolerance, "double", self._handle))
 
     @property
-    def init(self) -> str | np.ndarray:
+    def init(self) -> InitName | NDArray[np.float64]:
         """Where the first centroids come from; given ones as float64."""
         code = read_value(lib.kentro_kmeans_init, "int32_t", self._handle)
         if code != lib.KENTRO_INIT_CENTROIDS:
@@ -221,7 +229,7 @@ class Settings(Handle):
         return read_size(lib.kentro_kmeans_n_init, self._handle)
 
     @property
-    def quality(self) -> str:
+    def quality(self) -> Quality:
         """How much time to spend for a lower inertia."""
         code = read_value(lib.kentro_kmeans_quality, "int32_t", self._handle)
         return next(name for name, value in _QUALITIES.items() if value == code)
@@ -234,6 +242,6 @@ class Settings(Handle):
         return limit[0] if is_set[0] else None
 
     @property
-    def progress(self) -> Callable[[Progress], Any] | None:
-        """The callable that training calls after each iteration."""
+    def progress(self) -> Watcher:
+        """What `with_progress` was given."""
         return self._progress

@@ -6,11 +6,14 @@ No library is imported for it: what a caller passes comes from one that is there
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._errors import KMeansError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # DLPack's devices whose memory the processor reads: itself, and pinned or managed
 # memory of a graphics card's.
@@ -19,7 +22,7 @@ _CPU = (1, 3, 11, 13)
 _VECTORS = (list, tuple, np.ndarray)
 
 
-def array_of(data: Any, name: str) -> np.ndarray:
+def array_of(data: Any, name: str) -> NDArray[Any]:
     """`data` as an array, of whatever shape and type; copied only where it must be."""
     if isinstance(data, np.ndarray):
         return data
@@ -47,16 +50,17 @@ def _is_array_like(data: Any) -> bool:
     )
 
 
-def _from_path(path: Any, name: str) -> np.ndarray:
+def _from_path(path: Any, name: str) -> NDArray[Any]:
     """A file of NumPy's, mapped into memory."""
     if os.fsdecode(path).endswith(".npy"):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
     raise TypeError(
         f"{name} is the text {path!r}; of files only .npy is read, load others first"
     )
 
 
-def _of_vectors(array: np.ndarray, name: str) -> np.ndarray:
+def _of_vectors(array: NDArray[Any], name: str) -> NDArray[Any]:
     """`array`, or the matrix of an array whose elements are vectors of one length."""
     if array.dtype != object or not array.size:
         return array
@@ -105,7 +109,7 @@ def _refuse_nulls(count: int, name: str) -> None:
         raise KMeansError(f"{name} has {count} nulls; leave those rows out")
 
 
-def _from_pandas(data: Any, name: str) -> np.ndarray:
+def _from_pandas(data: Any, name: str) -> NDArray[Any]:
     others = []
     for at, (label, dtype) in enumerate(data.dtypes.items()):
         if getattr(dtype, "kind", "O") not in "biuf":
@@ -114,13 +118,13 @@ def _from_pandas(data: Any, name: str) -> np.ndarray:
     if data.shape[1] == 1 and others and others[0][2]:
         return _of_vectors(data.iloc[:, 0].to_numpy(), name)
     _refuse_columns(others, name, f'{name}.select_dtypes("number")')
-    array = np.asanyarray(data)
+    array: NDArray[Any] = np.asanyarray(data)
     if array.dtype == object:  # pandas' numbers that may be missing
         return np.asarray(data.to_numpy(dtype=np.float64, na_value=np.nan))
     return array
 
 
-def _from_polars(data: Any, name: str) -> np.ndarray:
+def _from_polars(data: Any, name: str) -> NDArray[Any]:
     if type(data).__name__ == "LazyFrame":
         raise TypeError(f"{name} is a LazyFrame, which holds no rows yet; call its collect()")
     if hasattr(data, "schema"):
@@ -139,13 +143,12 @@ def _from_polars(data: Any, name: str) -> np.ndarray:
     return _of_vectors(np.asanyarray(data.to_numpy()), name)
 
 
-def _from_pyarrow(data: Any, name: str) -> np.ndarray:
+def _from_pyarrow(data: Any, name: str) -> NDArray[Any]:
     from pyarrow import types
 
     def is_vectors(kind: Any) -> bool:
-        return (
-            types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-        )
+        kinds = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+        return any(is_kind(kind) for is_kind in kinds)
 
     if hasattr(data, "schema"):  # a table, or a batch of one
         fields = list(data.schema)
@@ -173,10 +176,11 @@ def _from_pyarrow(data: Any, name: str) -> np.ndarray:
         lengths = np.diff(data.offsets.to_numpy())
         if len(lengths) and lengths.min() != lengths.max():
             _refuse_lengths(lengths.min(), lengths.max(), name)
-    return data.flatten().to_numpy(zero_copy_only=False).reshape(len(data), -1)
+    values = np.asarray(data.flatten().to_numpy(zero_copy_only=False))
+    return values.reshape(len(data), -1)
 
 
-def _from_dlpack(data: Any, name: str) -> np.ndarray:
+def _from_dlpack(data: Any, name: str) -> NDArray[Any]:
     device = data.__dlpack_device__()[0]
     if device not in _CPU:
         raise TypeError(
@@ -186,7 +190,7 @@ def _from_dlpack(data: Any, name: str) -> np.ndarray:
     return np.from_dlpack(data)
 
 
-def _from_arrow(data: Any, name: str) -> np.ndarray:
+def _from_arrow(data: Any, name: str) -> NDArray[Any]:
     try:
         import pyarrow
     except ImportError:

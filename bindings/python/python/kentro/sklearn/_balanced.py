@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._library import SIZE_MAX
 from ._base import Clusterer, Model, seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class BalancedKMeans(Clusterer):
@@ -59,7 +62,7 @@ class BalancedKMeans(Clusterer):
         """Cluster the rows of `X`, array-like (n_samples, n_features); `y` is ignored."""
         return self._fit(X)
 
-    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[Any]:
         """Return `fit(X).labels_`."""
         return self.fit(X).labels_
 
@@ -82,7 +85,7 @@ class BalancedKMeans(Clusterer):
         most = SIZE_MAX if self.max_size is None else self.max_size
         return model.with_size_bounds(least, most)
 
-    def _keep(self, model: Model, labels: np.ndarray, dtype: np.dtype) -> BalancedKMeans:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> BalancedKMeans:
         super()._keep(model, labels, dtype)
         self.cluster_sizes_ = model.cluster_sizes
         self.balance_gap_ = model.balance_gap

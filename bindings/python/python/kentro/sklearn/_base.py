@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -17,6 +17,9 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import kentro
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 METRICS = {"euclidean": True, "cosine": False}
 
@@ -50,7 +53,7 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         model, labels = self._trained(self._settings(X), X, sample_weight)
         return self._keep(model, labels, X.dtype)
 
-    def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, np.ndarray]:
+    def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, NDArray[Any]]:
         """The model and its labels, once it is trained."""
         return model, model.train_labels(X, sample_weight=sample_weight)
 
@@ -74,7 +77,7 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         )
         return self._configured(model, X.shape[1])
 
-    def _keep(self, model: Model, labels: np.ndarray, dtype: np.dtype) -> Clusterer:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> Clusterer:
         """Make attributes of what training has left."""
         wide = dtype.itemsize > 2 and dtype != np.float32
         self.cluster_centers_ = model.centroids_f64 if wide else model.centroids
@@ -98,12 +101,12 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             ensure_all_finite=False,
         )
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the nearest cluster of each row of `X`, int32 (n_samples,)."""
         check_is_fitted(self)
         return self.model_.predict(self._checked(X, reset=False)).view(np.int32)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> NDArray[Any]:
         """Return the distance of each row of `X` to each centre.
 
         (n_samples, n_clusters); Euclidean, not squared, or 1 - cosine.
@@ -133,9 +136,10 @@ class WeightedClusterer(Clusterer):
         """
         return self._fit(X, sample_weight)
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[Any]:
         """Return `fit(X, sample_weight=sample_weight).labels_`."""
-        return self.fit(X, sample_weight=sample_weight).labels_
+        labels: NDArray[np.int32] = self.fit(X, sample_weight=sample_weight).labels_
+        return labels
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the sum over `X` that `inertia_` is of the training data."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from ._base import Model, WeightedClusterer, seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # What `n_init="auto"` means where starts differ more.
 _SEVERAL = 10
@@ -64,7 +67,7 @@ class KMeans(WeightedClusterer):
         self.metric = metric
         self.quality = quality
 
-    def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, np.ndarray]:
+    def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, NDArray[Any]]:
         if not callable(self.init):
             return model, model.train_labels(X, sample_weight=sample_weight)
         random_state = check_random_state(self.random_state)
@@ -73,7 +76,7 @@ class KMeans(WeightedClusterer):
             centres = self.init(X, self.n_clusters, random_state=random_state)
             start = model.with_init(check_array(centres))
             trained.append((start, start.train_labels(X, sample_weight=sample_weight)))
-        return min(trained, key=lambda pair: pair[0].inertia)
+        return min(trained, key=lambda pair: pair[0].inertia or 0.0)
 
     def _configured(self, model: Model, n_features: int) -> Model:
         check_scalar(self.tol, "tol", Real, min_val=0)
@@ -92,7 +95,8 @@ class KMeans(WeightedClusterer):
         if isinstance(self.init, str):
             several = _SEVERAL if self.init == "random" else 1
             n_init = several if self.n_init == "auto" else self.n_init
-            return model.with_init(self.init).with_n_init(n_init)
+            name: Any = self.init  # the core knows the names
+            return model.with_init(name).with_n_init(n_init)
         if self.n_init not in ("auto", 1):
             warnings.warn(
                 "Explicit initial center position passed: performing only one init in "

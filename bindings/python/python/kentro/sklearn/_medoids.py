@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ._base import Model, WeightedClusterer, seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class KMedoids(WeightedClusterer):
@@ -37,7 +40,7 @@ class KMedoids(WeightedClusterer):
     def _configured(self, model: Model, n_features: int) -> Model:
         return model.with_use_medoids(True).with_seed(seed(self.random_state))
 
-    def _keep(self, model: Model, labels: np.ndarray, dtype: np.dtype) -> KMedoids:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> KMedoids:
         super()._keep(model, labels, dtype)
         self.medoid_indices_ = np.array(model.medoid_indices, dtype=np.intp)
         return self
