@@ -1097,6 +1097,11 @@ public:
     }
     View<std::size_t> cluster_sizes() const&& = delete;
 
+    /// What the training points of each cluster weigh together: their number
+    /// where they had no weights.
+    View<double> cluster_weights() const& { return lend<double>(kentro_kmeans_cluster_weights); }
+    View<double> cluster_weights() const&& = delete;
+
     /// The row of the training data that is each cluster's medoid; empty
     /// without medoids.
     View<std::size_t> medoid_indices() const& {

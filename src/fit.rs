@@ -21,6 +21,9 @@ pub(crate) struct Fit {
     pub labels: Vec<u32>,
     /// Training points in each cluster; empty where they are not known.
     pub counts: Vec<usize>,
+    /// What the training points of each cluster weigh together: their number if
+    /// they have no weights. Empty where it is not known.
+    pub weights: Vec<f64>,
     /// The final objective: see [`crate::Iteration::inertia`]. Infinite where
     /// it is not known.
     pub inertia: f64,
@@ -40,17 +43,14 @@ impl Fit {
     /// A result without the extras of one kind of model.
     pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
         let dims = centroids.len() / n_clusters;
-        let mut counts = try_vec(0, n_clusters, "cluster sizes")?;
-        for &label in &labels {
-            counts[label as usize] += 1;
-        }
-        Ok(Fit {
+        let mut fit = Fit {
             centroids: Array2::from_shape_vec((n_clusters, dims), centroids)
                 .expect("n_clusters x dims values"),
             offset: None,
             placed: None,
-            labels,
-            counts,
+            labels: Vec::new(),
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            weights: try_vec(0.0, n_clusters, "cluster sizes")?,
             inertia: 0.0,
             n_iter: 0,
             medoids: None,
@@ -58,7 +58,27 @@ impl Fit {
             balance_gap: None,
             info: None,
             warnings: Vec::new(),
-        })
+        };
+        fit.set_labels(labels);
+        Ok(fit)
+    }
+
+    /// Takes the labels of all training points, and counts them.
+    pub fn set_labels(&mut self, labels: Vec<u32>) {
+        self.counts.fill(0);
+        for &label in &labels {
+            self.counts[label as usize] += 1;
+        }
+        for (weight, &count) in self.weights.iter_mut().zip(&self.counts) {
+            *weight = count as f64;
+        }
+        self.labels = labels;
+    }
+
+    /// Whether training points weighed anything else than 1.
+    pub fn is_weighted(&self) -> bool {
+        let counts = self.counts.iter().map(|&count| count as f64);
+        !counts.eq(self.weights.iter().copied())
     }
 
     /// Warns of clusters that stayed empty. `points` are the training points,

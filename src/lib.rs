@@ -52,6 +52,7 @@ mod text;
 mod threads;
 mod totals;
 mod train;
+mod unrepeated;
 
 pub use clusters::Clusters;
 pub use config::{Init, Quality};

@@ -231,8 +231,8 @@ impl KMeans {
             ..options
         };
         let threads = Threads::new(options, work)?;
-        // A row that weighs as much as several can be as many medoids.
-        let by_weight = points.is_weighted() && config.use_medoids && !config.balanced;
+        // A row that weighs as much as several counts as many.
+        let by_weight = points.is_weighted() && !config.balanced;
         if points.cols() > 0 && points.rows() < config.n_clusters && !by_weight {
             return Err(KMeansError::InsufficientPoints(
                 points.rows(),
@@ -250,9 +250,9 @@ impl KMeans {
         }
         let offset = points.check_for_offset(config.metric, &threads)?;
         points.check_weights(config.n_clusters)?;
-        if points.is_weighted() && (!config.use_medoids || config.balanced) {
+        if points.is_weighted() && config.balanced {
             return Err(KMeansError::invalid_data(
-                "weights are for K-medoids that are not balanced; leave them out, or repeat rows",
+                "weights are for clusters that are not balanced; leave them out, or repeat rows",
             ));
         }
         let mut fit = fit_checked(&points.less(offset.as_deref()), config, None, &threads)?;
@@ -525,6 +525,13 @@ impl KMeans {
         known(&self.fit_of_training()?.counts)
     }
 
+    /// What the training points of each cluster weigh together: their number
+    /// where points had no weights. `None` also in a model that was made of
+    /// centroids.
+    pub fn cluster_weights(&self) -> Option<&[f64]> {
+        known(&self.fit_of_training()?.weights)
+    }
+
     /// How the result was found, where there is more than one way: with
     /// medoids, whether all distances were compared or a sample of them.
     pub fn info(&self) -> Option<&str> {
@@ -555,9 +562,7 @@ fn fit_checked(
         shared = shared.with_ranges(points.check_ranges(threads)?)?;
     }
     let mut nearest = shared.nearest(points, train::searches(&config));
-    let mut fit = train::fit(&mut nearest, &config, before, threads, start)?;
-    fit.warn_of_empty(points, config.metric)?;
-    Ok(fit)
+    train::fit(&mut nearest, &config, before, threads, start)
 }
 
 /// A trained model knows either all values or none, and there is no model of

@@ -134,8 +134,8 @@ impl<'a> Points<'a> {
     /// one that is not there. Without weights every point weighs 1.
     ///
     /// An error if there are not as many weights as rows; the values are
-    /// checked when training starts. For K-medoids that are not balanced;
-    /// others refuse weights.
+    /// checked when training starts: positive ones are at least 1e-200, and add up
+    /// to 1e200 at most. Balanced clusters refuse weights.
     pub fn with_weights(self, weights: impl Into<Weights<'a>>) -> Result<Self> {
         let weights = weights.into();
         if weights.len() != self.rows {
@@ -188,8 +188,9 @@ impl<'a> Points<'a> {
     /// and they are enough for so many clusters: as many points of positive
     /// weight, or as much weight in all.
     pub(crate) fn check_weights(&self, clusters: usize) -> Result<()> {
-        /// Sums of weighted squares must not overflow.
+        /// Sums of weighted squares must not overflow, and no product underflow.
         const MOST: f64 = 1e200;
+        const LEAST: f64 = 1e-200;
         let Weighing::Given(weights) = self.weights else {
             return Ok(());
         };
@@ -198,6 +199,12 @@ impl<'a> Points<'a> {
             let weight = weights.get(row);
             if !(weight.is_finite() && weight >= 0.0) {
                 return Err(KMeansError::InvalidWeight { row, value: weight });
+            }
+            if weight > 0.0 && weight < LEAST {
+                return Err(KMeansError::invalid_data(format_args!(
+                    "the weight of row {row} is {weight:e}, less than {LEAST:e}; make it 0, or \
+                     scale the weights up"
+                )));
             }
             total += weight;
             positive += usize::from(weight > 0.0);
@@ -231,6 +238,19 @@ impl<'a> Points<'a> {
                 true => Weighing::Selected,
                 false => Weighing::Alike,
             },
+        }
+    }
+
+    /// Whether two rows are equal as they are, before any rounding.
+    pub(crate) fn are_equal(&self, a: usize, b: usize) -> Result<bool> {
+        if let Some(whole) = self.whole {
+            let row = |row: usize| &whole[row * self.cols..][..self.cols];
+            return Ok(row(a) == row(b));
+        }
+        match self.source {
+            Source::Rows(view, _) => Ok(view.are_equal(a, b)),
+            Source::Sparse(csr, _) => csr.are_equal(a, b),
+            Source::Selection(points, rows) => points.are_equal(rows[a] as usize, rows[b] as usize),
         }
     }
 
@@ -382,10 +402,14 @@ impl<'a> Points<'a> {
 
     fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
         self.check_shape()?;
+        let weighs = |row: usize| !self.is_weighted() || self.weight(row) > 0.0;
         let first_bad = match self.source {
-            Source::Rows(view, offset) => self.inspect_dense(view, offset, threads, extents)?,
+            Source::Rows(view, offset) => {
+                self.inspect_dense(view, offset, threads, extents, &weighs)?
+            }
             Source::Sparse(csr, offset) => {
-                csr.inspect(offset, extents.map(|extents| &mut extents[..]), threads)?
+                let extents = extents.map(|extents| &mut extents[..]);
+                csr.inspect(offset, extents, &weighs, threads)?
             }
             Source::Selection(..) => None, // selected of what was inspected
         };
@@ -400,13 +424,14 @@ impl<'a> Points<'a> {
     }
 
     /// The first value that is no finite float32, with its place; joins what
-    /// there is to `extents`, if given.
+    /// there is to `extents`, if given, in rows that weigh something.
     fn inspect_dense(
         &self,
         view: View<'_>,
         offset: Option<&[f64]>,
         threads: &Threads<'_>,
         extents: Option<&mut Vec<Extent>>,
+        weighs: &(dyn Fn(usize) -> bool + Sync),
     ) -> Result<Option<(usize, f64)>> {
         let task_rows = (TASK_VALUES / self.cols).max(1);
         let tasks = 0..self.rows.div_ceil(task_rows);
@@ -425,11 +450,20 @@ impl<'a> Points<'a> {
                     "ranges of columns",
                 )?;
             }
-            let own = wanted.then_some(&mut extents[..]);
-            if let Some((at, value)) = view.inspect(rows, offset, own) {
-                let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
-                if found.is_none_or(|(first, _)| at < first) {
-                    *found = Some((at, value));
+            let mut next = rows.start;
+            while next < rows.end {
+                // Rows that are alike in that they count, or don't.
+                let counts = weighs(next);
+                let others = (next..rows.end).find(|&row| wanted && weighs(row) != counts);
+                let part = next..others.unwrap_or(rows.end);
+                next = part.end;
+                let own = (wanted && counts).then_some(&mut extents[..]);
+                if let Some((at, value)) = view.inspect(part, offset, own) {
+                    let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
+                    if found.is_none_or(|(first, _)| at < first) {
+                        *found = Some((at, value));
+                    }
+                    break;
                 }
             }
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,10 +33,10 @@ impl Range {
         }
     }
 
-    /// Of numbers that are positive and finite.
+    /// Of finite numbers that are not negative.
     pub fn of_weights(weights: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = (i32::MAX, i32::MIN);
-        for weight in weights {
+        for weight in weights.filter(|&weight| weight > 0.0) {
             let bits = weight.to_bits();
             let field = (bits >> 52 & 0x7ff) as i32;
             let mantissa = bits & ((1 << 52) - 1) | u64::from(field > 0) << 52;

@@ -1,16 +1,21 @@
 //! Which algorithm runs, how often, and from where.
 
-use crate::allocate::{copy, try_vec};
+use crate::allocate::{copy, push, try_vec};
+use crate::clusters::Clusters;
+use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, Quality};
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::lloyd;
 use crate::kmeans::single_moves::move_single_rows;
 use crate::kmeans::swaps::{Effort, swap_centroids};
-use crate::nearest::Nearest;
+use crate::nearest::{Centroids, Nearest, Request};
+use crate::points::Points;
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Threads};
+use crate::totals::ExactSum;
+use crate::unrepeated::Unrepeated;
 use crate::{balanced, medoids, memory, seeding};
 use std::time::Instant;
 
@@ -34,14 +39,43 @@ pub(crate) fn fit(
     let _reserved = nearest.budget().reserve(least);
     let mut fit = match config.use_medoids && !bounded {
         true => medoids::fit(nearest, config, threads, start)?,
-        false => best_run(nearest, config, bounded, before, threads, start)?,
+        false if bounded => best_run(nearest, config, bounded, before, threads, start)?,
+        false => best_of_positive(nearest, config, before, threads, start)?,
     };
+    if bounded || config.use_medoids {
+        fit.warn_of_empty(points, config.metric)?;
+    }
+    if points.is_weighted() {
+        fit.weights = cluster_weights(points, &fit.labels, config.n_clusters, threads)?;
+    }
     if config.balanced && !bounded {
         // Any sizes will do: nothing has a price.
         fit.prices = Some(try_vec(0.0, config.n_clusters, "prices")?);
         fit.balance_gap = Some(0.0);
     }
     Ok(fit)
+}
+
+/// What the points of each cluster weigh together.
+fn cluster_weights(
+    points: &Points<'_>,
+    labels: &[u32],
+    n_clusters: usize,
+    threads: &Threads<'_>,
+) -> Result<Vec<f64>> {
+    let clusters = Clusters::from_labels(labels, 1, n_clusters, threads)?;
+    let mut weights = try_vec(0.0, n_clusters, "cluster sizes")?;
+    let tasks = weights.iter_mut().enumerate();
+    threads.run(
+        tasks,
+        || (),
+        |(), (j, weight): (usize, &mut f64)| {
+            let members = clusters.members(j).iter();
+            let all: ExactSum = members.map(|&row| points.weight(row as usize)).collect();
+            *weight = all.value();
+        },
+    )?;
+    Ok(weights)
 }
 
 /// Bytes that the state of a row takes, at most.
@@ -51,6 +85,53 @@ fn bytes_per_row(config: &Config, bounded: bool) -> u64 {
         (false, true) => 64,
         (false, false) => 48,
     }
+}
+
+/// The best run among the rows of positive weight. The others, which count for
+/// nothing, are labelled by what it found.
+fn best_of_positive(
+    nearest: &mut Nearest<'_>,
+    config: &Config,
+    before: Option<Vec<f32>>,
+    threads: &Threads<'_>,
+    start: Instant,
+) -> Result<Fit> {
+    const PURPOSE: &str = "rows of positive weight";
+    let points = nearest.points();
+    let (mut positive, mut others) = (Vec::new(), Vec::new());
+    if points.is_weighted() {
+        threads.in_steps(points.rows(), |part| {
+            for row in part {
+                let rows = match points.weight(row) > 0.0 {
+                    true => &mut positive,
+                    false => &mut others,
+                };
+                push(rows, row as u32, PURPOSE)?;
+            }
+            Ok(())
+        })?;
+    }
+    if others.is_empty() {
+        let mut fit = best_run(nearest, config, false, before, threads, start)?;
+        fit.warn_of_empty(points, config.metric)?;
+        return Ok(fit);
+    }
+    let weighing = points.select(&positive);
+    let mut among = nearest.child(&weighing, searches(config));
+    let mut fit = best_run(&mut among, config, false, before, threads, start)?;
+    fit.warn_of_empty(&weighing, config.metric)?;
+    let left = points.select(&others);
+    let mut found = threads.try_vec(UNASSIGNED, others.len(), "labels")?;
+    let centroids = Centroids::new(fit.centroid_values(), points.cols());
+    let mut among = nearest.child(&left, 1);
+    among.search(Request::nearest(centroids, &mut found, None), threads)?;
+    let mut labels = threads.try_vec(UNASSIGNED, points.rows(), "labels")?;
+    let known = positive.iter().zip(&fit.labels);
+    for (&row, &label) in known.chain(others.iter().zip(&found)) {
+        labels[row as usize] = label;
+    }
+    fit.set_labels(labels);
+    Ok(fit)
 }
 
 /// The best of `n_init` runs, each from seeds of its own.
@@ -63,6 +144,7 @@ fn best_run(
     start: Instant,
 ) -> Result<Fit> {
     let mut rng = Rng::new(config.seed);
+    let rows = &Unrepeated::find(nearest.points(), threads)?;
     let effort = effort(config);
     let given = matches!(config.init(), Init::Centroids(_));
     let runs = match given && effort.is_none() {
@@ -81,21 +163,23 @@ fn best_run(
             threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
         }
         let seeds = match before.take() {
-            Some(fewer) => seeding::extend(nearest, config, fewer, &mut rng, threads)?,
-            None => seeding::draw(nearest, config, &mut rng, threads)?,
+            Some(fewer) => seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?,
+            None => seeding::draw(nearest, rows, config, &mut rng, threads)?,
         };
         let starts = match effort {
             None => [Some(seeds), None, None],
             // Swaps know no bounds on sizes: they are not all that is tried.
             Some(effort) if bounded && config.quality == Quality::Best => {
                 let first = copy(&seeds, "centroids")?;
-                let swapped = swap_centroids(nearest, config, first, effort, &mut rng, threads)?;
+                let swapped =
+                    swap_centroids(nearest, rows, config, first, effort, &mut rng, threads)?;
                 let first = copy(&seeds, "centroids")?;
                 let relaxed = balanced::relax(nearest, config, first, threads)?;
                 [Some(seeds), Some(relaxed), Some(swapped)]
             }
             Some(effort) => {
-                let swapped = swap_centroids(nearest, config, seeds, effort, &mut rng, threads)?;
+                let swapped =
+                    swap_centroids(nearest, rows, config, seeds, effort, &mut rng, threads)?;
                 [Some(swapped), None, None]
             }
         };
@@ -105,7 +189,7 @@ fn best_run(
             } else {
                 let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
                 match config.quality {
-                    Quality::Best => move_single_rows(nearest, config, fit, threads, start)?,
+                    Quality::Best => move_single_rows(nearest, rows, config, fit, threads, start)?,
                     Quality::Default | Quality::Fast => fit,
                 }
             };

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["owned", "rng", "threads", "kernels"],
     &["memory", "sort", "clusters", "metric", "ranges"],
     &["config", "points"],
-    &["equal_rows", "fit", "totals"],
+    &["equal_rows", "fit", "totals", "unrepeated"],
     &["nearest"],
     &["seeding", "silhouette"],
     &["kmeans", "medoids"],

@@ -243,6 +243,25 @@ pub unsafe extern "C" fn kentro_kmeans_cluster_sizes(
     }
 }
 
+/// Lends what the training points of each cluster weigh together: their number
+/// where they had no weights (`kentro_points_set_weights`). NULL and 0 if the
+/// model was made of centroids. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_cluster_weights(
+    kmeans: *const KMeansHandle,
+    out: *mut *const f64,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.cluster_weights())
+        })
+    }
+}
+
 /// Makes the lists of training points by cluster. To be freed by
 /// `kentro_clusters_free`. `KENTRO_STATUS_INVALID_PARAMETER` in a model without
 /// labels: see `kentro_kmeans_labels`. Since 0.3.

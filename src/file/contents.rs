@@ -81,6 +81,9 @@ fn add_fit<'a>(layout: &mut Layout<'a>, fit: &'a Fit, labels: bool) -> Result<()
     if !fit.counts.is_empty() {
         layout.add_tensor("counts", Values::U64(&fit.counts))?;
     }
+    if fit.is_weighted() {
+        layout.add_tensor("cluster_weights", Values::F64(&fit.weights))?;
+    }
     if let Some(prices) = &fit.prices {
         layout.add_tensor("prices", Values::F64(prices))?;
     }
@@ -157,6 +160,7 @@ struct Tensors {
     offset: Option<Vec<f64>>,
     init: Option<Init>,
     counts: Option<Vec<usize>>,
+    cluster_weights: Option<Vec<f64>>,
     prices: Option<Vec<f64>>,
     medoid_indices: Option<Vec<usize>>,
     labels: Option<Vec<u32>>,
@@ -175,6 +179,7 @@ impl Tensors {
             }
             "init" => self.init = Some(Init::Centroids(matrix(source, tensor)?)),
             "counts" => self.counts = Some(sizes(source, tensor)?),
+            "cluster_weights" => self.cluster_weights = Some(vector(source, tensor, "F64")?),
             "prices" => self.prices = Some(vector(source, tensor, "F64")?),
             "medoid_indices" => self.medoid_indices = Some(sizes(source, tensor)?),
             "labels" => self.labels = Some(vector(source, tensor, "U32")?),
@@ -333,12 +338,18 @@ fn read_fit(
             ));
         }
     };
+    let counts = tensors.counts.unwrap_or_default();
+    let weights = match tensors.cluster_weights {
+        Some(weights) => weights,
+        None => allocate::collect(counts.iter().map(|&count| count as f64), MODEL)?,
+    };
     let fit = Fit {
         centroids,
         offset,
         placed,
         labels: tensors.labels.unwrap_or_default(),
-        counts: tensors.counts.unwrap_or_default(),
+        counts,
+        weights,
         inertia: inertia.unwrap_or(f64::INFINITY),
         n_iter: header.number("n_iter")?,
         medoids: tensors.medoid_indices,
@@ -394,6 +405,16 @@ fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
         true => None,
         false => Some(check_counts(fit, clusters)?),
     };
+    if fit.weights.len() != fit.counts.len() {
+        return Err(wrong("cluster_weights", "not as many values as counts"));
+    }
+    let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+    if !fit.weights.iter().all(is_weight) {
+        return Err(wrong(
+            "cluster_weights",
+            "a value that no weights add up to",
+        ));
+    }
     if !fit.labels.is_empty() && rows.is_none() {
         return Err(wrong("labels", "no counts beside"));
     }

@@ -2,7 +2,9 @@
 //!
 //! Moving row x from cluster a to b changes both means, and so saves
 //! n_a / (n_a − 1) · ‖x − m_a‖² − n_b / (n_b + 1) · ‖x − m_b‖² of the inertia:
-//! it can pay although m_a is the nearer one (Hartigan & Wong, 1979).
+//! it can pay although m_a is the nearer one (Hartigan & Wong, 1979). A row of
+//! weight w takes the place of the 1, and saves w times as much. Rows that are
+//! repeated move together.
 
 use super::lloyd;
 use crate::allocate::{collect, try_vec};
@@ -12,6 +14,7 @@ use crate::fit::Fit;
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Request};
 use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
 use std::time::Instant;
 
 /// Passes at most, each followed by Lloyd's iteration.
@@ -33,6 +36,7 @@ const POLL_ROWS: usize = 1 << 10;
 /// O(n·k·d) a round.
 pub(crate) fn move_single_rows(
     nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
     config: &Config,
     mut best: Fit,
     threads: &Threads<'_>,
@@ -45,7 +49,7 @@ pub(crate) fn move_single_rows(
         if threads.stopping() {
             break;
         }
-        let Some(centroids) = pass(nearest, &best, threads)? else {
+        let Some(centroids) = pass(nearest, rows, &best, threads)? else {
             break;
         };
         let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
@@ -62,30 +66,37 @@ pub(crate) fn move_single_rows(
 
 /// Moves rows between their two nearest clusters, in the order of rows, where
 /// that pays. Returns the new means, or `None` if nothing moved.
-fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<Option<Vec<f32>>> {
-    let points = nearest.points();
-    let (rows, dims) = (points.rows(), points.cols());
-    let mut pairs = threads.try_vec(0u32, 2 * rows, "nearest two")?;
-    let mut distances = threads.try_vec(0.0f64, 2 * rows, "nearest two")?;
+fn pass(
+    nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
+    fit: &Fit,
+    threads: &Threads<'_>,
+) -> Result<Option<Vec<f32>>> {
+    let all = nearest.points();
+    let (points, dims) = (&rows.of(all), all.cols());
+    let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
+    let mut pairs = threads.try_vec(0u32, 2 * all.rows(), "nearest two")?;
+    let mut distances = threads.try_vec(0.0f64, 2 * all.rows(), "nearest two")?;
     let values = fit.centroid_values();
     let centroids = Centroids::new(values, dims);
     let request = Request::few(centroids, 2, &mut pairs, Some(&mut distances));
     nearest.search(request, threads)?;
 
     let mut sizes = try_vec(0.0f64, centroids.len(), "cluster sizes")?;
-    for pair in pairs.chunks_exact(2) {
-        sizes[pair[0] as usize] += 1.0;
+    for row in 0..points.rows() {
+        sizes[pairs[2 * rows.row(row)] as usize] += weight(row);
     }
     let mut means: Vec<f64> = collect(values.iter().map(|&v| f64::from(v)), "means")?;
     let mut moved = false;
     let mut scratch = Vec::new();
-    let both = pairs.chunks_exact(2).zip(distances.chunks_exact(2));
-    for (i, (pair, distances)) in both.enumerate() {
+    for i in 0..points.rows() {
         if i % POLL_ROWS == 0 {
             threads.poll()?;
         }
+        let (two, own) = (2 * rows.row(i)..2 * rows.row(i) + 2, weight(i));
+        let (pair, distances) = (&pairs[two.clone()], &distances[two]);
         let (from, to) = (pair[0] as usize, pair[1] as usize);
-        if !pays((sizes[from], distances[0]), (sizes[to], distances[1])) {
+        if !pays(own, (sizes[from], distances[0]), (sizes[to], distances[1])) {
             continue;
         }
         // Earlier moves have changed the means.
@@ -98,16 +109,16 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
                 .map(|(&x, m)| (f64::from(x) - m).powi(2));
             squares.sum::<f64>()
         };
-        if !pays((sizes[from], to_mean(from)), (sizes[to], to_mean(to))) {
+        if !pays(own, (sizes[from], to_mean(from)), (sizes[to], to_mean(to))) {
             continue;
         }
         for (t, &x) in row.iter().enumerate() {
             let (a, b) = (means[from * dims + t], means[to * dims + t]);
-            means[from * dims + t] = a - (f64::from(x) - a) / (sizes[from] - 1.0);
-            means[to * dims + t] = b + (f64::from(x) - b) / (sizes[to] + 1.0);
+            means[from * dims + t] = a - (f64::from(x) - a) * own / (sizes[from] - own);
+            means[to * dims + t] = b + (f64::from(x) - b) * own / (sizes[to] + own);
         }
-        sizes[from] -= 1.0;
-        sizes[to] += 1.0;
+        sizes[from] -= own;
+        sizes[to] += own;
         moved = true;
     }
     match moved {
@@ -116,9 +127,9 @@ fn pass(nearest: &mut Nearest<'_>, fit: &Fit, threads: &Threads<'_>) -> Result<O
     }
 }
 
-/// Whether to move a row between clusters, given as their sizes and the squared
-/// distances to their means.
-fn pays(from: (f64, f64), to: (f64, f64)) -> bool {
-    let saved = from.0 / (from.0 - 1.0) * from.1 - to.0 / (to.0 + 1.0) * to.1;
-    from.0 > 1.0 && saved > LEAST_GAIN * from.1
+/// Whether to move a row of some weight between clusters, given as their sizes
+/// and the squared distances to their means.
+fn pays(weight: f64, from: (f64, f64), to: (f64, f64)) -> bool {
+    let saved = from.0 / (from.0 - weight) * from.1 - to.0 / (to.0 + weight) * to.1;
+    from.0 > weight && saved > LEAST_GAIN * from.1
 }

@@ -11,7 +11,6 @@
 
 mod assignment;
 mod distances;
-mod draw;
 mod fasterpam;
 mod onebatch;
 mod refine;
@@ -27,6 +26,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::nearest::{Centroids, Nearest, Request};
 use crate::rng::Rng;
+use crate::seeding::by_weight;
 use crate::seeding::copy_rows;
 use crate::text::text;
 use crate::threads::{Event, Iteration, Phase, Threads};
@@ -217,7 +217,7 @@ impl Search<'_, '_> {
                 Init::Random => {
                     let weight = |point: usize| f64::from(distances.weights()[point]);
                     let points = sample.points;
-                    let drawn = draw::draw(n_clusters, points, weight, &mut rng, threads)?;
+                    let drawn = by_weight::draw(n_clusters, points, weight, &mut rng, threads)?;
                     collect(drawn.rows.into_iter().map(|row| row as usize), "medoids")?
                 }
                 _ => Vec::new(),

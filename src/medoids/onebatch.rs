@@ -4,10 +4,10 @@
 //! a larger sample of candidates.
 
 use super::distances::Scaled;
-use super::draw::draw;
 use crate::allocate::{collect, extend, try_vec};
 use crate::error::Result;
 use crate::rng::Rng;
+use crate::seeding::by_weight::draw;
 use crate::threads::Threads;
 
 /// The most that the sampled matrix takes, whatever the memory limit, unless

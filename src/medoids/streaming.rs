@@ -3,11 +3,11 @@
 //! their turn comes.
 
 use super::distances::{Scaled, TILE};
-use super::draw::draw;
 use super::fasterpam::Swapping;
 use crate::allocate::{collect, extend, push, try_vec};
 use crate::error::Result;
 use crate::rng::Rng;
+use crate::seeding::by_weight::draw;
 use crate::threads::Threads;
 
 /// Multiply-adds spent at most, beyond the first pass: some seconds.

@@ -49,6 +49,7 @@ impl KMeans {
                 .expect("as many values as before"),
             labels: Vec::new(),
             counts: Vec::new(),
+            weights: Vec::new(),
             inertia: f64::INFINITY,
             n_iter: 0,
             medoids: None,

@@ -268,14 +268,15 @@ impl<'a> Csr<'a> {
 
     /// The first value, less its offset, that is no finite float32, with its
     /// place among all values of the dense rows; and the least and the greatest
-    /// value of every column, if `extents` holds room for them.
+    /// value of every column, if `extents` holds room for them, of the rows that
+    /// weigh something.
     pub fn inspect(
         &self,
         offset: Option<&[f64]>,
         extents: Option<&mut [Extent]>,
+        weighs: &(dyn Fn(usize) -> bool + Sync),
         threads: &Threads<'_>,
     ) -> Result<Option<(usize, f64)>> {
-        let rows = self.starts.len() - 1;
         let parts = self.parts(threads);
         let first_bad: Mutex<Option<(usize, f64)>> = Mutex::new(None);
         let wanted = extents.is_some();
@@ -297,6 +298,7 @@ impl<'a> Csr<'a> {
                         range: first..part.end.min(first + STEP),
                         offset,
                         extents: &mut own,
+                        weighs,
                     })?;
                     if let Some((at, value)) = bad {
                         let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
@@ -321,6 +323,8 @@ impl<'a> Csr<'a> {
         )?;
         let (extents, seen) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(extents) = extents {
+            let rows = (0..self.starts.len() - 1).filter(|&row| weighs(row));
+            let rows = rows.count();
             for (extent, &mut seen) in extents.iter_mut().zip(seen) {
                 if (seen as usize) < rows {
                     extent.add(0.0);
@@ -435,6 +439,7 @@ struct Inspect<'w> {
     offset: Option<&'w [f64]>,
     /// With how many rows have each column.
     extents: &'w mut [(Extent, u32)],
+    weighs: &'w dyn Fn(usize) -> bool,
 }
 
 impl OnNumbers for Inspect<'_> {
@@ -448,6 +453,7 @@ impl OnNumbers for Inspect<'_> {
         let mut order = Vec::new();
         for row in self.range {
             let mut bad = None;
+            let wanted = wanted && (self.weighs)(row);
             self.csr
                 .entries(numbers, row, &mut order, |column, number| {
                     let value = match self.offset {

@@ -1,5 +1,6 @@
 //! First centroids.
 
+pub(crate) mod by_weight;
 mod parallel;
 mod plus_plus;
 mod potential;
@@ -13,6 +14,8 @@ use crate::nearest::Nearest;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
+use by_weight::draw_again;
 use ndarray::ArrayView2;
 use parallel::parallel;
 use plus_plus::plus_plus;
@@ -29,14 +32,16 @@ const SAMPLE_PER_CLUSTER: usize = 16;
 
 const MIN_SAMPLE: usize = 2048;
 
-/// n_clusters × dimensions first centroids.
+/// n_clusters × dimensions first centroids, drawn among `rows`.
 pub(crate) fn draw(
     nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
     config: &Config,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
+    let (all, metric) = (nearest.points(), nearest.metric());
+    let (points, weights) = (&rows.of(all), rows.weights());
     let count = config.n_clusters;
     let mut picked = match config.init() {
         Init::Centroids(given) => {
@@ -47,22 +52,26 @@ pub(crate) fn draw(
             return Ok(centroids);
         }
         Init::CentroidsF64(_) => unreachable!("converted before training"),
-        Init::Random => rng.distinct(count, points.rows())?,
-        Init::KMeansPlusPlus => draw_plus_plus(points, metric, count, rng, threads)?,
-        Init::KMeansParallel => parallel(nearest, count, rng, threads)?,
-        Init::Auto if count > MAX_PLUS_PLUS => rng.distinct(count, points.rows())?,
+        Init::Random => random(points, weights, count, rng, threads)?,
+        Init::KMeansPlusPlus => draw_plus_plus(points, weights, metric, count, rng, threads)?,
+        Init::KMeansParallel => parallel(nearest, rows, count, rng, threads)?,
+        Init::Auto if count > MAX_PLUS_PLUS => random(points, weights, count, rng, threads)?,
         Init::Auto => {
             let size = (count * SAMPLE_PER_CLUSTER).max(MIN_SAMPLE);
             if size <= points.rows() / 4 {
-                let mut rows = rng.distinct(size, points.rows())?;
-                rows.sort_unstable();
-                let copy = copy_rows(points, Metric::Euclidean, &rows)?;
+                let mut sampled = match weights {
+                    None => rng.distinct(size, points.rows())?,
+                    Some(weights) => draw_again(weights, size, rng, threads)?,
+                };
+                sampled.sort_unstable();
+                let copy = copy_rows(points, Metric::Euclidean, &sampled)?;
                 let sample = ArrayView2::from_shape((size, points.cols()), &copy)
                     .expect("size x cols values");
-                let picked = draw_plus_plus(&sample.into(), metric, count, rng, threads)?;
-                collect(picked.into_iter().map(|pick| rows[pick]), "seeds")?
+                let sample = sample.into();
+                let picked = draw_plus_plus(&sample, None, metric, count, rng, threads)?;
+                collect(picked.into_iter().map(|pick| sampled[pick]), "seeds")?
             } else {
-                draw_plus_plus(points, metric, count, rng, threads)?
+                draw_plus_plus(points, weights, metric, count, rng, threads)?
             }
         }
     };
@@ -74,20 +83,25 @@ pub(crate) fn draw(
 }
 
 /// n_clusters × dimensions first centroids, of which the first are `fewer`; the others
-/// are rows, drawn one after another as k-means++ does: each the best of a few that are
+/// are of `rows`, drawn one after another as k-means++ does: each the best of a few that are
 /// likely far from all so far.
 pub(crate) fn extend(
     nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
     config: &Config,
     mut fewer: Vec<f32>,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
+    let (all, metric) = (nearest.points(), nearest.metric());
+    let points = &rows.of(all);
     let missing = config.n_clusters - fewer.len() / points.cols();
     let mut picked = with_capacity(missing, "seeds")?;
-    let mut potential = Potential::new(points, metric, None, threads)?;
-    potential.start_from(&fewer, nearest, threads)?;
+    let mut potential = Potential::new(points, metric, rows.weights(), threads)?;
+    match rows.are_all() {
+        true => potential.start_from(&fewer, nearest, threads)?,
+        false => potential.start_from(&fewer, &mut nearest.child(points, 1), threads)?,
+    }
     plus_plus(&mut potential, &mut picked, missing, rng, threads)?;
     while picked.len() < missing {
         push(&mut picked, rng.below(points.rows()), "seeds")?;
@@ -97,15 +111,32 @@ pub(crate) fn extend(
     Ok(fewer)
 }
 
+/// Rows by weight, none twice; all where there are fewer.
+fn random(
+    points: &Points<'_>,
+    weights: Option<&[f64]>,
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<usize>> {
+    let count = count.min(points.rows());
+    let Some(weights) = weights else {
+        return rng.distinct(count, points.rows());
+    };
+    let drawn = by_weight::draw(count, weights.len(), |row| weights[row], rng, threads)?;
+    collect(drawn.rows.into_iter().map(|row| row as usize), "seeds")
+}
+
 fn draw_plus_plus(
     points: &Points<'_>,
+    weights: Option<&[f64]>,
     metric: Metric,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
     let mut picked = with_capacity(count, "seeds")?;
-    let mut potential = Potential::new(points, metric, None, threads)?;
+    let mut potential = Potential::new(points, metric, weights, threads)?;
     plus_plus(&mut potential, &mut picked, count, rng, threads)?;
     Ok(picked)
 }

@@ -1,5 +1,6 @@
 //! k-means‖ (Bahmani, Moseley, Vattani, Kumar & Vassilvitskii, 2012).
 
+use super::by_weight::draw_again;
 use super::plus_plus::{next_seed, plus_plus, trials};
 use super::potential::Potential;
 use super::rows::copy_rows;
@@ -11,6 +12,7 @@ use crate::nearest::{Centroids, Nearest, Request};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
 use std::ops::Range;
 
 const ROUNDS: usize = 5;
@@ -24,10 +26,11 @@ const GREEDY_COST: usize = 16;
 const GREEDY_ITERATIONS: usize = 5;
 const FEW: usize = 128;
 
-/// `count` rows, in [`ROUNDS`] passes over the data. Each pass takes every row
-/// independently with a probability proportional to its distance from those
-/// taken so far, about `count` rows in all; weighted k-means++ then picks among
-/// the rows taken, each counting as many as it is the nearest of.
+/// `count` of `of`, in [`ROUNDS`] passes over the data. Each pass takes every row
+/// independently with a probability proportional to its weighted distance from
+/// those taken so far, about `count` rows in all; weighted k-means++ then picks
+/// among the rows taken, each counting as much as those weigh that it is the
+/// nearest of.
 ///
 /// The last step would take 5 · `count`² · (3 + ln `count`) distances: where that
 /// is more than [`GREEDY_ITERATIONS`], it goes [by groups](pick_by_groups).
@@ -35,12 +38,14 @@ const FEW: usize = 128;
 /// O(n · count · d).
 pub(super) fn parallel(
     nearest: &mut Nearest<'_>,
+    of: &Unrepeated,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
-    let (points, metric) = (nearest.points(), nearest.metric());
-    let (taken, weights) = take(nearest, count, rng, threads)?;
+    let (all, metric) = (nearest.points(), nearest.metric());
+    let points = &of.of(all);
+    let (taken, weights) = take(nearest, of, count, rng, threads)?;
     let rows = collect(taken.iter().map(|&row| row as u32), "seeding candidates")?;
     let candidates = points.select(&rows);
     let mut potential = Potential::new(&candidates, metric, Some(&weights), threads)?;
@@ -57,7 +62,7 @@ pub(super) fn parallel(
     }
     if picked.len() < count && !threads.stopping() {
         // Hardly more distinct rows than seeds: the sample missed some.
-        let mut potential = Potential::new(points, metric, None, threads)?;
+        let mut potential = Potential::new(points, metric, of.weights(), threads)?;
         for &row in &picked {
             potential.add(row, threads)?;
         }
@@ -66,21 +71,27 @@ pub(super) fn parallel(
     Ok(picked)
 }
 
-/// Rows taken in all passes, and how many rows each is the nearest of.
+/// Rows taken in all passes, and what those weigh that each is the nearest of.
 fn take(
     nearest: &mut Nearest<'_>,
+    of: &Unrepeated,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<(Vec<usize>, Vec<f64>)> {
-    let (points, metric) = (nearest.points(), nearest.metric());
+    let (all, metric) = (nearest.points(), nearest.metric());
+    let points = &of.of(all);
     let rows = points.rows();
+    let weight = |row: usize| of.weights().map_or(1.0, |weights| weights[row]);
     let mut taken = with_capacity(ROUNDS * count + 1, "seeding candidates")?;
-    taken.push(rng.below(rows));
+    match of.weights() {
+        None => taken.push(rng.below(rows)),
+        Some(weights) => taken = draw_again(weights, 1, rng, threads)?,
+    }
     let mut least = threads.try_vec(f64::INFINITY, rows, "seeding distances")?;
     let mut owners = threads.try_vec(0u32, rows, "seeding labels")?;
-    let mut labels = threads.try_vec(UNASSIGNED, rows, "seeding labels")?;
-    let mut distances = threads.try_vec(0.0f64, rows, "seeding distances")?;
+    let mut labels = threads.try_vec(UNASSIGNED, all.rows(), "seeding labels")?;
+    let mut distances = threads.try_vec(0.0f64, all.rows(), "seeding distances")?;
     let mut known = 0;
     for round in 0..=ROUNDS {
         let new = copy_rows(points, metric, &taken[known..])?;
@@ -91,11 +102,12 @@ fn take(
         let mut total = 0.0;
         threads.in_steps(rows, |part| {
             for row in part {
-                if distances[row] < least[row] {
-                    least[row] = distances[row].max(0.0);
-                    owners[row] = known as u32 + labels[row];
+                let place = of.row(row);
+                if distances[place] < least[row] {
+                    least[row] = distances[place].max(0.0);
+                    owners[row] = known as u32 + labels[place];
                 }
-                total += least[row];
+                total += weight(row) * least[row];
             }
             Ok(())
         })?;
@@ -105,7 +117,7 @@ fn take(
         }
         let scale = count as f64 / total;
         threads.in_steps(rows, |part: Range<usize>| {
-            let drawn = part.filter(|&row| rng.unit() < least[row] * scale);
+            let drawn = part.filter(|&row| rng.unit() < weight(row) * least[row] * scale);
             extend(&mut taken, drawn, "seeding candidates")
         })?;
         if taken.len() == known {
@@ -114,9 +126,9 @@ fn take(
     }
     let mut weights = try_vec(0.0f64, taken.len(), "seeding weights")?;
     threads.in_steps(rows, |part| {
-        owners[part]
-            .iter()
-            .for_each(|&owner| weights[owner as usize] += 1.0);
+        for row in part {
+            weights[owners[row] as usize] += weight(row);
+        }
         Ok(())
     })?;
     Ok((taken, weights))

@@ -209,8 +209,8 @@ impl Work for Means<'_> {
         let all = self.centroids.chunks_exact_mut(grid.dims());
         for (j, centroid) in all.enumerate() {
             let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
-            if count > 0 {
-                let (weight, _) = grid.read_weight(sum, count);
+            let (weight, _) = grid.read_weight(sum, count);
+            if weight > 0.0 {
                 let sum = Sum { grid, sum, count };
                 changed |= write_centroid(grid.metric(), weight, sum, centroid);
             }

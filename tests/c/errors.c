@@ -99,6 +99,7 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_centroids_f64(NULL, &number, 1, test_error));
     NULL_POINTER(kentro_kmeans_offset(NULL, &numbers, &size, test_error));
     NULL_POINTER(kentro_kmeans_cluster_sizes(NULL, &indices, &size, test_error));
+    NULL_POINTER(kentro_kmeans_cluster_weights(NULL, &numbers, &size, test_error));
     NULL_POINTER(kentro_kmeans_clusters(NULL, &clusters, test_error));
     NULL_POINTER(kentro_kmeans_inertia(NULL, &number, test_error));
     NULL_POINTER(kentro_kmeans_n_iter(NULL, &size, test_error));

@@ -282,6 +282,11 @@ void given_centroids_and_seeds() {
     const std::vector<float> two(400, 2);
     twice.set_weights({two.data(), two.size()});
     check(kmeans.score(twice) == 2 * kmeans.score({data, 6}));
+    auto weighted = again.untrained();
+    weighted.fit(twice);
+    check(weighted.inertia() == 2 * again.inertia());
+    check(weighted.labels()[7] == again.labels()[7]);
+    check(weighted.cluster_weights()[3] == 200 && again.cluster_weights()[3] == 100);
 
     // Numbers of more digits than float32.
     std::vector<std::int64_t> times;

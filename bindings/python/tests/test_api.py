@@ -51,6 +51,7 @@ def test_results_are_none_until_trained():
         "inertia",
         "n_iter",
         "cluster_sizes",
+        "cluster_weights",
     ):
         assert getattr(kmeans, result) is None
 

@@ -51,3 +51,46 @@ def test_weights_of_medoids_are_repeated_rows(blobs, euclidean, limit):
     assert (labels[rows] == expected).all()
     assert (rows[by_rows.medoid_indices] == by_weights.medoid_indices).all()
     assert by_rows.inertia == by_weights.inertia
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+@pytest.mark.parametrize("init", ["auto", "random", "k-means++", "k-means||"])
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_weights_are_repeated_rows(blobs, euclidean, init, quality):
+    weights = np.arange(len(blobs)) % 4
+    rows = np.repeat(np.arange(len(blobs)), weights)
+    model = KMeans(7).with_euclidean(euclidean).with_init(init).with_quality(quality)
+    by_rows, by_weights = model.untrained(), model.untrained()
+    expected = by_rows.train_labels(blobs[rows])
+    labels = by_weights.train_labels(blobs, sample_weight=weights)
+    assert (labels[rows] == expected).all()
+    assert (by_weights.predict(blobs) == labels).all()
+    assert (by_weights.centroids == by_rows.centroids).all()
+    assert by_weights.inertia == by_rows.inertia
+    sums = np.bincount(labels, weights, minlength=7)
+    assert (by_weights.cluster_weights == sums).all()
+    assert (by_rows.cluster_weights == sums).all()
+    assert by_weights.cluster_sizes.tolist() == np.bincount(labels, minlength=7).tolist()
+    loaded = KMeans.from_bytes(by_weights.to_bytes())
+    assert (loaded.cluster_weights == sums).all()
+
+
+def test_weighted_means_are_those_of_scikit_learn(blobs):
+    cluster = pytest.importorskip("sklearn.cluster")
+    rng = np.random.default_rng(3)
+    weights = rng.exponential(size=len(blobs)) * (rng.random(len(blobs)) < 0.8)
+    data = blobs.astype(np.float64)
+    for start in (blobs[:5], blobs[100:109]):
+        expected = cluster.KMeans(
+            len(start), init=start, n_init=1, max_iter=100, tol=0
+        ).fit(data, sample_weight=weights)
+        model = KMeans(len(start)).with_euclidean(True).with_init(start).with_iterations(100)
+        labels = model.train_labels(blobs, sample_weight=weights)
+        assert (labels == expected.labels_).all()
+        assert np.allclose(model.centroids, expected.cluster_centers_, atol=1e-5)
+        assert model.inertia == pytest.approx(expected.inertia_, rel=1e-6)
+
+
+def test_balanced_clusters_refuse_weights(blobs):
+    with pytest.raises(KMeansError, match="weights are for clusters that are not balanced"):
+        KMeans(4).with_balanced(True).train(blobs, sample_weight=np.ones(len(blobs)))

@@ -13,6 +13,7 @@ use crate::points::Points;
 use crate::rng::Rng;
 use crate::seeding;
 use crate::threads::{Event, Threads};
+use crate::unrepeated::Unrepeated;
 use ndarray::Array2;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -51,7 +52,8 @@ fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let shared = Shared::new(&points, config.metric, None).unwrap();
     let mut nearest = shared.nearest(&points, 1);
     let mut rng = Rng::new(config.seed);
-    let centroids = seeding::draw(&mut nearest, config, &mut rng, threads).unwrap();
+    let rows = Unrepeated::find(&points, threads).unwrap();
+    let centroids = seeding::draw(&mut nearest, &rows, config, &mut rng, threads).unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
 }
 

@@ -10,6 +10,7 @@ use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
 use ndarray::ArrayView2;
 
 /// Clusters per task.
@@ -26,6 +27,8 @@ pub(super) struct Swap {
 /// A clustering, and what swaps need to know of it.
 pub(super) struct Swaps<'a> {
     points: &'a Points<'a>,
+    /// What rows weigh; `None`: 1 each.
+    weights: Option<&'a [f64]>,
     metric: Metric,
     shared: Shared,
     centroids: Centroids<'a>,
@@ -35,19 +38,24 @@ pub(super) struct Swaps<'a> {
 }
 
 impl<'a> Swaps<'a> {
+    /// Among the rows given with their points; `labels` are of all.
     pub fn new(
         nearest: &Nearest<'a>,
+        (points, rows): (&'a Points<'a>, &'a Unrepeated),
         centroids: &'a [f32],
         labels: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let points = nearest.points();
         let centroids = Centroids::new(centroids, points.cols());
+        let labels = (0..points.rows()).map(|place| labels[rows.row(place)]);
+        let labels: Vec<u32> = collect(labels, "labels")?;
         let mut distances = threads.try_vec(0.0, points.rows(), "distances")?;
-        nearest.distances(centroids, threads, labels, &mut distances)?;
+        let among = nearest.child(points, 1);
+        among.distances(centroids, threads, &labels, &mut distances)?;
         let members = (0..).zip(labels.iter().copied());
         Ok(Swaps {
             points,
+            weights: rows.weights(),
             metric: nearest.metric(),
             shared: nearest.shared(),
             centroids,
@@ -91,7 +99,10 @@ impl<'a> Swaps<'a> {
         rng: &mut Rng,
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, Split)>> {
-        let costs = self.sums(|row| self.distances[row as usize], threads)?;
+        let costs = self.sums(
+            |row| self.weight(row) * self.distances[row as usize],
+            threads,
+        )?;
         let mut order = ascending(&costs)?;
         order.reverse();
         order.truncate(4 * count + 8);
@@ -102,7 +113,8 @@ impl<'a> Swaps<'a> {
             || (),
             |(), (j, seed, found)| {
                 let (members, centroid) = (self.clusters.members(*j), self.centroids.row(*j));
-                *found = split(self.points, self.metric, members, centroid, *seed)?;
+                let rows = (self.points, self.weights);
+                *found = split(rows, self.metric, members, centroid, *seed)?;
                 Ok(())
             },
         )?;
@@ -151,7 +163,7 @@ impl<'a> Swaps<'a> {
         let mut losses = rows
             .iter()
             .zip(distances)
-            .map(|(&row, distance)| distance - self.distances[row as usize]);
+            .map(|(&row, distance)| self.weight(row) * (distance - self.distances[row as usize]));
         let losses = candidates
             .iter()
             .map(|&j| losses.by_ref().take(self.clusters.size(j)).sum());
@@ -172,8 +184,14 @@ impl<'a> Swaps<'a> {
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
         let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));
         self.shared.nearest(&points, 1).search(request, threads)?;
-        let losses =
-            (0..n_clusters).map(|j| self.clusters.size(j) as f64 * distances[2 * j + 1].max(0.0));
+        let size = |j: usize| {
+            let own = self.clusters.members(j).iter();
+            match self.weights {
+                Some(_) => own.map(|&row| self.weight(row)).sum(),
+                None => own.len() as f64,
+            }
+        };
+        let losses = (0..n_clusters).map(|j| size(j) * distances[2 * j + 1].max(0.0));
         let losses: Vec<f64> = collect(losses, "losses")?;
         let mut stays = try_vec(false, n_clusters, "candidates")?;
         for &(j, _) in splits {
@@ -194,6 +212,10 @@ impl<'a> Swaps<'a> {
             }
         }
         Ok(candidates)
+    }
+
+    fn weight(&self, row: u32) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[row as usize])
     }
 
     /// The sum over each cluster's members.

@@ -17,6 +17,7 @@ use crate::nearest::{Centroids, Nearest};
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
+use crate::unrepeated::Unrepeated;
 use choose::Swaps;
 
 /// Iterations before the first swap.
@@ -47,20 +48,23 @@ pub(crate) struct Effort {
     pub leniency: u32,
 }
 
-/// Lowers the inertia of `centroids` (n_clusters × dimensions).
+/// Lowers the inertia of `centroids` (n_clusters × dimensions); `rows` are what
+/// swaps are chosen by.
 ///
 /// First a tenth of the centroids may move at once; a batch that does not pay
 /// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
 /// about half a one to choose it; memory is 20 bytes a row.
 pub(crate) fn swap_centroids(
     nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
     config: &Config,
     mut centroids: Vec<f32>,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let dims = nearest.points().cols();
+    let all = nearest.points();
+    let (points, dims) = (rows.of(all), all.cols());
     threads.enter(Phase::Iterating);
     let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
     let mut progress = iterate(&mut partition, &mut centroids, WARM_UP, threads)?;
@@ -78,7 +82,13 @@ pub(crate) fn swap_centroids(
             break;
         }
         let hope = HOPE / f64::from(1 << leniency);
-        let swaps = Swaps::new(partition.nearest(), &centroids, &labels, threads)?;
+        let swaps = Swaps::new(
+            partition.nearest(),
+            (&points, rows),
+            &centroids,
+            &labels,
+            threads,
+        )?;
         let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
         if swaps.is_empty() || failures == effort.patience {
             if leniency == effort.leniency {

@@ -20,9 +20,10 @@ pub(super) struct Split {
 }
 
 /// A short K-means with k = 2 on (a sample of) the members of a cluster.
-/// `None` where they are all alike.
+/// `None` where they are all alike. Points are given with their weights, 1
+/// unless given.
 pub(super) fn split(
-    points: &Points<'_>,
+    (points, weights): (&Points<'_>, Option<&[f64]>),
     metric: Metric,
     members: &[u32],
     centroid: &[f32],
@@ -30,20 +31,25 @@ pub(super) fn split(
 ) -> Result<Option<Split>> {
     let mut rng = Rng::new(seed);
     let dims = points.cols();
-    let step = members.len().div_ceil(SAMPLE).max(1);
-    let offset = rng.below(step);
-    let chosen = members.iter().skip(offset).step_by(step);
+    let Sampled {
+        rows: chosen,
+        weights,
+        total,
+    } = sample(members, weights, &mut rng)?;
     let mut values = with_capacity(chosen.len() * dims, "a cluster's rows")?;
     let mut scratch = Vec::new();
-    for &i in chosen {
+    for &i in &chosen {
         values.extend_from_slice(points.row(i as usize, &mut scratch)?);
     }
     let rows = values.chunks_exact(dims).map(|row| Row::new(row, metric));
-    let rows: Vec<Row<'_>> = collect(
-        rows.filter(|row| row.inverse_norm() > 0.0),
+    let rows = rows.zip(weights);
+    let rows: Vec<(Row<'_>, f64)> = collect(
+        rows.filter(|(row, _)| row.inverse_norm() > 0.0),
         "a cluster's rows",
     )?;
-    let costs = rows.iter().map(|row| row.distance(centroid).max(0.0));
+    let sampled: f64 = rows.iter().map(|(_, weight)| weight).sum();
+    let costs = rows.iter();
+    let costs = costs.map(|(row, weight)| weight * row.distance(centroid).max(0.0));
     let costs: Vec<f64> = collect(costs, "a cluster's rows")?;
     let cost: f64 = costs.iter().sum();
     let mut target = rng.unit() * cost;
@@ -54,7 +60,7 @@ pub(super) fn split(
     let Some(second) = second else {
         return Ok(None);
     };
-    let both = centroid.iter().chain(rows[second].values);
+    let both = centroid.iter().chain(rows[second].0.values);
     let mut halves = collect(both.copied(), "centroids of halves")?;
     metric.normalize(&mut halves[dims..]);
     let mut split_cost = cost;
@@ -64,10 +70,10 @@ pub(super) fn split(
     for iteration in 0..=ITERATIONS {
         let (first, second) = halves.split_at(dims);
         split_cost = 0.0;
-        for (row, side) in rows.iter().zip(&mut sides) {
+        for ((row, weight), side) in rows.iter().zip(&mut sides) {
             let (to_first, to_second) = (row.distance(first), row.distance(second));
             *side = usize::from(to_second < to_first);
-            split_cost += to_first.min(to_second).max(0.0);
+            split_cost += weight * to_first.min(to_second).max(0.0);
         }
         if iteration < ITERATIONS {
             for (side, half) in halves.chunks_exact_mut(dims).enumerate() {
@@ -82,26 +88,75 @@ pub(super) fn split(
         }
     }
     Ok(Some(Split {
-        gain: (cost - split_cost) * members.len() as f64 / rows.len() as f64,
+        gain: (cost - split_cost) * total / sampled,
         halves,
     }))
+}
+
+/// Some of the members of a cluster.
+struct Sampled {
+    rows: Vec<u32>,
+    weights: Vec<f64>,
+    /// What all members weigh.
+    total: f64,
+}
+
+/// At most [`SAMPLE`] members: all, or so many at equal distances, those that
+/// weigh more than that several times.
+fn sample(members: &[u32], weights: Option<&[f64]>, rng: &mut Rng) -> Result<Sampled> {
+    const PURPOSE: &str = "a cluster's rows";
+    let Some(weights) = weights else {
+        let step = members.len().div_ceil(SAMPLE).max(1);
+        let offset = rng.below(step);
+        let chosen = members.iter().skip(offset).step_by(step);
+        let rows: Vec<u32> = collect(chosen.copied(), PURPOSE)?;
+        return Ok(Sampled {
+            weights: try_vec(1.0, rows.len(), PURPOSE)?,
+            total: members.len() as f64,
+            rows,
+        });
+    };
+    let own = members.iter().map(|&row| weights[row as usize]);
+    let total = own.clone().sum();
+    let offset = rng.unit();
+    if members.len() <= SAMPLE {
+        return Ok(Sampled {
+            rows: collect(members.iter().copied(), PURPOSE)?,
+            weights: collect(own, PURPOSE)?,
+            total,
+        });
+    }
+    let step = total / SAMPLE as f64;
+    let mut rows = with_capacity(SAMPLE, PURPOSE)?;
+    let mut sum = 0.0;
+    for (&row, weight) in members.iter().zip(own) {
+        sum += weight;
+        while rows.len() < SAMPLE && (rows.len() as f64 + offset) * step < sum {
+            rows.push(row);
+        }
+    }
+    Ok(Sampled {
+        weights: try_vec(1.0, rows.len(), PURPOSE)?,
+        total,
+        rows,
+    })
 }
 
 /// The mean of rows, or with cosine the direction of their mean direction;
 /// nothing is written where there are no rows.
 fn write_mean<'r>(
-    rows: impl Iterator<Item = &'r Row<'r>>,
+    rows: impl Iterator<Item = &'r (Row<'r>, f64)>,
     metric: Metric,
     sum: &mut [f64],
     mean: &mut [f32],
 ) {
     sum.fill(0.0);
     let mut count = 0.0;
-    for row in rows {
+    for (row, weight) in rows {
         for (sum, &value) in sum.iter_mut().zip(row.values) {
-            *sum += f64::from(value) * row.inverse_norm();
+            *sum += f64::from(value) * row.inverse_norm() * weight;
         }
-        count += 1.0;
+        count += weight;
     }
     if count > 0.0 {
         for (mean, sum) in mean.iter_mut().zip(sum) {

@@ -149,6 +149,17 @@ class Results(Handle):
         sizes = read_array(lib.kentro_kmeans_cluster_sizes, self._handle, "size_t", np.uintp)
         return sizes.astype(np.int64) if sizes.size else None
 
+    @property
+    def cluster_weights(self) -> np.ndarray | None:
+        """What the training points of each cluster weigh together (float64): their
+        number where `sample_weight` was not given."""
+        if not self.is_trained:
+            return None
+        weights = read_array(
+            lib.kentro_kmeans_cluster_weights, self._handle, "double", np.float64
+        )
+        return weights.copy() if weights.size else None
+
 
 def labels_of(handle: Any) -> NDArray[np.uint32]:
     """A view that is valid for as long as `handle` lives."""

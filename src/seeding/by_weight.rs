@@ -66,6 +66,36 @@ pub(crate) fn draw(
     })
 }
 
+/// `count` rows, ascending: each is drawn among all by weight, so that heavy
+/// ones may come several times.
+pub(super) fn draw_again(
+    weights: &[f64],
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<usize>> {
+    let total: f64 = weights.iter().sum();
+    let targets = (0..count).map(|_| rng.unit() * total);
+    let mut targets = collect(targets, "sampled rows")?;
+    targets.sort_unstable_by(f64::total_cmp);
+    let mut targets = targets.into_iter().peekable();
+    let mut drawn = with_capacity(count, "sampled rows")?;
+    let (mut sum, mut last) = (0.0, 0);
+    threads.in_steps(weights.len(), |part| {
+        for row in part.filter(|&row| weights[row] > 0.0) {
+            sum += weights[row];
+            last = row;
+            while targets.next_if(|&target| target < sum).is_some() {
+                drawn.push(row);
+            }
+        }
+        Ok(())
+    })?;
+    // Rounding may carry a target to the end.
+    drawn.resize(count, last);
+    Ok(drawn)
+}
+
 /// Falling, equals by row.
 fn by_priority(a: &(f64, u32), b: &(f64, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
@@ -127,5 +157,16 @@ mod tests {
             assert!((estimates[row] - weights[row]).abs() < 0.5, "{estimates:?}");
         }
         assert!(first.is_sorted() && estimates.is_sorted());
+    }
+
+    #[test]
+    fn rows_are_drawn_again_by_weight() {
+        let weights = [0.0, 1.0, 0.0, 2.0, 5.0, 0.0];
+        let drawn = draw_again(&weights, 40_000, &mut Rng::new(7), &threads()).unwrap();
+        assert!(drawn.is_sorted());
+        for (row, &weight) in weights.iter().enumerate() {
+            let share = drawn.iter().filter(|&&other| other == row).count() as f64 / 40_000.0;
+            assert!((share - weight / 8.0).abs() < 0.02, "{row}: {share}");
+        }
     }
 }
