@@ -1252,6 +1252,7 @@ kentro_status kentro_kmeans_cluster_sizes(const kentro_kmeans *kmeans,
  * where they had no weights (`kentro_points_set_weights`). NULL and 0 if the
  * model was made of centroids.
  */
+KENTRO_API
 kentro_status kentro_kmeans_cluster_weights(const kentro_kmeans *kmeans,
                                             const double **out,
                                             size_t *out_len,
