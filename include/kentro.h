@@ -576,8 +576,8 @@ kentro_status kentro_points_new_f32(const float *data,
  * weight 2 counts as one that is there twice, of weight 0 as one that is not
  * there. NULL and 0 take weights away again: every point then weighs 1.
  *
- * Not while another call uses the points. Predictions know no weights; balanced
- * clusters refuse them.
+ * Not while another call uses the points. Predictions know no weights. Bounds
+ * on the sizes of clusters count points, whatever they weigh.
  *
  * `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
  * Since 0.3.
@@ -1250,7 +1250,7 @@ kentro_status kentro_kmeans_cluster_sizes(const kentro_kmeans *kmeans,
 /**
  * Lends what the training points of each cluster weigh together: their number
  * where they had no weights (`kentro_points_set_weights`). NULL and 0 if the
- * model was made of centroids.
+ * model was made of centroids. Since 0.3.
  */
 KENTRO_API
 kentro_status kentro_kmeans_cluster_weights(const kentro_kmeans *kmeans,

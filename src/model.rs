@@ -250,11 +250,6 @@ impl KMeans {
         }
         let offset = points.check_for_offset(config.metric, &threads)?;
         points.check_weights(config.n_clusters)?;
-        if points.is_weighted() && config.balanced {
-            return Err(KMeansError::invalid_data(
-                "weights are for clusters that are not balanced; leave them out, or repeat rows",
-            ));
-        }
         let mut fit = fit_checked(&points.less(offset.as_deref()), config, None, &threads)?;
         fit.set_offset(offset)?;
         for warning in &fit.warnings {
@@ -346,7 +341,8 @@ impl KMeans {
     /// distance to `distances`, by the prices that a balanced model has
     /// learnt: rows like the training data spread over the clusters as evenly
     /// as it did, though nothing bounds the sizes here. Training rows that lie
-    /// just on the border of two clusters may get the other one.
+    /// just on the border of two clusters may get the other one, and so may those
+    /// that weigh more or less than the mean of all: predictions know no weights.
     ///
     /// An error unless the model was trained with
     /// [`with_balanced`](KMeans::with_balanced).
@@ -370,7 +366,7 @@ impl KMeans {
         })?;
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, 1, room)?;
-        let points = &points.less(fit.offset.as_deref());
+        let points = &points.without_weights().less(fit.offset.as_deref());
         let work = points.rows() as f64 * fit.centroids.len() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;

@@ -135,7 +135,8 @@ impl<'a> Points<'a> {
     ///
     /// An error if there are not as many weights as rows; the values are
     /// checked when training starts: positive ones are at least 1e-200, and add up
-    /// to 1e200 at most. Balanced clusters refuse weights.
+    /// to 1e200 at most. Where cluster sizes are bounded, the bounds count points,
+    /// whatever they weigh.
     pub fn with_weights(self, weights: impl Into<Weights<'a>>) -> Result<Self> {
         let weights = weights.into();
         if weights.len() != self.rows {

@@ -170,6 +170,110 @@ fn the_assignment_is_the_best_for_its_centroids() {
     }
 }
 
+fn weighted(data: &Array2<f32>, weights: &[f64], model: &KMeans, threads: usize) -> KMeans {
+    let mut model = model.clone();
+    let points = Points::from(data.view()).with_weights(weights).unwrap();
+    let options = RunOptions {
+        num_threads: Some(threads),
+        ..Default::default()
+    };
+    model.fit(&points, options).unwrap();
+    model
+}
+
+/// Bounds count rows, and weights multiply costs.
+#[test]
+fn weighted_assignments_are_the_best_for_their_centroids() {
+    let mut random = Random(43);
+    for case in 0..60u64 {
+        let clusters = 2 + random.below(6);
+        let rows = 2 * clusters + random.below(40);
+        let bound = 1 + random.below(4);
+        let mut data = Array2::from_shape_fn((rows, 2), |(i, _)| {
+            random.unit() + if i % 3 == 0 { 2.0 } else { 0.0 }
+        });
+        if case % 5 == 0 {
+            let copied = data.row(0).to_owned();
+            let copies = data.outer_iter_mut().filter(|row| row[0] > 0.5);
+            copies.for_each(|mut row| row.assign(&copied));
+        }
+        let weights: Vec<f64> = (0..rows)
+            .map(|row| match (case % 4, row % 3) {
+                (0, _) => random.below(3) as f64 + f64::from(row < 2 * clusters),
+                (1, _) => 2f64.powf(f64::from(random.unit()) * 20.0 - 10.0),
+                (2, 0) => 0.0,
+                _ => 0.5 + f64::from(random.unit()),
+            })
+            .collect();
+        let medoids = case % 7 == 0;
+        let model = KMeans::new(clusters)
+            .with_euclidean(true)
+            .with_use_medoids(medoids)
+            .with_balanced(true)
+            .with_max_balance_diff(bound)
+            .with_quality([Quality::Default, Quality::Best][usize::from(case % 10 == 3)]);
+        let trained = weighted(&data, &weights, &model, 1);
+        let mut costs = squares(&data, &trained);
+        for (costs, weight) in costs.iter_mut().zip(&weights) {
+            for cost in costs {
+                *cost = weight * if medoids { cost.sqrt() } else { *cost };
+            }
+        }
+        let first = rows.div_ceil(clusters).saturating_sub(bound).max(1);
+        let best = (first..=rows / clusters)
+            .map(|low| least_cost(&costs, low, low + bound))
+            .fold(f64::INFINITY, f64::min);
+        let inertia = trained.inertia().unwrap();
+        assert!(
+            (inertia - best).abs() <= 1e-9 * best,
+            "case {case}: {inertia} instead of {best}"
+        );
+        assert!((0.0..=1e-6).contains(&trained.balance_gap().unwrap()));
+        assert!(spread(&trained) <= bound);
+        let labels = trained.labels().unwrap();
+        let paid = labels
+            .iter()
+            .zip(&costs)
+            .map(|(&j, costs)| costs[j as usize]);
+        assert!((paid.sum::<f64>() - inertia).abs() <= 1e-9 * inertia);
+        let scaled: Vec<f64> = weights.iter().map(|w| w * 2f64.powi(-9)).collect();
+        let scaled = weighted(&data, &scaled, &model, 1);
+        assert_eq!(scaled.labels(), trained.labels(), "case {case}");
+        assert_eq!(scaled.prices(), trained.prices(), "case {case}");
+    }
+}
+
+#[test]
+fn weighted_clusters_are_balanced_in_larger_data() {
+    let mut random = Random(5);
+    let data = Array2::from_shape_fn((3000, 6), |(i, _)| {
+        (i % 7) as f32 * 0.7 + random.unit() + random.unit()
+    });
+    let weights: Vec<f64> = (0..3000)
+        .map(|row| match row % 10 {
+            0 => 0.0,
+            1 => 1.0,
+            _ => f64::from(random.unit()).powi(4) * 100.0,
+        })
+        .collect();
+    for euclidean in [true, false] {
+        let model = KMeans::new(25)
+            .with_euclidean(euclidean)
+            .with_iterations(5)
+            .with_balanced(true);
+        let [one, two] = [1, 2].map(|threads| weighted(&data, &weights, &model, threads));
+        assert!(one == two);
+        assert!(spread(&one) <= 16);
+        assert!(one.balance_gap().unwrap() <= 1e-6);
+        // All the same weight is no weight.
+        let plain = train(&data, model.clone());
+        let same = weighted(&data, &[4.0; 3000], &model, 1);
+        assert!(same.balance_gap().unwrap() <= 1e-6);
+        let ratio = same.inertia().unwrap() / (4.0 * plain.inertia().unwrap());
+        assert!((ratio - 1.0).abs() < 0.05, "{ratio}");
+    }
+}
+
 /// Rows × clusters of squared distances.
 fn squares(data: &Array2<f32>, model: &KMeans) -> Vec<Vec<f64>> {
     let centroids = model.centroids().unwrap();

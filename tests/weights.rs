@@ -278,25 +278,6 @@ fn too_few_is_when_rows_and_weight_are_both_below_the_clusters() {
 }
 
 #[test]
-fn balanced_clusters_refuse_weights() {
-    let data = array![[0.0f32, 1.0], [1.0, 0.0], [5.0, 5.0], [6.0, 5.0]];
-    for (balanced, medoids) in [(true, false), (true, true)] {
-        let points = Points::from(data.view()).with_weights(&[1.0, 2.0, 1.0, 1.0][..]);
-        let mut model = KMeans::new(2)
-            .with_balanced(balanced)
-            .with_use_medoids(medoids);
-        let error = model
-            .fit(&points.unwrap(), RunOptions::default())
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("Invalid data: weights are for clusters that are not balanced")
-        );
-    }
-}
-
-#[test]
 fn points_lend_their_weights() {
     let data = array![[0.0f32], [1.0]];
     let points = Points::from(data.view());

@@ -72,7 +72,7 @@ def measure(name, spec, cache, extra_environment):
         environment[key] = value.format(prefix=sys.prefix)
     environment.update(extra_environment)
     start = None
-    if spec["task"] in ("kmeans", "assign", "ask", "balanced"):
+    if spec["task"] in ("kmeans", "weighted", "assign", "ask", "balanced"):
         start = str(start_path(spec, cache))
     request = {
         "library": name,

@@ -7,6 +7,7 @@ A method that a library does not have means that it is left out of that task.
 import warnings
 
 import numpy as np
+from workloads import sample_weight
 
 warnings.simplefilter("ignore")
 
@@ -29,6 +30,14 @@ class Kentro:
     def kmeans(self, x, start, spec):
         model = self.model(spec).with_init(start)
         labels = model.train_labels(x, num_threads=spec["threads"])
+        return {"centroids": model.centroids, "labels": labels}
+
+    def weighted(self, x, start, spec):
+        model = self.model(spec).with_init(start)
+        weights = sample_weight(len(x))
+        labels = model.train_labels(
+            x, num_threads=spec["threads"], sample_weight=weights
+        )
         return {"centroids": model.centroids, "labels": labels}
 
     def defaults(self, x, spec):
@@ -88,6 +97,12 @@ class ScikitLearn:
         model = self.kmeans_class()(
             spec["k"], init=start, n_init=1, max_iter=spec["iterations"], tol=0.0
         ).fit(x)
+        return {"centroids": model.cluster_centers_, "labels": model.labels_}
+
+    def weighted(self, x, start, spec):
+        model = self.kmeans_class()(
+            spec["k"], init=start, n_init=1, max_iter=spec["iterations"], tol=0.0
+        ).fit(x, sample_weight=sample_weight(len(x)))
         return {"centroids": model.cluster_centers_, "labels": model.labels_}
 
     def defaults(self, x, spec):

@@ -16,7 +16,7 @@ def peak_mib():
     return int(fields["VmHWM"].split()[0]) / 1024
 
 
-def inertia(x, centroids, labels, metric):
+def inertia(x, centroids, labels, metric, weights=None):
     """Scored in float64, the same way for every library."""
     import numpy as np
 
@@ -30,7 +30,10 @@ def inertia(x, centroids, labels, metric):
             own = own / np.linalg.norm(own, axis=1, keepdims=True)
             total += len(rows) - float((rows * own).sum())
         else:
-            total += float(((rows - own) ** 2).sum())
+            squares = ((rows - own) ** 2).sum(1)
+            if weights is not None:
+                squares *= weights[start : start + 4096]
+            total += float(squares.sum())
     return total
 
 
@@ -54,7 +57,13 @@ def score(x, result, spec):
         means = sums / np.maximum(sizes, 1)[:, None]
         spread = int(sizes.max() - sizes.min())
         return {"inertia": inertia(x, means, labels, "euclidean"), "spread": spread}
-    return {"inertia": inertia(x, result["centroids"], labels, spec["metric"])}
+    weights = None
+    if spec["task"] == "weighted":
+        from workloads import sample_weight
+
+        weights = sample_weight(len(x)).astype(np.float64)
+    centroids = result["centroids"]
+    return {"inertia": inertia(x, centroids, labels, spec["metric"], weights)}
 
 
 def main():

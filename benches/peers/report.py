@@ -10,6 +10,7 @@ PICTURE = ROOT / "docs/benchmarks.svg"
 
 WHAT = {
     "kmeans": "{iterations} iterations from the same {k} rows, then labels",
+    "weighted": "the same where rows have log-normal weights: {iterations} iterations, {k} clusters",
     "defaults": "everyone's defaults, {k} clusters",
     "assign": "{top} nearest of {k} centroids for every row",
     "ask": "{top} nearest of {k} centroids, {batch} rows in each call",

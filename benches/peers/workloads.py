@@ -148,14 +148,17 @@ def workload(
 
 
 # task: "kmeans" equal work (given centroids, fixed iterations, labels at the end);
+# "weighted" the same where rows have weights;
 # "defaults" each library's own start and stopping rule; "assign" rows to given
 # centroids; "ask" the same, a few rows in each call; "balanced" equal sizes; "medoids" sum of distances.
 WORKLOADS = {
     "W1": workload("kmeans", "minilm", 1000),
     "W1i25": workload("kmeans", "minilm", 1000, iterations=25),
     "W1t2": workload("kmeans", "minilm", 1000, threads=2),
+    "W1w": workload("weighted", "minilm", 1000),
     "W2": workload("kmeans", "minilm", 1000, metric="cosine"),
     "W3": workload("kmeans", "mnist", 100, iterations=20),
+    "W3w": workload("weighted", "mnist", 100, iterations=20),
     "W4": workload("kmeans", "emb128", 1024),
     "W5": workload("kmeans", "emb768", 1024, iterations=5),
     "W5t2": workload("kmeans", "emb768", 1024, iterations=5, threads=2),
@@ -190,6 +193,12 @@ WORKLOADS = {
     "E4": workload("defaults", "emb128", 1024),
     "E6": workload("defaults", "grid2", 100),
 }
+
+
+def sample_weight(rows):
+    """What rows weigh in weighted workloads: log-normal numbers."""
+    rng = np.random.Generator(np.random.PCG64([0, rows]))
+    return rng.lognormal(size=rows).astype(np.float32)
 
 
 def data_path(name, cache):

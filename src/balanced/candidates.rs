@@ -1,7 +1,7 @@
 //! What it costs to put a row into a cluster, and the few cheapest clusters
 //! of every row.
 
-use crate::allocate::extend;
+use crate::allocate::{collect, extend};
 use crate::config::Config;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
@@ -15,8 +15,8 @@ const TASK_ROWS: usize = 1024;
 /// Clusters of each row that are looked at before all others.
 const WIDTH: usize = 4;
 
-/// The cost of every row in every cluster: the metric's distance, or with
-/// medoids its root, so that Euclidean distances are not squared.
+/// The cost of every row in every cluster: its weight times the metric's distance,
+/// or with medoids its root, so that Euclidean distances are not squared.
 #[derive(Clone)]
 pub(super) struct Costs<'a> {
     pub points: &'a Points<'a>,
@@ -49,16 +49,18 @@ impl<'a> Costs<'a> {
 
     /// The costs of one row in all clusters.
     pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) -> Result<()> {
+        let weight = self.points.weight(row);
         let row = Row::new(self.points.row(row, scratch)?, self.metric);
         costs.clear();
-        let all = (0..self.clusters()).map(|j| self.cost(&row, j));
+        let all = (0..self.clusters()).map(|j| weight * self.unweighted(&row, j));
         extend(costs, all, "costs of a row")
     }
 
     /// The cost of one row in one cluster.
     pub fn of(&self, row: usize, cluster: usize, scratch: &mut Vec<f32>) -> Result<f64> {
+        let weight = self.points.weight(row);
         let row = Row::new(self.points.row(row, scratch)?, self.metric);
-        Ok(self.cost(&row, cluster))
+        Ok(weight * self.unweighted(&row, cluster))
     }
 
     /// The costs of all rows in one cluster.
@@ -72,7 +74,7 @@ impl<'a> Costs<'a> {
         })
     }
 
-    fn cost(&self, row: &Row<'_>, cluster: usize) -> f64 {
+    fn unweighted(&self, row: &Row<'_>, cluster: usize) -> f64 {
         let distance = row.distance(self.centroids.row(cluster));
         if self.root { distance.sqrt() } else { distance }
     }
@@ -90,12 +92,12 @@ pub(super) fn data_changed() -> KMeansError {
 /// For every row, `width` clusters with their costs, and a bound on all other
 /// clusters.
 pub(super) struct Candidates {
-    width: usize,
-    clusters: Vec<u32>,
-    costs: Vec<f64>,
+    pub(super) width: usize,
+    pub(super) clusters: Vec<u32>,
+    pub(super) costs: Vec<f64>,
     /// Every cluster that is not a candidate of the row has at least this
     /// cost plus price.
-    beyond: Vec<f64>,
+    pub(super) beyond: Vec<f64>,
 }
 
 impl Candidates {
@@ -128,6 +130,9 @@ impl Candidates {
         prices: &[f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
+        if costs.points.is_weighted() && !costs.root {
+            return self.fill_weighted(costs, prices, threads);
+        }
         let (clusters, values) = (&mut self.clusters, &mut self.costs);
         let centroids = match costs.root {
             true => costs.centroids,
@@ -141,25 +146,28 @@ impl Candidates {
         let tasks = clusters
             .chunks(TASK_ROWS * width)
             .zip(values.chunks_mut(TASK_ROWS * width))
-            .zip(self.beyond.chunks_mut(TASK_ROWS));
+            .zip(self.beyond.chunks_mut(TASK_ROWS))
+            .enumerate();
         threads.run(
             tasks,
             || (),
-            |(), ((clusters, costs_of_task), beyond)| {
+            |(), (task, ((clusters, costs_of_task), beyond))| {
                 let rows = clusters
                     .chunks_exact(width)
                     .zip(costs_of_task.chunks_exact_mut(width));
-                for ((clusters, values), beyond) in rows.zip(beyond) {
-                    let last = values[width - 1];
+                for ((row, (clusters, values)), beyond) in
+                    (task * TASK_ROWS..).zip(rows).zip(beyond)
+                {
+                    let (last, weight) = (values[width - 1], costs.points.weight(row));
                     *beyond = match (complete, costs.root) {
                         (true, _) => f64::INFINITY,
-                        (false, true) => last.sqrt() + least_price,
+                        (false, true) => weight * last.sqrt() + least_price,
                         (false, false) => last,
                     };
                     for (value, &cluster) in values.iter_mut().zip(clusters) {
                         let price = prices.get(cluster as usize).ok_or_else(data_changed)?;
                         *value = match costs.root {
-                            true => value.sqrt(),
+                            true => weight * value.sqrt(),
                             false => *value - price,
                         };
                     }
@@ -263,8 +271,22 @@ impl Candidates {
         Ok(found)
     }
 
+    /// [`fill`](Self::fill) for one row, by its costs in all clusters.
+    pub(super) fn rank(&mut self, row: usize, costs: &[f64], prices: &[f64]) -> Result<()> {
+        let range = row * self.width..(row + 1) * self.width;
+        let mut ranked = collect(0..costs.len() as u32, "clusters of a row")?;
+        let out = (&mut self.clusters[range.clone()], &mut self.costs[range]);
+        self.beyond[row] = keep_cheapest(costs, prices, &mut ranked, out);
+        Ok(())
+    }
+
     /// [`fill`](Self::fill) by all costs of every row.
-    fn rank_all(&mut self, costs: &Costs<'_>, prices: &[f64], threads: &Threads<'_>) -> Result<()> {
+    pub(super) fn rank_all(
+        &mut self,
+        costs: &Costs<'_>,
+        prices: &[f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let width = self.width;
         let tasks = self
             .clusters

@@ -1,6 +1,7 @@
 //! How far an assignment can be from the optimum, at most.
 
 use super::candidates::{Costs, data_changed};
+use super::weighted;
 use super::window::Window;
 use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
@@ -83,6 +84,9 @@ pub(super) fn cheapest(
     prices: &[f64],
     (labels, values): (&mut [u32], &mut [f64]),
 ) -> Result<()> {
+    if costs.points.is_weighted() && !costs.root {
+        return weighted::cheapest(costs, threads, prices, (labels, values));
+    }
     if !costs.root {
         let centroids = costs.centroids.with_bias(prices);
         nearest.search(Request::nearest(centroids, labels, Some(values)), threads)?;

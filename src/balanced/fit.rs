@@ -76,7 +76,7 @@ pub(super) fn fit_until(
     let rows = nearest.points().rows();
     let equal_rows = EqualRows::find(nearest.points(), threads)?;
     let mut model = Model::start(rows, equal_rows, centroids, (config, until))?;
-    let labels = match config.use_medoids {
+    let labels = match config.use_medoids || nearest.points().is_weighted() {
         true => None,
         false => Some(model.approximate(nearest, threads, start)?),
     };
@@ -314,6 +314,13 @@ impl<'c> Model<'c> {
             if gap <= EXACT {
                 break;
             }
+        }
+        // So that they are distances, for rows that weigh what is usual.
+        let points = nearest.points();
+        if points.is_weighted() {
+            let total: f64 = (0..points.rows()).map(|row| points.weight(row)).sum();
+            let mean = total / points.rows() as f64;
+            self.prices.iter_mut().for_each(|price| *price /= mean);
         }
         let medoids = self.medoids.iter().flatten().map(|&row| row as usize);
         let medoids = match self.config.use_medoids {

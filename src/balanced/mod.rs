@@ -27,6 +27,7 @@ mod penalty;
 mod prices;
 mod random_swap;
 mod transport;
+mod weighted;
 mod window;
 
 use crate::config::Config;

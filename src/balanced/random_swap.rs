@@ -97,7 +97,10 @@ pub(crate) fn random_swap(
 fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Result<Vec<f32>> {
     let (points, metric) = (nearest.points(), nearest.metric());
     let prices = best.prices.as_ref().expect("prices of balanced clusters");
-    let price_of_row = |row: usize| prices[best.labels[row] as usize];
+    let price_of_row = |row: usize| match points.weight(row) > 0.0 {
+        true => prices[best.labels[row] as usize],
+        false => f64::NEG_INFINITY,
+    };
     let mut centroids = copy(best.centroid_values(), "centroids")?;
     for _ in 0..count {
         let mut removed = rng.below(prices.len());

@@ -130,8 +130,8 @@ pub unsafe extern "C" fn kentro_points_new_f32(
 /// weight 2 counts as one that is there twice, of weight 0 as one that is not
 /// there. NULL and 0 take weights away again: every point then weighs 1.
 ///
-/// Not while another call uses the points. Predictions know no weights; balanced
-/// clusters refuse them.
+/// Not while another call uses the points. Predictions know no weights. Bounds
+/// on the sizes of clusters count points, whatever they weigh.
 ///
 /// `KENTRO_STATUS_INVALID_DATA` if there are not as many weights as rows.
 /// Since 0.3.

@@ -31,20 +31,13 @@ every = pytest.mark.parametrize("estimator", ESTIMATORS)
 SHUFFLED = "the first centres are drawn by the numbers of rows"
 
 
-NO_WEIGHTS = "K-means takes no weights so far"
-
-
 def expected_failures(estimator):
     if isinstance(estimator, BalancedKMeans):
         return {}
-    expected = {
+    return {
         "check_sample_weight_equivalence_on_dense_data": SHUFFLED,
         "check_sample_weight_equivalence_on_sparse_data": SHUFFLED,
     }
-    if isinstance(estimator, KMeans):
-        for what in ("pandas_series", "not_an_array", "list", "shape", "not_overwritten"):
-            expected[f"check_sample_weights_{what}"] = NO_WEIGHTS
-    return expected
 
 
 @parametrize_with_checks(
@@ -273,6 +266,17 @@ def test_a_search_in_processes(blobs):
         n_jobs=2,
     )
     assert search.fit(blobs).best_params_["kmeans__n_clusters"] == 6
+
+
+def test_weights_are_repeated_rows(blobs):
+    weights = np.arange(len(blobs)) % 3
+    rows = np.repeat(np.arange(len(blobs)), weights)
+    by_weights = KMeans(5, random_state=0).fit(blobs, sample_weight=weights)
+    by_rows = KMeans(5, random_state=0).fit(blobs[rows])
+    assert (by_weights.labels_[rows] == by_rows.labels_).all()
+    assert by_weights.inertia_ == by_rows.inertia_
+    score = by_weights.score(blobs, sample_weight=weights)
+    assert score == pytest.approx(-by_weights.inertia_)
 
 
 def test_weights_are_routed(blobs):

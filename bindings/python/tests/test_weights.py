@@ -91,6 +91,17 @@ def test_weighted_means_are_those_of_scikit_learn(blobs):
         assert model.inertia == pytest.approx(expected.inertia_, rel=1e-6)
 
 
-def test_balanced_clusters_refuse_weights(blobs):
-    with pytest.raises(KMeansError, match="weights are for clusters that are not balanced"):
-        KMeans(4).with_balanced(True).train(blobs, sample_weight=np.ones(len(blobs)))
+def test_weighted_balanced_clusters_cost_least(blobs):
+    optimize = pytest.importorskip("scipy.optimize")
+    rng = np.random.default_rng(4)
+    data = blobs[:120].astype(np.float64)
+    weights = rng.exponential(size=120) * (rng.random(120) < 0.9)
+    model = KMeans(6).with_euclidean(True).with_size_bounds(20, 20)
+    labels = model.train_labels(blobs[:120], sample_weight=weights)
+    assert model.cluster_sizes.tolist() == [20] * 6
+    squares = ((data[:, None] - model.centroids.astype(np.float64)[None]) ** 2).sum(axis=2)
+    costs = weights[:, None] * squares
+    rows, places = optimize.linear_sum_assignment(np.repeat(costs, 20, axis=1))
+    assert model.inertia == pytest.approx(costs[rows, places // 20].sum(), rel=1e-9)
+    assert model.inertia == pytest.approx(costs[np.arange(120), labels].sum(), rel=1e-9)
+    assert model.balance_gap <= 1e-9

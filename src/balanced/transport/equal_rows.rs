@@ -9,6 +9,7 @@ use crate::clusters::UNASSIGNED;
 use crate::equal_rows::first_equals;
 use crate::error::Result;
 use crate::points::Points;
+use crate::sort::sort;
 use crate::threads::Threads;
 use std::collections::HashMap;
 
@@ -26,6 +27,9 @@ impl EqualRows {
     pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
         let purpose = "equal rows";
         let first = first_equals(points, |_| true, threads)?;
+        if points.is_weighted() {
+            return Self::of_equal_weight(points, &first, threads);
+        }
         // Of a first row how many equal it, then the number of its group.
         let mut numbers = threads.try_vec(0u32, first.len(), purpose)?;
         threads.in_steps(first.len(), |rows| {
@@ -52,6 +56,28 @@ impl EqualRows {
             }
             Ok(())
         })?;
+        Ok(EqualRows { groups })
+    }
+
+    /// Of rows that are equal those that weigh the same; of rows of weight 0 all,
+    /// for they cost the same everywhere.
+    fn of_equal_weight(points: &Points<'_>, first: &[u32], threads: &Threads<'_>) -> Result<Self> {
+        let purpose = "equal rows";
+        let key = |row: usize| match points.weight(row) {
+            0.0 => (UNASSIGNED, 0),
+            weight => (first[row], weight.to_bits()),
+        };
+        let keys = (0..first.len()).map(|row| (key(row), row as u32));
+        let mut order = collect(keys, purpose)?;
+        sort(&mut order, threads, purpose)?;
+        let mut groups = Vec::new();
+        for group in order.chunk_by(|a, b| a.0 == b.0) {
+            if group.len() >= FEW {
+                let rows = collect(group.iter().map(|&(_, row)| row), purpose)?;
+                push(&mut groups, rows, purpose)?;
+            }
+        }
+        threads.poll()?;
         Ok(EqualRows { groups })
     }
 }
