@@ -81,9 +81,9 @@ def test_weighted_means_are_those_of_scikit_learn(blobs):
     weights = rng.exponential(size=len(blobs)) * (rng.random(len(blobs)) < 0.8)
     data = blobs.astype(np.float64)
     for start in (blobs[:5], blobs[100:109]):
-        expected = cluster.KMeans(
-            len(start), init=start, n_init=1, max_iter=100, tol=0
-        ).fit(data, sample_weight=weights)
+        expected = cluster.KMeans(len(start), init=start, n_init=1, max_iter=100, tol=0).fit(
+            data, sample_weight=weights
+        )
         model = KMeans(len(start)).with_euclidean(True).with_init(start).with_iterations(100)
         labels = model.train_labels(blobs, sample_weight=weights)
         assert (labels == expected.labels_).all()

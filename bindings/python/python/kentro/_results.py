@@ -151,8 +151,10 @@ class Results(Handle):
 
     @property
     def cluster_weights(self) -> np.ndarray | None:
-        """What the training points of each cluster weigh together (float64): their
-        number where `sample_weight` was not given."""
+        """What the training points of each cluster weigh together (float64).
+
+        Their number where `sample_weight` was not given.
+        """
         if not self.is_trained:
             return None
         weights = read_array(
