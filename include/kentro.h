@@ -979,6 +979,28 @@ kentro_status kentro_kmeans_train(kentro_kmeans *kmeans,
                                   kentro_error *error);
 
 /**
+ * Learns from one more block of rows, and keeps nothing of it but what it did
+ * to the centroids: mini-batch K-means.
+ *
+ * The first block trains the model by its settings; blocks before there are as
+ * many rows as clusters are collected. After that each centroid moves to the mean
+ * of all rows that it has got. A trained model goes on from its centroids and
+ * `kentro_kmeans_cluster_weights`. `forgetting`: what fraction of these weights
+ * is forgotten before the block counts, 0 to 1. Labels are empty and the
+ * inertia is NaN afterwards, sizes and weights add up, and `kentro_kmeans_n_iter`
+ * counts blocks.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` with medoids or bounds on sizes. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_partial_fit(kentro_kmeans *kmeans,
+                                        const kentro_points *points,
+                                        double forgetting,
+                                        size_t num_threads,
+                                        const kentro_observer *observer,
+                                        kentro_error *error);
+
+/**
  * Assigns every row of `points` to its `k` nearest clusters (at least 1; more
  * than there are means all) and returns for each cluster the rows it got.
  * To be freed by `kentro_clusters_free`. Since 0.3.

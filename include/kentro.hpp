@@ -888,6 +888,19 @@ public:
         }
     }
 
+    /// Learns from one more block of points, and keeps nothing of it but what it
+    /// did to the centroids: mini-batch K-means. The first block trains the model;
+    /// blocks before there are as many points as clusters are collected.
+    /// `forgetting`: what fraction of what the centroids weigh is forgotten before
+    /// the block counts, 0 to 1. Labels are empty afterwards, and sizes add up.
+    void partial_fit(const Points& points, double forgetting = 0,
+                     std::optional<Count> num_threads = std::nullopt) {
+        detail::Observed call(callbacks_);
+        call.finish(kentro_kmeans_partial_fit(handle(), points.handle(), forgetting,
+                                              threads(num_threads), call.observer(),
+                                              detail::error()));
+    }
+
     /// Assigns every point to its `k` nearest clusters, at least 1 (more than
     /// there are means all), and returns the members of each cluster.
     Clusters assign(const Points& points, Count k,

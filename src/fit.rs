@@ -120,6 +120,39 @@ impl Fit {
         Ok(())
     }
 
+    /// The same model with other centroids, less the offset, and without what it
+    /// knows of single rows.
+    pub fn without_rows(&self, centroids: Vec<f32>) -> Result<Fit> {
+        let (clusters, dims) = self.centroids.dim();
+        let rows = if centroids.is_empty() { 0 } else { clusters };
+        let mut fit = Fit {
+            centroids: Array2::from_shape_vec((rows, dims), centroids)
+                .map_err(|_| KMeansError::invalid_data("too many centroids"))?,
+            offset: None,
+            placed: None,
+            labels: Vec::new(),
+            counts: allocate::copy(&self.counts, "cluster sizes")?,
+            weights: allocate::copy(&self.weights, "cluster sizes")?,
+            inertia: f64::INFINITY,
+            n_iter: self.n_iter,
+            medoids: None,
+            prices: None,
+            balance_gap: None,
+            info: None,
+            warnings: Vec::new(),
+        };
+        for warning in &self.warnings {
+            push(&mut fit.warnings, text(warning), "warnings")?;
+        }
+        let offset = self.offset.as_deref();
+        fit.set_offset(
+            offset
+                .map(|offset| allocate::copy(offset, "offsets"))
+                .transpose()?,
+        )?;
+        Ok(fit)
+    }
+
     pub fn dims(&self) -> usize {
         self.centroids.ncols()
     }

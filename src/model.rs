@@ -20,6 +20,7 @@ use std::time::Instant;
 
 mod distances;
 mod given;
+mod partial_fit;
 mod representatives;
 mod saving;
 mod settings;
@@ -37,6 +38,8 @@ pub use sweep::SweepStep;
 pub struct KMeans {
     config: Config,
     trained: Option<Trained>,
+    /// By partial_fit, before there were enough to train on.
+    collected: Option<TryArc<partial_fit::Collected>>,
 }
 
 /// What training used, whatever is set later, and what it found.
@@ -64,6 +67,7 @@ impl KMeans {
         KMeans {
             config: Config::new(n_clusters),
             trained: None,
+            collected: None,
         }
     }
 
@@ -415,8 +419,8 @@ impl KMeans {
         let fit = &self.trained()?.fit;
         if fit.labels.is_empty() {
             return Err(invalid(
-                "the model has no labels: it was saved without them, or made of centroids; \
-                 predict the points again",
+                "the model has no labels: it was saved without them, made of centroids, or \
+                 trained block by block; predict the points again",
             ));
         }
         let threads = Threads::exactly(1, None)?;

@@ -189,11 +189,27 @@ impl<'a> Points<'a> {
     /// and they are enough for so many clusters: as many points of positive
     /// weight, or as much weight in all.
     pub(crate) fn check_weights(&self, clusters: usize) -> Result<()> {
+        let (positive, total) = self.check_each_weight()?;
+        if positive == 0 && self.rows > 0 {
+            return Err(KMeansError::invalid_data(format_args!(
+                "the weights of all rows, 0 to {}, are zero; leave them out, or make some positive",
+                self.rows - 1
+            )));
+        }
+        if positive < clusters && total < clusters as f64 {
+            return Err(KMeansError::InsufficientPoints(positive, clusters));
+        }
+        Ok(())
+    }
+
+    /// An error unless every weight is finite and at least 0; how many are
+    /// positive, and their sum.
+    pub(crate) fn check_each_weight(&self) -> Result<(usize, f64)> {
         /// Sums of weighted squares must not overflow, and no product underflow.
         const MOST: f64 = 1e200;
         const LEAST: f64 = 1e-200;
         let Weighing::Given(weights) = self.weights else {
-            return Ok(());
+            return Ok((self.rows, self.rows as f64));
         };
         let (mut positive, mut total) = (0, 0.0);
         for row in 0..self.rows {
@@ -216,16 +232,7 @@ impl<'a> Points<'a> {
                 )));
             }
         }
-        if positive == 0 && self.rows > 0 {
-            return Err(KMeansError::invalid_data(format_args!(
-                "the weights of all rows, 0 to {}, are zero; leave them out, or make some positive",
-                self.rows - 1
-            )));
-        }
-        if positive < clusters && total < clusters as f64 {
-            return Err(KMeansError::InsufficientPoints(positive, clusters));
-        }
-        Ok(())
+        Ok((positive, total))
     }
 
     /// A view of some of the rows, with their weights unless it gets others.

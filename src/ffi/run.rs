@@ -45,6 +45,44 @@ pub unsafe extern "C" fn kentro_kmeans_train(
     }
 }
 
+/// Learns from one more block of rows, and keeps nothing of it but what it did
+/// to the centroids: mini-batch K-means.
+///
+/// The first block trains the model by its settings; blocks before there are as
+/// many rows as clusters are collected. After that each centroid moves to the mean
+/// of all rows that it has got. A trained model goes on from its centroids and
+/// `kentro_kmeans_cluster_weights`. `forgetting`: what fraction of these weights
+/// is forgotten before the block counts, 0 to 1. Labels are empty and the
+/// inertia is NaN afterwards, sizes and weights add up, and `kentro_kmeans_n_iter`
+/// counts blocks.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` with medoids or bounds on sizes. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_partial_fit(
+    kmeans: *mut KMeansHandle,
+    points: *const PointsHandle,
+    forgetting: f64,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        KMeansHandle::call(kmeans, error, |handle| {
+            let points = &borrow(points, "points")?.points;
+            let call = Call::new(num_threads, observer);
+            handle.change(|state| {
+                call.run(|options| Ok(state.model.partial_fit(points, forgetting, options)?))?;
+                state.texts = match state.model.is_trained() {
+                    true => Some(TryArc::new(Texts::of(&state.model)?, "warnings")?),
+                    false => None,
+                };
+                Ok(())
+            })
+        })
+    }
+}
+
 /// # Safety
 /// As of [`Call::run`].
 unsafe fn train(handle: &KMeansHandle, points: &Points<'_>, call: Call) -> Outcome {

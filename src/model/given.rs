@@ -65,6 +65,7 @@ impl KMeans {
         Ok(KMeans {
             trained: Some(Trained::new(config.clone(), fit)?),
             config,
+            collected: None,
         })
     }
 
@@ -73,6 +74,7 @@ impl KMeans {
         KMeans {
             config: self.config.clone(),
             trained: None,
+            collected: None,
         }
     }
 }

@@ -90,6 +90,7 @@ impl KMeans {
 
     /// The model as a file about to be written, without its checksum.
     fn lay_out(&self, options: SaveOptions) -> Result<Layout<'_>> {
+        self.check_nothing_collected()?;
         match &self.trained {
             Some(Trained { config, fit, .. }) => file::lay_out(config, Some(fit), options.labels),
             None => file::lay_out(&self.config, None, options.labels),
@@ -102,6 +103,10 @@ impl KMeans {
             Some(fit) => Some(Trained::new(config.clone(), fit)?),
             None => None,
         };
-        Ok(KMeans { config, trained })
+        Ok(KMeans {
+            config,
+            trained,
+            collected: None,
+        })
     }
 }

@@ -81,6 +81,7 @@ impl KMeans {
             let model = KMeans {
                 config: config.clone(),
                 trained: Some(Trained::new(config.clone(), fit)?),
+                collected: None,
             };
             let step = SweepStep {
                 model,

@@ -108,7 +108,7 @@ impl<'a> Block<'a> {
         let threads = Threads::new(options, work)?;
         if !self.checked {
             points.check(&threads)?;
-            points.check_weights(0)?;
+            points.check_each_weight()?;
             self.checked = true;
         }
         let known = self.known.take();
@@ -125,8 +125,21 @@ impl<'a> Block<'a> {
         let totals = assignment.totals();
         let sums = WideSums::of_totals(totals)?;
         let mut counts = try_vec(0u64, totals.counts.len(), "counts")?;
-        for (count, &rows) in counts.iter_mut().zip(&totals.counts) {
-            *count = rows as u64;
+        match points.is_weighted() {
+            false => {
+                let rows = totals.counts.iter().map(|&rows| rows as u64);
+                counts
+                    .iter_mut()
+                    .zip(rows)
+                    .for_each(|(count, rows)| *count = rows);
+            }
+            // Rows of weight 0 are as good as absent.
+            true => {
+                let labels = self.nearest.labels(&mut assignment, &threads)?;
+                for (row, &label) in labels.iter().enumerate() {
+                    counts[label as usize] += u64::from(points.weight(row) > 0.0);
+                }
+            }
         }
         let candidates = match counts.contains(&0) {
             true => self.candidates(&mut assignment, centroids, &counts, &threads)?,
@@ -159,6 +172,15 @@ impl<'a> Block<'a> {
         let labels = self.nearest.labels(assignment, threads)?;
         self.nearest
             .distances(centroids, threads, labels, &mut self.distances)?;
+        let points = self.nearest.points();
+        if points.is_weighted() {
+            // Rows of weight 0 are no candidates.
+            for (row, distance) in self.distances.iter_mut().enumerate() {
+                if points.weight(row) == 0.0 {
+                    *distance = 0.0;
+                }
+            }
+        }
         Candidates::find(
             &self.nearest,
             (grid, counts),

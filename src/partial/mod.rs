@@ -73,7 +73,7 @@ impl Partial {
         self.sums.cols() - 1
     }
 
-    /// Rows of each cluster.
+    /// Rows of each cluster, those of weight 0 aside.
     pub fn cluster_sizes(&self) -> &[u64] {
         &self.counts
     }

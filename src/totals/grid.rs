@@ -288,7 +288,7 @@ impl Grid {
     }
 
     /// See [`Grid::read`].
-    fn read_one(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
+    pub(super) fn read_one(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
         let limb = |l: usize| self.limb(sum, l, t, count);
         let (value, rest) = match self.limbs() {
             1 => round(i128::from(limb(0))),

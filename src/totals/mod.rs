@@ -11,7 +11,7 @@ mod grid;
 mod tests;
 mod wide;
 
-use crate::allocate::{try_vec, with_capacity};
+use crate::allocate::{copy, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
@@ -68,7 +68,6 @@ impl Totals {
 
     /// What the rows of a cluster weigh together: their number if they have no
     /// weights.
-    #[cfg(test)]
     pub fn weight(&self, cluster: usize) -> f64 {
         let count = self.counts[cluster] as i64;
         self.grid.read_weight(self.sum(cluster), count).0
@@ -176,6 +175,20 @@ impl Totals {
             totals: self,
             centroids,
         })
+    }
+
+    /// Moves the centroid of a cluster to the mean of its rows and of what weighed
+    /// `before` in the centroid's place.
+    pub fn move_centroid(&self, cluster: usize, before: f64, centroid: &mut [f32]) -> Result<()> {
+        let weight = self.weight(cluster);
+        if weight > 0.0 {
+            let (sum, count) = (self.sum(cluster), self.counts[cluster] as i64);
+            let place = copy(centroid, "a centroid")?;
+            let value =
+                |t: usize| before * f64::from(place[t]) + self.grid.read_one(sum, t, count).0;
+            write_centroid(self.grid.metric(), before + weight, value, centroid);
+        }
+        Ok(())
     }
 
     /// The sum of distances between all rows and their clusters' centroids,

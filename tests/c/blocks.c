@@ -130,8 +130,43 @@ static void partials_tell_what_rows_come_to(void)
     kentro_partial_free(NULL);
 }
 
+static void a_model_learns_block_by_block(void)
+{
+    float *data = blobs(ROWS, COLS, 5);
+    kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
+    kentro_points *points = NULL;
+    const size_t *sizes = NULL;
+    size_t part, len = 0, n_iter = 0, total = 0;
+    int32_t trained = 1;
+    OK(kentro_points_new_f32(data, 5, COLS, &points, test_error));
+    OK(kentro_kmeans_partial_fit(kmeans, points, 0, 1, NULL, test_error));
+    OK(kentro_kmeans_is_trained(kmeans, &trained, test_error));
+    CHECK(trained == 0); /* too few rows: they are collected */
+    kentro_points_free(points);
+    for (part = 0; part < 3; part++) {
+        OK(kentro_points_new_f32(data + part * 200 * COLS, 200, COLS, &points, test_error));
+        OK(kentro_kmeans_partial_fit(kmeans, points, 0, 1, NULL, test_error));
+        kentro_points_free(points);
+    }
+    OK(kentro_kmeans_n_iter(kmeans, &n_iter, test_error));
+    OK(kentro_kmeans_cluster_sizes(kmeans, &sizes, &len, test_error));
+    for (part = 0; part < len; part++)
+        total += sizes[part];
+    CHECK(n_iter == 3 && len == CLUSTERS && total == ROWS + 5);
+    STATUS(KENTRO_STATUS_NULL_POINTER,
+           kentro_kmeans_partial_fit(kmeans, NULL, 0, 1, NULL, test_error));
+    OK(kentro_points_new_f32(data, 5, COLS, &points, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_partial_fit(kmeans, points, 1.5, 1, NULL, test_error));
+    DETAIL("forgetting must be a number from 0 to 1, got 1.5");
+    kentro_points_free(points);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
 int main(void)
 {
+    RUN(a_model_learns_block_by_block);
     RUN(the_loop_gives_the_centroids_of_training);
     RUN(partials_tell_what_rows_come_to);
     return finish();

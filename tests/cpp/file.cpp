@@ -126,6 +126,9 @@ void blocks_come_to_what_training_does() {
     kmeans.fit({data, 6});
     const auto trained = kmeans.centroids();
     check(converged && centroids == std::vector<float>(trained.data(), trained.data() + 5 * 6));
+    auto stream = kentro::KMeans(5).with_euclidean(true);
+    for (std::size_t row : {0, 100, 200}) stream.partial_fit({data.data() + row * 6, 100, 6}, 0.1);
+    check(stream.n_iter() == 3 && stream.labels().empty());
     check(second.rows() == 200 && second.labels().size() == 200);
     second.forget();
     check(error_of([&] { (void)second.labels(); }).status() == KENTRO_STATUS_INVALID_PARAMETER);

@@ -78,8 +78,8 @@ fn empty_clusters(labels: &[u32], n_clusters: usize, threads: &Threads<'_>) -> R
     collect(clusters, "empty clusters")
 }
 
-/// The row of each cluster that comes last: the nearest to its centroid, of
-/// equally near ones that with the greatest fingerprint.
+/// The row of each cluster that comes last, rows of weight 0 aside: the nearest
+/// to its centroid, of equally near ones that with the greatest fingerprint.
 fn last_rows(
     points: &Points<'_>,
     labels: &[u32],
@@ -90,8 +90,12 @@ fn last_rows(
     let mut rows = try_vec(UNASSIGNED, n_clusters, "nearest rows")?;
     let mut scratch = Vec::new();
     let mut mark = |row: u32| Ok(fingerprint(points.row(row as usize, &mut scratch)?));
+    let weighted = points.is_weighted();
     threads.in_steps(labels.len(), |part| {
         for row in part {
+            if weighted && points.weight(row) == 0.0 {
+                continue;
+            }
             let last = &mut rows[labels[row] as usize];
             let order = match *last {
                 UNASSIGNED => Ordering::Less,

@@ -116,6 +116,38 @@ class KMeans(Settings, Results):
         return self._train(points, count, fill)
 
     @tells_names
+    def partial_fit(
+        self,
+        data: Any,
+        sample_weight: Any = None,
+        num_threads: int | None = None,
+        *,
+        forgetting: float = 0.0,
+    ) -> KMeans:
+        """Learn from one more block of rows, and return self: mini-batch K-means.
+
+        Nothing of the block is kept but what it did to the centroids. The first one
+        trains the model by its settings; blocks before there are as many points as
+        clusters are collected. After that each centroid moves to the mean of all points
+        that it has got. A trained model goes on from its centroids and
+        `cluster_weights`. `forgetting`: what fraction of these weights is forgotten
+        before the block counts, 0 to 1. Labels and inertia are None afterwards, sizes
+        add up, and `n_iter` counts blocks. Where the data can be read again, training
+        on all of it finds better centroids.
+        """
+        count = threads(num_threads)
+        points = Points(data, weights=sample_weight)
+        handle, before = self._clone(), self._handle
+        arguments = (handle, points.handle, float(forgetting), count)
+        messages = run(self._progress, self._cancel, lib.kentro_kmeans_partial_fit, arguments)
+        for message in messages:
+            warnings.warn(message, self._warning, stacklevel=self._stacklevel)
+        if self._handle is not before:
+            raise RuntimeError("another thread changed the model meanwhile; call one at a time")
+        self._handle = handle
+        return self
+
+    @tells_names
     def assign(
         self,
         data: Any,
