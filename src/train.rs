@@ -70,9 +70,8 @@ fn cluster_weights(
         tasks,
         || (),
         |(), (j, weight): (usize, &mut f64)| {
-            let mut all = ExactSum::default();
             let members = clusters.members(j).iter();
-            members.for_each(|&row| all.add(points.weight(row as usize)));
+            let all: ExactSum = members.map(|&row| points.weight(row as usize)).collect();
             *weight = all.value();
         },
     )?;

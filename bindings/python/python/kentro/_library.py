@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
-from ._native import ffi as _ffi
-from ._native import lib as _lib
+from ._native import ffi, lib
 
 __all__ = ["SIZE_MAX", "ffi", "lib", "version"]
-
-# What cffi makes has no types.
-ffi: Any = _ffi
-lib: Any = _lib
 
 SIZE_MAX: int = 2 ** (8 * ffi.sizeof("size_t")) - 1
 

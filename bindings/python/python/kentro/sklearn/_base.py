@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -20,8 +20,6 @@ import kentro
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Self = TypeVar("Self", bound="Clusterer")
 
 METRICS = {"euclidean": True, "cosine": False}
 
@@ -46,20 +44,14 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     `random_state`, and says in `_configured` what else is set on a model.
     """
 
-    n_clusters: int
-    metric: str
-    max_iter: int
-    verbose: int | bool
-
     def _configured(self, model: Model, n_features: int) -> Model:
         """`model` with the settings of the subclass."""
         raise NotImplementedError
 
-    def _fit(self: Self, X: Any, sample_weight: Any = None) -> Self:
+    def _fit(self, X: Any, sample_weight: Any = None) -> Clusterer:
         X = self._checked(X, reset=True)
         model, labels = self._trained(self._settings(X), X, sample_weight)
-        self._keep(model, labels, X.dtype)
-        return self
+        return self._keep(model, labels, X.dtype)
 
     def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, NDArray[Any]]:
         """The model and its labels, once it is trained."""
@@ -85,7 +77,7 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         )
         return self._configured(model, X.shape[1])
 
-    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> Clusterer:
         """Make attributes of what training has left."""
         wide = dtype.itemsize > 2 and dtype != np.float32
         self.cluster_centers_ = model.centroids_f64 if wide else model.centroids
@@ -95,6 +87,7 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self._n_features_out = self.n_clusters
         # The labels are kept once.
         self.model_ = kentro.KMeans.from_bytes(model.to_bytes(labels=False))
+        return self
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         # The core looks for NaN and infinity itself, and takes numbers as they are.
@@ -143,9 +136,7 @@ class WeightedClusterer(Clusterer):
         """
         return self._fit(X, sample_weight)
 
-    def fit_predict(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> NDArray[Any]:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[Any]:
         """Return `fit(X, sample_weight=sample_weight).labels_`."""
         labels: NDArray[np.int32] = self.fit(X, sample_weight=sample_weight).labels_
         return labels
