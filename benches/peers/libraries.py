@@ -13,7 +13,9 @@ warnings.simplefilter("ignore")
 
 
 def batches(x, spec):
-    return (x[first : first + spec["batch"]] for first in range(0, len(x), spec["batch"]))
+    return (
+        x[first : first + spec["batch"]] for first in range(0, len(x), spec["batch"])
+    )
 
 
 class Kentro:

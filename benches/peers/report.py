@@ -10,7 +10,7 @@ PICTURE = ROOT / "docs/benchmarks.svg"
 
 WHAT = {
     "kmeans": "{iterations} iterations from the same {k} rows, then labels",
-    "weighted": "the same where rows have log-normal weights: {iterations} iterations, {k} clusters",
+    "weighted": "{iterations} iterations from the same {k} rows, with log-normal weights, then labels",
     "defaults": "everyone's defaults, {k} clusters",
     "assign": "{top} nearest of {k} centroids for every row",
     "ask": "{top} nearest of {k} centroids, {batch} rows in each call",
@@ -35,7 +35,8 @@ without sampling or early stop, and draws random rows of its own. Kentro's
 labels are the float64 brute-force labels; the others compute in float32, and
 SuperKMeans prunes by a probabilistic test. In the rows E everyone runs with the
 defaults, and the fastest peer is that of those within 0.5 % of Kentro's inertia;
-the tables show all.
+the tables show all. In W1w and W3w rows have weights; these two were measured later,
+while others used the machine.
 
 ![Time of the fastest peer over Kentro's](benchmarks.svg)
 
