@@ -34,7 +34,9 @@ impl KMeans {
         }
         config.validate()?;
         check_prices(prices, clusters)?;
-        let offset = centroids.check_for_offset(config.metric, &Threads::exactly(1, None)?)?;
+        let threads = Threads::exactly(1, None)?;
+        let offset = centroids.check_for_offset(config.metric, &threads)?;
+        centroids.check(&threads)?; // training looks at narrow numbers with their ranges
         let centroids = centroids.less(offset.as_deref());
         let mut scratch = Vec::new();
         let values = centroids.block(0..clusters, &mut scratch)?;

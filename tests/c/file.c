@@ -152,12 +152,14 @@ static void given_centroids_make_a_model(void)
     kentro_kmeans *kmeans = trained(1, 1, 0), *given = NULL, *loaded = NULL;
     const float *centroids = NULL;
     const double *prices = NULL;
+    const float infinite[] = {1, 2, INFINITY, 4};
     const uint32_t *labels = NULL;
     const size_t *medoids = NULL;
     double wrong[CLUSTERS] = {0}, inertia = 0;
     size_t rows = 0, cols = 0, len = 0, size = 0, n_iter = 1;
     kentro_points *points = NULL;
     unsigned char *bytes;
+    int32_t i;
     OK(kentro_kmeans_centroids(kmeans, &centroids, &rows, &cols, test_error));
     OK(kentro_kmeans_prices(kmeans, &prices, &len, test_error));
     CHECK(len == CLUSTERS);
@@ -191,6 +193,13 @@ static void given_centroids_make_a_model(void)
            kentro_kmeans_from_centroids(NULL, 1, NULL, &given, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
            kentro_kmeans_from_centroids(points, 3, NULL, &given, test_error));
+    kentro_points_free(points);
+    OK(kentro_points_new_f32(infinite, 2, 2, &points, test_error));
+    for (i = 0; i < 2; i++) {
+        STATUS(KENTRO_STATUS_NOT_FINITE,
+               kentro_kmeans_from_centroids(points, i, NULL, &given, test_error));
+        CHECK(kentro_error_row(test_error) == 1 && kentro_error_column(test_error) == 0);
+    }
     kentro_points_free(points);
     kentro_kmeans_free(kmeans);
 }

@@ -234,6 +234,10 @@ def test_centroids_of_others():
         KMeans.from_centroids(columns, prices=[1.0, np.nan])
     with pytest.raises(KMeansError, match="row 0, column 1"):
         KMeans.from_centroids([[1.0, np.inf]])
+    for euclidean in (False, True):
+        with pytest.raises(KMeansError, match="row 0, column 1 is inf") as info:
+            KMeans.from_centroids(np.float32([[1, np.inf]]), euclidean=euclidean)
+        assert (info.value.row, info.value.column) == (0, 1)
     with pytest.raises(KMeansError, match="clusters must be positive"):
         KMeans.from_centroids(np.empty((0, 3)))
     with pytest.raises(KMeansError, match="centroids must have 2 dimensions"):
