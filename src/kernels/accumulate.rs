@@ -4,7 +4,8 @@
 //! Additions of whole numbers can be made in any order, so vectors of any width
 //! give the same bits.
 
-use super::lanes::{self, LANES, Lanes, Work};
+use super::dispatch::{self, Work};
+use super::lanes::{LANES, Lanes};
 
 /// Asks for the values to be fetched from memory, where the CPU can be asked.
 #[inline]
@@ -19,7 +20,7 @@ pub(crate) fn prefetch(values: &[f32]) {
     for line in values.chunks(16) {
         use crate::kernels::simd::Simd;
         // SAFETY: as above.
-        unsafe { crate::kernels::arm::Neon::prefetch(line.as_ptr()) };
+        unsafe { crate::kernels::neon::Neon::prefetch(line.as_ptr()) };
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = values;
@@ -47,7 +48,7 @@ pub(crate) fn add_rows<const N: usize>(
     scales: Option<[f64; N]>,
     sign: Sign,
 ) {
-    lanes::run_chosen(AddRows {
+    dispatch::work(AddRows {
         sum,
         magic,
         rows,
@@ -196,7 +197,7 @@ unsafe fn eight<T>(values: &[T], at: usize) -> &[T; LANES] {
 /// order as integers; of `finest` the bits less one, so that zeros, which have
 /// no last bit, come last.
 pub(crate) fn scan(block: &[f32], largest: &mut [i32], finest: &mut [i32]) {
-    lanes::run_chosen(Scan {
+    dispatch::work(Scan {
         block,
         largest,
         finest,
@@ -285,7 +286,7 @@ mod tests {
                     for isa in Isa::available() {
                         let mut together = start.clone();
                         let scales = Some(scales);
-                        lanes::run(
+                        dispatch::work_on(
                             isa,
                             AddRows {
                                 sum: &mut together,
@@ -300,7 +301,7 @@ mod tests {
                         for n in 0..TOGETHER {
                             let scales = scales.map(|scales| [scales[n]]);
                             let rows = [rows[n]];
-                            lanes::run(
+                            dispatch::work_on(
                                 isa,
                                 AddRows {
                                     sum: &mut single,
@@ -321,7 +322,7 @@ mod tests {
                 for isa in Isa::available() {
                     largest.fill(0);
                     finest.fill(i32::MAX);
-                    lanes::run(
+                    dispatch::work_on(
                         isa,
                         Scan {
                             block: &block,

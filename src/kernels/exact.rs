@@ -5,18 +5,22 @@
 //! many lanes a register holds, not what is added to what, so every
 //! instruction set gives the same bits.
 
+use super::dispatch::{Work, work};
+use super::lanes::Lanes;
+use std::marker::PhantomData;
+
 const LANES: usize = 16;
 /// So many dimensions at most go without the other lanes.
 const FEW: usize = 4;
 
 /// Σ (x − c)², every operation in float64.
 pub(crate) fn squared_distance(x: &[f32], c: &[f32]) -> f64 {
-    dispatch::<SquaredDifference>(x, c)
+    sum::<SquaredDifference>(x, c)
 }
 
 /// Σ x·c, every operation in float64.
 pub(crate) fn dot(x: &[f32], c: &[f32]) -> f64 {
-    dispatch::<Product>(x, c)
+    sum::<Product>(x, c)
 }
 
 /// What is summed. A trait, because closures are not compiled for the vectors
@@ -83,36 +87,24 @@ fn sum_few<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     0.0 + ((lanes[0] + lanes[2]) + (lanes[1] + lanes[3]))
 }
 
-/// Runs the sum compiled for the widest vectors that this CPU has.
+/// The sum, by vectors as wide as there are.
 #[inline]
-fn dispatch<T: Term>(x: &[f32], c: &[f32]) -> f64 {
+fn sum<T: Term>(x: &[f32], c: &[f32]) -> f64 {
     if x.len() <= FEW {
         return sum_few::<T>(x, c);
     }
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { with_avx512::<T>(x, c) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { with_avx2::<T>(x, c) };
-        }
+    work(Sum::<T>(x, c, PhantomData))
+}
+
+struct Sum<'s, T>(&'s [f32], &'s [f32], PhantomData<T>);
+
+impl<T: Term> Work for Sum<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> f64 {
+        sum_lanes::<T>(self.0, self.1)
     }
-    sum_lanes::<T>(x, c)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn with_avx512<T: Term>(x: &[f32], c: &[f32]) -> f64 {
-    sum_lanes::<T>(x, c)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2<T: Term>(x: &[f32], c: &[f32]) -> f64 {
-    sum_lanes::<T>(x, c)
 }
 
 /// 1 / ‖values‖, or 0 for zeros.
@@ -124,6 +116,8 @@ pub(crate) fn inverse_norm(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::dispatch::work_on;
+    use crate::kernels::isa::Isa;
 
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
@@ -131,10 +125,16 @@ mod tests {
         for d in [0, 1, 2, 3, 4, 5, 15, 16, 17, 100, 384] {
             let x: Vec<f32> = (0..d).map(|_| rng.unit() as f32 * 1e3).collect();
             let c: Vec<f32> = (0..d).map(|_| rng.unit() as f32).collect();
-            let portable = sum_lanes::<Product>(&x, &c);
-            assert_eq!(dot(&x, &c).to_bits(), portable.to_bits());
-            let portable = sum_lanes::<SquaredDifference>(&x, &c);
-            assert_eq!(squared_distance(&x, &c).to_bits(), portable.to_bits());
+            let product = sum_lanes::<Product>(&x, &c);
+            let square = sum_lanes::<SquaredDifference>(&x, &c);
+            for isa in Isa::available() {
+                let on = Sum::<Product>(&x, &c, PhantomData);
+                assert_eq!(work_on(isa, on).to_bits(), product.to_bits());
+                let on = Sum::<SquaredDifference>(&x, &c, PhantomData);
+                assert_eq!(work_on(isa, on).to_bits(), square.to_bits());
+            }
+            assert_eq!(dot(&x, &c).to_bits(), product.to_bits());
+            assert_eq!(squared_distance(&x, &c).to_bits(), square.to_bits());
             let plain: f64 = (0..d)
                 .map(|t| (f64::from(x[t]) - f64::from(c[t])).powi(2))
                 .sum();

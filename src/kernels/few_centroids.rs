@@ -6,12 +6,9 @@
 //! broadcast; a square of sums stays in registers and is transposed in the end.
 
 use super::aligned::Aligned;
-#[cfg(target_arch = "aarch64")]
-use super::arm::Neon;
+use super::dispatch::{Kernel, lanes, run};
 use super::isa::Isa;
-use super::simd::{Portable, Simd};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
+use super::simd::Simd;
 use crate::allocate::{resize, try_vec};
 use crate::error::Result;
 
@@ -63,16 +60,7 @@ impl FewCentroids {
         scale: Option<f32>,
         squares: (f32, f32),
     ) -> Result<Self> {
-        assert!(isa.is_available());
-        let lanes = match isa {
-            Isa::Portable => Portable::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::AvxVnni => Avx2::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Vnni => Avx512::LANES,
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon | Isa::NeonDot => Neon::LANES,
-        };
+        let lanes = lanes(isa);
         let none = Terms {
             start: f32::NEG_INFINITY,
             spread: f32::INFINITY,
@@ -103,44 +91,46 @@ impl FewCentroids {
     /// `copies`: scratch.
     pub fn label(&self, rows: &[f32], labels: &mut [u32], copies: &mut Vec<f32>) -> Result<()> {
         assert!(rows.len() == labels.len() * self.dims);
-        match self.isa {
-            // SAFETY: the CPU has the instruction set (checked by `new`).
-            Isa::Portable => unsafe { label::<Portable, 8>(self, rows, labels, copies) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Isa::Avx2 | Isa::AvxVnni => unsafe { label_avx2(self, rows, labels, copies) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Isa::Avx512 | Isa::Vnni => unsafe { label_avx512(self, rows, labels, copies) },
-            #[cfg(target_arch = "aarch64")]
-            // SAFETY: as above.
-            Isa::Neon | Isa::NeonDot => unsafe { label::<Neon, 8>(self, rows, labels, copies) },
-        }
+        let label = Label {
+            few: self,
+            rows,
+            labels,
+            copies,
+        };
+        // SAFETY: the CPU has the instruction set (checked by `new`), and there are
+        // as many rows as labels.
+        unsafe { run(self.isa, label) }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn label_avx2(
-    few: &FewCentroids,
-    rows: &[f32],
-    labels: &mut [u32],
-    copies: &mut Vec<f32>,
-) -> Result<()> {
-    // SAFETY: the features are enabled here.
-    unsafe { label::<Avx2, 8>(few, rows, labels, copies) }
+/// Rows as [`FewCentroids::label`] checks them.
+struct Label<'l> {
+    few: &'l FewCentroids,
+    rows: &'l [f32],
+    labels: &'l mut [u32],
+    copies: &'l mut Vec<f32>,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn label_avx512(
-    few: &FewCentroids,
-    rows: &[f32],
-    labels: &mut [u32],
-    copies: &mut Vec<f32>,
-) -> Result<()> {
-    // SAFETY: the features are enabled here.
-    unsafe { label::<Avx512, 16>(few, rows, labels, copies) }
+impl Kernel for Label<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) -> Result<()> {
+        let Label {
+            few,
+            rows,
+            labels,
+            copies,
+        } = self;
+        // SAFETY: passed on.
+        unsafe {
+            match S::LANES {
+                16 => label::<S, 16>(few, rows, labels, copies),
+                8 => label::<S, 8>(few, rows, labels, copies),
+                lanes => unreachable!("no vectors have {lanes} lanes"),
+            }
+        }
+    }
 }
 
 /// # Safety

@@ -1,6 +1,8 @@
 //! Distances of many rows to a few rows, in float64.
 
+use super::dispatch::{Work, work};
 use super::exact::fold;
+use super::lanes::Lanes;
 
 /// Rows side by side in the vectors of the low-dimensional kernel, and
 /// dimensions side by side in those of the other.
@@ -25,39 +27,39 @@ impl Few<'_> {
 
 /// Σ term(x, c) over the dimensions, for every row x of the block and every c of
 /// `few`: the same bits on every instruction set.
+#[inline]
 pub(crate) fn sums(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { with_avx512(block, few, out, term) };
+    work(Sums {
+        block,
+        few,
+        out,
+        term,
+    });
+}
+
+struct Sums<'s, T> {
+    block: &'s [f32],
+    few: Few<'s>,
+    out: Out<'s>,
+    term: T,
+}
+
+impl<T: Fn(f64, f64) -> f64> Work for Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Sums {
+            block,
+            few,
+            out,
+            term,
+        } = self;
+        if few.dims < LANES {
+            sums_across_rows(block, few, out, term)
+        } else {
+            sums_along_rows(block, few, out, term)
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { with_avx2(block, few, out, term) };
-        }
-    }
-    either(block, few, out, term)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn with_avx512(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    either(block, few, out, term)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    either(block, few, out, term)
-}
-
-#[inline(always)]
-fn either(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64, f64) -> f64) {
-    if few.dims < LANES {
-        sums_across_rows(block, few, out, term)
-    } else {
-        sums_along_rows(block, few, out, term)
     }
 }
 
@@ -125,6 +127,52 @@ fn sums_along_rows(block: &[f32], few: Few<'_>, out: Out<'_>, term: impl Fn(f64,
             }
             for (lanes, out) in tile.iter().zip(&mut out[at + first..][..count]) {
                 *out = fold(*lanes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::dispatch::work_on;
+    use crate::kernels::exact::squared_distance;
+    use crate::kernels::isa::Isa;
+    use crate::rng::Rng;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        let mut rng = Rng::new(1);
+        for dims in [1, 3, 15, 16, 17, 40, 100] {
+            let block: Vec<f32> = (0..37 * dims).map(|_| rng.unit() as f32).collect();
+            let centres: Vec<f32> = (0..3 * dims).map(|_| rng.unit() as f32).collect();
+            let values: Vec<f64> = centres.iter().map(|&c| f64::from(c)).collect();
+            let few = Few {
+                values: &values,
+                dims,
+            };
+            let run = |isa| {
+                let mut sums = vec![0.0; 3 * 37];
+                let (block, out) = (&block[..], (&mut sums[..], 0));
+                let term = |x: f64, c: f64| (x - c) * (x - c);
+                let job = Sums {
+                    block,
+                    few,
+                    out,
+                    term,
+                };
+                work_on(isa, job);
+                sums
+            };
+            let expected = run(Isa::Portable);
+            for isa in Isa::available() {
+                assert_eq!(run(isa), expected, "{dims}, {isa:?}");
+            }
+            for (out, centre) in expected.chunks(37).zip(centres.chunks(dims)) {
+                for (&sum, row) in out.iter().zip(block.chunks(dims)) {
+                    let plain = squared_distance(row, centre);
+                    assert!((sum - plain).abs() <= 1e-12 * plain);
+                }
             }
         }
     }

@@ -6,25 +6,28 @@
 
 pub(crate) mod accumulate;
 pub(crate) mod aligned;
-#[cfg(target_arch = "aarch64")]
-pub(crate) mod arm;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
 #[cfg_attr( // nothing to dispatch to elsewhere
     not(any(target_arch = "x86_64", target_arch = "aarch64")),
     allow(dead_code, unused_unsafe, unused_variables)
 )]
 pub(crate) mod codes;
-mod dispatch;
+pub(crate) mod dispatch;
 pub(crate) mod exact;
 pub(crate) mod few_centroids;
 pub(crate) mod few_rows;
 pub(crate) mod isa;
 pub(crate) mod lanes;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod orthonormal;
 pub(crate) mod pairwise;
 pub(crate) mod pick;
+pub(crate) mod portable;
 pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod tile;
 pub(crate) mod weighted;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod x86;

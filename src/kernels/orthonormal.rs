@@ -1,5 +1,8 @@
 //! Vectors of float64 made orthonormal.
 
+use super::dispatch::{Work, work};
+use super::lanes::Lanes;
+
 /// The same sum on every instruction set.
 #[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -25,18 +28,26 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Gram-Schmidt; a unit vector takes the place of one that depends on those
 /// before it. `passes`: 2 for accuracy, 1 where a sketch will do.
 pub(crate) fn orthonormalize(basis: &mut [f64], dims: usize, passes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the CPU has AVX-512F.
-        return unsafe { orthonormalize_avx512(basis, dims, passes) };
-    }
-    gram_schmidt(basis, dims, passes);
+    work(GramSchmidt {
+        basis,
+        dims,
+        passes,
+    });
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn orthonormalize_avx512(basis: &mut [f64], dims: usize, passes: usize) {
-    gram_schmidt(basis, dims, passes);
+struct GramSchmidt<'b> {
+    basis: &'b mut [f64],
+    dims: usize,
+    passes: usize,
+}
+
+impl Work for GramSchmidt<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        gram_schmidt(self.basis, self.dims, self.passes);
+    }
 }
 
 #[inline(always)]
@@ -64,6 +75,43 @@ fn gram_schmidt(basis: &mut [f64], dims: usize, passes: usize) {
                     *value /= rest;
                 }
                 break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::dispatch::work_on;
+    use crate::kernels::isa::Isa;
+    use crate::rng::Rng;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_orthonormal_vectors() {
+        let (dims, count) = (45, 12);
+        let mut rng = Rng::new(2);
+        let mut start: Vec<f64> = (0..count * dims).map(|_| rng.unit()).collect();
+        // One that depends on another.
+        start.copy_within(3 * dims..4 * dims, 7 * dims);
+        let run = |isa| {
+            let mut basis = start.clone();
+            let job = GramSchmidt {
+                basis: &mut basis,
+                dims,
+                passes: 2,
+            };
+            work_on(isa, job);
+            basis
+        };
+        let expected = run(Isa::Portable);
+        for isa in Isa::available() {
+            assert_eq!(run(isa), expected, "{isa:?}");
+        }
+        for (i, a) in expected.chunks(dims).enumerate() {
+            for (j, b) in expected.chunks(dims).enumerate() {
+                let product = if i == j { 1.0 } else { 0.0 };
+                assert!((dot(a, b) - product).abs() < 1e-12);
             }
         }
     }

@@ -6,10 +6,11 @@
 //! fused multiply-adds over the dimensions in order, so every instruction set
 //! gives the same bits.
 
+use super::dispatch::{Kernel, run};
+use super::isa::Isa;
+use super::simd::Simd;
 use crate::allocate::resize;
 use crate::error::Result;
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::*;
 
 /// Rows of a panel. Vector lanes run along them.
 pub(crate) const PANEL: usize = 32;
@@ -42,229 +43,121 @@ pub(crate) fn pack<const LANES: usize>(
 /// Squared Euclidean distances of the rows of some groups to those of a
 /// panel: `out[m * PANEL + l]` is that of row m to row l of the panel.
 pub(crate) fn squared_distances(groups: &[f32], panel: &[f32], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { with_avx512(groups, panel, out) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the CPU has AVX2 and FMA.
-            return unsafe { with_avx2(groups, panel, out) };
+    squared_distances_on(Isa::chosen(), groups, panel, out);
+}
+
+fn squared_distances_on(isa: Isa, groups: &[f32], panel: &[f32], out: &mut [f32]) {
+    assert!(isa.is_available());
+    // SAFETY: the CPU has the instruction set; the kernel asks for nothing.
+    unsafe { run(isa, SquaredDistances { groups, panel, out }) }
+}
+
+struct SquaredDistances<'d> {
+    groups: &'d [f32],
+    panel: &'d [f32],
+    out: &'d mut [f32],
+}
+
+impl Kernel for SquaredDistances<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        // SAFETY: passed on; a panel is so many vectors wide.
+        unsafe {
+            match S::LANES {
+                16 => tiles::<S, 2, GROUP>(self),
+                8 => tiles::<S, 4, 2>(self),
+                lanes => unreachable!("no vectors have {lanes} lanes"),
+            }
         }
     }
-    tiles::<[f32; 8], 4, 2>(groups, panel, out)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn with_avx512(groups: &[f32], panel: &[f32], out: &mut [f32]) {
-    tiles::<__m512, 2, GROUP>(groups, panel, out)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn with_avx2(groups: &[f32], panel: &[f32], out: &mut [f32]) {
-    tiles::<__m256, 4, 2>(groups, panel, out)
-}
-
-/// `ROWS` rows at a time: as many as keep all sums in registers. A panel is
-/// `WIDTH` vectors wide.
+/// `ROWS` rows at a time: as many as keep all sums in registers.
+///
+/// # Safety
+/// The CPU has `S`; a panel is `WIDTH` vectors wide.
 #[inline(always)]
-fn tiles<V: Vector, const WIDTH: usize, const ROWS: usize>(
-    groups: &[f32],
-    panel: &[f32],
-    out: &mut [f32],
-) {
-    let (columns, _) = panel.as_chunks::<PANEL>();
-    let outs = out.chunks_exact_mut(GROUP * PANEL);
-    for (group, out) in groups.chunks_exact(GROUP * columns.len()).zip(outs) {
+unsafe fn tiles<S: Simd, const WIDTH: usize, const ROWS: usize>(job: SquaredDistances<'_>) {
+    let (columns, _) = job.panel.as_chunks::<PANEL>();
+    let outs = job.out.chunks_exact_mut(GROUP * PANEL);
+    let groups = job.groups.chunks_exact(GROUP * columns.len());
+    for (group, out) in groups.zip(outs) {
         let (rows, _) = group.as_chunks::<GROUP>();
         for (part, out) in out.chunks_exact_mut(ROWS * PANEL).enumerate() {
-            let mut sums = [[V::splat(0.0); WIDTH]; ROWS];
-            for (values, column) in rows.iter().zip(columns) {
-                let column: [V; WIDTH] = std::array::from_fn(|v| V::load(column, v));
-                for m in 0..ROWS {
-                    let value = V::splat(values[part * ROWS + m]);
-                    for v in 0..WIDTH {
-                        sums[m][v] = sums[m][v].add_square(column[v].minus(value));
+            // SAFETY: a column and a row of `out` hold WIDTH vectors.
+            unsafe {
+                let mut sums = [[S::splat(0.0); WIDTH]; ROWS];
+                for (values, column) in rows.iter().zip(columns) {
+                    let mut vectors = [S::splat(0.0); WIDTH];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = S::load(column.as_ptr().add(v * S::LANES));
+                    }
+                    for m in 0..ROWS {
+                        let value = S::splat(values[part * ROWS + m]);
+                        for v in 0..WIDTH {
+                            let difference = S::sub(vectors[v], value);
+                            sums[m][v] = S::fused(difference, difference, sums[m][v]);
+                        }
+                    }
+                }
+                let (out, _) = out.as_chunks_mut::<PANEL>();
+                for (out, sums) in out.iter_mut().zip(sums) {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        S::store(out.as_mut_ptr().add(v * S::LANES), sum);
                     }
                 }
             }
-            let (out, _) = out.as_chunks_mut::<PANEL>();
-            for (out, sums) in out.iter_mut().zip(sums) {
-                (0..WIDTH).for_each(|v| sums[v].store(out, v));
-            }
         }
-    }
-}
-
-/// A vector register. Only used where the CPU has it.
-trait Vector: Copy {
-    fn splat(value: f32) -> Self;
-    /// Vector number `v` of `from`.
-    fn load(from: &[f32; PANEL], v: usize) -> Self;
-    fn store(self, to: &mut [f32; PANEL], v: usize);
-    fn minus(self, other: Self) -> Self;
-    /// self + x², rounded once.
-    fn add_square(self, x: Self) -> Self;
-}
-
-impl Vector for [f32; 8] {
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        [value; 8]
-    }
-    #[inline(always)]
-    fn load(from: &[f32; PANEL], v: usize) -> Self {
-        std::array::from_fn(|lane| from[8 * v + lane])
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f32; PANEL], v: usize) {
-        to[8 * v..][..8].copy_from_slice(&self);
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        std::array::from_fn(|lane| self[lane] - other[lane])
-    }
-    #[inline(always)]
-    fn add_square(self, x: Self) -> Self {
-        std::array::from_fn(|lane| x[lane].mul_add(x[lane], self[lane]))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Vector for __m256 {
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        // SAFETY: a function with AVX2 and FMA is the only caller, also below.
-        unsafe { _mm256_set1_ps(value) }
-    }
-    #[inline(always)]
-    fn load(from: &[f32; PANEL], v: usize) -> Self {
-        // SAFETY: the slice holds eight values.
-        unsafe { _mm256_loadu_ps(from[8 * v..][..8].as_ptr()) }
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f32; PANEL], v: usize) {
-        // SAFETY: the slice holds eight values.
-        unsafe { _mm256_storeu_ps(to[8 * v..][..8].as_mut_ptr(), self) }
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm256_sub_ps(self, other) }
-    }
-    #[inline(always)]
-    fn add_square(self, x: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm256_fmadd_ps(x, x, self) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Vector for __m512 {
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        // SAFETY: a function with AVX-512F is the only caller, also below.
-        unsafe { _mm512_set1_ps(value) }
-    }
-    #[inline(always)]
-    fn load(from: &[f32; PANEL], v: usize) -> Self {
-        // SAFETY: the slice holds sixteen values.
-        unsafe { _mm512_loadu_ps(from[16 * v..][..16].as_ptr()) }
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f32; PANEL], v: usize) {
-        // SAFETY: the slice holds sixteen values.
-        unsafe { _mm512_storeu_ps(to[16 * v..][..16].as_mut_ptr(), self) }
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm512_sub_ps(self, other) }
-    }
-    #[inline(always)]
-    fn add_square(self, x: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm512_fmadd_ps(x, x, self) }
     }
 }
 
 /// Sets bit i of `bits` where `values[i] < bounds[i]`, and clears the others.
 pub(crate) fn mark_below(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has AVX-512F.
-            return unsafe { mark_below_avx512(values, bounds, bits) };
+    mark_below_on(Isa::chosen(), values, bounds, bits);
+}
+
+fn mark_below_on(isa: Isa, values: &[f32], bounds: &[f32], bits: &mut [u64]) {
+    assert!(isa.is_available() && values.len() == bounds.len());
+    let mark = MarkBelow {
+        values,
+        bounds,
+        bits,
+    };
+    // SAFETY: the CPU has the instruction set; the kernel asks for nothing.
+    unsafe { run(isa, mark) }
+}
+
+struct MarkBelow<'m> {
+    values: &'m [f32],
+    bounds: &'m [f32],
+    bits: &'m mut [u64],
+}
+
+impl Kernel for MarkBelow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        let (values, values_rest) = self.values.as_chunks::<64>();
+        let (bounds, bounds_rest) = self.bounds.as_chunks::<64>();
+        for ((values, bounds), bits) in values.iter().zip(bounds).zip(self.bits.iter_mut()) {
+            *bits = 0;
+            for at in (0..64).step_by(S::LANES) {
+                // SAFETY: the CPU has `S`; lanes divide 64.
+                let below = unsafe {
+                    let value = S::load(values.as_ptr().add(at));
+                    S::below(value, S::load(bounds.as_ptr().add(at)))
+                };
+                *bits |= u64::from(below) << at;
+            }
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2.
-            return unsafe { mark_below_avx2(values, bounds, bits) };
+        if !values_rest.is_empty() {
+            let pairs = values_rest.iter().zip(bounds_rest).enumerate();
+            let bits_of_rest = pairs.fold(0, |bits, (i, (v, b))| bits | u64::from(v < b) << i);
+            self.bits[values.len()] = bits_of_rest;
         }
-    }
-    mark_below_portable(values, bounds, bits)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn mark_below_avx512(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    mark(values, bounds, bits, |values, bounds| {
-        (0..4).fold(0, |bits, v| {
-            // SAFETY: 64 values of each are four vectors.
-            let (value, bound) = unsafe {
-                (
-                    _mm512_loadu_ps(values.as_ptr().add(16 * v)),
-                    _mm512_loadu_ps(bounds.as_ptr().add(16 * v)),
-                )
-            };
-            let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(value, bound);
-            bits | u64::from(below) << (16 * v)
-        })
-    })
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn mark_below_avx2(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    mark(values, bounds, bits, |values, bounds| {
-        (0..8).fold(0, |bits, v| {
-            // SAFETY: 64 values of each are eight vectors.
-            let (value, bound) = unsafe {
-                (
-                    _mm256_loadu_ps(values.as_ptr().add(8 * v)),
-                    _mm256_loadu_ps(bounds.as_ptr().add(8 * v)),
-                )
-            };
-            let below = _mm256_cmp_ps::<_CMP_LT_OQ>(value, bound);
-            bits | (_mm256_movemask_ps(below) as u64) << (8 * v)
-        })
-    })
-}
-
-fn mark_below_portable(values: &[f32], bounds: &[f32], bits: &mut [u64]) {
-    mark(values, bounds, bits, |values, bounds| {
-        (0..64).fold(0, |bits, i| bits | u64::from(values[i] < bounds[i]) << i)
-    })
-}
-
-/// `word` makes the bits of 64 values.
-#[inline(always)]
-fn mark(
-    values: &[f32],
-    bounds: &[f32],
-    bits: &mut [u64],
-    word: impl Fn(&[f32; 64], &[f32; 64]) -> u64,
-) {
-    let (values, values_rest) = values.as_chunks::<64>();
-    let (bounds, bounds_rest) = bounds.as_chunks::<64>();
-    for ((values, bounds), bits) in values.iter().zip(bounds).zip(bits.iter_mut()) {
-        *bits = word(values, bounds);
-    }
-    if !values_rest.is_empty() {
-        let pairs = values_rest.iter().zip(bounds_rest).enumerate();
-        bits[values.len()] = pairs.fold(0, |bits, (i, (v, b))| bits | u64::from(v < b) << i);
     }
 }
 
@@ -294,15 +187,10 @@ mod tests {
                     assert_eq!(out.to_bits(), expected.to_bits());
                 }
             }
-            let mut portable = vec![0.0; out.len()];
-            tiles::<[f32; 8], 4, 2>(&groups, &panel, &mut portable);
-            assert_eq!(out, portable);
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                let mut narrow = vec![0.0; out.len()];
-                // SAFETY: the CPU has AVX2 and FMA.
-                unsafe { with_avx2(&groups, &panel, &mut narrow) };
-                assert_eq!(out, narrow);
+            for isa in Isa::available() {
+                let mut again = vec![0.0; out.len()];
+                squared_distances_on(isa, &groups, &panel, &mut again);
+                assert_eq!(again, out, "{isa:?}");
             }
         }
     }
@@ -313,10 +201,12 @@ mod tests {
         for len in [0usize, 1, 63, 64, 65, 200] {
             let values: Vec<f32> = (0..len).map(|_| rng.unit() as f32).collect();
             let bounds: Vec<f32> = (0..len).map(|_| rng.unit() as f32).collect();
-            let mut bits = vec![u64::MAX; len.div_ceil(64)];
-            mark_below(&values, &bounds, &mut bits);
-            for i in 0..len {
-                assert_eq!(bits[i / 64] >> (i % 64) & 1 == 1, values[i] < bounds[i]);
+            for isa in Isa::available() {
+                let mut bits = vec![u64::MAX; len.div_ceil(64)];
+                mark_below_on(isa, &values, &bounds, &mut bits);
+                for i in 0..len {
+                    assert_eq!(bits[i / 64] >> (i % 64) & 1 == 1, values[i] < bounds[i]);
+                }
             }
         }
     }

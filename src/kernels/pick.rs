@@ -4,7 +4,8 @@
 //! lower bounds of each row in order, by exchanging lane by lane; a second
 //! notes the centroids whose upper bound reaches the last of these.
 
-use super::isa::Isa;
+use super::dispatch::{Kernel, run};
+use super::simd::Simd;
 use super::tile::Kernels;
 use crate::allocate::{push, try_vec};
 use crate::error::Result;
@@ -33,29 +34,39 @@ pub(crate) fn pick(
     candidates: &mut [Vec<u32>],
 ) -> Result<()> {
     assert!(scores.slopes.len() == kernels.shape.width && candidates.len() >= kernels.shape.width);
-    match kernels.tiles() {
-        Isa::Portable => pick_lanes::<8>(scores, count, candidates),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: kernels are of an instruction set that the CPU has.
-        Isa::Avx2 | Isa::AvxVnni => unsafe { pick_avx2(scores, count, candidates) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx512 | Isa::Vnni => unsafe { pick_avx512(scores, count, candidates) },
-        #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonDot => pick_lanes::<8>(scores, count, candidates),
+    let pick = Pick {
+        scores,
+        count,
+        candidates,
+    };
+    // SAFETY: kernels are of an instruction set that the CPU has; this one asks for
+    // nothing.
+    unsafe { run(kernels.tiles(), pick) }
+}
+
+struct Pick<'p> {
+    scores: &'p Scores<'p>,
+    count: usize,
+    candidates: &'p mut [Vec<u32>],
+}
+
+impl Kernel for Pick<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) -> Result<()> {
+        let Pick {
+            scores,
+            count,
+            candidates,
+        } = self;
+        match NV * S::LANES {
+            48 => pick_lanes::<48>(scores, count, candidates),
+            16 => pick_lanes::<16>(scores, count, candidates),
+            8 => pick_lanes::<8>(scores, count, candidates),
+            width => unreachable!("no tiles are {width} wide"),
+        }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn pick_avx2(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) -> Result<()> {
-    pick_lanes::<16>(scores, count, candidates)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn pick_avx512(scores: &Scores<'_>, count: usize, candidates: &mut [Vec<u32>]) -> Result<()> {
-    pick_lanes::<48>(scores, count, candidates)
 }
 
 #[inline(always)]

@@ -6,13 +6,12 @@
 //! centroid, as many as a vector has lanes, and these are folded into one vector.
 
 use super::aligned::Aligned;
-#[cfg(target_arch = "aarch64")]
-use super::arm::Neon;
+use super::dispatch::{Kernel, Work, lanes, run, work_on};
 use super::isa::Isa;
-use super::simd::{Portable, Simd};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
+use super::lanes::Lanes;
+use super::simd::Simd;
 use crate::error::Result;
+use std::marker::PhantomData;
 
 /// Rows that are compared with each centroid that is read, at most.
 pub(crate) const ROWS: usize = 4;
@@ -61,19 +60,11 @@ impl Sums {
         rows: &[f32],
         (centroids, dims): (&[f32], usize),
     ) -> Result<()> {
-        assert!(isa.is_available() && dims > 0);
+        assert!(dims > 0);
         let (count, rest) = (centroids.len() / dims, centroids.len() % dims);
         assert!(rest == 0 && (rows.len() == dims || rows.len() == ROWS * dims));
         self.rows = rows.len() / dims;
-        self.lanes = match isa {
-            Isa::Portable => Portable::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::AvxVnni => Avx2::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Vnni => Avx512::LANES,
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon | Isa::NeonDot => Neon::LANES,
-        };
+        self.lanes = lanes(isa);
         let blocks = count.div_ceil(self.lanes / self.rows);
         self.values
             .resize(0.0, blocks * self.lanes, "sums of a row")?;
@@ -88,8 +79,8 @@ impl Sums {
         // the job asks for.
         unsafe {
             match sum {
-                Sum::SquaredDifferences => run::<SquaredDifference>(isa, job),
-                Sum::MinusProducts => run::<MinusProduct>(isa, job),
+                Sum::SquaredDifferences => run(isa, Scan::<SquaredDifference>(job, PhantomData)),
+                Sum::MinusProducts => run(isa, Scan::<MinusProduct>(job, PhantomData)),
             }
         }
         Ok(())
@@ -166,30 +157,34 @@ fn next_reached(
     first: usize,
     limits: &[f32; MOST_LANES],
 ) -> Option<usize> {
-    assert!(isa.is_available());
-    let rest = &values[(first * lanes).min(values.len())..];
-    let found = match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the CPU has the instruction set.
-        Isa::Avx2 | Isa::AvxVnni => unsafe { first_of_8_avx2(rest, limits) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx512 | Isa::Vnni => unsafe { first_of_16_avx512(rest, limits) },
-        _ => first_of::<8>(rest, limits),
-    };
+    let values = &values[(first * lanes).min(values.len())..];
+    let found = work_on(
+        isa,
+        FirstReached {
+            values,
+            lanes,
+            limits,
+        },
+    );
     found.map(|at| first + at)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn first_of_8_avx2(values: &[f32], limits: &[f32; MOST_LANES]) -> Option<usize> {
-    first_of::<8>(values, limits)
+struct FirstReached<'f> {
+    values: &'f [f32],
+    lanes: usize,
+    limits: &'f [f32; MOST_LANES],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn first_of_16_avx512(values: &[f32], limits: &[f32; MOST_LANES]) -> Option<usize> {
-    first_of::<16>(values, limits)
+impl Work for FirstReached<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> Option<usize> {
+        match self.lanes {
+            MOST_LANES => first_of::<MOST_LANES>(self.values, self.limits),
+            _ => first_of::<8>(self.values, self.limits),
+        }
+    }
 }
 
 #[inline(always)]
@@ -240,35 +235,22 @@ impl Term for MinusProduct {
     }
 }
 
-/// # Safety
-/// The CPU has the instruction set; lengths are as [`Job`] says.
-unsafe fn run<T: Term>(isa: Isa, job: Job<'_>) {
-    // SAFETY: passed on.
-    unsafe {
-        match isa {
-            Isa::Portable => either::<Portable, T, 8, 2>(job),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::AvxVnni => with_avx2::<T>(job),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Vnni => with_avx512::<T>(job),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon | Isa::NeonDot => either::<Neon, T, 8, 2>(job),
+struct Scan<'a, T>(Job<'a>, PhantomData<T>);
+
+impl<T: Term> Kernel for Scan<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
+        // SAFETY: passed on.
+        unsafe {
+            match S::LANES {
+                16 => either::<S, T, 16, 4>(self.0),
+                8 => either::<S, T, 8, 2>(self.0),
+                lanes => unreachable!("no vectors have {lanes} lanes"),
+            }
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn with_avx2<T: Term>(job: Job<'_>) {
-    // SAFETY: the features are enabled; the rest is passed on.
-    unsafe { either::<Avx2, T, 8, 2>(job) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn with_avx512<T: Term>(job: Job<'_>) {
-    // SAFETY: as above.
-    unsafe { either::<Avx512, T, 16, 4>(job) }
 }
 
 /// # Safety

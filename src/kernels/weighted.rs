@@ -5,7 +5,8 @@
 //! added: see [`accumulate`](super::accumulate).
 
 use super::accumulate::Sign;
-use super::lanes::{self, LANES, Lanes, Work};
+use super::dispatch::{self, Work};
+use super::lanes::{LANES, Lanes};
 
 /// What the numbers of a row are multiplied by.
 #[derive(Clone, Copy)]
@@ -46,7 +47,7 @@ pub(crate) fn product(a: f64, b: f64) -> (f64, f64) {
 /// `sum` and `magic` are limbs × (columns + 1): the last column sums weights.
 /// In each place there are two numbers added, of which one may be 0.
 pub(crate) fn add_row(sum: &mut [i64], magic: &[f64], row: &[f32], factors: Factors, sign: Sign) {
-    lanes::run_chosen(AddRow {
+    dispatch::work(AddRow {
         sum,
         magic,
         row,
@@ -167,7 +168,7 @@ mod tests {
                             factors,
                             sign,
                         };
-                        lanes::run(isa, work);
+                        dispatch::work_on(isa, work);
                         assert_eq!(sum, plain, "{isa:?}");
                     }
                 }

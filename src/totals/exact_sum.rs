@@ -1,7 +1,8 @@
 //! The exact sum of float64 numbers (the small superaccumulator of R. Neal,
 //! *Fast exact summation using small and large superaccumulators*, 2015).
 
-use crate::kernels::lanes::{self, LANES, Lanes, Work};
+use crate::kernels::dispatch::{self, Work};
+use crate::kernels::lanes::{LANES, Lanes};
 use crate::kernels::weighted::product;
 
 /// Digits of 32 bits from 2^-1074 to above 2^1024, with room to carry.
@@ -75,7 +76,7 @@ impl ExactSum {
 
     /// Adds numbers, several at a time.
     pub fn add_all(&mut self, values: &[f64]) {
-        lanes::run_chosen(AddAll { sum: self, values });
+        dispatch::work(AddAll { sum: self, values });
     }
 
     /// Adds a product without rounding it.
@@ -351,7 +352,7 @@ mod tests {
                 let expected: ExactSum = values.iter().copied().collect();
                 for isa in Isa::available() {
                     let mut sum = ExactSum::default();
-                    lanes::run(
+                    dispatch::work_on(
                         isa,
                         AddAll {
                             sum: &mut sum,

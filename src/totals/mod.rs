@@ -15,7 +15,8 @@ use crate::allocate::{copy, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
-use crate::kernels::lanes::{self, LANES, Lanes, Work};
+use crate::kernels::dispatch::{self, Work};
+use crate::kernels::lanes::{LANES, Lanes};
 use crate::kernels::weighted;
 use crate::metric::Metric;
 use crate::points::Points;
@@ -171,7 +172,7 @@ impl Totals {
     /// is empty, or whose unit rows cancel out, keeps the centroid it has.
     /// Returns whether any value changed.
     pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
-        lanes::run_chosen(Means {
+        dispatch::work(Means {
             totals: self,
             centroids,
         })
@@ -197,7 +198,7 @@ impl Totals {
     /// Σ‖x−o‖² about the origin o, or with cosine what all rows weigh. What cancels out is lost: the
     /// absolute error is a 10⁻¹⁰th of `spread` at most, and commonly a 10⁻¹⁴th.
     pub fn inertia(&self, centroids: &[f32], origin: &[f32], spread: f64) -> f64 {
-        let gain = lanes::run_chosen(Gain {
+        let gain = dispatch::work(Gain {
             totals: self,
             centroids,
             origin,

@@ -86,7 +86,7 @@ fn read(grid: &Grid, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
             self.0.read(self.1, self.2, self.3)
         }
     }
-    let read = |isa| lanes::run(isa, Read(grid, sum, t - t % LANES, count));
+    let read = |isa| dispatch::work_on(isa, Read(grid, sum, t - t % LANES, count));
     let (values, rests) = read(Isa::Portable);
     Isa::available().for_each(|isa| assert_eq!(read(isa), (values, rests), "{isa:?}"));
     (values[t % LANES], rests[t % LANES])

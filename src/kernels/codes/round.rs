@@ -1,6 +1,8 @@
 //! Coordinates rounded to 8 bits.
 
+use crate::kernels::dispatch::{Work, work_on};
 use crate::kernels::isa::Isa;
+use crate::kernels::lanes::Lanes;
 
 /// Rounds `coordinates` to multiples of a unit, the greatest to `largest` in
 /// magnitude; returns the unit, and the sum of all that it writes to `code`. After each `level` of them calls `done` with
@@ -14,40 +16,39 @@ pub(crate) fn round_all(
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
 ) -> (f32, i32) {
-    assert!(isa.is_available());
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the CPU has it.
-        Isa::Avx512 | Isa::Vnni => unsafe { with_avx512(coordinates, level, largest, code, done) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx2 | Isa::AvxVnni => unsafe { with_avx2(coordinates, level, largest, code, done) },
-        _ => round_levels(coordinates, level, largest, code, done),
+    work_on(
+        isa,
+        Round {
+            coordinates,
+            level,
+            largest,
+            code,
+            done,
+        },
+    )
+}
+
+struct Round<'r, F> {
+    coordinates: &'r [f32],
+    level: usize,
+    largest: i8,
+    code: &'r mut [i8],
+    done: F,
+}
+
+impl<F: FnMut(usize, f32, (f64, f64))> Work for Round<'_, F> {
+    type Output = (f32, i32);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> (f32, i32) {
+        round_levels(
+            self.coordinates,
+            self.level,
+            self.largest,
+            self.code,
+            self.done,
+        )
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn with_avx512(
-    coordinates: &[f32],
-    level: usize,
-    largest: i8,
-    code: &mut [i8],
-    done: impl FnMut(usize, f32, (f64, f64)),
-) -> (f32, i32) {
-    round_levels(coordinates, level, largest, code, done)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn with_avx2(
-    coordinates: &[f32],
-    level: usize,
-    largest: i8,
-    code: &mut [i8],
-    done: impl FnMut(usize, f32, (f64, f64)),
-) -> (f32, i32) {
-    round_levels(coordinates, level, largest, code, done)
 }
 
 #[inline(always)]

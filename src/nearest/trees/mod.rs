@@ -19,8 +19,9 @@ mod tests;
 use crate::allocate::{optional, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
+use crate::kernels::dispatch;
 use crate::kernels::isa::Isa;
-use crate::kernels::lanes::{self, LANES, REPEATED};
+use crate::kernels::lanes::{LANES, REPEATED};
 use crate::memory::Reserved;
 use crate::metric::Metric;
 use crate::nearest::shared::Shared;
@@ -307,7 +308,7 @@ impl<const D: usize> SortedRows for Forest<D> {
                     sums,
                     counts,
                 };
-                *pass = lanes::run(isa, walk)?;
+                *pass = dispatch::work_on(isa, walk)?;
                 Ok(())
             },
         )?;
@@ -345,7 +346,7 @@ impl<const D: usize> SortedRows for Forest<D> {
         threads.run(
             self.trees.iter().zip(&mut parts),
             || (),
-            |(), (tree, part)| *part = lanes::run(self.isa, Inertia { tree, centroids }),
+            |(), (tree, part)| *part = dispatch::work_on(self.isa, Inertia { tree, centroids }),
         )?;
         Ok(ExactSum::merged(&parts))
     }

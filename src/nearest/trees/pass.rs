@@ -3,7 +3,8 @@
 use crate::allocate::{push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kernels::lanes::{Lanes, Work};
+use crate::kernels::dispatch::Work;
+use crate::kernels::lanes::Lanes;
 use crate::nearest::trees::{
     Block, ByLanes, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree,
 };

@@ -2,7 +2,7 @@
 //! of centroids are not offset, though they go as bytes without a sign.
 
 use super::{Dot, Ints};
-use crate::kernels::arm::Neon;
+use crate::kernels::neon::Neon;
 use crate::kernels::simd::Simd;
 use std::arch::aarch64::*;
 use std::arch::asm;

@@ -2,8 +2,9 @@
 //! ones: those of centroids are offset to be unsigned.
 
 use super::{Dot, Ints};
+use crate::kernels::avx2::Avx2;
+use crate::kernels::avx512::Avx512;
 use crate::kernels::simd::Simd;
-use crate::kernels::x86::{Avx2, Avx512};
 use std::arch::x86_64::*;
 
 /// AVX-512 VNNI.

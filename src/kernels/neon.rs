@@ -1,5 +1,6 @@
 //! The vector operations of [`Simd`] in NEON.
 
+use super::portable::Portable;
 use super::simd::Simd;
 use std::arch::aarch64::*;
 
@@ -14,6 +15,12 @@ pub(crate) struct Neon;
 impl Simd for Neon {
     const LANES: usize = 8;
     type V = (float32x4_t, float32x4_t);
+    type Doubles = Portable;
+
+    #[inline(always)]
+    unsafe fn doubles() -> Portable {
+        Portable::new()
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::V {
@@ -52,6 +59,24 @@ impl Simd for Neon {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: see the top of this file.
         unsafe { (vsubq_f32(a.0, b.0), vsubq_f32(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn fused(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: see the top of this file.
+        unsafe { Self::mul_add(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn below(a: Self::V, b: Self::V) -> u32 {
+        const LOW: [u32; 4] = [1, 2, 4, 8];
+        const HIGH: [u32; 4] = [16, 32, 64, 128];
+        // SAFETY: see the top of this file; the arrays hold a vector each.
+        unsafe {
+            let low = vandq_u32(vcltq_f32(a.0, b.0), vld1q_u32(LOW.as_ptr()));
+            let high = vandq_u32(vcltq_f32(a.1, b.1), vld1q_u32(HIGH.as_ptr()));
+            vaddvq_u32(vorrq_u32(low, high))
+        }
     }
 
     #[inline(always)]
