@@ -22,12 +22,9 @@ mod distances;
 mod given;
 mod partial_fit;
 mod representatives;
-mod saving;
+pub(crate) mod saving;
 mod settings;
-mod sweep;
-
-pub use saving::SaveOptions;
-pub use sweep::SweepStep;
+pub(crate) mod sweep;
 
 /// A clustering model: K-means, balanced K-means or K-medoids.
 ///
