@@ -2,7 +2,7 @@
 
 use super::candidates::{Costs, data_changed};
 use super::prices::Choice;
-use super::prices::sample::{self, Sample};
+use super::prices::sample::{self, PriceSample};
 use super::transport::place::best_place;
 use super::transport::{EqualRows, Transport};
 use super::window::{self, Window, Windows};
@@ -163,7 +163,7 @@ impl<'c> Model<'c> {
         let mut sample_nearest = nearest.child(&sampled, self.config.iterations);
         let first = Centroids::new(&self.centroids, points.cols());
         let mut partition = Partition::new(nearest, first, threads)?;
-        let mut sample = Sample::new(drawn.len(), rows, self.config.n_clusters, threads)?;
+        let mut sample = PriceSample::new(drawn.len(), rows, self.config.n_clusters, threads)?;
         let mut last_inertia = f64::INFINITY;
         let mut stalled = false;
         loop {

@@ -12,7 +12,7 @@ use super::status::{Outcome, StatusCode};
 use super::{borrow, borrow_slice, borrow_slice_mut, require};
 use crate::allocate::with_capacity;
 use crate::metric::Metric;
-use crate::model::SweepStep;
+use crate::model::sweep::SweepStep;
 use crate::silhouette::silhouette;
 
 /// Writes to `out_score` the mean silhouette, from -1 to 1, of the rows of `points` in

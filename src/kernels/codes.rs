@@ -93,7 +93,7 @@ pub(crate) struct Side {
     /// Norm of what rounding to the code lost.
     pub residual: f32,
     /// Norm of the coordinates.
-    pub head: f32,
+    pub leading: f32,
     /// Norm of what the coordinates leave out.
     pub tail: f32,
     /// Norm of the vector; for centroids times the factor of ‖q‖·‖v‖.
@@ -111,10 +111,10 @@ pub(crate) struct Pair {
     pub bound: f32,
 }
 
-/// Both sides of the pairs to check: codes of `head` dimensions and [`Side`]s.
+/// Both sides of the pairs to check: codes of `leading` dimensions and [`Side`]s.
 pub(crate) struct Sides<'a> {
     pub isa: Isa,
-    pub head: usize,
+    pub leading: usize,
     pub row_codes: &'a [i8],
     pub rows: &'a [Side],
     pub centroid_codes: &'a [u8],
@@ -132,9 +132,9 @@ pub(crate) fn check_hits(
     pairs: &mut Vec<Pair>,
 ) -> Result<usize> {
     assert!(sides.isa.is_available());
-    assert!(sides.head.is_multiple_of(32));
-    assert!(sides.row_codes.len() == sides.rows.len() * sides.head);
-    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.head);
+    assert!(sides.leading.is_multiple_of(32));
+    assert!(sides.row_codes.len() == sides.rows.len() * sides.leading);
+    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.leading);
     assert!(scores.len() == sides.rows.len());
     let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
     pairs.clear();
@@ -170,12 +170,12 @@ impl Kernel for Check<'_> {
             scores,
             pairs,
         } = self;
-        let head = sides.head;
+        let leading = sides.leading;
         let (out, mut len) = (pairs.as_mut_ptr(), 0);
         for hit in hits {
             let i = hit.row as usize;
             let (row, score) = (&sides.rows[i], scores[i]);
-            let row_code = &sides.row_codes[i * head..][..head];
+            let row_code = &sides.row_codes[i * leading..][..leading];
             let start = D::OFFSET * row.sum;
             let mut mask = hit.mask;
             while mask != 0 {
@@ -183,11 +183,11 @@ impl Kernel for Check<'_> {
                 let j = sides.order[slot] as usize;
                 mask &= mask - 1;
                 let centroid = &sides.centroids[j];
-                let code = &sides.centroid_codes[j * head..][..head];
+                let code = &sides.centroid_codes[j * leading..][..leading];
                 // SAFETY: whole multiples of 32 codes.
                 let product = unsafe { product::<D>(code, row_code) } - start;
-                let error = row.residual * centroid.head
-                    + (row.head + row.residual) * centroid.residual
+                let error = row.residual * centroid.leading
+                    + (row.leading + row.residual) * centroid.residual
                     + row.tail * centroid.tail
                     + row.norm * centroid.norm;
                 let bound =

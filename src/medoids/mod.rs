@@ -33,7 +33,7 @@ use crate::threads::{Event, Iteration, Phase, Threads};
 use assignment::Assignment;
 use distances::{Distances, Scaled};
 use fasterpam::Swapping;
-use onebatch::Sample;
+use onebatch::Batch;
 use std::time::Instant;
 
 /// Finds the medoids, then labels every row by them.
@@ -182,11 +182,11 @@ impl Search<'_, '_> {
         };
         let scaled = Scaled::new(points, config.metric, self.weights, threads)?;
         let limit = nearest.budget().portable();
-        let whole = Sample::whole(rows, n_clusters, limit)?;
+        let whole = Batch::whole(rows, n_clusters, limit)?;
         let is_whole = whole.is_some();
         let sample = match whole {
             Some(whole) => whole,
-            None => Sample::draw(&scaled, n_clusters, &given, limit, &mut rng, threads)?,
+            None => Batch::draw(&scaled, n_clusters, &given, limit, &mut rng, threads)?,
         };
         let info = self.describe(&sample, rows);
         if config.verbose {
@@ -250,7 +250,7 @@ impl Search<'_, '_> {
         })
     }
 
-    fn describe(&self, sample: &Sample, rows: usize) -> String {
+    fn describe(&self, sample: &Batch, rows: usize) -> String {
         let (candidates, points) = (sample.candidates.len(), sample.points);
         let distinct = match rows == self.rows {
             true => "",

@@ -21,7 +21,7 @@ const MOST_CANDIDATES: usize = 50_000;
 const FEWEST_POINTS: usize = 5;
 
 /// The rows that take part in the search.
-pub(crate) struct Sample {
+pub(crate) struct Batch {
     /// The rows that may become medoids; the first `points` of them stand for
     /// all rows.
     pub candidates: Vec<u32>,
@@ -30,7 +30,7 @@ pub(crate) struct Sample {
     pub stand_for: Vec<f64>,
 }
 
-impl Sample {
+impl Batch {
     /// All rows: where 4·n² bytes are within `limit`, or no more than a sample
     /// takes at least.
     pub fn whole(rows: usize, n_clusters: usize, limit: u64) -> Result<Option<Self>> {
@@ -39,7 +39,7 @@ impl Sample {
         if !is_small && cells.saturating_mul(4) > limit {
             return Ok(None);
         }
-        Ok(Some(Sample {
+        Ok(Some(Batch {
             candidates: collect(0..rows as u32, "candidates")?,
             points: rows,
             stand_for: Vec::new(),
@@ -83,7 +83,7 @@ impl Sample {
         let mut stand_for = collect(own, "candidates")?;
         extend(&mut candidates, drawn.rows, "candidates")?;
         extend(&mut stand_for, drawn.stand_for, "candidates")?;
-        Ok(Sample {
+        Ok(Batch {
             points: points.min(candidates.len()),
             candidates,
             stand_for,
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_matrix_is_whole_where_it_is_affordable_or_small() {
         let is_whole = |rows, n_clusters, limit| {
-            let sample = Sample::whole(rows, n_clusters, limit).unwrap();
+            let sample = Batch::whole(rows, n_clusters, limit).unwrap();
             sample
                 .inspect(|s| assert_eq!(s.candidates.len(), rows))
                 .is_some()

@@ -7,7 +7,7 @@ use crate::nearest::Nearest;
 use crate::nearest::brute_force::{keep_least, measure_all, nearest_of_all};
 use crate::nearest::choice::Search;
 use crate::nearest::eight_bit::bounds::{Bounds, Groups};
-use crate::nearest::eight_bit::search::HeadScratch;
+use crate::nearest::eight_bit::search::CodeScratch;
 use crate::nearest::float32::TileScratch;
 use crate::nearest::tasks::{TASK_ROWS, block_rows, parts};
 use crate::nearest::vectors::{Centroids, Row};
@@ -83,8 +83,8 @@ impl Nearest<'_> {
                         found(i, label, &|| row(i).distance(centroids.row(label as usize)));
                     };
                     match &search {
-                        Search::Head(search) => {
-                            let scratch = &mut scratch.head;
+                        Search::Codes(search) => {
+                            let scratch = &mut scratch.codes;
                             let bounds = groups
                                 .zip(bounds.as_deref_mut())
                                 .map(|(groups, values)| groups.rows(values, within, hints.len()));
@@ -93,10 +93,10 @@ impl Nearest<'_> {
                             };
                             search.assign(first, block, hints, bounds, scratch, found)?;
                         }
-                        Search::Tile(search) => {
+                        Search::Float32(search) => {
                             search.assign(block, &mut scratch.tile, found_row)?;
                         }
-                        Search::Reference => {
+                        Search::BruteForce => {
                             for i in 0..hints.len() {
                                 found_row(i, nearest_of_all(&row(i), centroids, poll)?);
                             }
@@ -154,13 +154,13 @@ impl Nearest<'_> {
                     }
                 };
                 match &search {
-                    Search::Head(search) => {
-                        search.top(first, block, &mut scratch.head, found)?;
+                    Search::Codes(search) => {
+                        search.top(first, block, &mut scratch.codes, found)?;
                     }
-                    Search::Tile(search) => {
+                    Search::Float32(search) => {
                         search.top(block, count, &mut scratch.tile, found)?;
                     }
-                    Search::Reference => {
+                    Search::BruteForce => {
                         let mut ranked = Vec::new();
                         for (i, values) in block.chunks_exact(centroids.dims).enumerate() {
                             let row = Row::new(values, metric);
@@ -209,5 +209,5 @@ struct Scratch {
     block: Vec<f32>,
     hints: Vec<u32>,
     tile: TileScratch,
-    head: HeadScratch,
+    codes: CodeScratch,
 }

@@ -5,10 +5,10 @@ use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::nearest::eight_bit::bounds::Bounds;
 use crate::nearest::eight_bit::search::top::MOST as MOST_RANKED;
-use crate::nearest::eight_bit::search::{HeadSearch, Query};
+use crate::nearest::eight_bit::search::{CodeSearch, Query};
 use crate::nearest::engine::Engine;
 use crate::nearest::float32::TileSearch;
-use crate::nearest::float32::few_centroids::Direct;
+use crate::nearest::float32::few_centroids::FewSearch;
 use crate::nearest::vectors::Centroids;
 use crate::threads::Threads;
 
@@ -31,10 +31,10 @@ impl<'a> Nearest<'a> {
         let engine = self.shared.setting.choose(dims, clusters, principal);
         self.calls += 1;
         let engine = match engine {
-            Engine::Head | Engine::Plain if count > MOST_RANKED => Engine::Tile,
+            Engine::Principal | Engine::EightBit if count > MOST_RANKED => Engine::Float32,
             engine => engine,
         };
-        if engine == Engine::Head {
+        if engine == Engine::Principal {
             let query = Query {
                 points: self.points,
                 frame: &self.shared.frame,
@@ -60,7 +60,7 @@ impl<'a> Nearest<'a> {
     ) -> Result<Option<Bounds>> {
         let kept = self.bounds.take();
         let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
-        let pays = self.changed < SETTLED && matches!(engine, Engine::Head | Engine::Plain);
+        let pays = self.changed < SETTLED && matches!(engine, Engine::Principal | Engine::EightBit);
         if kept.is_some() || !pays || centroids.bias.is_some() {
             return Ok(kept);
         }
@@ -80,11 +80,11 @@ impl<'a> Nearest<'a> {
         count: usize,
         threads: &Threads<'_>,
     ) -> Result<Search<'c>> {
-        if engine == Engine::Reference {
-            return Ok(Search::Reference);
+        if engine == Engine::BruteForce {
+            return Ok(Search::BruteForce);
         }
         let (frame, kernels) = (&self.shared.frame, self.shared.setting.kernels());
-        if matches!(engine, Engine::Head | Engine::Plain) {
+        if matches!(engine, Engine::Principal | Engine::EightBit) {
             let query = Query {
                 points: self.points,
                 frame,
@@ -95,32 +95,34 @@ impl<'a> Nearest<'a> {
                 kernels,
             };
             if let Some(search) = self.eight_bit.search(engine, query, threads)? {
-                return Ok(Search::Head(search));
+                return Ok(Search::Codes(search));
             }
         }
-        let direct = match engine {
-            Engine::Direct if count == 1 => Direct::new(frame, self.shared.setting.isa, centroids)?,
+        let few = match engine {
+            Engine::FewCentroids if count == 1 => {
+                FewSearch::new(frame, self.shared.setting.isa, centroids)?
+            }
             _ => None,
         };
-        let search = TileSearch::new(frame, centroids, kernels, count == 1, direct)?;
-        Ok(Search::Tile(search))
+        let search = TileSearch::new(frame, centroids, kernels, count == 1, few)?;
+        Ok(Search::Float32(search))
     }
 }
 
 /// An engine with its centroids.
 #[allow(clippy::large_enum_variant)] // there is one of it
 pub(super) enum Search<'c> {
-    Reference,
-    Tile(TileSearch<'c>),
-    Head(HeadSearch<'c>),
+    BruteForce,
+    Float32(TileSearch<'c>),
+    Codes(CodeSearch<'c>),
 }
 
 impl Search<'_> {
     /// Whether [`Bounds`] tell this search something, and learn from it.
     pub fn can_bound(&self) -> bool {
         match self {
-            Search::Head(search) => search.can_bound(),
-            Search::Reference | Search::Tile(_) => false,
+            Search::Codes(search) => search.can_bound(),
+            Search::BruteForce | Search::Float32(_) => false,
         }
     }
 }

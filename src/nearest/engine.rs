@@ -1,4 +1,4 @@
-//! Which engine answers a search.
+//! Which engine answers a search: each says whether it can, and when it pays.
 
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
@@ -6,33 +6,69 @@ use crate::kernels::tile::Kernels;
 /// The float32 bounds are proved up to this many dimensions.
 pub(super) const MAX_TILE_DIMS: usize = 1 << 16;
 
-/// Dimensions from which 8-bit codes can be made, and can pay.
+/// Dimensions from which 8-bit codes can be made, and centroids from which they can
+/// pay.
 const MIN_CODED_DIMS: usize = 32;
-
-/// Centroids from which 8-bit codes can pay.
-const MIN_HEAD: usize = 48;
+const MIN_CODED_CENTROIDS: usize = 48;
 
 /// With up to so many centroids, packing rows costs more than it saves.
-const MAX_DIRECT: usize = 48;
+const MOST_FEW: usize = 48;
 
+/// With up to so many centroids, nothing costs less than all distances.
+const MOST_MEASURED: usize = 2;
+
+/// By the rooms here; [`trees`](super::trees) serve sums alone and say so
+/// themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
-    /// Brute force in float64.
-    Reference,
+    /// All distances, in float64.
+    BruteForce,
     /// Float32 tiles, checked in float64.
-    Tile,
+    Float32,
     /// Float32 scores of the rows as they lie, checked in float64.
-    Direct,
+    FewCentroids,
+    /// 8-bit codes of the dimensions as they are, checked in float64.
+    EightBit,
     /// 8-bit codes of the principal coordinates, checked in float64; float32
     /// tiles where those are faster.
-    Head,
-    /// 8-bit codes of the dimensions as they are, checked in float64.
-    Plain,
+    Principal,
 }
 
-/// What a search may use. For tests and measurements the environment can
-/// force both: `KENTRO_ENGINE` (`reference`, `tile`, `direct`, `head`,
-/// `plain`) and `KENTRO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512`, `vnni`;
+/// With the names that the environment variable `KENTRO_ENGINE` gives, those first
+/// that are the fastest where they pay.
+const ALL: [(Engine, &str); 5] = [
+    (Engine::Principal, "principal"),
+    (Engine::EightBit, "eight_bit"),
+    (Engine::FewCentroids, "few_centroids"),
+    (Engine::Float32, "float32"),
+    (Engine::BruteForce, "brute_force"),
+];
+
+impl Engine {
+    fn can_serve(self, isa: Isa, dims: usize) -> bool {
+        match self {
+            Engine::BruteForce => true,
+            Engine::Float32 | Engine::FewCentroids => dims <= MAX_TILE_DIMS,
+            Engine::EightBit | Engine::Principal => {
+                isa.has_codes() && (MIN_CODED_DIMS..=MAX_TILE_DIMS).contains(&dims)
+            }
+        }
+    }
+
+    fn pays(self, centroids: usize, principal: bool) -> bool {
+        match self {
+            Engine::BruteForce => true,
+            Engine::Float32 => centroids > MOST_MEASURED,
+            Engine::FewCentroids => (MOST_MEASURED + 1..=MOST_FEW).contains(&centroids),
+            Engine::EightBit => centroids >= MIN_CODED_CENTROIDS,
+            Engine::Principal => principal && centroids >= MIN_CODED_CENTROIDS,
+        }
+    }
+}
+
+/// What a search may use. For tests and measurements the environment can force
+/// both: `KENTRO_ENGINE` (`brute_force`, `float32`, `few_centroids`, `eight_bit`,
+/// `principal`) and `KENTRO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512`, `vnni`;
 /// `neon`, `neondot`). Other values, and what the CPU lacks, are ignored.
 /// Results do not depend on either.
 #[derive(Debug, Clone, Copy)]
@@ -46,16 +82,10 @@ pub(super) struct Setting {
 impl Setting {
     pub fn from_environment() -> Self {
         let isa = Isa::chosen();
-        let engine = std::env::var("KENTRO_ENGINE").unwrap_or_default();
+        let name = std::env::var("KENTRO_ENGINE").unwrap_or_default();
+        let named = ALL.iter().find(|&&(_, known)| known == name);
         Setting {
-            engine: match engine.as_str() {
-                "reference" => Some(Engine::Reference),
-                "tile" => Some(Engine::Tile),
-                "direct" => Some(Engine::Direct),
-                "head" => Some(Engine::Head),
-                "plain" => Some(Engine::Plain),
-                _ => None,
-            },
+            engine: named.map(|&(engine, _)| engine),
             isa,
             tiles: Isa::forced().unwrap_or(isa.for_tiles()),
         }
@@ -68,19 +98,15 @@ impl Setting {
     /// `principal`: whether codes of the principal coordinates are there, or
     /// would pay.
     pub fn choose(&self, dims: usize, centroids: usize, principal: bool) -> Engine {
-        let coded = self.isa.has_codes() && dims >= MIN_CODED_DIMS;
+        let can_serve = |engine: Engine| engine.can_serve(self.isa, dims);
         match self.engine {
-            Some(engine @ (Engine::Head | Engine::Plain)) if coded && dims <= MAX_TILE_DIMS => {
-                engine
+            Some(asked) if can_serve(asked) => asked,
+            Some(_) if can_serve(Engine::Float32) => Engine::Float32,
+            _ => {
+                let mut all = ALL.iter().map(|&(engine, _)| engine);
+                let first = all.find(|&one| can_serve(one) && one.pays(centroids, principal));
+                first.unwrap_or(Engine::BruteForce)
             }
-            Some(Engine::Reference) => Engine::Reference,
-            Some(Engine::Direct) if dims <= MAX_TILE_DIMS => Engine::Direct,
-            Some(_) if dims <= MAX_TILE_DIMS => Engine::Tile,
-            _ if dims > MAX_TILE_DIMS || centroids <= 2 => Engine::Reference,
-            _ if coded && centroids >= MIN_HEAD && principal => Engine::Head,
-            _ if coded && centroids >= MIN_HEAD => Engine::Plain,
-            _ if centroids <= MAX_DIRECT => Engine::Direct,
-            _ => Engine::Tile,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernels::scan::ROWS;
 use crate::metric::Metric;
 use crate::nearest::eight_bit::kept::KeptCodes;
-use crate::nearest::eight_bit::search::{HeadScratch, HeadSearch};
+use crate::nearest::eight_bit::search::{CodeScratch, CodeSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
 use crate::nearest::scan::{Scan, inverse_norms};
 use crate::nearest::tasks::{block_rows, parts};
@@ -53,7 +53,7 @@ struct Codes {
 #[allow(clippy::large_enum_variant)] // there is one of it
 enum Way<'a> {
     /// By the kept codes.
-    Codes(HeadSearch<'a>),
+    Codes(CodeSearch<'a>),
     /// Centroids as they lie, with their norms.
     Scan(Option<&'a [f64]>),
 }
@@ -63,7 +63,7 @@ enum Way<'a> {
 struct Scratch<'a> {
     block: Vec<f32>,
     unassigned: Vec<u32>,
-    head: HeadScratch,
+    codes: CodeScratch,
     scan: Option<Scan<'a>>,
 }
 
@@ -125,9 +125,9 @@ impl Prepared {
                     Way::Codes(search) if count == 1 => {
                         let hints = &unassigned[..rows.len()];
                         let found = |i: usize, value: f64, j: u32| found(i, &[(value, j)]);
-                        search.assign(0, values, hints, None, &mut scratch.head, found)
+                        search.assign(0, values, hints, None, &mut scratch.codes, found)
                     }
-                    Way::Codes(search) => search.top(0, values, &mut scratch.head, found),
+                    Way::Codes(search) => search.top(0, values, &mut scratch.codes, found),
                     Way::Scan(norms) => {
                         let new = || Scan::new(setting.isa, metric, centroids, *norms);
                         let scan = scratch.scan.get_or_insert_with(new);

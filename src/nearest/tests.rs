@@ -166,10 +166,15 @@ fn settings() -> Vec<Setting> {
             tiles: isa,
         })
     };
-    let engines = [Engine::Tile, Engine::Direct, Engine::Head, Engine::Plain];
+    let engines = [
+        Engine::Float32,
+        Engine::FewCentroids,
+        Engine::Principal,
+        Engine::EightBit,
+    ];
     let mut settings: Vec<Setting> = engines.into_iter().flat_map(on).collect();
     settings.push(Setting {
-        engine: Some(Engine::Head),
+        engine: Some(Engine::Principal),
         isa: Isa::detect(),
         tiles: Isa::Portable,
     });
@@ -201,7 +206,7 @@ pub(super) fn for_each_case(check: impl Fn(&str, &Points<'_>, Metric, Centroids<
 }
 
 const REFERENCE: Setting = Setting {
-    engine: Some(Engine::Reference),
+    engine: Some(Engine::BruteForce),
     isa: Isa::Portable,
     tiles: Isa::Portable,
 };
@@ -330,7 +335,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                     .unwrap();
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
             }
-            let coded = matches!(setting.engine, Some(Engine::Head | Engine::Plain));
+            let coded = matches!(setting.engine, Some(Engine::Principal | Engine::EightBit));
             let expected = coded && setting.isa.has_codes();
             assert_eq!(bounded > 15, expected, "{metric:?}, {setting:?}");
         }

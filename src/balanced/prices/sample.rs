@@ -63,7 +63,7 @@ pub(in crate::balanced) fn draw(
     Ok(drawn)
 }
 
-pub(in crate::balanced) struct Sample {
+pub(in crate::balanced) struct PriceSample {
     choice: Choice,
     /// Rows in the sample as a fraction of all.
     fraction: f64,
@@ -71,14 +71,14 @@ pub(in crate::balanced) struct Sample {
     excess: Vec<f64>,
 }
 
-impl Sample {
+impl PriceSample {
     pub fn new(
         sampled: usize,
         rows: usize,
         clusters: usize,
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        Ok(Sample {
+        Ok(PriceSample {
             choice: Choice::new(sampled, clusters, threads)?,
             fraction: sampled as f64 / rows as f64,
             excess: try_vec(0.0, clusters, "cluster sizes")?,

@@ -5,13 +5,13 @@ use crate::kernels::isa::Isa;
 use crate::kernels::lanes::Lanes;
 
 /// Rounds `coordinates` to multiples of a unit, the greatest to `largest` in
-/// magnitude; returns the unit, and the sum of all that it writes to `code`. After each `level` of them calls `done` with
-/// its number, the unit, and the squared norms of its values and of what
+/// magnitude; returns the unit, and the sum of all that it writes to `code`. After
+/// every `prefix` of them calls `done` with the number, the unit, and the squared norms of its values and of what
 /// rounding lost, each within a factor of 1 ± 10⁻⁴.
 pub(crate) fn round_all(
     isa: Isa,
     coordinates: &[f32],
-    level: usize,
+    prefix: usize,
     largest: i8,
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
@@ -20,7 +20,7 @@ pub(crate) fn round_all(
         isa,
         Round {
             coordinates,
-            level,
+            prefix,
             largest,
             code,
             done,
@@ -30,7 +30,7 @@ pub(crate) fn round_all(
 
 struct Round<'r, F> {
     coordinates: &'r [f32],
-    level: usize,
+    prefix: usize,
     largest: i8,
     code: &'r mut [i8],
     done: F,
@@ -41,9 +41,9 @@ impl<F: FnMut(usize, f32, (f64, f64))> Work for Round<'_, F> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) -> (f32, i32) {
-        round_levels(
+        round_prefixes(
             self.coordinates,
-            self.level,
+            self.prefix,
             self.largest,
             self.code,
             self.done,
@@ -52,16 +52,16 @@ impl<F: FnMut(usize, f32, (f64, f64))> Work for Round<'_, F> {
 }
 
 #[inline(always)]
-fn round_levels(
+fn round_prefixes(
     coordinates: &[f32],
-    level: usize,
+    prefix: usize,
     largest: i8,
     code: &mut [i8],
     mut done: impl FnMut(usize, f32, (f64, f64)),
 ) -> (f32, i32) {
     let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
-    let blocks = coordinates.chunks_exact(level);
-    for (number, (block, code)) in blocks.zip(code.chunks_exact_mut(level)).enumerate() {
+    let blocks = coordinates.chunks_exact(prefix);
+    for (number, (block, code)) in blocks.zip(code.chunks_exact_mut(prefix)).enumerate() {
         done(number, unit, round(block, unit, largest, code));
     }
     (unit, code.iter().map(|&c| i32::from(c)).sum())

@@ -16,7 +16,7 @@ use crate::nearest::vectors::Centroids;
 use std::ops::Range;
 
 /// Centroids in a group: a panel of the 8-bit sweep.
-pub(in crate::nearest) const GROUP: usize = crate::kernels::codes::PANEL;
+pub(in crate::nearest) const PANEL: usize = crate::kernels::codes::PANEL;
 
 /// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
 pub(in crate::nearest) const STEPS: f64 = 4096.0;
@@ -58,7 +58,7 @@ impl Bounds {
         most: u64,
         budget: &Budget,
     ) -> Result<Option<Self>> {
-        let groups = centroids.len().div_ceil(GROUP);
+        let groups = centroids.len().div_ceil(PANEL);
         let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;
         let reserved = (bytes <= most).then(|| budget.try_reserve(bytes));
         let Some(_reserved) = reserved.flatten() else {
@@ -89,7 +89,7 @@ impl Bounds {
             moved,
         } = &mut self.groups;
         let dims = centroids.dims;
-        for (group, moved) in order.chunks(GROUP).zip(moved.iter_mut()) {
+        for (group, moved) in order.chunks(PANEL).zip(moved.iter_mut()) {
             let distance = |&j: &u32| {
                 let before = &before[j as usize * dims..][..dims];
                 distance(frame, before, centroids.row(j as usize))
@@ -160,10 +160,10 @@ fn distance(frame: &Frame, before: &[f32], now: &[f32]) -> f64 {
     (1.0 + 1e-9) * squares.sum::<f64>().sqrt() + 1e-12
 }
 
-/// Sorts centroids so that each [`GROUP`] from the first on are neighbours:
+/// Sorts centroids so that each [`PANEL`] from the first on are neighbours:
 /// halves them again and again in the dimension that they spread most in.
 fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>) {
-    if order.len() <= GROUP {
+    if order.len() <= PANEL {
         return;
     }
     let values = |t: usize| {
@@ -185,7 +185,7 @@ fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>) {
         let value = |j: u32| centroids.row(j as usize)[widest];
         value(a).total_cmp(&value(b)).then(a.cmp(&b))
     });
-    let half = order.len().div_ceil(GROUP) / 2 * GROUP;
+    let half = order.len().div_ceil(PANEL) / 2 * PANEL;
     let (low, high) = order.split_at_mut(half);
     sort_by_place(low, centroids);
     sort_by_place(high, centroids);

@@ -37,9 +37,9 @@ pub(in crate::nearest) struct Rest {
 pub(in crate::nearest) struct Coder {
     dims: usize,
     /// Dimensions of a code.
-    pub head: usize,
-    /// Dimensions of a level: sweeps can stop after each.
-    pub level: usize,
+    pub leading: usize,
+    /// Dimensions that each prefix has more than the last: sweeps can stop there.
+    pub prefix: usize,
     basis: Option<Basis>,
     /// Relative error of computed coordinates.
     slack: f64,
@@ -51,11 +51,11 @@ pub(in crate::nearest) struct Coder {
 impl Coder {
     /// Codes of the dimensions as they are.
     pub fn plain(dims: usize, kernels: Kernels) -> Self {
-        let head = dims.next_multiple_of(STEP);
+        let leading = dims.next_multiple_of(STEP);
         Coder {
             dims,
-            head,
-            level: head,
+            leading,
+            prefix: leading,
             basis: None,
             // Much more than rounding: what `Frame::norm_bound` adds is then
             // little.
@@ -79,12 +79,12 @@ impl Coder {
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
         let basis = Basis::new(points, frame, kernels, threads)?;
-        let (head, dims) = (basis.head, frame.dims);
+        let (leading, dims) = (basis.leading, frame.dims);
         let coder = Coder {
             dims,
-            head,
-            level: LEVEL,
-            slack: ROUNDOFF * (1.01 * (head as f64).sqrt() * (dims + 16) as f64 + 4.0),
+            leading,
+            prefix: LEVEL,
+            slack: ROUNDOFF * (1.01 * (leading as f64).sqrt() * (dims + 16) as f64 + 4.0),
             defect: basis.defect,
             basis: Some(basis),
             kernels,
@@ -96,14 +96,14 @@ impl Coder {
         self.kernels.isa()
     }
 
-    pub fn levels(&self) -> usize {
-        self.head / self.level
+    pub fn prefixes(&self) -> usize {
+        self.leading / self.prefix
     }
 
     /// Bytes for the codes of a row and what goes with them.
     fn bytes_per_row(&self, metric: Metric) -> usize {
         let inverse_norm = 8 * usize::from(metric == Metric::Cosine);
-        self.head + 8 + size_of::<Side>() + inverse_norm + self.levels() * size_of::<Rest>()
+        self.leading + 8 + size_of::<Side>() + inverse_norm + self.prefixes() * size_of::<Rest>()
     }
 
     /// Factor of ‖q‖·‖v‖ in the error of a score: what comes of computed
@@ -114,7 +114,7 @@ impl Coder {
 
     /// An upper bound of the norm of the coordinates that `tail` leaves, of a
     /// vector whose norm is at most `norm`.
-    pub fn head_norm(&self, norm: f64, tail: f32) -> f64 {
+    pub fn leading_norm(&self, norm: f64, tail: f32) -> f64 {
         let tail = f64::from(tail).min(norm);
         let inside = (norm * norm - 0.9999 * tail * tail) / (1.0 - self.defect);
         1.0002 * (inside.max(0.0).sqrt() + self.slack * norm)
@@ -122,7 +122,7 @@ impl Coder {
 
     /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
     /// for a row that has no code. Codes are at most `largest` in magnitude. Calls `done` with the row's number, code,
-    /// side (its `start` is 0) and the rests of all levels.
+    /// side (its `start` is 0) and the rests of all prefixes.
     pub fn encode(
         &self,
         frame: &Frame,
@@ -141,9 +141,9 @@ impl Coder {
             rests,
         } = buffers;
         let (dims, width) = (self.dims, self.kernels.shape.width);
-        resize(coordinates, self.head, 0.0, PURPOSE)?;
-        resize(code, self.head, 0, PURPOSE)?;
-        resize(rests, self.levels(), Rest::default(), PURPOSE)?;
+        resize(coordinates, self.leading, 0.0, PURPOSE)?;
+        resize(code, self.leading, 0, PURPOSE)?;
+        resize(rests, self.prefixes(), Rest::default(), PURPOSE)?;
         if let Some(basis) = &self.basis {
             packed.resize(0.0, width * dims, PURPOSE)?;
             resize(squares, width, 0.0, PURPOSE)?;
@@ -194,16 +194,16 @@ impl Coder {
         let (unit, sum) = round_all(
             isa,
             coordinates,
-            self.level,
+            self.prefix,
             largest,
             code,
-            |level, unit, here| {
+            |prefix, unit, here| {
                 kept += here.0;
                 lost += here.1;
                 let inside = (0.9999 * kept.sqrt() - self.slack * norm).max(0.0);
                 let tail = norm * norm - inside * inside * (1.0 - self.defect);
-                let rounding = 1e-5 * (self.head as f64).sqrt() * f64::from(unit);
-                rests[level] = Rest {
+                let rounding = 1e-5 * (self.leading as f64).sqrt() * f64::from(unit);
+                rests[prefix] = Rest {
                     residual: (1.0001 * lost.sqrt() + rounding) as f32,
                     tail: (1.00001 * tail.max(0.0).sqrt()) as f32,
                 };
@@ -214,7 +214,7 @@ impl Coder {
             unit,
             start: 0.0,
             residual,
-            head: (1.00001 * self.head_norm(norm, tail)) as f32,
+            leading: (1.00001 * self.leading_norm(norm, tail)) as f32,
             tail,
             norm: (1.000001 * norm) as f32,
             sum,
@@ -250,7 +250,7 @@ pub(in crate::nearest) struct Buffers {
 /// The codes of consecutive rows.
 #[derive(Default)]
 pub(in crate::nearest) struct RowCodes {
-    /// Rows × head.
+    /// Rows × leading.
     pub codes: Vec<i8>,
     /// A unit of 0 marks a row without a code: zero, or too far for float32.
     pub sides: Vec<Side>,
@@ -258,7 +258,7 @@ pub(in crate::nearest) struct RowCodes {
     pub bases: Vec<f64>,
     /// 1 / ‖x‖; with cosine only.
     inverse_norms: Vec<f64>,
-    /// Rows × levels.
+    /// Rows × prefixes.
     pub rests: Vec<Rest>,
 }
 
@@ -290,14 +290,14 @@ impl RowCodes {
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let rows = points.rows();
-        let (head, levels) = (coder.head, coder.levels());
+        let (leading, prefixes) = (coder.leading, coder.prefixes());
         let cosine = frame.metric == Metric::Cosine;
         let mut all = RowCodes {
-            codes: try_vec(0, rows * head, PURPOSE)?,
+            codes: try_vec(0, rows * leading, PURPOSE)?,
             sides: try_vec(Side::default(), rows, PURPOSE)?,
             bases: try_vec(0.0, rows, PURPOSE)?,
             inverse_norms: try_vec(0.0, if cosine { rows } else { 0 }, PURPOSE)?,
-            rests: try_vec(Rest::default(), rows * levels, PURPOSE)?,
+            rests: try_vec(Rest::default(), rows * prefixes, PURPOSE)?,
         };
         // Whole tiles of rows.
         let width = coder.kernels.shape.width;
@@ -306,10 +306,10 @@ impl RowCodes {
         let mut inverse_norms = all.inverse_norms.chunks_mut(task_rows);
         let tasks = all
             .codes
-            .chunks_mut(task_rows * head)
+            .chunks_mut(task_rows * leading)
             .zip(all.sides.chunks_mut(task_rows))
             .zip(all.bases.chunks_mut(task_rows))
-            .zip(all.rests.chunks_mut(task_rows * levels))
+            .zip(all.rests.chunks_mut(task_rows * prefixes))
             .map(|(((codes, sides), bases), rests)| Slices {
                 codes,
                 sides,
@@ -341,11 +341,11 @@ impl RowCodes {
         buffers: &mut Buffers,
     ) -> Result<()> {
         let rows = values.len() / frame.dims;
-        resize(&mut self.codes, rows * coder.head, 0, PURPOSE)?;
+        resize(&mut self.codes, rows * coder.leading, 0, PURPOSE)?;
         resize(&mut self.sides, rows, Side::default(), PURPOSE)?;
         resize(&mut self.bases, rows, 0.0, PURPOSE)?;
-        let levels = rows * coder.levels();
-        resize(&mut self.rests, levels, Rest::default(), PURPOSE)?;
+        let prefixes = rows * coder.prefixes();
+        resize(&mut self.rests, prefixes, Rest::default(), PURPOSE)?;
         if frame.metric == Metric::Cosine {
             resize(&mut self.inverse_norms, rows, 0.0, PURPOSE)?;
         }
@@ -387,7 +387,7 @@ impl Slices<'_> {
         scales: &mut Vec<f32>,
         buffers: &mut Buffers,
     ) -> Result<()> {
-        let (head, levels) = (coder.head, coder.levels());
+        let (leading, prefixes) = (coder.leading, coder.prefixes());
         scales.clear();
         for (i, values) in values.chunks_exact(frame.dims).enumerate() {
             let row = Row::new(values, frame.metric);
@@ -404,8 +404,8 @@ impl Slices<'_> {
             i8::MAX,
             buffers,
             |i, code, side, rests| {
-                self.codes[i * head..][..head].copy_from_slice(code);
-                self.rests[i * levels..][..levels].copy_from_slice(rests);
+                self.codes[i * leading..][..leading].copy_from_slice(code);
+                self.rests[i * prefixes..][..prefixes].copy_from_slice(rests);
                 self.sides[i] = side;
             },
         )

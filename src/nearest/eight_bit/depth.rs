@@ -11,7 +11,7 @@ use crate::points::Points;
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
 /// neighbours.
 const SAMPLE: usize = 128;
-pub(in crate::nearest) const GROUP: usize = 8;
+pub(in crate::nearest) const NEIGHBOURS: usize = 8;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 pub(in crate::nearest) mod cost {
@@ -60,14 +60,14 @@ pub(in crate::nearest) mod cost {
     /// Of finding the principal directions and the codes of `rows` rows, for
     /// each of these.
     pub(in crate::nearest) fn making_codes(isa: Isa, dims: usize, rows: usize) -> f64 {
-        let (head, sample) = (dims.min(192), rows.clamp(1, 1008));
+        let (leading, sample) = (dims.min(192), rows.clamp(1, 1008));
         let basis = 200.0 * sample as f64 / rows.max(1) as f64 * dims as f64;
-        coding(isa, dims, head) + basis
+        coding(isa, dims, leading) + basis
     }
 
     /// Of the code of a row.
-    pub(in crate::nearest) fn coding(isa: Isa, dims: usize, head: usize) -> f64 {
-        (10.0 + tile(isa) * head as f64) * dims as f64
+    pub(in crate::nearest) fn coding(isa: Isa, dims: usize, leading: usize) -> f64 {
+        (10.0 + tile(isa) * leading as f64) * dims as f64
     }
 
     /// How often the CPU goes over a vector of 512 bits.
@@ -108,16 +108,16 @@ impl Fold {
     }
 }
 
-/// Bounds for a sweep over the first levels of the codes.
+/// Bounds for a sweep over the first prefixes of the codes.
 #[derive(Default)]
-pub(in crate::nearest) struct Level {
-    /// Levels swept.
+pub(in crate::nearest) struct Prefix {
+    /// Prefixes swept: as many times the dimensions of one.
     pub count: usize,
     pub terms: Terms,
-    /// Row residual × centroid head norm.
+    /// Row residual × centroid leading norm.
     pub residual: Fold,
-    /// Row head norm × centroid residual.
-    pub head: Fold,
+    /// Row leading norm × centroid residual.
+    pub leading: Fold,
     /// Row norm × centroid norm: rounding.
     pub cross: Fold,
 }
@@ -125,17 +125,17 @@ pub(in crate::nearest) struct Level {
 const PURPOSE: &str = "a sample of rows";
 
 /// Rows by which a search is tuned.
-pub(in crate::nearest) struct Sample {
+pub(in crate::nearest) struct TrialRows {
     pub codes: RowCodes,
     pub values: Vec<f32>,
     pub labels: Vec<u32>,
 }
 
-impl Sample {
+impl TrialRows {
     pub fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Result<Self> {
         let rows = points.rows();
-        let groups = rows.min(SAMPLE).div_ceil(GROUP);
-        let mut sample = Sample {
+        let groups = rows.min(SAMPLE).div_ceil(NEIGHBOURS);
+        let mut sample = TrialRows {
             codes: RowCodes::default(),
             values: Vec::new(),
             labels: Vec::new(),
@@ -143,7 +143,7 @@ impl Sample {
         let mut scratch = Vec::new();
         for group in 0..groups {
             let first = (group as u128 * rows as u128 / groups as u128) as usize;
-            let range = first..rows.min(first + GROUP);
+            let range = first..rows.min(first + NEIGHBOURS);
             append(&mut sample.labels, &labels[range.clone()], PURPOSE)?;
             append(
                 &mut sample.values,

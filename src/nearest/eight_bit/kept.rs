@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
 use crate::nearest::eight_bit::codes::Coder;
-use crate::nearest::eight_bit::depth::Level;
+use crate::nearest::eight_bit::depth::Prefix;
 use crate::nearest::eight_bit::search::top::MOST;
-use crate::nearest::eight_bit::search::{CodedCentroids, HeadSearch, Query, Source};
+use crate::nearest::eight_bit::search::{CodeSearch, CodedCentroids, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
 use crate::nearest::scores::Frame;
 use crate::nearest::vectors::Centroids;
@@ -31,7 +31,7 @@ pub(in crate::nearest) struct KeptCodes {
     coder: Coder,
     kernels: Kernels,
     centroids: CodedCentroids,
-    level: Level,
+    prefix: Prefix,
 }
 
 impl KeptCodes {
@@ -44,10 +44,10 @@ impl KeptCodes {
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
-        if setting.choose(centroids.dims, centroids.len(), false) != Engine::Plain {
+        if setting.choose(centroids.dims, centroids.len(), false) != Engine::EightBit {
             return Ok(None);
         }
-        let float32 = HeadSearch::tile_cost(centroids, setting.kernels());
+        let float32 = CodeSearch::tile_cost(centroids, setting.kernels());
         let made = Self::make(setting, metric, centroids, threads)?;
         Ok(made.and_then(|(codes, cost)| (cost < float32).then_some(codes)))
     }
@@ -84,14 +84,14 @@ impl KeptCodes {
             count: 2, // so that equal centroids stay in
             kernels,
         };
-        let (search, cost) = HeadSearch::new(query, (&coder, Source::Made), threads)?;
-        Ok(search.into_kept().map(|(centroids, level)| {
+        let (search, cost) = CodeSearch::new(query, (&coder, Source::Made), threads)?;
+        Ok(search.into_kept().map(|(centroids, prefix)| {
             let codes = KeptCodes {
                 frame,
                 coder,
                 kernels,
                 centroids,
-                level,
+                prefix,
             };
             (codes, cost)
         }))
@@ -99,10 +99,10 @@ impl KeptCodes {
 
     /// A search for the `count` nearest of the same centroids; `None` where float32
     /// is better at it.
-    pub fn search<'a>(&'a self, centroids: Centroids<'a>, count: usize) -> Option<HeadSearch<'a>> {
-        let codes = (&self.centroids, &self.level);
+    pub fn search<'a>(&'a self, centroids: Centroids<'a>, count: usize) -> Option<CodeSearch<'a>> {
+        let codes = (&self.centroids, &self.prefix);
         let of_rows = (&self.frame, &self.coder, self.kernels);
-        (count <= MOST).then(|| HeadSearch::of_kept(codes, of_rows, centroids, count))
+        (count <= MOST).then(|| CodeSearch::of_kept(codes, of_rows, centroids, count))
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::kernels::isa::Isa;
     use crate::nearest::brute_force::{keep_least, measure_all};
-    use crate::nearest::eight_bit::search::HeadScratch;
+    use crate::nearest::eight_bit::search::CodeScratch;
     use crate::nearest::tests::for_each_case;
     use crate::nearest::vectors::Row;
 
@@ -139,7 +139,7 @@ mod tests {
                         keep_least(&mut expected, count);
                         assert_eq!(ranked, expected, "{name}, {isa:?}, top {count}, row {i}");
                     };
-                    let mut scratch = HeadScratch::default();
+                    let mut scratch = CodeScratch::default();
                     search.top(0, values, &mut scratch, check).unwrap();
                     let hints = vec![UNASSIGNED; n];
                     let first = |i: usize, distance: f64, j: u32| {

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::memory::{Budget, Reserved};
 use crate::nearest::eight_bit::codes::{Coder, RowCodes, small};
 use crate::nearest::eight_bit::depth::cost;
-use crate::nearest::eight_bit::search::{HeadSearch, Query, Source};
+use crate::nearest::eight_bit::search::{CodeSearch, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
 use crate::points::Points;
 use crate::threads::Threads;
@@ -107,7 +107,7 @@ impl EightBit {
         let Some(coder) = Coder::principal(points, frame, query.kernels, threads)? else {
             return Ok(());
         };
-        let forced = self.setting.engine == Some(Engine::Head);
+        let forced = self.setting.engine == Some(Engine::Principal);
         if only && !forced && !self.promises(&coder, query, threads)? {
             return Ok(());
         }
@@ -121,14 +121,14 @@ impl EightBit {
 
     /// Whether these codes save more in a search than it takes to make them.
     fn promises(&self, coder: &Coder, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<bool> {
-        let mut others = HeadSearch::tile_cost(query.centroids, query.kernels);
-        if HeadSearch::least_cost(&self.plain, query.centroids) < others {
-            let (_, cost) = HeadSearch::new(query, (&self.plain, Source::Made), threads)?;
+        let mut others = CodeSearch::tile_cost(query.centroids, query.kernels);
+        if CodeSearch::least_cost(&self.plain, query.centroids) < others {
+            let (_, cost) = CodeSearch::new(query, (&self.plain, Source::Made), threads)?;
             others = others.min(cost);
         }
-        let (_, cost) = HeadSearch::new(query, (coder, Source::Made), threads)?;
+        let (_, cost) = CodeSearch::new(query, (coder, Source::Made), threads)?;
         let dims = query.centroids.dims;
-        Ok(others - cost > cost::coding(self.setting.isa, dims, coder.head))
+        Ok(others - cost > cost::coding(self.setting.isa, dims, coder.leading))
     }
 
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
@@ -149,26 +149,26 @@ impl EightBit {
         engine: Engine,
         query: Query<'_, 'c>,
         threads: &Threads<'_>,
-    ) -> Result<Option<HeadSearch<'c>>> {
-        let search = |coder, source| HeadSearch::new(query, (coder, source), threads);
+    ) -> Result<Option<CodeSearch<'c>>> {
+        let search = |coder, source| CodeSearch::new(query, (coder, source), threads);
         let forced = |engine| self.setting.engine == Some(engine);
-        let mut least = HeadSearch::tile_cost(query.centroids, query.kernels);
+        let mut least = CodeSearch::tile_cost(query.centroids, query.kernels);
         let mut best = None;
-        if let (Engine::Head, Principal::Made(coder, codes, _)) = (engine, &self.principal)
-            && (forced(Engine::Head) || !self.hopeless.load(Ordering::Relaxed))
+        if let (Engine::Principal, Principal::Made(coder, codes, _)) = (engine, &self.principal)
+            && (forced(Engine::Principal) || !self.hopeless.load(Ordering::Relaxed))
         {
             let (found, cost) = search(coder, Source::Kept(codes))?;
             let hopeless = cost > HOPELESS * least;
             self.hopeless.store(hopeless, Ordering::Relaxed);
-            if forced(Engine::Head) {
+            if forced(Engine::Principal) {
                 return Ok(Some(found));
             }
             if cost < least {
                 (least, best) = (cost, Some(found));
             }
         }
-        let forced = forced(Engine::Plain);
-        if forced || HeadSearch::least_cost(&self.plain, query.centroids) < least {
+        let forced = forced(Engine::EightBit);
+        if forced || CodeSearch::least_cost(&self.plain, query.centroids) < least {
             let (found, cost) = search(&self.plain, Source::Made)?;
             if cost < least || forced {
                 best = Some(found);

@@ -22,14 +22,14 @@ const MAX_HEAD: usize = 192;
 /// follow it, are left out.
 const MIN_ENERGY: f64 = 0.04;
 const ROUNDS: usize = 3;
-/// Sample rows, about.
+/// Rows of a sample, about.
 const SAMPLE: usize = 1008;
 
 pub(in crate::nearest) struct Basis {
     /// Basis vectors, as the kernels want them.
     pub panels: Panels,
     /// Number of basis vectors, a multiple of `LEVEL`.
-    pub head: usize,
+    pub leading: usize,
     /// ‖H Hᵀ − I‖, in the Frobenius norm.
     pub defect: f64,
 }
@@ -50,7 +50,7 @@ impl Basis {
     ) -> Result<Self> {
         let dims = frame.dims;
         let count = MAX_HEAD.min(dims / LEVEL * LEVEL);
-        let sample = Sample::new(points, frame, kernels)?;
+        let sample = SampledRows::new(points, frame, kernels)?;
         let mut rng = Rng::new(0);
         let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
@@ -77,27 +77,27 @@ impl Basis {
             }
         }
         let enough = |&energy: &f64| energy >= MIN_ENERGY * sample.energy;
-        let levels = energy
+        let prefixes = energy
             .iter()
             .take_while(|energy| enough(energy))
             .count()
             .max(1);
-        let head = levels * LEVEL;
-        for block in basis[..head * dims].chunks_exact_mut(LEVEL * dims) {
+        let leading = prefixes * LEVEL;
+        for block in basis[..leading * dims].chunks_exact_mut(LEVEL * dims) {
             mix(block, dims);
         }
-        values.truncate(head * dims);
+        values.truncate(leading * dims);
         round_to(&basis, &mut values);
         Ok(Basis {
             defect: defect(&values, dims)?,
             panels: Panels::of_rows(&values, dims, kernels)?,
-            head,
+            leading,
         })
     }
 }
 
-/// Sample rows and their transpose, packed for the kernels.
-struct Sample {
+/// Rows of a sample and their transpose, packed for the kernels.
+struct SampledRows {
     rows: usize,
     dims: usize,
     packed: Vec<f32>,
@@ -105,7 +105,7 @@ struct Sample {
     energy: f64,
 }
 
-impl Sample {
+impl SampledRows {
     fn new(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Self> {
         let (dims, width) = (frame.dims, kernels.shape.width);
         let wanted = SAMPLE.min(points.rows());
@@ -155,7 +155,7 @@ impl Sample {
             let ones = &ones[..columns.len() / rows];
             kernels.pack(columns, ones, &zero, packed, &mut squares);
         }
-        Ok(Sample {
+        Ok(SampledRows {
             rows,
             dims,
             packed,
@@ -171,7 +171,7 @@ impl Sample {
         Ok(out)
     }
 
-    /// Sample · coordinates: basis vectors × dims.
+    /// Rows · coordinates: basis vectors × dims.
     fn back(
         &self,
         kernels: Kernels,

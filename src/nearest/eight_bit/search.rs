@@ -23,7 +23,7 @@ use crate::kernels::tile::Kernels;
 use crate::nearest::brute_force::nearest_of;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
-use crate::nearest::eight_bit::depth::{Fold, GROUP, Level, Sample, cost};
+use crate::nearest::eight_bit::depth::{Fold, NEIGHBOURS, Prefix, TrialRows, cost};
 use crate::nearest::scores::{CentroidTerms, Frame, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
@@ -64,7 +64,7 @@ pub(in crate::nearest) struct Query<'q, 'a> {
     pub kernels: Kernels,
 }
 
-pub(in crate::nearest) struct HeadSearch<'a> {
+pub(in crate::nearest) struct CodeSearch<'a> {
     /// Centroids wanted for each row.
     count: usize,
     frame: &'a Frame,
@@ -73,7 +73,7 @@ pub(in crate::nearest) struct HeadSearch<'a> {
     centroids: Centroids<'a>,
     kernels: Kernels,
     set: Held<'a, CodedCentroids>,
-    level: Held<'a, Level>,
+    prefix: Held<'a, Prefix>,
 }
 
 /// Centroids in 8 bits and in float32, with what bounds their scores.
@@ -81,11 +81,11 @@ pub(in crate::nearest) struct CodedCentroids {
     /// The centroid in each slot of the panels.
     order: Vec<u32>,
     panels: CodePanels,
-    /// k × head, offset as in the panels.
+    /// k × leading, offset as in the panels.
     codes: Vec<u8>,
     /// A start of −∞ marks a centroid that is left out.
     sides: Vec<Side>,
-    /// k × levels.
+    /// k × prefixes.
     rests: Vec<Rest>,
     /// k × dims: v, for float32 scores, with their terms.
     values: Vec<f32>,
@@ -117,7 +117,7 @@ impl<T> Deref for Held<'_, T> {
 
 /// A worker's buffers.
 #[derive(Default)]
-pub(in crate::nearest) struct HeadScratch {
+pub(in crate::nearest) struct CodeScratch {
     made: RowCodes,
     scales: Vec<f32>,
     buffers: Buffers,
@@ -157,7 +157,7 @@ struct Block<'b> {
     labels: &'b [u32],
 }
 
-impl<'a> HeadSearch<'a> {
+impl<'a> CodeSearch<'a> {
     /// With what a row will likely cost.
     pub fn new(
         query: Query<'_, 'a>,
@@ -173,7 +173,7 @@ impl<'a> HeadSearch<'a> {
             kernels,
             ..
         } = query;
-        let mut search = HeadSearch {
+        let mut search = CodeSearch {
             count,
             frame,
             coder,
@@ -181,34 +181,34 @@ impl<'a> HeadSearch<'a> {
             centroids,
             kernels,
             set: Held::Own(CodedCentroids::new(query, coder, threads)?),
-            level: Held::Own(Level::default()),
+            prefix: Held::Own(Prefix::default()),
         };
-        let sample = Sample::new(points, frame, coder, labels)?;
-        // The most levels first: where those are bad, the others cost much
+        let sample = TrialRows::new(points, frame, coder, labels)?;
+        // The most prefixes first: where those are bad, the others cost much
         // to try.
         let mut best = (f64::INFINITY, 1);
-        for levels in (1..=coder.levels()).rev() {
-            search.sweep_levels(levels, &sample)?;
+        for prefixes in (1..=coder.prefixes()).rev() {
+            search.sweep_prefix(prefixes, &sample)?;
             let cost = search.cost(&sample)?;
             if cost < best.0 {
-                best = (cost, levels);
+                best = (cost, prefixes);
             } else if cost > 1.3 * best.0 {
                 break;
             }
         }
-        search.sweep_levels(best.1, &sample)?;
+        search.sweep_prefix(best.1, &sample)?;
         Ok((search, best.0))
     }
 
     /// Of centroids that were encoded before, and are the same; rows are encoded
     /// block by block.
     pub fn of_kept(
-        (set, level): (&'a CodedCentroids, &'a Level),
+        (set, prefix): (&'a CodedCentroids, &'a Prefix),
         (frame, coder, kernels): (&'a Frame, &'a Coder, Kernels),
         centroids: Centroids<'a>,
         count: usize,
     ) -> Self {
-        HeadSearch {
+        CodeSearch {
             count,
             frame,
             coder,
@@ -216,14 +216,14 @@ impl<'a> HeadSearch<'a> {
             centroids,
             kernels,
             set: Held::Lent(set),
-            level: Held::Lent(level),
+            prefix: Held::Lent(prefix),
         }
     }
 
     /// What other searches among the same centroids can use.
-    pub fn into_kept(self) -> Option<(CodedCentroids, Level)> {
-        match (self.set, self.level) {
-            (Held::Own(set), Held::Own(level)) => Some((set, level)),
+    pub fn into_kept(self) -> Option<(CodedCentroids, Prefix)> {
+        match (self.set, self.prefix) {
+            (Held::Own(set), Held::Own(prefix)) => Some((set, prefix)),
             _ => None,
         }
     }
@@ -235,29 +235,29 @@ impl<'a> HeadSearch<'a> {
 
     /// Cycles that a row takes at least with these codes, made for each block.
     pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = cost::sweep(coder.isa(), coder.head);
+        let sweep = cost::sweep(coder.isa(), coder.leading);
         let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
-    /// Readies sweeps over the first `count` levels.
-    fn sweep_levels(&mut self, count: usize, sample: &Sample) -> Result<()> {
-        let (coder, levels, at) = (self.coder, self.coder.levels(), count - 1);
+    /// Readies sweeps over the first `count` prefixes.
+    fn sweep_prefix(&mut self, count: usize, sample: &TrialRows) -> Result<()> {
+        let (coder, prefixes, at) = (self.coder, self.coder.prefixes(), count - 1);
         let padded = self.set.panels.units.len();
-        let row_rest = |i: usize| sample.codes.rests[i * levels + at];
-        let row_head = |i: usize| {
+        let row_rest = |i: usize| sample.codes.rests[i * prefixes + at];
+        let row_leading = |i: usize| {
             let norm = f64::from(sample.codes.sides[i].norm);
-            coder.head_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
+            coder.leading_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
         };
         let used =
             || (0..self.set.sides.len()).filter(|&j| self.set.sides[j].start > f32::NEG_INFINITY);
-        let rest = |j: usize| self.set.rests[j * levels + at];
-        let head =
-            |j: usize| 1.00001 * coder.head_norm(self.set.terms[j].norm * 1.0001, rest(j).tail);
+        let rest = |j: usize| self.set.rests[j * prefixes + at];
+        let leading =
+            |j: usize| 1.00001 * coder.leading_norm(self.set.terms[j].norm * 1.0001, rest(j).tail);
         let residual = |j: usize| f64::from(rest(j).residual);
         let cross = |j: usize| f64::from(self.set.sides[j].norm);
         let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
-        let mean_head = sample.mean(row_head);
+        let mean_leading = sample.mean(row_leading);
         let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
         let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
         let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
@@ -266,18 +266,19 @@ impl<'a> HeadSearch<'a> {
             if self.set.sides[j].start == f32::NEG_INFINITY {
                 continue;
             }
-            let error = mean_residual * head(j) + mean_head * residual(j) + mean_norm * cross(j);
+            let error =
+                mean_residual * leading(j) + mean_leading * residual(j) + mean_norm * cross(j);
             let start = f64::from(self.set.sides[j].start);
             starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
             tails[slot] = 1.00001 * rest(j).tail;
         }
-        self.level = Held::Own(Level {
+        self.prefix = Held::Own(Prefix {
             count,
-            residual: Fold::new(mean_residual, used().map(head)),
-            head: Fold::new(mean_head, used().map(residual)),
+            residual: Fold::new(mean_residual, used().map(leading)),
+            leading: Fold::new(mean_leading, used().map(residual)),
             cross: Fold::new(mean_norm, used().map(cross)),
             terms: Terms {
-                dims: count * coder.level,
+                dims: count * coder.prefix,
                 starts,
                 tails,
             },
@@ -286,8 +287,8 @@ impl<'a> HeadSearch<'a> {
     }
 
     /// Cycles a row takes, by the pairs of the sample that pass.
-    fn cost(&self, sample: &Sample) -> Result<f64> {
-        let mut scratch = HeadScratch::default();
+    fn cost(&self, sample: &TrialRows) -> Result<f64> {
+        let mut scratch = CodeScratch::default();
         let block = Block {
             codes: &sample.codes,
             at: 0,
@@ -301,7 +302,7 @@ impl<'a> HeadSearch<'a> {
         let rows = sample.labels.len() as f64;
         let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
         let dims = self.centroids.dims as f64;
-        let sweep = cost::sweep(self.kernels.isa(), self.level.terms.dims);
+        let sweep = cost::sweep(self.kernels.isa(), self.prefix.terms.dims);
         let encode = match self.source {
             Source::Kept(_) => 0.0,
             Source::Made => cost::ENCODE_PER_DIM * dims,
@@ -322,7 +323,7 @@ impl<'a> HeadSearch<'a> {
         values: &[f32],
         labels: &[u32],
         mut bounds: Option<RowBounds<'_>>,
-        scratch: &mut HeadScratch,
+        scratch: &mut CodeScratch,
         mut found: impl FnMut(usize, f64, u32),
     ) -> Result<()> {
         self.for_blocks(first, values, labels, scratch, |number, block, scratch| {
@@ -342,22 +343,22 @@ impl<'a> HeadSearch<'a> {
         first: usize,
         values: &[f32],
         labels: &[u32],
-        scratch: &mut HeadScratch,
-        mut visit: impl FnMut(usize, Block<'_>, &mut HeadScratch) -> Result<()>,
+        scratch: &mut CodeScratch,
+        mut visit: impl FnMut(usize, Block<'_>, &mut CodeScratch) -> Result<()>,
     ) -> Result<()> {
         let dims = self.centroids.dims;
         let mut rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512);
         if !self.all_known(labels) {
             rows = (SCORE_BYTES / self.set.panels.score_bytes()).clamp(16, rows);
         }
-        let rows = rows / GROUP * GROUP;
+        let rows = rows / NEIGHBOURS * NEIGHBOURS;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
         let mut made = std::mem::take(&mut scratch.made);
         for (number, (values, labels)) in blocks.enumerate() {
             let (codes, at) = match self.source {
                 Source::Kept(codes) => (codes, first + number * rows),
                 Source::Made => {
-                    let HeadScratch {
+                    let CodeScratch {
                         scales, buffers, ..
                     } = scratch;
                     made.set(values, self.frame, self.coder, scales, buffers)?;
@@ -382,17 +383,17 @@ impl<'a> HeadSearch<'a> {
         &self,
         block: Block<'_>,
         bounds: Option<(&mut RowBounds<'_>, usize)>,
-        scratch: &mut HeadScratch,
+        scratch: &mut CodeScratch,
     ) -> Result<()> {
-        let head = self.coder.head;
+        let leading = self.coder.leading;
         let (at, end) = (block.at, block.at + block.labels.len());
-        let codes = &block.codes.codes[at * head..end * head];
+        let codes = &block.codes.codes[at * leading..end * leading];
         self.row_terms(block, codes, &mut scratch.terms)?;
         self.first_leaders(block, codes, scratch)?;
         match bounds {
             Some(bounds) => self.sweep_near(block, codes, bounds, scratch)?,
             None => {
-                let HeadScratch {
+                let CodeScratch {
                     terms,
                     hits,
                     bounds,
@@ -402,12 +403,12 @@ impl<'a> HeadSearch<'a> {
                     true => self
                         .set
                         .panels
-                        .sweep(&self.level.terms, codes, terms, hits)?,
+                        .sweep(&self.prefix.terms, codes, terms, hits)?,
                     false => self.set.panels.reached(terms, bounds, hits)?,
                 }
             }
         }
-        let HeadScratch {
+        let CodeScratch {
             scores,
             hits,
             pairs,
@@ -446,11 +447,11 @@ impl<'a> HeadSearch<'a> {
 
     /// What bounds by the whole codes need.
     fn sides<'s>(&'s self, block: Block<'s>) -> Sides<'s> {
-        let (at, end, head) = (block.at, block.at + block.labels.len(), self.coder.head);
+        let (at, end, leading) = (block.at, block.at + block.labels.len(), self.coder.leading);
         Sides {
             isa: self.kernels.isa(),
-            head,
-            row_codes: &block.codes.codes[at * head..end * head],
+            leading,
+            row_codes: &block.codes.codes[at * leading..end * leading],
             rows: &block.codes.sides[at..end],
             centroid_codes: &self.set.codes,
             centroids: &self.set.sides,
@@ -467,21 +468,25 @@ impl<'a> HeadSearch<'a> {
     /// Fills in what the sweep needs of the rows, with thresholds that nothing
     /// reaches.
     fn row_terms(&self, block: Block<'_>, codes: &[i8], terms: &mut CodeRows) -> Result<()> {
-        let (head, levels, at) = (self.coder.head, self.coder.levels(), self.level.count - 1);
+        let (leading, prefixes, at) = (
+            self.coder.leading,
+            self.coder.prefixes(),
+            self.prefix.count - 1,
+        );
         let rows = block.at..block.at + block.labels.len();
-        let swept = self.level.terms.dims;
+        let swept = self.prefix.terms.dims;
         terms.starts.clear();
         let isa = self.kernels.isa();
         let offset = offset(isa);
         let sums = codes
-            .chunks_exact(head)
+            .chunks_exact(leading)
             .map(|code| sum_codes(isa, &code[..swept]));
         extend(&mut terms.starts, sums.map(|sum| -offset * sum), PURPOSE)?;
         terms.units.clear();
         let sides = block.codes.sides[rows.clone()].iter();
         extend(&mut terms.units, sides.map(|side| side.unit), PURPOSE)?;
         terms.tails.clear();
-        let tails = rows.map(|i| block.codes.rests[i * levels + at].tail);
+        let tails = rows.map(|i| block.codes.rests[i * prefixes + at].tail);
         extend(&mut terms.tails, tails, PURPOSE)?;
         terms.thresholds.clear();
         let count = block.labels.len();
@@ -494,9 +499,9 @@ impl<'a> HeadSearch<'a> {
         &self,
         block: Block<'_>,
         codes: &[i8],
-        scratch: &mut HeadScratch,
+        scratch: &mut CodeScratch,
     ) -> Result<()> {
-        let HeadScratch {
+        let CodeScratch {
             terms,
             scores,
             guesses,
@@ -505,10 +510,10 @@ impl<'a> HeadSearch<'a> {
             ..
         } = scratch;
         if !self.all_known(block.labels) {
-            let level = &self.level.terms;
+            let prefix = &self.prefix.terms;
             self.set
                 .panels
-                .score_all(level, codes, terms, guesses, bounds)?;
+                .score_all(prefix, codes, terms, guesses, bounds)?;
         }
         leaders.clear();
         scores.clear();
@@ -584,18 +589,18 @@ impl<'a> HeadSearch<'a> {
 
     /// What the sweep compares the row's bounds with.
     fn threshold(&self, block: Block<'_>, i: usize, score: f64) -> f32 {
-        let (levels, at) = (self.coder.levels(), self.level.count - 1);
+        let (prefixes, at) = (self.coder.prefixes(), self.prefix.count - 1);
         let norm = f64::from(block.codes.sides[block.at + i].norm);
-        let Rest { residual, tail } = block.codes.rests[(block.at + i) * levels + at];
+        let Rest { residual, tail } = block.codes.rests[(block.at + i) * prefixes + at];
         let residual = f64::from(residual);
-        let residuals = self.level.residual.excess(residual);
-        let heads = self
-            .level
-            .head
-            .excess(self.coder.head_norm(norm, tail) + residual);
-        let cross = self.level.cross.excess(norm);
-        let size = residuals.abs() + heads.abs() + cross.abs() + score.abs();
-        let threshold = score - residuals - heads - cross - 1e-6 * size;
+        let residuals = self.prefix.residual.excess(residual);
+        let leadings = self
+            .prefix
+            .leading
+            .excess(self.coder.leading_norm(norm, tail) + residual);
+        let cross = self.prefix.cross.excess(norm);
+        let size = residuals.abs() + leadings.abs() + cross.abs() + score.abs();
+        let threshold = score - residuals - leadings - cross - 1e-6 * size;
         // Above −∞, which is the score of a slot without a centroid.
         (threshold as f32).max(f32::MIN)
     }

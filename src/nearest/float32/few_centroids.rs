@@ -12,14 +12,14 @@ use crate::nearest::scores::{CentroidTerms, Frame, ROUNDOFF, RowBound};
 use crate::nearest::vectors::Centroids;
 
 /// Few centroids, prepared for the kernel.
-pub(in crate::nearest) struct Direct {
+pub(in crate::nearest) struct FewSearch {
     few: FewCentroids,
     /// s m.
     centre: Vec<f32>,
     bound: RowBound,
 }
 
-impl Direct {
+impl FewSearch {
     /// Of centroids that are not [`set`](Self::set) yet. `None` if float32
     /// could tell little of rows that are not centred.
     pub fn new(frame: &Frame, isa: Isa, centroids: Centroids<'_>) -> Result<Option<Self>> {
@@ -31,7 +31,7 @@ impl Direct {
             Metric::Cosine => None,
         };
         let shape = (centroids.len(), frame.dims);
-        Ok(Some(Direct {
+        Ok(Some(FewSearch {
             few: FewCentroids::new(isa, shape, scale, squares)?,
             centre: copy(&frame.scaled_centre, "centroid panels")?,
             bound,

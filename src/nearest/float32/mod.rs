@@ -11,7 +11,7 @@ use crate::kernels::aligned::Aligned;
 use crate::kernels::pick::{Scores, pick};
 use crate::kernels::tile::{Best, Kernels, Panels};
 use crate::nearest::brute_force::{keep_least, nearest_of};
-use crate::nearest::float32::few_centroids::Direct;
+use crate::nearest::float32::few_centroids::FewSearch;
 use crate::nearest::scores::{CentroidTerms, FAR, Frame, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use std::ops::RangeInclusive;
@@ -30,7 +30,7 @@ pub(in crate::nearest) struct TileSearch<'a> {
     kernels: Kernels,
     panels: Panels,
     /// How the nearest of few centroids are found.
-    direct: Option<Direct>,
+    few: Option<FewSearch>,
     /// Row slope that the start values of the panels allow for.
     slope: f64,
     /// ‖v‖, rounded up.
@@ -65,13 +65,13 @@ pub(in crate::nearest) struct TileScratch {
 
 impl<'a> TileSearch<'a> {
     /// With `distinct`, all but the first of identical centroids are left out.
-    /// Rows are compared as they are where `direct`.
+    /// Rows are compared as they are where there are `few` centroids.
     pub fn new(
         frame: &'a Frame,
         centroids: Centroids<'a>,
         kernels: Kernels,
         distinct: bool,
-        mut direct: Option<Direct>,
+        mut few: Option<FewSearch>,
     ) -> Result<Self> {
         let (count, dims, height) = (centroids.len(), centroids.dims, kernels.shape.height);
         let padded = count.next_multiple_of(height);
@@ -102,8 +102,8 @@ impl<'a> TileSearch<'a> {
                 norm,
                 error,
             } = terms;
-            if let Some(direct) = &mut direct {
-                direct.set(j, &values, terms);
+            if let Some(few) = &mut few {
+                few.set(j, &values, terms);
             }
             let error = error + slope * norm;
             panels.starts[j] = (offset + error) as f32;
@@ -119,7 +119,7 @@ impl<'a> TileSearch<'a> {
             centroids,
             kernels,
             panels,
-            direct,
+            few,
             slope,
             norms,
             spreads,
@@ -145,9 +145,9 @@ impl<'a> TileSearch<'a> {
         for (number, values) in values.chunks(rows * dims).enumerate() {
             labels.clear();
             resize(&mut labels, values.len() / dims, UNASSIGNED, PURPOSE)?;
-            match &self.direct {
+            match &self.few {
                 _ if !self.always.is_empty() => (),
-                Some(direct) => direct.label(values, &mut labels, &mut scratch.copies)?,
+                Some(few) => few.label(values, &mut labels, &mut scratch.copies)?,
                 None => self.label(values, scratch, &mut labels)?,
             }
             for (i, &label) in (number * rows..).zip(&labels) {

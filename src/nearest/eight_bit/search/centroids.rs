@@ -18,7 +18,7 @@ impl CodedCentroids {
     /// The centroids of a query, encoded.
     pub(super) fn new(query: Query<'_, '_>, coder: &Coder, threads: &Threads<'_>) -> Result<Self> {
         let (centroids, isa) = (query.centroids, query.kernels.isa());
-        let (rows, dims, head) = (centroids.len(), centroids.dims, coder.head);
+        let (rows, dims, leading) = (centroids.len(), centroids.dims, coder.leading);
         let padded = rows.next_multiple_of(PANEL);
         let offset = offset(isa);
         let order = match query.order {
@@ -29,13 +29,13 @@ impl CodedCentroids {
             order,
             panels: CodePanels {
                 isa,
-                codes: Aligned::new(offset as u8, padded * head, PURPOSE)?,
+                codes: Aligned::new(offset as u8, padded * leading, PURPOSE)?,
                 units: Aligned::new(0.0, padded, PURPOSE)?,
-                stride: head,
+                stride: leading,
             },
-            codes: try_vec(offset as u8, rows * head, PURPOSE)?,
+            codes: try_vec(offset as u8, rows * leading, PURPOSE)?,
             sides: try_vec(Side::default(), rows, PURPOSE)?,
-            rests: try_vec(Rest::default(), rows * coder.levels(), PURPOSE)?,
+            rests: try_vec(Rest::default(), rows * coder.prefixes(), PURPOSE)?,
             values: try_vec(0.0, rows * dims, PURPOSE)?,
             terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
             inverse_norms: try_vec(1.0, rows, PURPOSE)?,
@@ -59,14 +59,14 @@ impl CodedCentroids {
         left_out: &[u32],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let (dims, head, levels) = (centroids.dims, coder.head, coder.levels());
+        let (dims, leading, prefixes) = (centroids.dims, coder.leading, coder.prefixes());
         let tasks = centroids.len().div_ceil(CENTROIDS);
         let mut always = try_vec(Vec::new(), tasks, "centroids")?;
         let coded = self
             .codes
-            .chunks_mut(CENTROIDS * head)
+            .chunks_mut(CENTROIDS * leading)
             .zip(self.sides.chunks_mut(CENTROIDS))
-            .zip(self.rests.chunks_mut(CENTROIDS * levels))
+            .zip(self.rests.chunks_mut(CENTROIDS * prefixes))
             .zip(self.values.chunks_mut(CENTROIDS * dims))
             .zip(self.terms.chunks_mut(CENTROIDS))
             .zip(self.inverse_norms.chunks_mut(CENTROIDS))
@@ -96,7 +96,7 @@ impl CodedCentroids {
             append(&mut self.always, always, PURPOSE)?;
         }
         let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
-        let panels = self.panels.codes.chunks_mut(PANEL * head);
+        let panels = self.panels.codes.chunks_mut(PANEL * leading);
         threads.run(
             panels
                 .zip(self.panels.units.chunks_mut(PANEL))
@@ -106,7 +106,7 @@ impl CodedCentroids {
                 for (lane, (&j, unit)) in order.iter().zip(units).enumerate() {
                     *unit = sides[j as usize].unit;
                     let steps = panel.chunks_exact_mut(4 * PANEL);
-                    let codes = codes[j as usize * head..][..head].chunks_exact(4);
+                    let codes = codes[j as usize * leading..][..leading].chunks_exact(4);
                     for (step, codes) in steps.zip(codes) {
                         step[4 * lane..][..4].copy_from_slice(codes);
                     }
@@ -138,7 +138,7 @@ impl Coded<'_> {
         (scales, buffers): (&mut Vec<f32>, &mut Buffers),
     ) -> Result<()> {
         let (frame, coder, centroids) = search;
-        let (dims, head, levels) = (frame.dims, coder.head, coder.levels());
+        let (dims, leading, prefixes) = (frame.dims, coder.leading, coder.prefixes());
         scales.clear();
         resize(scales, self.terms.len(), 0.0, PURPOSE)?;
         for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
@@ -173,8 +173,8 @@ impl Coded<'_> {
                     side.norm *= (1.0001 * cross) as f32;
                 }
                 self.sides[i] = side;
-                self.rests[i * levels..][..levels].copy_from_slice(rests);
-                let codes = &mut self.codes[i * head..][..head];
+                self.rests[i * prefixes..][..prefixes].copy_from_slice(rests);
+                let codes = &mut self.codes[i * leading..][..leading];
                 for (to, &code) in codes.iter_mut().zip(code) {
                     *to = (i32::from(code) + offset) as u8;
                 }

@@ -4,9 +4,9 @@ use crate::allocate::push;
 use crate::error::Result;
 use crate::kernels::codes::near::Group;
 use crate::nearest::eight_bit::bounds::{RowBounds, STEPS, steps};
-use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
+use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, PURPOSE};
 
-impl HeadSearch<'_> {
+impl CodeSearch<'_> {
     /// Whether bounds hold: all centroids are compared, and scores are
     /// distances.
     pub fn can_bound(&self) -> bool {
@@ -22,9 +22,9 @@ impl HeadSearch<'_> {
         block: Block<'_>,
         codes: &[i8],
         (bounds, first): (&mut RowBounds<'_>, usize),
-        scratch: &mut HeadScratch,
+        scratch: &mut CodeScratch,
     ) -> Result<()> {
-        let HeadScratch {
+        let CodeScratch {
             terms,
             hits,
             leaders,
@@ -59,9 +59,9 @@ impl HeadSearch<'_> {
                 moved,
                 bounds,
             };
-            let level = &self.level.terms;
+            let prefix = &self.prefix.terms;
             self.set.panels.sweep_near(
-                level,
+                prefix,
                 codes,
                 terms,
                 reaches,

@@ -11,14 +11,14 @@ use crate::error::Result;
 use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{CLASSES, check_hits};
 use crate::nearest::brute_force::keep_least;
-use crate::nearest::eight_bit::search::{Block, HeadScratch, HeadSearch, PURPOSE};
+use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, PURPOSE};
 use crate::nearest::vectors::Row;
 
 /// More centroids than this a row are left to float32: the threshold that
 /// [`CLASSES`] guesses give becomes too low.
 pub(in crate::nearest) const MOST: usize = CLASSES / 2;
 
-impl HeadSearch<'_> {
+impl CodeSearch<'_> {
     /// Calls `found` with each row's number in `values` and its
     /// nearest centroids, with their distances and bias, nearest first.
     /// `first` is the number of the first row among all.
@@ -26,7 +26,7 @@ impl HeadSearch<'_> {
         &self,
         first: usize,
         values: &[f32],
-        scratch: &mut HeadScratch,
+        scratch: &mut CodeScratch,
         mut found: impl FnMut(usize, &[(f64, u32)]),
     ) -> Result<()> {
         let mut unassigned = std::mem::take(&mut scratch.unassigned);
@@ -52,11 +52,11 @@ impl HeadSearch<'_> {
     }
 
     /// Leaves each row's nearest centroids, among others, in `ranked`.
-    pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut HeadScratch) -> Result<()> {
-        let (count, head) = (self.count, self.coder.head);
+    pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut CodeScratch) -> Result<()> {
+        let (count, leading) = (self.count, self.coder.leading);
         let (at, end) = (block.at, block.at + block.labels.len());
-        let codes = &block.codes.codes[at * head..end * head];
-        let HeadScratch {
+        let codes = &block.codes.codes[at * leading..end * leading];
+        let CodeScratch {
             terms,
             scores,
             hits,
@@ -69,10 +69,10 @@ impl HeadSearch<'_> {
             ..
         } = scratch;
         self.row_terms(block, codes, terms)?;
-        let level = &self.level.terms;
+        let prefix = &self.prefix.terms;
         self.set
             .panels
-            .score_all(level, codes, terms, guesses, bounds)?;
+            .score_all(prefix, codes, terms, guesses, bounds)?;
         scores.clear();
         if ranked.len() < block.labels.len() {
             resize(ranked, block.labels.len(), Vec::new(), PURPOSE)?;
