@@ -231,8 +231,8 @@ mod tests {
     const EXCEPTIONS: [(&str, &str); 4] = [
         ("allocate.rs", ""),                                   // is what the others call
         ("ffi/guard.rs", "panic::set_hook(Box::new(|info| {"), // captures nothing: no memory
-        ("threads.rs", "format!(\"kentro-{}\""), // of a thread, whose start needs more
-        ("threads.rs", "error.to_string()"),     // why a thread did not start
+        ("threads/pool.rs", "format!(\"kentro-{}\""), // of a thread, whose start needs more
+        ("threads/pool.rs", "error.to_string()"),     // why a thread did not start
     ];
 
     /// Files under `folder`, but for those of tests.
