@@ -70,8 +70,9 @@ fn cluster_weights(
         tasks,
         || (),
         |(), (j, weight): (usize, &mut f64)| {
+            let mut all = ExactSum::default();
             let members = clusters.members(j).iter();
-            let all: ExactSum = members.map(|&row| points.weight(row as usize)).collect();
+            members.for_each(|&row| all.add(points.weight(row as usize)));
             *weight = all.value();
         },
     )?;

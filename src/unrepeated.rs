@@ -9,8 +9,9 @@ use crate::error::Result;
 use crate::points::Points;
 use crate::threads::Threads;
 
-/// Rows per task.
+/// Rows and values per task, at most.
 const TASK_ROWS: usize = 4096;
+const TASK_VALUES: usize = 1 << 20;
 
 /// The first of all rows that follow each other and are equal, and what they
 /// weigh together.
@@ -26,13 +27,14 @@ impl Unrepeated {
     pub fn find(points: &Points<'_>, threads: &Threads<'_>) -> Result<Self> {
         const PURPOSE: &str = "rows without repetitions";
         let rows = points.rows();
-        let mut repeated = try_vec(Vec::new(), rows.div_ceil(TASK_ROWS), PURPOSE)?;
+        let size = (TASK_VALUES / points.cols()).clamp(1, TASK_ROWS);
+        let mut repeated = try_vec(Vec::new(), rows.div_ceil(size), PURPOSE)?;
         threads.run(
             repeated.iter_mut().enumerate(),
             || (),
             |(), (task, repeated)| {
-                let first = task * TASK_ROWS;
-                for row in first.max(1)..rows.min(first + TASK_ROWS) {
+                let first = task * size;
+                for row in first.max(1)..rows.min(first + size) {
                     if points.are_equal(row - 1, row)? {
                         push(repeated, row as u32, PURPOSE)?;
                     }

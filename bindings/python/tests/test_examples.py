@@ -32,6 +32,15 @@ def test_comprehensive_example():
     assert "medoid" in run("examples/python_example.py")
 
 
+def test_lifecycle(tmp_path):
+    expected = HERE.parents[1] / "examples" / "lifecycle.txt"
+    if not expected.exists():
+        pytest.skip("no text to compare with")
+    path = str(tmp_path / "model.safetensors")
+    printed = [run("examples/lifecycle.py", step, path) for step in ("train", "ask")]
+    assert "".join(printed) == expected.read_text(encoding="utf-8")
+
+
 def test_digits(tmp_path):
     pytest.importorskip("PIL")
     if not DIGITS.exists():

@@ -213,12 +213,8 @@ def test_a_row_alone_gets_what_it_gets_among_many(euclidean):
                 assert np.array_equal(found[0], labels[batch])
                 assert np.array_equal(found[1], distances[batch])
         # Of other layouts and number types, too, and where it is told to write.
-        alike = (
-            np.asfortranarray(rows),
-            rows[::-1][::-1],
-            rows.astype(np.float64),
-            rows.tolist(),
-        )
+        wide = rows.astype(np.float64)
+        alike = (np.asfortranarray(rows), rows[::-1][::-1], wide, rows.tolist())
         for data in alike:
             assert np.array_equal(model.predict(data, k=k), labels)
         frozen = rows[3:4].copy()
@@ -236,5 +232,5 @@ def test_a_single_row_is_checked_like_any_other():
         model.predict(np.zeros((1, 2), np.float32))
     with pytest.raises(KMeansError, match="shape"):
         model.predict(np.zeros((1, 3), np.float32), out=np.empty(2, np.uint32))
-    with pytest.raises(KMeansError, match="not been trained"):
+    with pytest.raises(KMeansError, match="has not been trained"):
         KMeans(3).predict(np.zeros((1, 3), np.float32))

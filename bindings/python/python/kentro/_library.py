@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
-from ._native import ffi, lib
+from ._native import ffi as _ffi
+from ._native import lib as _lib
 
 __all__ = ["SIZE_MAX", "ffi", "lib", "version"]
+
+# What cffi makes has no types.
+ffi: Any = _ffi
+lib: Any = _lib
 
 SIZE_MAX: int = 2 ** (8 * ffi.sizeof("size_t")) - 1
 

@@ -150,7 +150,7 @@ class Results(Handle):
         return sizes.astype(np.int64) if sizes.size else None
 
     @property
-    def cluster_weights(self) -> np.ndarray | None:
+    def cluster_weights(self) -> NDArray[np.float64] | None:
         """What the training points of each cluster weigh together (float64).
 
         Their number where `sample_weight` was not given.

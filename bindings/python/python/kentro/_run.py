@@ -137,8 +137,11 @@ _CANCEL: int = lib.KENTRO_CANCEL
 _CONTINUE: int = lib.KENTRO_CONTINUE
 _STOP: int = lib.KENTRO_STOP
 
-# cffi has no types.
-_callback: Callable[..., Callable[[Function], Function]] = ffi.callback
+
+def _callback(signature: str, **options: Any) -> Callable[[Function], Function]:
+    """The decorator of cffi, which has no types."""
+    decorator: Callable[[Function], Function] = ffi.callback(signature, **options)
+    return decorator
 
 
 @_callback("kentro_poll_fn", error=_CANCEL, onerror=_keep_error)

@@ -20,7 +20,7 @@ class KentroController(threadpoolctl.LibController):
     filename_prefixes = ("libkentro", "kentro")
     check_symbols = ("kentro_set_default_threads",)
 
-    def get_num_threads(self) -> int:
+    def get_num_threads(self) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return how many there are."""
         return get_num_threads()
 
@@ -28,7 +28,7 @@ class KentroController(threadpoolctl.LibController):
         """Set how many there are."""
         set_num_threads(num_threads)
 
-    def get_version(self) -> str:
+    def get_version(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the version of the library."""
         return version
 

@@ -61,6 +61,7 @@ def _refuse(parser: Parser, name: str, word: str) -> NoReturn:
     nearest = difflib.get_close_matches(word.partition("=")[0], known, 1)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     command.error(f"{word} is not known here{hint}")
+    raise AssertionError
 
 
 class _Manual(argparse.Action):

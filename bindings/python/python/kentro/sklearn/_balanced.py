@@ -56,13 +56,15 @@ class BalancedKMeans(Clusterer):
         self.verbose = verbose
         self.random_state = random_state
         self.metric = metric
-        self.quality = quality
+        self.quality: Any = quality
 
     def fit(self, X: Any, y: Any = None) -> BalancedKMeans:
         """Cluster the rows of `X`, array-like (n_samples, n_features); `y` is ignored."""
         return self._fit(X)
 
-    def fit_predict(self, X: Any, y: Any = None) -> NDArray[Any]:
+    def fit_predict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, X: Any, y: Any = None
+    ) -> NDArray[Any]:
         """Return `fit(X).labels_`."""
         return self.fit(X).labels_
 
@@ -85,8 +87,7 @@ class BalancedKMeans(Clusterer):
         most = SIZE_MAX if self.max_size is None else self.max_size
         return model.with_size_bounds(least, most)
 
-    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> BalancedKMeans:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> None:
         super()._keep(model, labels, dtype)
         self.cluster_sizes_ = model.cluster_sizes
         self.balance_gap_ = model.balance_gap
-        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sklearn.base import (
@@ -20,6 +20,8 @@ import kentro
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Self = TypeVar("Self", bound="Clusterer")
 
 METRICS = {"euclidean": True, "cosine": False}
 
@@ -44,14 +46,20 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     `random_state`, and says in `_configured` what else is set on a model.
     """
 
+    n_clusters: int
+    metric: str
+    max_iter: int
+    verbose: int | bool
+
     def _configured(self, model: Model, n_features: int) -> Model:
         """`model` with the settings of the subclass."""
         raise NotImplementedError
 
-    def _fit(self, X: Any, sample_weight: Any = None) -> Clusterer:
+    def _fit(self: Self, X: Any, sample_weight: Any = None) -> Self:
         X = self._checked(X, reset=True)
         model, labels = self._trained(self._settings(X), X, sample_weight)
-        return self._keep(model, labels, X.dtype)
+        self._keep(model, labels, X.dtype)
+        return self
 
     def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, NDArray[Any]]:
         """The model and its labels, once it is trained."""
@@ -77,7 +85,7 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         )
         return self._configured(model, X.shape[1])
 
-    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> Clusterer:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> None:
         """Make attributes of what training has left."""
         wide = dtype.itemsize > 2 and dtype != np.float32
         self.cluster_centers_ = model.centroids_f64 if wide else model.centroids
@@ -87,7 +95,6 @@ class Clusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self._n_features_out = self.n_clusters
         # The labels are kept once.
         self.model_ = kentro.KMeans.from_bytes(model.to_bytes(labels=False))
-        return self
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         # The core looks for NaN and infinity itself, and takes numbers as they are.
@@ -136,7 +143,9 @@ class WeightedClusterer(Clusterer):
         """
         return self._fit(X, sample_weight)
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[Any]:
+    def fit_predict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> NDArray[Any]:
         """Return `fit(X, sample_weight=sample_weight).labels_`."""
         labels: NDArray[np.int32] = self.fit(X, sample_weight=sample_weight).labels_
         return labels

@@ -57,7 +57,7 @@ class KMeans(WeightedClusterer):
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
-        self.n_init = n_init
+        self.n_init: Any = n_init
         self.max_iter = max_iter
         self.tol = tol
         self.verbose = verbose
@@ -65,7 +65,7 @@ class KMeans(WeightedClusterer):
         self.copy_x = copy_x
         self.algorithm = algorithm
         self.metric = metric
-        self.quality = quality
+        self.quality: Any = quality
 
     def _trained(self, model: Model, X: Any, sample_weight: Any) -> tuple[Model, NDArray[Any]]:
         if not callable(self.init):
@@ -104,4 +104,5 @@ class KMeans(WeightedClusterer):
                 RuntimeWarning,
                 stacklevel=5,
             )
-        return model.with_init(check_array(self.init, dtype=[np.float64, np.float32]))
+        floats: Any = [np.float64, np.float32]
+        return model.with_init(check_array(self.init, dtype=floats))

@@ -40,7 +40,6 @@ class KMedoids(WeightedClusterer):
     def _configured(self, model: Model, n_features: int) -> Model:
         return model.with_use_medoids(True).with_seed(seed(self.random_state))
 
-    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> KMedoids:
+    def _keep(self, model: Model, labels: NDArray[Any], dtype: np.dtype[Any]) -> None:
         super()._keep(model, labels, dtype)
         self.medoid_indices_ = np.array(model.medoid_indices, dtype=np.intp)
-        return self
