@@ -5,9 +5,9 @@
 //! codes are signed, centroid codes are offset where the instructions want them
 //! unsigned; `start` takes the offset back.
 
+pub(crate) mod bounded;
 mod dispatch;
 mod dot;
-pub(crate) mod near;
 mod round;
 pub(crate) mod scores;
 mod sweep;

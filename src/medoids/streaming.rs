@@ -20,13 +20,13 @@ pub(crate) const WORTHWHILE: f64 = 1e-4;
 const POINTS_A_CLUSTER: usize = 20;
 
 /// Candidates whose distances are there at a time.
-const WINDOW: usize = TILE;
+const AT_ONCE: usize = TILE;
 
 /// Whether all rows can be tried against all rows.
 pub(crate) fn can_try_all(scaled: &Scaled<'_>, n_clusters: usize, cells: usize) -> bool {
     let rows = scaled.rows();
     let work = rows as f64 * rows as f64 * scaled.dims() as f64;
-    work <= MOST_WORK && (n_clusters + WINDOW).saturating_mul(rows) <= cells
+    work <= MOST_WORK && (n_clusters + AT_ONCE).saturating_mul(rows) <= cells
 }
 
 /// Swaps the medoids with candidates, all rows of the data, where that lowers
@@ -43,7 +43,7 @@ pub(crate) fn swap(
     let (rows, k) = (scaled.rows(), medoids.len());
     let pairs = MOST_WORK / scaled.dims() as f64;
     let affordable = (pairs / candidates.len() as f64) as usize;
-    let count = affordable.min(cells / (k + WINDOW)).min(rows);
+    let count = affordable.min(cells / (k + AT_ONCE)).min(rows);
     if k == 1 || threads.stopping() {
         return Ok(medoids);
     }
@@ -56,13 +56,13 @@ pub(crate) fn swap(
 
     // Cluster j's medoid is row j of the distances; candidates come after.
     let own = medoids.iter().map(|&row| row as u32);
-    let first = candidates.iter().copied().take(WINDOW);
+    let first = candidates.iter().copied().take(AT_ONCE);
     let window = collect(own.chain(first), "candidates")?;
     let mut distances = scaled.between_weighted(&window, &points, &weights, threads)?;
     let mut swapping = Swapping::new(&distances, collect(0..k, "medoids")?, threads)?;
     for _ in 0..passes {
         let before = swapping.loss();
-        for tried in candidates.chunks(WINDOW) {
+        for tried in candidates.chunks(AT_ONCE) {
             scaled.replace(&mut distances, k, tried, &points, threads)?;
             let places = (0..tried.len())
                 .filter(|&place| !medoids.contains(&(tried[place] as usize)))

@@ -43,7 +43,7 @@ impl Nearest<'_> {
         let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
         let used = match &mut bounds {
             Some(bounds) if search.can_bound() => {
-                bounds.follow(&self.shared.frame, centroids);
+                bounds.follow(&self.shared.affine, centroids);
                 Some(bounds.split())
             }
             _ => None,

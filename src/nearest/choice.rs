@@ -37,7 +37,7 @@ impl<'a> Nearest<'a> {
         if engine == Engine::Principal {
             let query = Query {
                 points: self.points,
-                frame: &self.shared.frame,
+                affine: &self.shared.affine,
                 centroids,
                 labels,
                 order: None,
@@ -83,11 +83,11 @@ impl<'a> Nearest<'a> {
         if engine == Engine::BruteForce {
             return Ok(Search::BruteForce);
         }
-        let (frame, kernels) = (&self.shared.frame, self.shared.setting.kernels());
+        let (affine, kernels) = (&self.shared.affine, self.shared.setting.kernels());
         if matches!(engine, Engine::Principal | Engine::EightBit) {
             let query = Query {
                 points: self.points,
-                frame,
+                affine,
                 centroids,
                 labels,
                 order,
@@ -100,11 +100,11 @@ impl<'a> Nearest<'a> {
         }
         let few = match engine {
             Engine::FewCentroids if count == 1 => {
-                FewSearch::new(frame, self.shared.setting.isa, centroids)?
+                FewSearch::new(affine, self.shared.setting.isa, centroids)?
             }
             _ => None,
         };
-        let search = TileSearch::new(frame, centroids, kernels, count == 1, few)?;
+        let search = TileSearch::new(affine, centroids, kernels, count == 1, few)?;
         Ok(Search::Float32(search))
     }
 }

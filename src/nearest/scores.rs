@@ -1,4 +1,5 @@
-//! The coordinates that the fast engines compute in, and their error bounds.
+//! The affine map to the coordinates that the fast engines compute in, and the
+//! error bounds there.
 //!
 //! With a centre m and a scale s, rows become q = s·(x − m) (cosine:
 //! q = x/‖x‖ − m) and centroids v = s·(c − m) (c/‖c‖ − m). The nearest centroid
@@ -30,7 +31,7 @@ pub(super) const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
 /// to 2¹⁶ dimensions.
 const CANONICAL: f64 = 1.0 / (1u64 << 38) as f64;
 
-pub(super) struct Frame {
+pub(super) struct AffineMap {
     pub metric: Metric,
     pub dims: usize,
     /// m, in the units of the rows (cosine: of unit rows).
@@ -43,7 +44,7 @@ pub(super) struct Frame {
     pub common_norm: f64,
 }
 
-impl Frame {
+impl AffineMap {
     pub fn new(points: &Points<'_>, metric: Metric) -> Result<Self> {
         const PURPOSE: &str = "the centre of the data";
         let (rows, dims) = (points.rows(), points.cols());
@@ -77,7 +78,7 @@ impl Frame {
             }
             _ => 1.0,
         };
-        Ok(Frame {
+        Ok(AffineMap {
             metric,
             dims,
             scaled_centre: collect(centre.iter().map(|&m| m * scale as f32), PURPOSE)?,

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::memory::Budget;
 use crate::metric::Metric;
 use crate::nearest::engine::Setting;
-use crate::nearest::scores::Frame;
+use crate::nearest::scores::AffineMap;
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::ranges::Range;
@@ -17,7 +17,7 @@ use crate::totals::Grid;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(super) setting: Setting,
-    pub(super) frame: TryArc<Frame>,
+    pub(super) affine: TryArc<AffineMap>,
     budget: Budget,
     /// Of every column, if known.
     ranges: Option<TryArc<Vec<Range>>>,
@@ -39,7 +39,7 @@ impl Shared {
     ) -> Result<Self> {
         Ok(Shared {
             setting,
-            frame: TryArc::new(Frame::new(points, metric)?, "coordinates")?,
+            affine: TryArc::new(AffineMap::new(points, metric)?, "coordinates")?,
             budget: Budget::new(memory_limit)?,
             ranges: None,
         })
@@ -57,7 +57,7 @@ impl Shared {
     }
 
     pub fn metric(&self) -> Metric {
-        self.frame.metric
+        self.affine.metric
     }
 
     /// The grid for sums of these rows.

@@ -68,7 +68,7 @@ pub(in crate::balanced) struct PriceSample {
     /// Rows in the sample as a fraction of all.
     fraction: f64,
     /// How many more sampled rows each cluster has than its size tells.
-    excess: Vec<f64>,
+    surplus: Vec<f64>,
 }
 
 impl PriceSample {
@@ -81,13 +81,13 @@ impl PriceSample {
         Ok(PriceSample {
             choice: Choice::new(sampled, clusters, threads)?,
             fraction: sampled as f64 / rows as f64,
-            excess: try_vec(0.0, clusters, "cluster sizes")?,
+            surplus: try_vec(0.0, clusters, "cluster sizes")?,
         })
     }
 
     /// Whether so many rows more or less in a cluster stand out from chance.
     pub fn can_see(&self, rows: usize) -> bool {
-        let mean_size = self.choice.labels.len() as f64 / self.excess.len() as f64;
+        let mean_size = self.choice.labels.len() as f64 / self.surplus.len() as f64;
         self.fraction * rows as f64 > mean_size.sqrt()
     }
 
@@ -100,13 +100,13 @@ impl PriceSample {
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let of_sample = |excess: &f64| Window {
-            low: (self.fraction * window.low as f64 + excess).floor() as usize,
-            high: (self.fraction * window.high as f64 + excess)
+        let of_sample = |surplus: &f64| Window {
+            low: (self.fraction * window.low as f64 + surplus).floor() as usize,
+            high: (self.fraction * window.high as f64 + surplus)
                 .ceil()
                 .max(1.0) as usize,
         };
-        let windows = collect(self.excess.iter().map(of_sample), "windows")?;
+        let windows = collect(self.surplus.iter().map(of_sample), "windows")?;
         self.choice
             .balance(nearest, costs, &windows, prices, threads)
     }
@@ -123,9 +123,9 @@ impl PriceSample {
 
     /// Learns from the sizes that all rows have under the prices found.
     pub fn compare(&mut self, sizes: &[usize]) {
-        let clusters = self.excess.iter_mut().zip(&self.choice.sizes).zip(sizes);
-        for ((excess, &sampled), &size) in clusters {
-            *excess = sampled as f64 - self.fraction * size as f64;
+        let clusters = self.surplus.iter_mut().zip(&self.choice.sizes).zip(sizes);
+        for ((surplus, &sampled), &size) in clusters {
+            *surplus = sampled as f64 - self.fraction * size as f64;
         }
     }
 }

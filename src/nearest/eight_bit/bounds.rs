@@ -11,14 +11,14 @@ use crate::error::Result;
 use crate::kernels::exact::inverse_norm;
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
-use crate::nearest::scores::Frame;
+use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
 use std::ops::Range;
 
 /// Centroids in a group: a panel of the 8-bit sweep.
 pub(in crate::nearest) const PANEL: usize = crate::kernels::codes::PANEL;
 
-/// Steps of the bounds in a unit of length of the frame: rows are about 1 long.
+/// Steps of the bounds in a unit of scaled length: rows are about 1 long.
 pub(in crate::nearest) const STEPS: f64 = 4096.0;
 
 /// Bounds are dropped when a group has moved that far in all; 16 bits hold
@@ -82,7 +82,7 @@ impl Bounds {
     }
 
     /// Takes note of where the centroids are now.
-    pub fn follow(&mut self, frame: &Frame, centroids: Centroids<'_>) {
+    pub fn follow(&mut self, affine: &AffineMap, centroids: Centroids<'_>) {
         let Groups {
             order,
             centroids: before,
@@ -92,7 +92,7 @@ impl Bounds {
         for (group, moved) in order.chunks(PANEL).zip(moved.iter_mut()) {
             let distance = |&j: &u32| {
                 let before = &before[j as usize * dims..][..dims];
-                distance(frame, before, centroids.row(j as usize))
+                distance(affine, before, centroids.row(j as usize))
             };
             *moved += group.iter().map(distance).fold(0.0, f64::max);
         }
@@ -146,9 +146,9 @@ pub(in crate::nearest) fn steps(distance: f64) -> f32 {
 
 /// An upper bound of how far two centroids lie apart, in the scale of scores;
 /// 0 if they are the same.
-fn distance(frame: &Frame, before: &[f32], now: &[f32]) -> f64 {
-    let factor = |values| match frame.metric {
-        Metric::Euclidean => f64::from(frame.scale),
+fn distance(affine: &AffineMap, before: &[f32], now: &[f32]) -> f64 {
+    let factor = |values| match affine.metric {
+        Metric::Euclidean => f64::from(affine.scale),
         Metric::Cosine => inverse_norm(values),
     };
     if before == now {

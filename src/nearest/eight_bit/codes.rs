@@ -11,7 +11,7 @@ use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
 use crate::nearest::eight_bit::principal::{Basis, LEVEL};
-use crate::nearest::scores::{FAR, Frame, ROUNDOFF};
+use crate::nearest::scores::{AffineMap, FAR, ROUNDOFF};
 use crate::nearest::vectors::Row;
 use crate::points::{BLOCK_BYTES, Points};
 use crate::threads::Threads;
@@ -57,7 +57,7 @@ impl Coder {
             leading,
             prefix: leading,
             basis: None,
-            // Much more than rounding: what `Frame::norm_bound` adds is then
+            // Much more than rounding: what `AffineMap::norm_bound` adds is then
             // little.
             slack: 512.0 * ROUNDOFF,
             defect: 0.0,
@@ -74,12 +74,12 @@ impl Coder {
     /// well enough.
     pub fn principal(
         points: &Points<'_>,
-        frame: &Frame,
+        affine: &AffineMap,
         kernels: Kernels,
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
-        let basis = Basis::new(points, frame, kernels, threads)?;
-        let (leading, dims) = (basis.leading, frame.dims);
+        let basis = Basis::new(points, affine, kernels, threads)?;
+        let (leading, dims) = (basis.leading, affine.dims);
         let coder = Coder {
             dims,
             leading,
@@ -125,7 +125,7 @@ impl Coder {
     /// side (its `start` is 0) and the rests of all prefixes.
     pub fn encode(
         &self,
-        frame: &Frame,
+        affine: &AffineMap,
         values: &[f32],
         scales: &[f32],
         largest: i8,
@@ -153,7 +153,7 @@ impl Coder {
         for (tile, (values, scales)) in tiles.enumerate() {
             if let Some(basis) = &self.basis {
                 self.kernels
-                    .pack(values, scales, &frame.scaled_centre, packed, squares);
+                    .pack(values, scales, &affine.scaled_centre, packed, squares);
                 self.kernels.scores(packed, &basis.panels, scores);
             }
             for (lane, (values, &scale)) in values.chunks_exact(dims).zip(scales).enumerate() {
@@ -163,9 +163,9 @@ impl Coder {
                     }
                     squares[lane]
                 } else {
-                    centre_row(values, scale, &frame.scaled_centre, coordinates)
+                    centre_row(values, scale, &affine.scaled_centre, coordinates)
                 };
-                let norm = 1.000001 * frame.norm_bound(f64::from(square).sqrt(), self.slack);
+                let norm = 1.000001 * affine.norm_bound(f64::from(square).sqrt(), self.slack);
                 let i = tile * width + lane;
                 if scale <= 0.0 || norm.is_nan() || norm > FAR {
                     code.fill(0);
@@ -254,7 +254,7 @@ pub(in crate::nearest) struct RowCodes {
     pub codes: Vec<i8>,
     /// A unit of 0 marks a row without a code: zero, or too far for float32.
     pub sides: Vec<Side>,
-    /// Score of centroid j = base − something · distance: [`Frame::base`].
+    /// Score of centroid j = base − something · distance: [`AffineMap::base`].
     pub bases: Vec<f64>,
     /// 1 / ‖x‖; with cosine only.
     inverse_norms: Vec<f64>,
@@ -285,13 +285,13 @@ impl RowCodes {
     /// Codes of all points.
     pub fn of_points(
         points: &Points<'_>,
-        frame: &Frame,
+        affine: &AffineMap,
         coder: &Coder,
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let rows = points.rows();
         let (leading, prefixes) = (coder.leading, coder.prefixes());
-        let cosine = frame.metric == Metric::Cosine;
+        let cosine = affine.metric == Metric::Cosine;
         let mut all = RowCodes {
             codes: try_vec(0, rows * leading, PURPOSE)?,
             sides: try_vec(Side::default(), rows, PURPOSE)?,
@@ -301,7 +301,7 @@ impl RowCodes {
         };
         // Whole tiles of rows.
         let width = coder.kernels.shape.width;
-        let fitting = BLOCK_BYTES / (size_of::<f32>() * frame.dims) / width;
+        let fitting = BLOCK_BYTES / (size_of::<f32>() * affine.dims) / width;
         let task_rows = (fitting.max(1) * width).min(TASK_ROWS);
         let mut inverse_norms = all.inverse_norms.chunks_mut(task_rows);
         let tasks = all
@@ -325,7 +325,7 @@ impl RowCodes {
             |(block, scales, buffers), (task, slices)| {
                 let first = task * task_rows;
                 let values = points.block(first..first + slices.sides.len(), block)?;
-                slices.fill(values, frame, coder, scales, buffers)
+                slices.fill(values, affine, coder, scales, buffers)
             },
         )?;
         Ok(all)
@@ -335,18 +335,18 @@ impl RowCodes {
     pub fn set(
         &mut self,
         values: &[f32],
-        frame: &Frame,
+        affine: &AffineMap,
         coder: &Coder,
         scales: &mut Vec<f32>,
         buffers: &mut Buffers,
     ) -> Result<()> {
-        let rows = values.len() / frame.dims;
+        let rows = values.len() / affine.dims;
         resize(&mut self.codes, rows * coder.leading, 0, PURPOSE)?;
         resize(&mut self.sides, rows, Side::default(), PURPOSE)?;
         resize(&mut self.bases, rows, 0.0, PURPOSE)?;
         let prefixes = rows * coder.prefixes();
         resize(&mut self.rests, prefixes, Rest::default(), PURPOSE)?;
-        if frame.metric == Metric::Cosine {
+        if affine.metric == Metric::Cosine {
             resize(&mut self.inverse_norms, rows, 0.0, PURPOSE)?;
         }
         let slices = Slices {
@@ -356,7 +356,7 @@ impl RowCodes {
             inverse_norms: &mut self.inverse_norms,
             rests: &mut self.rests,
         };
-        slices.fill(values, frame, coder, scales, buffers)
+        slices.fill(values, affine, coder, scales, buffers)
     }
 
     /// Row i, whose values the caller has at hand.
@@ -382,23 +382,23 @@ impl Slices<'_> {
     fn fill(
         self,
         values: &[f32],
-        frame: &Frame,
+        affine: &AffineMap,
         coder: &Coder,
         scales: &mut Vec<f32>,
         buffers: &mut Buffers,
     ) -> Result<()> {
         let (leading, prefixes) = (coder.leading, coder.prefixes());
         scales.clear();
-        for (i, values) in values.chunks_exact(frame.dims).enumerate() {
-            let row = Row::new(values, frame.metric);
-            push(scales, frame.row_scale(&row).unwrap_or(0.0), PURPOSE)?;
-            self.bases[i] = frame.base(&row);
+        for (i, values) in values.chunks_exact(affine.dims).enumerate() {
+            let row = Row::new(values, affine.metric);
+            push(scales, affine.row_scale(&row).unwrap_or(0.0), PURPOSE)?;
+            self.bases[i] = affine.base(&row);
             if let Some(slot) = self.inverse_norms.get_mut(i) {
                 *slot = row.inverse_norm();
             }
         }
         coder.encode(
-            frame,
+            affine,
             values,
             scales,
             i8::MAX,

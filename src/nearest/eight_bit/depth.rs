@@ -5,7 +5,7 @@ use crate::allocate::append;
 use crate::error::Result;
 use crate::kernels::codes::Terms;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, RowCodes};
-use crate::nearest::scores::Frame;
+use crate::nearest::scores::AffineMap;
 use crate::points::Points;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
@@ -102,7 +102,7 @@ impl Fold {
     }
 
     /// How much `value` · factor may exceed `typical` · factor.
-    pub fn excess(&self, value: f64) -> f64 {
+    pub fn most_over(&self, value: f64) -> f64 {
         let over = value - self.typical;
         over * if over > 0.0 { self.most } else { self.least }
     }
@@ -132,7 +132,12 @@ pub(in crate::nearest) struct TrialRows {
 }
 
 impl TrialRows {
-    pub fn new(points: &Points<'_>, frame: &Frame, coder: &Coder, labels: &[u32]) -> Result<Self> {
+    pub fn new(
+        points: &Points<'_>,
+        affine: &AffineMap,
+        coder: &Coder,
+        labels: &[u32],
+    ) -> Result<Self> {
         let rows = points.rows();
         let groups = rows.min(SAMPLE).div_ceil(NEIGHBOURS);
         let mut sample = TrialRows {
@@ -154,7 +159,7 @@ impl TrialRows {
         let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
         sample
             .codes
-            .set(&sample.values, frame, coder, &mut scales, &mut buffers)?;
+            .set(&sample.values, affine, coder, &mut scales, &mut buffers)?;
         Ok(sample)
     }
 

@@ -10,7 +10,7 @@ use crate::nearest::eight_bit::depth::Prefix;
 use crate::nearest::eight_bit::search::top::MOST;
 use crate::nearest::eight_bit::search::{CodeSearch, CodedCentroids, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
-use crate::nearest::scores::Frame;
+use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
 use crate::points::Points;
 use crate::threads::Threads;
@@ -27,7 +27,7 @@ const PURPOSE: &str = "centroids in 8 bits";
 
 /// All that a search in 8 bits needs of the centroids.
 pub(in crate::nearest) struct KeptCodes {
-    frame: Frame,
+    affine: AffineMap,
     coder: Coder,
     kernels: Kernels,
     centroids: CodedCentroids,
@@ -74,10 +74,10 @@ impl KeptCodes {
         let (Ok(of_model), Ok(sample)) = (view(centroids.values, k), view(&sample, SAMPLE)) else {
             return Ok(None); // never: both are whole rows
         };
-        let frame = Frame::new(&of_model, metric)?;
+        let affine = AffineMap::new(&of_model, metric)?;
         let query = Query {
             points: &sample,
-            frame: &frame,
+            affine: &affine,
             centroids,
             labels: &try_vec(UNASSIGNED, SAMPLE, PURPOSE)?,
             order: None,
@@ -87,7 +87,7 @@ impl KeptCodes {
         let (search, cost) = CodeSearch::new(query, (&coder, Source::Made), threads)?;
         Ok(search.into_kept().map(|(centroids, prefix)| {
             let codes = KeptCodes {
-                frame,
+                affine,
                 coder,
                 kernels,
                 centroids,
@@ -101,7 +101,7 @@ impl KeptCodes {
     /// is better at it.
     pub fn search<'a>(&'a self, centroids: Centroids<'a>, count: usize) -> Option<CodeSearch<'a>> {
         let codes = (&self.centroids, &self.prefix);
-        let of_rows = (&self.frame, &self.coder, self.kernels);
+        let of_rows = (&self.affine, &self.coder, self.kernels);
         (count <= MOST).then(|| CodeSearch::of_kept(codes, of_rows, centroids, count))
     }
 }

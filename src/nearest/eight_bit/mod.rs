@@ -100,20 +100,20 @@ impl EightBit {
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let (points, frame) = (query.points, query.frame);
+        let (points, affine) = (query.points, query.affine);
         let Some(_making) = budget.try_reserve(Coder::bytes_to_make(points)) else {
             return Ok(());
         };
-        let Some(coder) = Coder::principal(points, frame, query.kernels, threads)? else {
+        let Some(coder) = Coder::principal(points, affine, query.kernels, threads)? else {
             return Ok(());
         };
         let forced = self.setting.engine == Some(Engine::Principal);
         if only && !forced && !self.promises(&coder, query, threads)? {
             return Ok(());
         }
-        let bytes = RowCodes::bytes_for(points, frame.metric, &coder);
+        let bytes = RowCodes::bytes_for(points, affine.metric, &coder);
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
-            let codes = RowCodes::of_points(points, frame, &coder, threads)?;
+            let codes = RowCodes::of_points(points, affine, &coder, threads)?;
             self.principal = Principal::Made(coder, codes, reserved);
         }
         Ok(())

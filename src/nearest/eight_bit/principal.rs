@@ -8,7 +8,7 @@ use crate::allocate::{append, collect, push, resize, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::orthonormal::{dot, orthonormalize};
 use crate::kernels::tile::{Kernels, Panels};
-use crate::nearest::scores::Frame;
+use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Row;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -44,13 +44,13 @@ impl Basis {
 
     pub fn new(
         points: &Points<'_>,
-        frame: &Frame,
+        affine: &AffineMap,
         kernels: Kernels,
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let dims = frame.dims;
+        let dims = affine.dims;
         let count = MAX_HEAD.min(dims / LEVEL * LEVEL);
-        let sample = SampledRows::new(points, frame, kernels)?;
+        let sample = SampledRows::new(points, affine, kernels)?;
         let mut rng = Rng::new(0);
         let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
@@ -106,8 +106,8 @@ struct SampledRows {
 }
 
 impl SampledRows {
-    fn new(points: &Points<'_>, frame: &Frame, kernels: Kernels) -> Result<Self> {
-        let (dims, width) = (frame.dims, kernels.shape.width);
+    fn new(points: &Points<'_>, affine: &AffineMap, kernels: Kernels) -> Result<Self> {
+        let (dims, width) = (affine.dims, kernels.shape.width);
         let wanted = SAMPLE.min(points.rows());
         let rows = wanted.next_multiple_of(width);
         let mut packed = try_vec(0.0f32, rows * dims, "a sample")?;
@@ -120,18 +120,24 @@ impl SampledRows {
             scales.clear();
             for i in tile * width..wanted.min((tile + 1) * width) {
                 let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
-                let row = Row::new(points.row(i, &mut scratch)?, frame.metric);
+                let row = Row::new(points.row(i, &mut scratch)?, affine.metric);
                 push(
                     &mut scales,
-                    frame.row_scale(&row).unwrap_or(0.0),
+                    affine.row_scale(&row).unwrap_or(0.0),
                     "a sample",
                 )?;
                 append(&mut values, row.values, "a sample")?;
             }
-            kernels.pack(&values, &scales, &frame.scaled_centre, packed, &mut squares);
+            kernels.pack(
+                &values,
+                &scales,
+                &affine.scaled_centre,
+                packed,
+                &mut squares,
+            );
             for (lane, square) in squares.iter().enumerate() {
                 // One wild row must not choose the basis.
-                let limit = 4.0 * frame.common_norm * frame.common_norm;
+                let limit = 4.0 * affine.common_norm * affine.common_norm;
                 if f64::from(*square) <= limit {
                     energy += f64::from(*square);
                 } else {

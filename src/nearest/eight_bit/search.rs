@@ -14,7 +14,7 @@ use crate::allocate::{extend, push, resize};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::near::Reaches;
+use crate::kernels::codes::bounded::Reaches;
 use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{
     CodePanels, CodeRows, Hit, Pair, Side, Sides, Terms, check_hits, offset, sum_codes,
@@ -24,7 +24,7 @@ use crate::nearest::brute_force::nearest_of;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
 use crate::nearest::eight_bit::depth::{Fold, NEIGHBOURS, Prefix, TrialRows, cost};
-use crate::nearest::scores::{CentroidTerms, Frame, RowBound};
+use crate::nearest::scores::{AffineMap, CentroidTerms, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use crate::threads::Threads;
@@ -52,7 +52,7 @@ pub(in crate::nearest) enum Source<'a> {
 #[derive(Clone, Copy)]
 pub(in crate::nearest) struct Query<'q, 'a> {
     pub points: &'q Points<'q>,
-    pub frame: &'a Frame,
+    pub affine: &'a AffineMap,
     pub centroids: Centroids<'a>,
     /// What the rows belonged to before.
     pub labels: &'q [u32],
@@ -67,7 +67,7 @@ pub(in crate::nearest) struct Query<'q, 'a> {
 pub(in crate::nearest) struct CodeSearch<'a> {
     /// Centroids wanted for each row.
     count: usize,
-    frame: &'a Frame,
+    affine: &'a AffineMap,
     coder: &'a Coder,
     source: Source<'a>,
     centroids: Centroids<'a>,
@@ -166,7 +166,7 @@ impl<'a> CodeSearch<'a> {
     ) -> Result<(Self, f64)> {
         let Query {
             points,
-            frame,
+            affine,
             centroids,
             labels,
             count,
@@ -175,7 +175,7 @@ impl<'a> CodeSearch<'a> {
         } = query;
         let mut search = CodeSearch {
             count,
-            frame,
+            affine,
             coder,
             source,
             centroids,
@@ -183,7 +183,7 @@ impl<'a> CodeSearch<'a> {
             set: Held::Own(CodedCentroids::new(query, coder, threads)?),
             prefix: Held::Own(Prefix::default()),
         };
-        let sample = TrialRows::new(points, frame, coder, labels)?;
+        let sample = TrialRows::new(points, affine, coder, labels)?;
         // The most prefixes first: where those are bad, the others cost much
         // to try.
         let mut best = (f64::INFINITY, 1);
@@ -204,13 +204,13 @@ impl<'a> CodeSearch<'a> {
     /// block by block.
     pub fn of_kept(
         (set, prefix): (&'a CodedCentroids, &'a Prefix),
-        (frame, coder, kernels): (&'a Frame, &'a Coder, Kernels),
+        (affine, coder, kernels): (&'a AffineMap, &'a Coder, Kernels),
         centroids: Centroids<'a>,
         count: usize,
     ) -> Self {
         CodeSearch {
             count,
-            frame,
+            affine,
             coder,
             source: Source::Made,
             centroids,
@@ -361,7 +361,7 @@ impl<'a> CodeSearch<'a> {
                     let CodeScratch {
                         scales, buffers, ..
                     } = scratch;
-                    made.set(values, self.frame, self.coder, scales, buffers)?;
+                    made.set(values, self.affine, self.coder, scales, buffers)?;
                     (&made, 0)
                 }
             };
@@ -391,7 +391,7 @@ impl<'a> CodeSearch<'a> {
         self.row_terms(block, codes, &mut scratch.terms)?;
         self.first_leaders(block, codes, scratch)?;
         match bounds {
-            Some(bounds) => self.sweep_near(block, codes, bounds, scratch)?,
+            Some(bounds) => self.sweep_bounded(block, codes, bounds, scratch)?,
             None => {
                 let CodeScratch {
                     terms,
@@ -462,7 +462,7 @@ impl<'a> CodeSearch<'a> {
     fn row<'b>(&self, block: Block<'b>, i: usize) -> Row<'b> {
         let dims = self.centroids.dims;
         let values = &block.values[i * dims..][..dims];
-        block.codes.row(block.at + i, values, self.frame.metric)
+        block.codes.row(block.at + i, values, self.affine.metric)
     }
 
     /// Fills in what the sweep needs of the rows, with thresholds that nothing
@@ -564,19 +564,19 @@ impl<'a> CodeSearch<'a> {
     fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
         let centroid = Row {
             values: self.centroids.row(j as usize),
-            metric: self.frame.metric,
+            metric: self.affine.metric,
             inverse_norm: self.set.inverse_norms[j as usize],
         };
         let distance = row.distance_to(&centroid);
         let value = distance + self.centroids.bias(j as usize);
         let base = block.codes.bases[block.at + i];
-        let score = base - self.frame.score_per_distance() * value;
-        let price = self.frame.score_per_distance() * self.centroids.bias(j as usize);
+        let score = base - self.affine.score_per_distance() * value;
+        let price = self.affine.score_per_distance() * self.centroids.bias(j as usize);
         Leader {
             label: j,
             distance,
             value,
-            score: score - self.frame.score_slack(base + price.abs(), score),
+            score: score - self.affine.score_slack(base + price.abs(), score),
         }
     }
 
@@ -593,12 +593,12 @@ impl<'a> CodeSearch<'a> {
         let norm = f64::from(block.codes.sides[block.at + i].norm);
         let Rest { residual, tail } = block.codes.rests[(block.at + i) * prefixes + at];
         let residual = f64::from(residual);
-        let residuals = self.prefix.residual.excess(residual);
+        let residuals = self.prefix.residual.most_over(residual);
         let leadings = self
             .prefix
             .leading
-            .excess(self.coder.leading_norm(norm, tail) + residual);
-        let cross = self.prefix.cross.excess(norm);
+            .most_over(self.coder.leading_norm(norm, tail) + residual);
+        let cross = self.prefix.cross.most_over(norm);
         let size = residuals.abs() + leadings.abs() + cross.abs() + score.abs();
         let threshold = score - residuals - leadings - cross - 1e-6 * size;
         // Above −∞, which is the score of a slot without a centroid.
@@ -609,16 +609,16 @@ impl<'a> CodeSearch<'a> {
     fn float_bound(&self, row: &Row<'_>, norm: f32, j: usize) -> f64 {
         let dims = row.values.len();
         let v = &self.set.values[j * dims..][..dims];
-        let scale = self.frame.row_scale(row).unwrap_or(0.0);
+        let scale = self.affine.row_scale(row).unwrap_or(0.0);
         let product = self
             .kernels
-            .pair(row.values, scale, &self.frame.scaled_centre, v);
+            .pair(row.values, scale, &self.affine.scaled_centre, v);
         let CentroidTerms {
             offset,
             norm: v_norm,
             error,
         } = self.set.terms[j];
-        let RowBound { slope, constant } = self.frame.row_bound(f64::from(norm));
+        let RowBound { slope, constant } = self.affine.row_bound(f64::from(norm));
         f64::from(product) + offset + slope * v_norm + constant + error
     }
 }

@@ -8,7 +8,7 @@ use crate::kernels::exact::dot;
 use crate::kernels::few_centroids::{FewCentroids, Terms, steps};
 use crate::kernels::isa::Isa;
 use crate::metric::Metric;
-use crate::nearest::scores::{CentroidTerms, Frame, ROUNDOFF, RowBound};
+use crate::nearest::scores::{AffineMap, CentroidTerms, ROUNDOFF, RowBound};
 use crate::nearest::vectors::Centroids;
 
 /// Few centroids, prepared for the kernel.
@@ -22,23 +22,23 @@ pub(in crate::nearest) struct FewSearch {
 impl FewSearch {
     /// Of centroids that are not [`set`](Self::set) yet. `None` if float32
     /// could tell little of rows that are not centred.
-    pub fn new(frame: &Frame, isa: Isa, centroids: Centroids<'_>) -> Result<Option<Self>> {
-        let Some((squares, bound)) = frame.uncentred(steps(frame.dims)) else {
+    pub fn new(affine: &AffineMap, isa: Isa, centroids: Centroids<'_>) -> Result<Option<Self>> {
+        let Some((squares, bound)) = affine.uncentred(steps(affine.dims)) else {
             return Ok(None);
         };
-        let scale = match frame.metric {
-            Metric::Euclidean => Some(frame.scale),
+        let scale = match affine.metric {
+            Metric::Euclidean => Some(affine.scale),
             Metric::Cosine => None,
         };
-        let shape = (centroids.len(), frame.dims);
+        let shape = (centroids.len(), affine.dims);
         Ok(Some(FewSearch {
             few: FewCentroids::new(isa, shape, scale, squares)?,
-            centre: copy(&frame.scaled_centre, "centroid panels")?,
+            centre: copy(&affine.scaled_centre, "centroid panels")?,
             bound,
         }))
     }
 
-    /// `values` and `terms`: see [`Frame::centroid`].
+    /// `values` and `terms`: see [`AffineMap::centroid`].
     pub fn set(&mut self, j: usize, values: &[f32], terms: CentroidTerms) {
         let along = dot(&self.centre, values);
         let rounding = ROUNDOFF * (values.len() + 16) as f64 * along.abs();

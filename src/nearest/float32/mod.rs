@@ -12,7 +12,7 @@ use crate::kernels::pick::{Scores, pick};
 use crate::kernels::tile::{Best, Kernels, Panels};
 use crate::nearest::brute_force::{keep_least, nearest_of};
 use crate::nearest::float32::few_centroids::FewSearch;
-use crate::nearest::scores::{CentroidTerms, FAR, Frame, RowBound};
+use crate::nearest::scores::{AffineMap, CentroidTerms, FAR, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use std::ops::RangeInclusive;
 
@@ -25,7 +25,7 @@ const PURPOSE: &str = "a search in float32";
 
 /// One set of centroids, prepared for the kernels.
 pub(in crate::nearest) struct TileSearch<'a> {
-    frame: &'a Frame,
+    affine: &'a AffineMap,
     centroids: Centroids<'a>,
     kernels: Kernels,
     panels: Panels,
@@ -67,7 +67,7 @@ impl<'a> TileSearch<'a> {
     /// With `distinct`, all but the first of identical centroids are left out.
     /// Rows are compared as they are where there are `few` centroids.
     pub fn new(
-        frame: &'a Frame,
+        affine: &'a AffineMap,
         centroids: Centroids<'a>,
         kernels: Kernels,
         distinct: bool,
@@ -82,7 +82,7 @@ impl<'a> TileSearch<'a> {
         };
         let mut norms = try_vec(0.0f32, count, "centroid norms")?;
         let mut spreads = try_vec(0.0f32, count, "centroid bounds")?;
-        let slope = frame.row_bound(frame.common_norm).slope;
+        let slope = affine.row_bound(affine.common_norm).slope;
         let mut always = Vec::new();
         let mut values = try_vec(0.0f32, dims, "a centroid")?;
         let repeated = match distinct {
@@ -93,7 +93,7 @@ impl<'a> TileSearch<'a> {
             if repeated.binary_search(&(j as u32)).is_ok() {
                 continue;
             }
-            let Some(terms) = frame.centroid(centroids, j, &mut values) else {
+            let Some(terms) = affine.centroid(centroids, j, &mut values) else {
                 push(&mut always, j as u32, PURPOSE)?;
                 continue;
             };
@@ -115,7 +115,7 @@ impl<'a> TileSearch<'a> {
             }
         }
         Ok(TileSearch {
-            frame,
+            affine,
             centroids,
             kernels,
             panels,
@@ -171,8 +171,8 @@ impl<'a> TileSearch<'a> {
         self.kernels
             .find_best(&scratch.packed, &self.panels, &mut scratch.best, next);
         // For a row of the common norm; shorter ones need less.
-        let most = self.frame.common_norm.powi(2) as f32;
-        let slack = 2.0 * self.frame.row_bound(self.frame.common_norm).constant;
+        let most = self.affine.common_norm.powi(2) as f32;
+        let slack = 2.0 * self.affine.row_bound(self.affine.common_norm).constant;
         let best = scratch.best.first.iter().zip(&scratch.best.second);
         let rows = scratch.scales.iter().zip(&scratch.squares).zip(best);
         for (i, ((&scale, &square), (&first, &second))) in rows.enumerate() {
@@ -208,7 +208,7 @@ impl<'a> TileSearch<'a> {
                 .zip(&scratch.candidates)
                 .zip(gathered.chunks_exact(dims))
             {
-                let row = Row::new(values, self.frame.metric);
+                let row = Row::new(values, self.affine.metric);
                 let label = if self.is_zero(&row) {
                     self.zero_label
                 } else if candidates.is_empty() {
@@ -236,7 +236,7 @@ impl<'a> TileSearch<'a> {
         for (block, values) in values.chunks(width * dims).enumerate() {
             self.candidates(values, count, scratch)?;
             for (i, values) in values.chunks_exact(dims).enumerate() {
-                let row = Row::new(values, self.frame.metric);
+                let row = Row::new(values, self.affine.metric);
                 let candidates = &scratch.candidates[i];
                 let measure = |j: u32| {
                     let distance = row.distance(self.centroids.row(j as usize));
@@ -268,8 +268,8 @@ impl<'a> TileSearch<'a> {
         let padded = rows.next_multiple_of(width);
         scratch.scales.clear();
         let scales = values.chunks_exact(dims).map(|values| {
-            let row = Row::new(values, self.frame.metric);
-            self.frame.row_scale(&row).unwrap_or(0.0)
+            let row = Row::new(values, self.affine.metric);
+            self.affine.row_scale(&row).unwrap_or(0.0)
         });
         extend(&mut scratch.scales, scales, PURPOSE)?;
         scratch.packed.resize(0.0, padded * dims, PURPOSE)?;
@@ -279,7 +279,7 @@ impl<'a> TileSearch<'a> {
         let rows = values.chunks(width * dims);
         for (((packed, squares), rows), scales) in tiles.zip(rows).zip(scratch.scales.chunks(width))
         {
-            let centre = &self.frame.scaled_centre;
+            let centre = &self.affine.scaled_centre;
             self.kernels.pack(rows, scales, centre, packed, squares);
         }
         Ok(())
@@ -300,7 +300,7 @@ impl<'a> TileSearch<'a> {
         resize(candidates, width, Vec::new(), PURPOSE)?;
         for i in 0..width {
             let norm = f64::from(scratch.squares[i]).sqrt();
-            let RowBound { slope, constant } = self.frame.row_bound(norm);
+            let RowBound { slope, constant } = self.affine.row_bound(norm);
             let usable = scratch.scales.get(i).is_some_and(|&s| s > 0.0) && norm <= FAR;
             slopes[i] = match usable {
                 true => ((slope - self.slope).max(0.0) * 1.000001) as f32,

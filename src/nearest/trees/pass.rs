@@ -134,11 +134,11 @@ fn walk<L: Lanes, const D: usize>(
             continue;
         }
         let (lower, upper) = lists.split_at_mut(height + 1);
-        let (near, above) = (&mut lower[height], upper.first().unwrap_or(candidates));
-        keep_near(l, node, above, near, &mut distances);
+        let (contenders, above) = (&mut lower[height], upper.first().unwrap_or(candidates));
+        keep_contenders(l, node, above, contenders, &mut distances);
         let labels = &mut tree.labels[node.blocks.clone()];
-        if near.len == 1 {
-            let index = near.indices[0];
+        if contenders.len == 1 {
+            let index = contenders.indices[0];
             let owner = index as u32;
             counts[owner as usize] += node.rows;
             let sums = &mut sums[owner as usize * limbs..][..limbs];
@@ -159,16 +159,16 @@ fn walk<L: Lanes, const D: usize>(
             open.push((at + 1, height - 1));
             continue;
         }
-        pass.distances += node.rows * near.len;
+        pass.distances += node.rows * contenders.len;
         let blocks = &tree.blocks[node.blocks.clone()];
         sharers.clear();
-        sharers.extend((0..near.len).map(|i| near.get(i)));
+        sharers.extend((0..contenders.len).map(|i| contenders.get(i)));
         pass.changed += share(l, blocks, labels, &sharers);
         if !node.exact {
             sum_rows(blocks, labels, magic, sums, counts);
             continue;
         }
-        let few = near.len <= FEW;
+        let few = contenders.len <= FEW;
         if !few {
             add_rows(blocks, labels, &mut together);
         }
@@ -188,7 +188,7 @@ fn walk<L: Lanes, const D: usize>(
     Ok(pass)
 }
 
-/// Writes those of `list` to `near` that may be nearest to a point of the
+/// Writes those of `list` to `contenders` that may be nearest to a point of the
 /// node's box.
 ///
 /// Let z be nearest to the middle m. For a point x of the box, at most r from
@@ -197,11 +197,11 @@ fn walk<L: Lanes, const D: usize>(
 /// from all points. Rounding here and in the canonical distances, each below
 /// 2·‖m−c‖² + 2·‖r‖², is less than 100 units of ‖m−c‖² + ‖r‖².
 #[inline(always)]
-fn keep_near<L: Lanes, const D: usize>(
+fn keep_contenders<L: Lanes, const D: usize>(
     l: L,
     node: &Node<D>,
     list: &Candidates<D>,
-    near: &mut Candidates<D>,
+    contenders: &mut Candidates<D>,
     distances: &mut Vec<[f64; LANES]>,
 ) {
     distances.clear();
@@ -225,7 +225,7 @@ fn keep_near<L: Lanes, const D: usize>(
     let (least, nearest) = (l.store(least)[lane], l.store(nearest)[lane]);
     let z = nearest as usize + lane;
 
-    near.len = 0;
+    contenders.len = 0;
     for (at, distance) in (0..list.len).step_by(LANES).zip(&*distances) {
         let mut terms = [l.splat(0.0); D];
         for (t, term) in terms.iter_mut().enumerate() {
@@ -242,11 +242,11 @@ fn keep_near<L: Lanes, const D: usize>(
         let bits = !l.bits(far) & (u8::MAX >> (LANES - used));
         for t in 0..D {
             let c = l.load(eight(&list.centroids[t], at));
-            *eight_mut(&mut near.centroids[t], near.len) = l.store(l.compress(bits, c));
+            *eight_mut(&mut contenders.centroids[t], contenders.len) = l.store(l.compress(bits, c));
         }
         let indices = l.load(eight(&list.indices, at));
-        *eight_mut(&mut near.indices, near.len) = l.store(l.compress(bits, indices));
-        near.len += bits.count_ones() as usize;
+        *eight_mut(&mut contenders.indices, contenders.len) = l.store(l.compress(bits, indices));
+        contenders.len += bits.count_ones() as usize;
     }
 }
 

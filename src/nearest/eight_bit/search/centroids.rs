@@ -7,7 +7,7 @@ use crate::kernels::codes::{CodePanels, PANEL, Side, largest_code, offset};
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
 use crate::nearest::eight_bit::search::{CodedCentroids, PURPOSE, Query};
 use crate::nearest::float32::{repeated, zero_label};
-use crate::nearest::scores::{CentroidTerms, Frame};
+use crate::nearest::scores::{AffineMap, CentroidTerms};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
 
@@ -46,14 +46,14 @@ impl CodedCentroids {
             1 => repeated(centroids)?,
             _ => Vec::new(),
         };
-        coded.encode(query.frame, coder, centroids, &repeated, threads)?;
+        coded.encode(query.affine, coder, centroids, &repeated, threads)?;
         Ok(coded)
     }
 
     /// Centroids that are `left_out` get no code.
     fn encode(
         &mut self,
-        frame: &Frame,
+        affine: &AffineMap,
         coder: &Coder,
         centroids: Centroids<'_>,
         left_out: &[u32],
@@ -88,7 +88,7 @@ impl CodedCentroids {
             || (Vec::new(), Buffers::default()),
             |(scales, buffers), (task, coded)| {
                 let first = task * CENTROIDS;
-                let search = (frame, coder, centroids);
+                let search = (affine, coder, centroids);
                 coded.fill(first, search, left_out, (scales, buffers))
             },
         )?;
@@ -133,23 +133,23 @@ impl Coded<'_> {
     fn fill(
         self,
         first: usize,
-        search: (&Frame, &Coder, Centroids<'_>),
+        search: (&AffineMap, &Coder, Centroids<'_>),
         left_out: &[u32],
         (scales, buffers): (&mut Vec<f32>, &mut Buffers),
     ) -> Result<()> {
-        let (frame, coder, centroids) = search;
-        let (dims, leading, prefixes) = (frame.dims, coder.leading, coder.prefixes());
+        let (affine, coder, centroids) = search;
+        let (dims, leading, prefixes) = (affine.dims, coder.leading, coder.prefixes());
         scales.clear();
         resize(scales, self.terms.len(), 0.0, PURPOSE)?;
         for (i, values) in self.values.chunks_exact_mut(dims).enumerate() {
             let j = first + i;
-            let row = Row::new(centroids.row(j), frame.metric);
+            let row = Row::new(centroids.row(j), affine.metric);
             self.inverse_norms[i] = row.inverse_norm();
             if left_out.binary_search(&(j as u32)).is_ok() {
                 continue;
             }
-            let terms = frame.centroid(centroids, j, values);
-            if let (Some(terms), Some(scale)) = (terms, frame.row_scale(&row)) {
+            let terms = affine.centroid(centroids, j, values);
+            if let (Some(terms), Some(scale)) = (terms, affine.row_scale(&row)) {
                 self.terms[i] = terms;
                 scales[i] = scale;
             } else {
@@ -160,7 +160,7 @@ impl Coded<'_> {
         let (cross, isa) = (coder.cross_slack(), coder.isa());
         let (largest, offset) = (largest_code(isa), offset(isa));
         coder.encode(
-            frame,
+            affine,
             values,
             scales,
             largest,

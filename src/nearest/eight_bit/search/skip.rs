@@ -2,7 +2,7 @@
 
 use crate::allocate::push;
 use crate::error::Result;
-use crate::kernels::codes::near::Group;
+use crate::kernels::codes::bounded::Group;
 use crate::nearest::eight_bit::bounds::{RowBounds, STEPS, steps};
 use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, PURPOSE};
 
@@ -17,7 +17,7 @@ impl CodeSearch<'_> {
 
     /// Finds the hits of the groups that are near, and renews their bounds.
     /// `first` is the number of the block's first row among the bounds'.
-    pub(super) fn sweep_near(
+    pub(super) fn sweep_bounded(
         &self,
         block: Block<'_>,
         codes: &[i8],
@@ -45,7 +45,7 @@ impl CodeSearch<'_> {
             push(&mut reaches.reaches, reach, PURPOSE)?;
             // What the sweep leaves out of a score is in the threshold.
             let left_out = leader.score - f64::from(terms.thresholds[i]);
-            let slack = self.frame.score_slack(base, leader.score);
+            let slack = self.affine.score_slack(base, leader.score);
             let offset = base - left_out - slack;
             let offset = (offset - 1e-6 * offset.abs()) as f32;
             push(&mut reaches.offsets, offset, PURPOSE)?;
@@ -60,7 +60,7 @@ impl CodeSearch<'_> {
                 bounds,
             };
             let prefix = &self.prefix.terms;
-            self.set.panels.sweep_near(
+            self.set.panels.sweep_bounded(
                 prefix,
                 codes,
                 terms,

@@ -35,7 +35,7 @@ impl CodePanels {
     /// Sweeps the rows that may have a centroid of the panel within reach:
     /// appends to `hits`, and renews their bounds. `steps` is the number of
     /// steps in a unit of length.
-    pub fn sweep_near(
+    pub fn sweep_bounded(
         &self,
         terms: &Terms,
         codes: &[i8],
