@@ -26,7 +26,7 @@ bench: setup
 	cargo bench --bench nearest
 	cargo build --release
 	$(CC) -O3 -march=native -ffast-math -Iinclude -o target/release/one_row benches/one_row.c \
-		-Ltarget/release -lkentro -lm -Wl,-rpath,$(CURDIR)/target/release
+		target/release/libkentro.a -lm -lpthread -ldl
 	target/release/one_row
 	$(PYTHON) benches/peers/compare.py
 
