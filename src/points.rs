@@ -10,6 +10,7 @@
 
 mod csr;
 mod element;
+mod sparse_rows;
 mod weights;
 
 use crate::allocate::{resize, try_vec};
@@ -26,6 +27,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use csr::Indices;
 pub use element::{Element, Swapped};
+pub(crate) use sparse_rows::SparseRows;
 pub use weights::Weights;
 
 /// Bytes of float32 rows that are worked on at a time.
@@ -119,6 +121,56 @@ impl<'a, T: Element> From<ArrayView2<'a, T>> for Points<'a> {
 }
 
 impl<'a> Points<'a> {
+    /// Compressed sparse rows (CSR): row i has the values of the places
+    /// `indptr[i]..indptr[i + 1]` in the columns that `indices` names there, and
+    /// zeros elsewhere. So `indptr` is one longer than there are rows and begins
+    /// with 0, and `cols` is below 2³².
+    ///
+    /// Columns need not ascend; values of one row and column are added up in
+    /// their number type, as SciPy does. Nothing is copied. Results are those of
+    /// the dense rows, bit for bit.
+    ///
+    /// An error that names the place where a column is out of range or `indptr`
+    /// descends. O(rows + values).
+    pub fn csr<T: Element>(
+        values: &'a [T],
+        indices: impl Into<Indices<'a>>,
+        indptr: impl Into<Indices<'a>>,
+        cols: usize,
+    ) -> Result<Self> {
+        let values = ArrayView2::from_shape((1, values.len()), values).expect("one row");
+        Points::from(values).into_csr(indices.into(), indptr.into(), cols)
+    }
+
+    /// [`csr`](Points::csr) with the values as one row of points.
+    pub(crate) fn into_csr(
+        self,
+        columns: Indices<'a>,
+        starts: Indices<'a>,
+        cols: usize,
+    ) -> Result<Self> {
+        let Source::Rows(numbers, None) = self.source else {
+            unreachable!("values as they lie in memory");
+        };
+        let csr = Csr::new(numbers, self.cols, (columns, starts), cols)?;
+        Ok(Points {
+            source: Source::Sparse(csr, None),
+            whole: None,
+            rows: csr.rows(),
+            cols,
+            weights: Weighing::Alike,
+        })
+    }
+
+    /// Whether the rows are sparse.
+    pub fn is_sparse(&self) -> bool {
+        match self.source {
+            Source::Rows(..) => false,
+            Source::Sparse(..) => true,
+            Source::Selection(points, _) => points.is_sparse(),
+        }
+    }
+
     /// Number of points.
     pub fn rows(&self) -> usize {
         self.rows

@@ -1,8 +1,10 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
+mod by_column;
 mod empty_clusters;
 mod farthest;
 mod row_set;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,9 @@ pub(crate) fn fit(
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
+    if let Some(fit) = sparse::fit(nearest, config, &mut centroids, threads, start)? {
+        return Ok(fit);
+    }
     threads.enter(Phase::Iterating);
     let dims = nearest.points().cols();
     let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
@@ -106,6 +111,12 @@ fn fill_empty_clusters(
         }
     }
     Ok((partition.into_labels(threads)?, inertia))
+}
+
+/// Counts the rows of each cluster.
+fn count(labels: &[u32], counts: &mut [usize]) {
+    counts.fill(0);
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
 }
 
 /// A row as a centroid.

@@ -49,10 +49,11 @@ pub(super) enum Method {
 }
 
 impl Assignment {
-    /// Of rows that are in no cluster yet.
-    pub(super) fn new(rows: usize, n_clusters: usize, grid: Grid) -> Result<Self> {
+    /// Of rows that are in no cluster yet. `sees`: whether they can be added block
+    /// by block.
+    pub(super) fn new(rows: usize, n_clusters: usize, grid: Grid, sees: bool) -> Result<Self> {
         let totals = Totals::new(grid, n_clusters)?;
-        let method = match totals.bytes() <= CACHED_BYTES {
+        let method = match sees && totals.bytes() <= CACHED_BYTES {
             true => Method::Rows {
                 workers: Workers::none(),
                 stale: false,

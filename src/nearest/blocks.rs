@@ -36,6 +36,9 @@ impl Nearest<'_> {
         see: Option<&(dyn Fn(Visit<'_>) + Sync)>,
         threads: &Threads<'_>,
     ) -> Result<usize> {
+        if see.is_none() && self.sparse_engine().is_some() {
+            return self.by_sparse(centroids, (labels, distances), threads);
+        }
         let engine = self.choose_engine(centroids, labels, 1, threads)?;
         let (points, metric) = (self.points, self.metric());
         let mut bounds = self.take_bounds(engine, centroids)?;
@@ -183,6 +186,9 @@ impl Nearest<'_> {
         labels: &[u32],
         distances: &mut [f64],
     ) -> Result<()> {
+        if self.sparse_engine().is_some() {
+            return self.sparse_distances(centroids, labels, distances, threads);
+        }
         let (points, metric) = (self.points, self.metric());
         let tasks = labels
             .chunks(TASK_ROWS)

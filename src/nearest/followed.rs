@@ -7,10 +7,12 @@ use crate::metric::Metric;
 use crate::nearest::Nearest;
 use crate::nearest::assignment::{Assignment, By, Method, Workers};
 use crate::nearest::blocks::Visit;
+use crate::nearest::sparse::Vectors;
 use crate::nearest::vectors::{Centroids, Row};
-use crate::points::Points;
-use crate::threads::Threads;
+use crate::points::{Points, SparseRows};
+use crate::threads::{Poll, Threads};
 use crate::totals::{Changes, ExactSum, Grid, add_weighted};
+use std::ops::Range;
 
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
@@ -20,7 +22,9 @@ impl Nearest<'_> {
     /// `n_clusters` centroids again and again.
     pub fn unassigned(&self, n_clusters: usize, threads: &Threads<'_>) -> Result<Assignment> {
         let grid = self.shared.grid(self.points, threads)?;
-        Assignment::new(self.points.rows(), n_clusters, grid)
+        // Only rows that are not sparse are seen block by block.
+        let sees = self.sparse_engine().is_none();
+        Assignment::new(self.points.rows(), n_clusters, grid, sees)
     }
 
     /// In the order of the points.
@@ -74,6 +78,9 @@ impl Nearest<'_> {
             return self.trees.inertia(centroids, threads);
         }
         let labels = &assignment.labels;
+        if self.sparse_engine().is_some() {
+            return self.sum_sparse(centroids, labels, threads);
+        }
         self.sum_rows(threads, |sum, first, block| {
             let rows = (first, block, &labels[first..]);
             add_distances(sum, (self.points, self.metric()), centroids, rows);
@@ -88,17 +95,40 @@ impl Nearest<'_> {
         add: impl Fn(&mut ExactSum, usize, &[f32]) + Sync,
     ) -> Result<ExactSum> {
         let points = self.points;
-        let mut parts = Workers::none();
-        parts.ready(threads.count(), || Ok(ExactSum::default()))?;
-        let tasks = 0..points.rows().div_ceil(TASK_ROWS);
-        threads.run_long(tasks, Vec::new, |scratch, task, poll| {
-            let rows = task * TASK_ROWS..points.rows().min((task + 1) * TASK_ROWS);
-            points.in_blocks(rows, scratch, poll, |at, block| {
-                parts.with(|part| add(part, at, block));
-                Ok(())
-            })
-        })?;
-        Ok(total(parts))
+        sum_tasks(
+            points.rows(),
+            threads,
+            Vec::new,
+            |parts, rows, scratch, poll| {
+                points.in_blocks(rows, scratch, poll, |at, block| {
+                    parts.with(|part| add(part, at, block));
+                    Ok(())
+                })
+            },
+        )
+    }
+
+    /// [`inertia`](Self::inertia) of sparse rows, given their labels.
+    fn sum_sparse(
+        &self,
+        centroids: Centroids<'_>,
+        labels: &[u32],
+        threads: &Threads<'_>,
+    ) -> Result<ExactSum> {
+        let (points, metric) = (self.points, self.metric());
+        let vectors = Vectors::of_dense(centroids.values, centroids.dims, metric)?;
+        sum_tasks(
+            points.rows(),
+            threads,
+            SparseRows::default,
+            |parts, rows, block, poll| {
+                points.read_sparse(rows.clone(), block)?;
+                let labels = block.rows().zip(&labels[rows.clone()]);
+                let distances = labels.map(|(row, &j)| vectors.canonical(metric, row, j));
+                parts.with(|part| add_weighted(part, points, rows.start, distances));
+                poll()
+            },
+        )
     }
 
     /// Assigns every row to its nearest centroid, and makes the totals follow.
@@ -157,6 +187,12 @@ impl Nearest<'_> {
         }
         if let Method::Rows { stale, .. } = &mut assignment.method {
             *stale = true;
+        }
+        if self.sparse_engine().is_some() {
+            let labels = (&mut assignment.labels[..], None);
+            let changed = self.by_blocks(centroids, labels, None, threads)?;
+            let sum = self.sum_sparse(centroids, &assignment.labels, threads)?;
+            return Ok((changed, sum.value()));
         }
         let mut parts = Workers::none();
         parts.ready(threads.count(), || Ok(ExactSum::default()))?;
@@ -220,6 +256,26 @@ impl Nearest<'_> {
         }
         Ok(changed)
     }
+}
+
+/// What tasks of rows add up.
+fn sum_tasks<S>(
+    rows: usize,
+    threads: &Threads<'_>,
+    scratch: impl Fn() -> S + Sync,
+    add: impl Fn(&Workers<ExactSum>, Range<usize>, &mut S, Poll<'_>) -> Result<()> + Sync,
+) -> Result<ExactSum> {
+    let mut parts = Workers::none();
+    parts.ready(threads.count(), || Ok(ExactSum::default()))?;
+    threads.run_long(
+        0..rows.div_ceil(TASK_ROWS),
+        scratch,
+        |scratch, task, poll| {
+            let rows = task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS);
+            add(&parts, rows, scratch, poll)
+        },
+    )?;
+    Ok(total(parts))
 }
 
 fn total(mut parts: Workers<ExactSum>) -> ExactSum {

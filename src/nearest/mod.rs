@@ -27,6 +27,7 @@ mod request;
 mod scan;
 mod scores;
 mod shared;
+pub(crate) mod sparse;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,9 @@ const MODERATE: f64 = (1u64 << 30) as f64;
 /// 2⁻²⁴, the unit roundoff of float32.
 pub(super) const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
 
+/// Numbers of sparse rows, zeros counted, that the coordinates are found by.
+const SPARSE_SAMPLE: usize = 1 << 18;
+
 /// Covers the rounding of the canonical float64 distances themselves, for up
 /// to 2¹⁶ dimensions.
 const CANONICAL: f64 = 1.0 / (1u64 << 38) as f64;
@@ -48,7 +51,12 @@ impl AffineMap {
     pub fn new(points: &Points<'_>, metric: Metric) -> Result<Self> {
         const PURPOSE: &str = "the centre of the data";
         let (rows, dims) = (points.rows(), points.cols());
-        let count = rows.min(SAMPLE);
+        // Few of wide sparse rows: their own engine has other coordinates.
+        let most = match points.is_sparse() {
+            true => (SPARSE_SAMPLE / dims).clamp(1, SAMPLE),
+            false => SAMPLE,
+        };
+        let count = rows.min(most);
         let sample = |i: usize| (i as u128 * rows as u128 / count as u128) as usize;
         let mut scratch = Vec::new();
         let mut mean = try_vec(0.0f64, dims, PURPOSE)?;

@@ -1,13 +1,11 @@
 //! Rows of which only what is not zero is kept: compressed sparse rows.
 
 use super::element::{Extent, Number, OnNumbers, Stored, View};
-use super::{Element, Points, Source, Weighing};
 use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
 use crate::text::text;
 use crate::threads::Threads;
-use ndarray::ArrayView2;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -46,6 +44,15 @@ macro_rules! indices {
                 }
             }
 
+            /// Appends numbers that have been checked; there is room for them.
+            fn append(&self, places: Range<usize>, out: &mut Vec<u32>) {
+                match self {
+                    $(Indices::$name(indices) => {
+                        out.extend(indices[places].iter().map(|&index| index as u32));
+                    })*
+                }
+            }
+
             /// A number that has been checked.
             #[inline]
             fn at(&self, at: usize) -> usize {
@@ -76,38 +83,14 @@ pub(super) struct Csr<'a> {
     ascending: bool,
 }
 
-impl<'a> Points<'a> {
-    /// Compressed sparse rows (CSR): row i has the values of the places
-    /// `indptr[i]..indptr[i + 1]` in the columns that `indices` names there, and
-    /// zeros elsewhere. So `indptr` is one longer than there are rows and begins
-    /// with 0, and `cols` is below 2³².
-    ///
-    /// Columns need not ascend; values of one row and column are added up in
-    /// their number type, as SciPy does. Nothing is copied. Results are those of
-    /// the dense rows, bit for bit.
-    ///
-    /// An error that names the place where a column is out of range or `indptr`
-    /// descends. O(rows + values).
-    pub fn csr<T: Element>(
-        values: &'a [T],
-        indices: impl Into<Indices<'a>>,
-        indptr: impl Into<Indices<'a>>,
+impl<'a> Csr<'a> {
+    /// An error unless all places are there.
+    pub fn new(
+        numbers: View<'a>,
+        count: usize,
+        (columns, starts): (Indices<'a>, Indices<'a>),
         cols: usize,
     ) -> Result<Self> {
-        let values = ArrayView2::from_shape((1, values.len()), values).expect("one row");
-        Points::from(values).into_csr(indices.into(), indptr.into(), cols)
-    }
-
-    /// [`csr`](Points::csr) with the values as one row of points.
-    pub(crate) fn into_csr(
-        self,
-        columns: Indices<'a>,
-        starts: Indices<'a>,
-        cols: usize,
-    ) -> Result<Self> {
-        let Source::Rows(numbers, None) = self.source else {
-            unreachable!("values as they lie in memory");
-        };
         let mut csr = Csr {
             numbers,
             columns,
@@ -115,27 +98,14 @@ impl<'a> Points<'a> {
             cols,
             ascending: true,
         };
-        csr.ascending = csr.check(self.cols)?;
-        Ok(Points {
-            source: Source::Sparse(csr, None),
-            whole: None,
-            rows: starts.len() - 1,
-            cols,
-            weights: Weighing::Alike,
-        })
+        csr.ascending = csr.check(count)?;
+        Ok(csr)
     }
 
-    /// Whether the rows are sparse.
-    pub fn is_sparse(&self) -> bool {
-        match self.source {
-            Source::Rows(..) => false,
-            Source::Sparse(..) => true,
-            Source::Selection(points, _) => points.is_sparse(),
-        }
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
     }
-}
 
-impl<'a> Csr<'a> {
     pub fn numbers(&self) -> View<'a> {
         self.numbers
     }
@@ -200,6 +170,25 @@ impl<'a> Csr<'a> {
         Ok(ascending)
     }
 
+    pub fn is_ascending(&self) -> bool {
+        self.ascending
+    }
+
+    /// Numbers that rows have.
+    pub fn stored(&self) -> usize {
+        self.starts.at(self.starts.len() - 1)
+    }
+
+    /// The places of some rows' numbers.
+    pub fn span(&self, rows: Range<usize>) -> Range<usize> {
+        self.starts.at(rows.start)..self.starts.at(rows.end)
+    }
+
+    /// Appends the columns of some places, for which there is room.
+    pub fn append_columns(&self, places: Range<usize>, out: &mut Vec<u32>) {
+        self.columns.append(places, out);
+    }
+
     /// The places of a row's numbers.
     fn places(&self, row: usize) -> Range<usize> {
         self.starts.at(row)..self.starts.at(row + 1)
@@ -208,7 +197,7 @@ impl<'a> Csr<'a> {
     /// Every column of a row that has a number, ascending, with the sum of what
     /// it has.
     #[inline]
-    fn entries<T: Stored>(
+    pub fn entries<T: Stored>(
         &self,
         numbers: &[T],
         row: usize,

@@ -145,6 +145,11 @@ impl Grid {
         &self.low
     }
 
+    /// Numbers that are added up: one a dimension, and the weight.
+    pub(super) fn columns(&self) -> usize {
+        self.low.len()
+    }
+
     pub fn limbs(&self) -> usize {
         self.magic.len() / self.low.len().max(1)
     }
@@ -289,7 +294,19 @@ impl Grid {
 
     /// See [`Grid::read`].
     pub(super) fn read_one(&self, sum: &[i64], t: usize, count: i64) -> (f64, f64) {
-        let limb = |l: usize| self.limb(sum, l, t, count);
+        self.read_limbs(t, |l| self.limb(sum, l, t, count))
+    }
+
+    /// The first of [`read_limbs`](Self::read_limbs).
+    pub(super) fn read_value(&self, t: usize, limb: impl Fn(usize) -> i64) -> f64 {
+        match self.limbs() {
+            1 => limb(0) as f64 * self.units[t],
+            _ => self.read_limbs(t, limb).0,
+        }
+    }
+
+    /// See [`Grid::read`]: of whole numbers of each unit of column t.
+    pub(super) fn read_limbs(&self, t: usize, limb: impl Fn(usize) -> i64) -> (f64, f64) {
         let (value, rest) = match self.limbs() {
             1 => round(i128::from(limb(0))),
             2 => {

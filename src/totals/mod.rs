@@ -5,6 +5,7 @@
 //! they are grouped, and if some are taken away again; threads, blocks and
 //! instruction sets cannot change a bit.
 
+mod columns;
 mod exact_sum;
 mod grid;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
 
+pub(crate) use columns::ColumnSum;
 pub(crate) use exact_sum::{ByLanes, ExactSum};
 pub(crate) use grid::Grid;
 pub(crate) use wide::WideSums;
@@ -377,19 +379,18 @@ pub(crate) fn write_centroid(
     centroid: &mut [f32],
 ) -> bool {
     let dims = centroid.len();
-    let mut size = weight;
-    if metric == Metric::Cosine {
+    let square = || {
         let mut square = 0.0;
         for at in (0..dims).step_by(LANES) {
             for value in values.eight(at, dims) {
                 square += value * value;
             }
         }
-        size = f64::sqrt(square);
-        if size <= CANCELLED * (dims as f64).sqrt() * weight {
-            return false;
-        }
-    }
+        square
+    };
+    let Some(size) = size_of_sum(metric, dims, weight, square) else {
+        return false;
+    };
     let mut changed = false;
     for (number, centroid) in centroid.chunks_mut(LANES).enumerate() {
         let values = values.eight(number * LANES, dims);
@@ -400,6 +401,25 @@ pub(crate) fn write_centroid(
         }
     }
     changed
+}
+
+/// What the sum of rows that weigh `weight` is divided by to be a centroid: their
+/// weight, or with cosine its length, given by its square. `None` where they cancel
+/// out.
+pub(crate) fn size_of_sum(
+    metric: Metric,
+    dims: usize,
+    weight: f64,
+    square: impl FnOnce() -> f64,
+) -> Option<f64> {
+    match metric {
+        Metric::Euclidean => Some(weight),
+        Metric::Cosine => {
+            let length = square().sqrt();
+            let cancelled = CANCELLED * (dims as f64).sqrt();
+            (length > cancelled * weight).then_some(length)
+        }
+    }
 }
 
 /// Adds listed rows, some at a time.

@@ -1,0 +1,193 @@
+//! Sparse rows by column, and the centroids that they make.
+
+use crate::allocate::{collect, push, refill, try_vec, with_capacity};
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::nearest::sparse::{ByColumn, SparseCentroids};
+use crate::points::{Points, SparseRows};
+use crate::threads::Threads;
+use crate::totals::{ColumnSum, Grid, size_of_sum};
+use std::ops::Range;
+
+/// Rows that are read at a time.
+const BLOCK: usize = 1024;
+
+/// Parts of the columns, about as much work each.
+const PARTS: usize = 64;
+
+/// What memory is for.
+const PURPOSE: &str = "sparse rows by column";
+
+/// The numbers of each column, by row.
+pub(super) struct RowsByColumn {
+    starts: Vec<usize>,
+    rows: Vec<u32>,
+    values: Vec<f32>,
+    /// 1 / ‖x‖ of every row, or 0 for a row of zeros; empty unless the metric is
+    /// cosine.
+    inverse_norms: Vec<f64>,
+    parts: Vec<Range<usize>>,
+}
+
+impl RowsByColumn {
+    /// Bytes for these points.
+    pub fn bytes(points: &Points<'_>) -> u64 {
+        let stored = points.stored() as u64;
+        stored * 8 + (points.cols() as u64) * 16 + (points.rows() as u64) * 8
+    }
+
+    /// Two passes over the numbers.
+    pub fn new(points: &Points<'_>, metric: Metric, threads: &Threads<'_>) -> Result<Self> {
+        let cols = points.cols();
+        let mut starts = try_vec(0usize, cols + 1, PURPOSE)?;
+        let mut inverse_norms = Vec::new();
+        if metric == Metric::Cosine {
+            inverse_norms = with_capacity(points.rows(), PURPOSE)?;
+        }
+        each_block(points, threads, |_, block| {
+            for row in block.rows() {
+                for &column in row.columns {
+                    starts[column as usize + 1] += 1;
+                }
+                if metric == Metric::Cosine {
+                    inverse_norms.push(row.inverse_norm());
+                }
+            }
+        })?;
+        for column in 0..cols {
+            starts[column + 1] += starts[column];
+        }
+        let mut next = Vec::new();
+        refill(&mut next, &starts[..cols], PURPOSE)?;
+        let mut rows = try_vec(0u32, starts[cols], PURPOSE)?;
+        let mut values = try_vec(0.0f32, starts[cols], PURPOSE)?;
+        each_block(points, threads, |first, block| {
+            for (number, row) in (first as u32..).zip(block.rows()) {
+                for (&column, &value) in row.columns.iter().zip(row.values) {
+                    let at = &mut next[column as usize];
+                    (rows[*at], values[*at]) = (number, value);
+                    *at += 1;
+                }
+            }
+        })?;
+        let mut parts = with_capacity(PARTS, PURPOSE)?;
+        let mut first = 0;
+        for part in 1..=PARTS {
+            let until = starts[cols] * part / PARTS;
+            let end = match part {
+                PARTS => cols,
+                _ => starts.partition_point(|&start| start < until).min(cols),
+            };
+            parts.push(first..end.max(first));
+            first = end.max(first);
+        }
+        Ok(RowsByColumn {
+            starts,
+            rows,
+            values,
+            inverse_norms,
+            parts,
+        })
+    }
+
+    /// Writes the centroids of the clusters that rows are in, `counts` of them, to
+    /// `next`; a cluster that is empty, or whose unit rows cancel out, keeps the
+    /// one of `before`.
+    pub fn write_centroids(
+        &self,
+        grid: &Grid,
+        (labels, counts): (&[u32], &[usize]),
+        before: &SparseCentroids<'_>,
+        next: &mut ByColumn,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let clusters = counts.len();
+        // Of each part, the sums of all columns one after the other, and where
+        // those of each column end.
+        let mut sums = with_capacity(self.parts.len(), PURPOSE)?;
+        sums.resize_with(self.parts.len(), <(Vec<(u32, f64)>, Vec<usize>)>::default);
+        threads.run_long(
+            self.parts.iter().zip(&mut sums),
+            || None,
+            |sum, (columns, (sums, ends)), poll| {
+                let sum = match sum {
+                    Some(sum) => sum,
+                    none => none.insert(ColumnSum::new(grid, clusters)?),
+                };
+                for column in columns.clone() {
+                    let places = self.starts[column]..self.starts[column + 1];
+                    let rows = self.rows[places.clone()].iter();
+                    let numbers = rows.zip(&self.values[places]).map(|(&row, &value)| {
+                        let value = f64::from(value);
+                        let value = match grid.metric() {
+                            Metric::Euclidean => value,
+                            Metric::Cosine => value * self.inverse_norms[row as usize],
+                        };
+                        (labels[row as usize], value)
+                    });
+                    sum.add_up(grid, column, numbers, |cluster, sum| {
+                        push(sums, (cluster, sum), PURPOSE)
+                    })?;
+                    push(ends, sums.len(), PURPOSE)?;
+                }
+                poll()
+            },
+        )?;
+        let mut squares = try_vec(0.0f64, clusters, PURPOSE)?;
+        if grid.metric() == Metric::Cosine {
+            for &(cluster, sum) in sums.iter().flat_map(|(sums, _)| sums) {
+                squares[cluster as usize] += sum * sum;
+            }
+        }
+        let sizes = counts.iter().zip(&squares);
+        let sizes = sizes.map(|(&count, &square)| match count {
+            0 => None,
+            _ => size_of_sum(grid.metric(), grid.dims(), count as f64, || square),
+        });
+        let sizes: Vec<Option<f64>> = collect(sizes, PURPOSE)?;
+        let keeps = sizes.contains(&None);
+        let ByColumn { starts, numbers } = next;
+        refill(starts, &[0], PURPOSE)?;
+        numbers.clear();
+        for (columns, (sums, ends)) in self.parts.iter().zip(&sums) {
+            let mut first = 0;
+            for (column, &end) in columns.clone().zip(ends) {
+                for &(cluster, sum) in &sums[first..end] {
+                    if let Some(size) = sizes[cluster as usize] {
+                        let value = (sum / size) as f32;
+                        if value.to_bits() != 0 {
+                            push(numbers, (cluster, value), PURPOSE)?;
+                        }
+                    }
+                }
+                if keeps {
+                    let mut kept = Ok(());
+                    before.each(column, |cluster, value| {
+                        if sizes[cluster as usize].is_none() && kept.is_ok() {
+                            kept = push(numbers, (cluster, value), PURPOSE);
+                        }
+                    });
+                    kept?;
+                }
+                push(starts, numbers.len(), PURPOSE)?;
+                first = end;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads all rows, block by block.
+fn each_block(
+    points: &Points<'_>,
+    threads: &Threads<'_>,
+    mut see: impl FnMut(usize, &SparseRows),
+) -> Result<()> {
+    let mut block = SparseRows::default();
+    for first in (0..points.rows()).step_by(BLOCK) {
+        points.read_sparse(first..points.rows().min(first + BLOCK), &mut block)?;
+        see(first, &block);
+        threads.poll()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Lloyd's algorithm on sparse rows: the same iteration, with centroids that are
+//! sparse too. The given centroids and the final ones are all that is kept of
+//! clusters × dimensions numbers.
+
+use super::by_column::RowsByColumn;
+use super::empty_clusters::rows_for_empty_clusters;
+use super::{copy_row, count};
+use crate::allocate::try_vec;
+use crate::clusters::UNASSIGNED;
+use crate::config::Config;
+use crate::error::Result;
+use crate::fit::Fit;
+use crate::kernels::isa::Isa;
+use crate::metric::Metric;
+use crate::nearest::sparse::{self, ByColumn, SparseCentroids, Vectors};
+use crate::nearest::{Centroids, Nearest};
+use crate::points::SparseRows;
+use crate::threads::{Iteration, Phase, Threads};
+use crate::totals::{ExactSum, Grid};
+use std::time::Instant;
+
+/// Rows per task.
+const TASK_ROWS: usize = 1024;
+
+/// ‖x‖² − 2x·c + ‖c‖² below this part of its terms is computed as ‖x − c‖².
+const CANCELLED: f64 = 1e-6;
+
+/// What is kept between iterations.
+struct Sparse<'n, 'a> {
+    nearest: &'n Nearest<'a>,
+    isa: Isa,
+    rows: RowsByColumn,
+    grid: Grid,
+    centroids: SparseCentroids<'static>,
+    next: SparseCentroids<'static>,
+    by_column: ByColumn,
+    labels: Vec<u32>,
+    counts: Vec<usize>,
+}
+
+/// [`fit`](super::fit) of sparse rows without weights, `None` for others. `centroids`
+/// are overwritten.
+pub(super) fn fit(
+    nearest: &Nearest<'_>,
+    config: &Config,
+    centroids: &mut Vec<f32>,
+    threads: &Threads<'_>,
+    start: Instant,
+) -> Result<Option<Fit>> {
+    let Some(isa) = nearest.sparse_engine() else {
+        return Ok(None);
+    };
+    if nearest.points().is_weighted() {
+        return Ok(None);
+    }
+    let bytes = RowsByColumn::bytes(nearest.points());
+    let _reserved = nearest.budget().reserve(bytes);
+    threads.enter(Phase::Iterating);
+    let (points, metric) = (nearest.points(), nearest.metric());
+    let (rows, dims) = (points.rows(), points.cols());
+    let mut state = Sparse {
+        nearest,
+        isa,
+        rows: RowsByColumn::new(points, metric, threads)?,
+        grid: nearest.grid(threads)?,
+        centroids: SparseCentroids::new(metric),
+        next: SparseCentroids::new(metric),
+        by_column: ByColumn::default(),
+        labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
+        counts: try_vec(0, config.n_clusters, "cluster sizes")?,
+    };
+    state.centroids.set_dense(centroids, dims)?;
+    let mut last_inertia = f64::INFINITY;
+    let mut n_iter = 0;
+    let mut last = false;
+    let mut settled = false;
+    while !last {
+        n_iter += 1;
+        let changed = state.assign(threads)?;
+        last = changed == 0 || n_iter == config.iterations;
+        if threads.observed() || config.tolerance > 0.0 {
+            let inertia = state.inertia(threads)?;
+            let iteration = Iteration {
+                number: n_iter,
+                inertia,
+                changed,
+                seconds: start.elapsed().as_secs_f64(),
+            };
+            config.report(threads, iteration)?;
+            last |= n_iter > 1 && last_inertia - inertia < config.tolerance * last_inertia;
+            last_inertia = inertia;
+        }
+        last |= threads.stopping();
+        if changed > 0 && state.counts.contains(&0) {
+            state.write_centroids(centroids);
+            let now = Centroids::new(centroids, dims);
+            let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
+            for (row, cluster) in moves {
+                state.labels[row as usize] = cluster;
+            }
+            count(&state.labels, &mut state.counts);
+        }
+        // Where no row moved, neither do centroids.
+        settled = changed == 0;
+        if !settled {
+            state.update(threads)?;
+        }
+    }
+    threads.enter(Phase::Labelling);
+    if !settled {
+        state.assign(threads)?;
+    }
+    let mut inertia = state.inertia(threads)?;
+    state.write_centroids(centroids);
+    while state.counts.contains(&0) {
+        let now = Centroids::new(centroids, dims);
+        let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
+        if moves.is_empty() {
+            break;
+        }
+        for (row, cluster) in moves {
+            let centroid = &mut centroids[cluster as usize * dims..][..dims];
+            copy_row(nearest, row, centroid)?;
+        }
+        state.centroids.set_dense(centroids, dims)?;
+        state.assign(threads)?;
+        let before = inertia;
+        inertia = state.inertia(threads)?;
+        if inertia >= before {
+            break;
+        }
+    }
+    let (centroids, labels) = (std::mem::take(centroids), state.labels);
+    Ok(Some(Fit {
+        inertia,
+        n_iter,
+        ..Fit::new(centroids, labels, config.n_clusters)?
+    }))
+}
+
+impl Sparse<'_, '_> {
+    /// Labels every row by its nearest centroid. Returns how many changed.
+    fn assign(&mut self, threads: &Threads<'_>) -> Result<usize> {
+        let (points, labels) = (self.nearest.points(), &mut self.labels);
+        let changed = sparse::assign(points, &self.centroids, self.isa, threads, labels)?;
+        count(&self.labels, &mut self.counts);
+        Ok(changed)
+    }
+
+    /// Makes centroids of what the rows of each cluster add up to.
+    fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
+        let clusters = (&self.labels[..], &self.counts[..]);
+        let (before, next) = (&self.centroids, &mut self.by_column);
+        self.rows
+            .write_centroids(&self.grid, clusters, before, next, threads)?;
+        self.next.set(&self.by_column, self.counts.len())?;
+        std::mem::swap(&mut self.centroids, &mut self.next);
+        Ok(())
+    }
+
+    /// The centroids as clusters × dimensions numbers.
+    fn write_centroids(&self, out: &mut [f32]) {
+        let dims = self.grid.dims();
+        out.fill(0.0);
+        for column in 0..dims {
+            self.centroids.each(column, |cluster, value| {
+                out[cluster as usize * dims + column] = value;
+            });
+        }
+    }
+
+    /// The sum of distances to the centroids that labels name.
+    fn inertia(&self, threads: &Threads<'_>) -> Result<f64> {
+        let (points, vectors) = (self.nearest.points(), self.centroids.vectors()?);
+        let metric = self.nearest.metric();
+        let tasks = self.labels.len().div_ceil(TASK_ROWS);
+        let mut parts = try_vec(ExactSum::default(), tasks, "sums of distances")?;
+        threads.run_long(
+            self.labels.chunks(TASK_ROWS).zip(&mut parts).enumerate(),
+            SparseRows::default,
+            |rows, (task, (labels, part)), poll| {
+                let first = task * TASK_ROWS;
+                points.read_sparse(first..first + labels.len(), rows)?;
+                for (row, &label) in rows.rows().zip(labels) {
+                    part.add(self.distance(metric, vectors, row, label));
+                }
+                poll()
+            },
+        )?;
+        let mut sum = ExactSum::default();
+        parts.iter().for_each(|part| sum.merge(part));
+        Ok(sum.value())
+    }
+
+    /// A distance: with cosine the canonical one, else one that errs by as little,
+    /// relative to ‖x‖² + ‖c‖².
+    fn distance(
+        &self,
+        metric: Metric,
+        vectors: &Vectors,
+        row: crate::kernels::exact_sparse::Vector<'_>,
+        label: u32,
+    ) -> f64 {
+        if metric == Metric::Cosine {
+            return vectors.distance(metric, row, row.inverse_norm(), label);
+        }
+        let terms = row.square() + self.centroids.square(label);
+        let distance = terms - 2.0 * row.dot(vectors.get(label));
+        match distance < CANCELLED * terms {
+            true => vectors.distance(metric, row, 1.0, label),
+            false => distance,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Centroids as sparse vectors, for canonical distances.
+
+use crate::allocate::{push, try_vec, with_capacity};
+use crate::error::Result;
+use crate::kernels::exact_sparse::Vector;
+use crate::metric::Metric;
+
+/// What memory is for.
+const PURPOSE: &str = "sparse centroids";
+
+/// Sparse vectors, one after the other.
+#[derive(Clone)]
+pub(crate) struct Vectors {
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    inverse_norms: Vec<f64>,
+}
+
+impl Vectors {
+    /// What is not zero of row-major vectors.
+    pub fn of_dense(values: &[f32], dims: usize, metric: Metric) -> Result<Self> {
+        let mut vectors = Self::none(values.len() / dims)?;
+        for row in values.chunks_exact(dims) {
+            for (column, &value) in (0u32..).zip(row) {
+                if value.to_bits() != 0 {
+                    push(&mut vectors.columns, column, PURPOSE)?;
+                    push(&mut vectors.values, value, PURPOSE)?;
+                }
+            }
+            vectors.starts.push(vectors.columns.len());
+        }
+        vectors.with_norms(metric)
+    }
+
+    /// What `visit` tells of: it is called twice with what to call, column by
+    /// column, with each vector's number, the column and the value.
+    pub fn of_columns(
+        count: usize,
+        metric: Metric,
+        mut visit: impl FnMut(&mut dyn FnMut(u32, u32, f32)),
+    ) -> Result<Self> {
+        let mut vectors = Self::none(count)?;
+        vectors.starts.resize(count + 1, 0); // there is room for them
+        visit(&mut |vector, _, _| vectors.starts[vector as usize + 1] += 1);
+        for vector in 0..count {
+            vectors.starts[vector + 1] += vectors.starts[vector];
+        }
+        let stored = vectors.starts[count];
+        vectors.columns = try_vec(0, stored, PURPOSE)?;
+        vectors.values = try_vec(0.0, stored, PURPOSE)?;
+        let mut next = with_capacity(count, PURPOSE)?;
+        next.extend_from_slice(&vectors.starts[..count]);
+        visit(&mut |vector, column, value| {
+            let at = &mut next[vector as usize];
+            (vectors.columns[*at], vectors.values[*at]) = (column, value);
+            *at += 1;
+        });
+        vectors.with_norms(metric)
+    }
+
+    fn none(count: usize) -> Result<Self> {
+        let mut starts = with_capacity(count + 1, PURPOSE)?;
+        starts.push(0);
+        Ok(Vectors {
+            starts,
+            columns: Vec::new(),
+            values: Vec::new(),
+            inverse_norms: Vec::new(),
+        })
+    }
+
+    fn with_norms(mut self, metric: Metric) -> Result<Self> {
+        if metric == Metric::Cosine {
+            self.inverse_norms = with_capacity(self.len(), PURPOSE)?;
+            for j in 0..self.len() {
+                let norm = self.get(j as u32).inverse_norm();
+                self.inverse_norms.push(norm);
+            }
+        }
+        Ok(self)
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Numbers that are kept.
+    pub fn stored(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub fn get(&self, j: u32) -> Vector<'_> {
+        let places = self.starts[j as usize]..self.starts[j as usize + 1];
+        Vector {
+            columns: &self.columns[places.clone()],
+            values: &self.values[places],
+        }
+    }
+
+    /// The canonical distance, without bias.
+    pub fn canonical(&self, metric: Metric, row: Vector<'_>, j: u32) -> f64 {
+        let inverse_norm = match metric {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine => row.inverse_norm(),
+        };
+        self.distance(metric, row, inverse_norm, j)
+    }
+
+    /// The canonical distance, without bias, of a row with 1 / ‖x‖.
+    pub fn distance(&self, metric: Metric, row: Vector<'_>, inverse_norm: f64, j: u32) -> f64 {
+        match metric {
+            Metric::Euclidean => row.squared_distance(self.get(j)),
+            Metric::Cosine => {
+                let along = row.dot(self.get(j)) * inverse_norm;
+                1.0 - along * self.inverse_norms[j as usize]
+            }
+        }
+    }
+}

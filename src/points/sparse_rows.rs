@@ -1,0 +1,124 @@
+//! Sparse rows as engines read them: float32, columns ascending, none twice.
+
+use super::csr::Csr;
+use super::element::{Number, OnNumbers, Stored};
+use super::{Points, Source};
+use crate::allocate::{grow, push};
+use crate::error::Result;
+use crate::kernels::exact_sparse::Vector;
+use std::ops::Range;
+
+/// Some rows, one after the other.
+#[derive(Default)]
+pub(crate) struct SparseRows {
+    /// Where each row starts, and the last ends.
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    order: Vec<(u32, usize)>,
+}
+
+impl SparseRows {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub fn row(&self, i: usize) -> Vector<'_> {
+        let places = self.starts[i]..self.starts[i + 1];
+        Vector {
+            columns: &self.columns[places.clone()],
+            values: &self.values[places],
+        }
+    }
+
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Vector<'_>> {
+        (0..self.len()).map(|i| self.row(i))
+    }
+}
+
+impl Points<'_> {
+    /// Whether [`read_sparse`](Points::read_sparse) can read them: an offset
+    /// makes every zero a number.
+    pub(crate) fn reads_sparse(&self) -> bool {
+        match self.source {
+            Source::Sparse(_, offset) => offset.is_none(),
+            Source::Rows(..) => false,
+            Source::Selection(points, _) => points.reads_sparse(),
+        }
+    }
+
+    /// Numbers that are kept of all rows, or more.
+    pub(crate) fn stored(&self) -> usize {
+        match self.source {
+            Source::Sparse(csr, _) => csr.stored(),
+            Source::Rows(..) => self.rows.saturating_mul(self.cols),
+            Source::Selection(points, _) => points.stored(),
+        }
+    }
+
+    /// Reads rows `range` of sparse points into `rows`.
+    pub(crate) fn read_sparse(&self, range: Range<usize>, rows: &mut SparseRows) -> Result<()> {
+        rows.starts.clear();
+        rows.columns.clear();
+        rows.values.clear();
+        push(&mut rows.starts, 0, "sparse rows")?;
+        self.append_sparse(range, rows)
+    }
+
+    fn append_sparse(&self, range: Range<usize>, rows: &mut SparseRows) -> Result<()> {
+        match self.source {
+            Source::Rows(..) => unreachable!("rows of which all numbers are kept"),
+            Source::Sparse(csr, _) => csr.numbers().visit(Read {
+                csr: &csr,
+                range,
+                rows,
+            }),
+            Source::Selection(points, chosen) => {
+                for &row in &chosen[range] {
+                    points.append_sparse(row as usize..row as usize + 1, rows)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Read<'w> {
+    csr: &'w Csr<'w>,
+    range: Range<usize>,
+    rows: &'w mut SparseRows,
+}
+
+impl OnNumbers for Read<'_> {
+    type Out = Result<()>;
+
+    fn visit<T: Stored>(self, numbers: &[T]) -> Result<()> {
+        let SparseRows {
+            starts,
+            columns,
+            values,
+            order,
+        } = self.rows;
+        grow(starts, self.range.len(), "sparse rows")?;
+        let places = self.csr.span(self.range.clone());
+        grow(columns, places.len(), "sparse rows")?;
+        grow(values, places.len(), "sparse rows")?;
+        if self.csr.is_ascending() {
+            let before = columns.len();
+            self.csr.append_columns(places.clone(), columns);
+            let ends = self.range.map(|row| self.csr.span(row..row + 1).end);
+            starts.extend(ends.map(|end| end - places.start + before));
+            values.extend(numbers[places].iter().map(|v| v.number().to_f32()));
+            return Ok(());
+        }
+        for row in self.range {
+            self.csr.entries(numbers, row, order, |column, number| {
+                columns.push(column as u32);
+                values.push(number.to_f32());
+            })?;
+            starts.push(columns.len());
+        }
+        Ok(())
+    }
+}
