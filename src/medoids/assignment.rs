@@ -1,6 +1,7 @@
 //! Rows by their medoids.
 
-use super::distances::{COSINE_NOISE, Scaled, task_rows};
+use super::distances::{COSINE_NOISE, Scaled};
+use super::matrix::task_rows;
 use crate::allocate::{copy, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;

@@ -2,7 +2,7 @@
 //! clustering: O(k) runtime improvement of the PAM, CLARA, and CLARANS
 //! algorithms", 2021).
 
-use super::distances::Distances;
+use super::matrix::Distances;
 use crate::allocate::{push, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;

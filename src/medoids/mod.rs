@@ -12,6 +12,7 @@
 mod assignment;
 mod distances;
 mod fasterpam;
+mod matrix;
 mod onebatch;
 mod refine;
 mod start;
@@ -31,8 +32,9 @@ use crate::seeding::copy_rows;
 use crate::text::text;
 use crate::threads::{Event, Iteration, Phase, Threads};
 use assignment::Assignment;
-use distances::{Distances, Scaled};
+use distances::Scaled;
 use fasterpam::Swapping;
+use matrix::Distances;
 use onebatch::Batch;
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! From medoids of a sample to medoids of all rows.
 
 use super::assignment::Assignment;
-use super::distances::{Scaled, Scratch, TILE};
+use super::distances::{Scaled, Scratch};
+use super::matrix::TILE;
 use super::streaming;
 use crate::allocate::{collect, copy, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;

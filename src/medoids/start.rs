@@ -1,6 +1,6 @@
 //! The first medoids.
 
-use super::distances::{Distances, task_rows};
+use super::matrix::{Distances, task_rows};
 use crate::allocate::{extend, push, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;

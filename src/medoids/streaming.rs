@@ -2,8 +2,9 @@
 //! distances are kept for the medoids alone, and computed for candidates when
 //! their turn comes.
 
-use super::distances::{Scaled, TILE};
+use super::distances::Scaled;
 use super::fasterpam::Swapping;
+use super::matrix::TILE;
 use crate::allocate::{collect, extend, push, try_vec};
 use crate::error::Result;
 use crate::rng::Rng;
