@@ -90,7 +90,7 @@ int main(int argc, char **argv)
         for (t = 0; t < dims; t++)
             rows[i * dims + t] = centroids[i * 7919 % k * dims + t] + 0.7f * draw();
     check(kentro_points_new_f32(centroids, k, dims, &points, NULL));
-    check(kentro_kmeans_from_centroids(points, euclidean, NULL, &model, NULL));
+    check(kentro_kmeans_from_centroids(points, euclidean, NULL, 0, &model, NULL));
     for (round = 0; round < ROUNDS; round++) {
         double start = seconds(), time;
         for (i = 0; i < 256; i++)

@@ -1418,14 +1418,15 @@ kentro_status kentro_kmeans_deserialize(const uint8_t *bytes,
  * `kentro_kmeans_free`.
  *
  * `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`; for 0 the
- * centroids are made unit vectors. `prices`: NULL, or one for each centroid,
- * for `kentro_kmeans_predict_balanced`. There are no labels, sizes, medoids
- * and inertia (NaN), and 0 iterations. Since 0.3.
+ * centroids are made unit vectors. `prices`: NULL and 0, or one for each
+ * centroid, for `kentro_kmeans_predict_balanced`. There are no labels, sizes,
+ * medoids and inertia (NaN), and 0 iterations. Since 0.3.
  */
 KENTRO_API
 kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
                                            int32_t euclidean,
                                            const double *prices,
+                                           size_t n_prices,
                                            kentro_kmeans **out_kmeans,
                                            kentro_error *error);
 

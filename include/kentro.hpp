@@ -630,13 +630,8 @@ public:
     /// and medoids are empty, inertia is NaN, n_iter 0.
     [[nodiscard]] static KMeans from_centroids(const Points& centroids, bool euclidean,
                                                const std::vector<double>& prices = {}) {
-        if (!prices.empty() && prices.size() != centroids.rows()) {
-            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
-                        "there are " + std::to_string(prices.size()) + " prices, but " +
-                            std::to_string(centroids.rows()) + " centroids; give one for each");
-        }
         return KMeans({}, create(kentro_kmeans_from_centroids, centroids.handle(), euclidean,
-                             prices.empty() ? nullptr : prices.data()));
+                                 prices.empty() ? nullptr : prices.data(), prices.size()));
     }
 
     /// A copy. What was trained and the callbacks are shared, not copied.

@@ -182,14 +182,15 @@ pub unsafe extern "C" fn kentro_kmeans_deserialize(
 /// `kentro_kmeans_free`.
 ///
 /// `euclidean` is 1 or 0 as for `kentro_kmeans_set_euclidean`; for 0 the
-/// centroids are made unit vectors. `prices`: NULL, or one for each centroid,
-/// for `kentro_kmeans_predict_balanced`. There are no labels, sizes, medoids
-/// and inertia (NaN), and 0 iterations. Since 0.3.
+/// centroids are made unit vectors. `prices`: NULL and 0, or one for each
+/// centroid, for `kentro_kmeans_predict_balanced`. There are no labels, sizes,
+/// medoids and inertia (NaN), and 0 iterations. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_from_centroids(
     centroids: *const PointsHandle,
     euclidean: i32,
     prices: *const f64,
+    n_prices: usize,
     out_kmeans: *mut *mut KMeansHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
@@ -197,9 +198,13 @@ pub unsafe extern "C" fn kentro_kmeans_from_centroids(
         // SAFETY: as the caller promises.
         let (centroids, prices) = unsafe {
             let centroids = &borrow(centroids, "centroids")?.points;
-            let prices = match prices.is_null() {
-                true => None,
-                false => Some(borrow_slice(prices, centroids.rows(), "prices")?),
+            let prices = match n_prices {
+                0 if prices.is_null() => None,
+                n if n > isize::MAX as usize / size_of::<f64>() => {
+                    let text = format_args!("n_prices is {n}; give a price for each centroid");
+                    return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
+                }
+                _ => Some(borrow_slice(prices, n_prices, "prices")?),
             };
             (centroids, prices)
         };

@@ -351,7 +351,7 @@ static kentro_status keep(const kentro_kmeans *kmeans, const mode *m, uint64_t *
     }
     if (!status) {
         *hash = mix(*hash, &score, sizeof score);
-        status = kentro_kmeans_from_centroids(points, m->euclidean, NULL, &other, error);
+        status = kentro_kmeans_from_centroids(points, m->euclidean, NULL, 0, &other, error);
     }
     kentro_kmeans_free(other);
     kentro_points_free(points);

@@ -100,8 +100,8 @@ static void labels_may_be_left_out(void)
     CHECK(n_points == ROWS);
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
            kentro_kmeans_clusters(loaded, &clusters, test_error));
-    DETAIL("the model has no labels: it was saved without them, or made of centroids; "
-           "predict the points again");
+    DETAIL("the model has no labels: it was saved without them, made of centroids, or trained "
+           "block by block; predict the points again");
     predict_alike(kmeans, loaded);
     kentro_kmeans_free(loaded);
     kentro_kmeans_free(kmeans);
@@ -164,7 +164,7 @@ static void given_centroids_make_a_model(void)
     OK(kentro_kmeans_prices(kmeans, &prices, &len, test_error));
     CHECK(len == CLUSTERS);
     OK(kentro_points_new_f32(centroids, rows, cols, &points, test_error));
-    OK(kentro_kmeans_from_centroids(points, 1, prices, &given, test_error));
+    OK(kentro_kmeans_from_centroids(points, 1, prices, CLUSTERS, &given, test_error));
     predict_alike(kmeans, given);
     OK(kentro_kmeans_labels(given, &labels, &len, test_error));
     CHECK(labels == NULL && len == 0);
@@ -187,17 +187,23 @@ static void given_centroids_make_a_model(void)
 
     wrong[2] = NAN;
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_from_centroids(points, 1, wrong, &given, test_error));
+           kentro_kmeans_from_centroids(points, 1, wrong, CLUSTERS, &given, test_error));
     DETAIL("price 2 is NaN; every price must be finite");
-    STATUS(KENTRO_STATUS_NULL_POINTER,
-           kentro_kmeans_from_centroids(NULL, 1, NULL, &given, test_error));
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,
-           kentro_kmeans_from_centroids(points, 3, NULL, &given, test_error));
+           kentro_kmeans_from_centroids(points, 1, wrong, 2, &given, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER,
+           kentro_kmeans_from_centroids(points, 1, NULL, CLUSTERS, &given, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_from_centroids(points, 1, wrong, SIZE_MAX, &given, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER,
+           kentro_kmeans_from_centroids(NULL, 1, NULL, 0, &given, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_from_centroids(points, 3, NULL, 0, &given, test_error));
     kentro_points_free(points);
     OK(kentro_points_new_f32(infinite, 2, 2, &points, test_error));
     for (i = 0; i < 2; i++) {
         STATUS(KENTRO_STATUS_NOT_FINITE,
-               kentro_kmeans_from_centroids(points, i, NULL, &given, test_error));
+               kentro_kmeans_from_centroids(points, i, NULL, 0, &given, test_error));
         CHECK(kentro_error_row(test_error) == 1 && kentro_error_column(test_error) == 0);
     }
     kentro_points_free(points);

@@ -370,7 +370,7 @@ class KMeans(Settings, Results):
         is 0.
         """
         points = Points(centroids, "centroids")
-        pointer = ffi.NULL
+        pointer, length = ffi.NULL, 0
         if prices is not None:
             values = np.ascontiguousarray(prices, dtype=np.float64)
             if values.shape != (points.rows,):
@@ -378,9 +378,9 @@ class KMeans(Settings, Results):
                     f"prices must have shape ({points.rows},), one for each centroid, "
                     f"got {values.shape}"
                 )
-            pointer = ffi.from_buffer("double[]", values)
-        metric = flag(euclidean, "euclidean")
-        return cls._new(lib.kentro_kmeans_from_centroids, points.handle, metric, pointer)
+            pointer, length = ffi.from_buffer("double[]", values), values.size
+        arguments = (points.handle, flag(euclidean, "euclidean"), pointer, length)
+        return cls._new(lib.kentro_kmeans_from_centroids, *arguments)
 
     def untrained(self) -> KMeans:
         """Return a model that can be trained, with the same settings.
