@@ -688,5 +688,10 @@ fn new_rows_are_assigned_by_the_learnt_prices() {
     let error = plain
         .predict_balanced(&new.view().into(), &mut labels, None, RunOptions::default())
         .unwrap_err();
-    assert!(error.to_string().contains("a model trained with balanced clusters"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("a model trained with balanced clusters"),
+        "{error}"
+    );
 }
