@@ -9,7 +9,6 @@ import numpy as np
 
 from ._arguments import flag, integer, path_bytes, threads
 from ._arrays import Points, label_buffer, lists, plain_rows
-from ._card import card
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._handle import made
 from ._library import ffi, lib
@@ -399,6 +398,8 @@ class KMeans(Settings, Results):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: sizes, and how the inertia fell where it was trained."""
+        from ._card import card  # which most programs never need
+
         return card(self, self._curve)
 
     def __reduce__(self) -> Any:
