@@ -272,7 +272,7 @@ static kentro_status ask(const kentro_kmeans *kmeans, const mode *m, uint64_t *h
         return status;
     len = m->rows / 4 * (m->k < TOP ? m->k : TOP);
     sum = mix(mix(sum, labels, len * sizeof *labels), distances, len * sizeof *distances);
-    for (rows = 1; rows <= 64; rows *= 64) {
+    for (rows = 1; rows <= 64 && rows <= m->rows; rows *= 64) {
         status = kentro_kmeans_predict_f32(kmeans, floats, rows, m->cols, 1, num_threads, NULL,
                                            labels, rows, distances, rows, NULL, error);
         if (status)
