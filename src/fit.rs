@@ -1,12 +1,12 @@
 //! What training leaves behind.
 
-use crate::allocate::{self, push, try_vec};
+use crate::allocate::{self, push, text, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::points::Points;
-use crate::text::text;
 use ndarray::Array2;
+use std::fmt;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fit {
@@ -87,24 +87,24 @@ impl Fit {
         let clusters = self.counts.len();
         let empty = self.counts.iter().filter(|&&count| count == 0).count();
         if empty > 0 {
-            let reason = match points.merged_by_rounding(&self.labels, clusters)? {
-                Some(number) => text(format_args!(
+            let warn = |reason: fmt::Arguments<'_>| {
+                let warning = format_args!("{empty} of {clusters} clusters are empty: {reason}");
+                text(warning, "warnings")
+            };
+            let warning = match points.merged_by_rounding(&self.labels, clusters)? {
+                Some(number) => warn(format_args!(
                     "some points differ as {number} but not as float32, which has 24 bits; \
                      rescale the columns, or split those that hold very large and very small \
                      differences in two"
                 )),
-                None if metric == Metric::Cosine => {
+                None if metric == Metric::Cosine => warn(format_args!(
                     "the data has fewer distinct directions than clusters; use fewer clusters, \
                      or the Euclidean distance if lengths matter"
-                        .into()
-                }
-                None => {
-                    "the data has fewer distinct points than clusters; use fewer clusters".into()
-                }
-            };
-            let warning = text(format_args!(
-                "{empty} of {clusters} clusters are empty: {reason}"
-            ));
+                )),
+                None => warn(format_args!(
+                    "the data has fewer distinct points than clusters; use fewer clusters"
+                )),
+            }?;
             push(&mut self.warnings, warning, "warnings")?;
             self.warnings.rotate_right(1);
         }
@@ -142,7 +142,7 @@ impl Fit {
             warnings: Vec::new(),
         };
         for warning in &self.warnings {
-            push(&mut fit.warnings, text(warning), "warnings")?;
+            push(&mut fit.warnings, text(warning, "warnings")?, "warnings")?;
         }
         let offset = self.offset.as_deref();
         fit.set_offset(

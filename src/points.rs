@@ -13,7 +13,7 @@ mod element;
 mod sparse_rows;
 mod weights;
 
-use crate::allocate::{resize, try_vec};
+use crate::allocate::{reserve, resize, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::kernels::accumulate::prefetch;
 use crate::metric::Metric;
@@ -35,6 +35,12 @@ pub(crate) const BLOCK_BYTES: usize = 4 << 20;
 
 /// Values that are looked at between two polls.
 const TASK_VALUES: usize = 1 << 17;
+
+/// Columns of a very long row that are worked on between two polls.
+const LONG: usize = 1 << 20;
+
+/// What memory is for.
+const ROWS: &str = "rows as float32";
 
 /// A column loses an offset if its largest magnitude is more than this many
 /// times its range.
@@ -89,7 +95,10 @@ impl<'a> Source<'a> {
     /// Rows `range` as row-major float32 into `out`.
     fn convert(&self, range: Range<usize>, out: &mut [f32]) -> Result<()> {
         match *self {
-            Source::Rows(view, offset) => view.convert(range, offset, out),
+            Source::Rows(view, offset) => {
+                let columns = 0..out.len() / range.len().max(1);
+                view.convert(range, columns, offset, out);
+            }
             Source::Sparse(csr, offset) => return csr.convert(range, offset, out),
             Source::Selection(points, rows) => {
                 let rows = &rows[range];
@@ -104,6 +113,46 @@ impl<'a> Source<'a> {
         }
         Ok(())
     }
+
+    /// Row `row` into `out`, some columns after the other.
+    fn convert_long(
+        &self,
+        row: usize,
+        out: &mut Vec<f32>,
+        cols: usize,
+        poll: Poll<'_>,
+    ) -> Result<()> {
+        match *self {
+            Source::Rows(view, offset) => {
+                reserve(out, cols.saturating_sub(out.len()), ROWS)?;
+                out.truncate(cols);
+                for columns in parts(cols) {
+                    if out.len() < columns.end {
+                        out.resize(columns.end, 0.0);
+                    }
+                    let part = &mut out[columns.clone()];
+                    view.convert(row..row + 1, columns, offset, part);
+                    poll()?;
+                }
+                Ok(())
+            }
+            Source::Selection(points, rows) => {
+                points
+                    .source
+                    .convert_long(rows[row] as usize, out, cols, poll)
+            }
+            Source::Sparse(..) => {
+                resize(out, cols, 0.0, ROWS)?;
+                self.convert(row..row + 1, out)
+            }
+        }
+    }
+}
+
+/// The columns of a row, or all there are, [`LONG`] at a time.
+fn parts(cols: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..cols).step_by(LONG);
+    starts.map(move |first| first..cols.min(first + LONG))
 }
 
 impl<'a, T: Element> From<ArrayView2<'a, T>> for Points<'a> {
@@ -349,13 +398,28 @@ impl<'a> Points<'a> {
         range: Range<usize>,
         scratch: &'s mut Vec<f32>,
     ) -> Result<&'s [f32]> {
+        self.block_polled(range, scratch, &|| Ok(()))
+    }
+
+    /// [`block`](Self::block), which polls while it converts a very long row.
+    pub(crate) fn block_polled<'s>(
+        &'s self,
+        range: Range<usize>,
+        scratch: &'s mut Vec<f32>,
+        poll: Poll<'_>,
+    ) -> Result<&'s [f32]> {
         if let Some(whole) = self.whole {
             return Ok(&whole[range.start * self.cols..range.end * self.cols]);
         }
         if let Some(slice) = self.source.lend(range.clone()) {
             return Ok(slice);
         }
-        resize(scratch, range.len() * self.cols, 0.0, "rows as float32")?;
+        if range.len() == 1 && self.cols > LONG {
+            self.source
+                .convert_long(range.start, scratch, self.cols, poll)?;
+            return Ok(scratch);
+        }
+        resize(scratch, range.len() * self.cols, 0.0, ROWS)?;
         self.source.convert(range, scratch)?;
         Ok(scratch)
     }
@@ -372,7 +436,7 @@ impl<'a> Points<'a> {
     ) -> Result<()> {
         let rows = (BLOCK_BYTES / (size_of::<f32>() * self.cols)).max(1);
         for first in range.clone().step_by(rows) {
-            let block = self.block(first..range.end.min(first + rows), scratch)?;
+            let block = self.block_polled(first..range.end.min(first + rows), scratch, poll)?;
             work(first, block)?;
             poll()?;
         }
@@ -424,7 +488,8 @@ impl<'a> Points<'a> {
         if metric != Metric::Euclidean || self.rows == 0 {
             return self.check(threads).map(|()| None);
         }
-        let mut extents = try_vec(Extent::of_nothing(), self.cols, "ranges of columns")?;
+        let nothing = Extent::of_nothing();
+        let mut extents = threads.try_vec(nothing, self.cols, "ranges of columns")?;
         self.inspect(threads, Some(&mut extents))?;
         let middle = |Extent { least, greatest }| {
             let range = greatest - least;
@@ -436,10 +501,13 @@ impl<'a> Points<'a> {
                 false => 0.0,
             }
         };
-        let mut offset = try_vec(0.0, self.cols, "offsets of columns")?;
-        for (offset, extent) in offset.iter_mut().zip(extents) {
-            *offset = middle(extent);
-        }
+        let mut offset = threads.try_vec(0.0, self.cols, "offsets of columns")?;
+        threads.in_steps(self.cols, |columns| {
+            for column in columns {
+                offset[column] = middle(extents[column]);
+            }
+            Ok(())
+        })?;
         Ok(offset.iter().any(|&offset| offset != 0.0).then_some(offset))
     }
 
@@ -498,41 +566,40 @@ impl<'a> Points<'a> {
         let first_bad: Mutex<Option<(usize, f64)>> = Mutex::new(None);
         let wanted = extents.is_some();
         let all = Mutex::new(extents);
-        threads.run(tasks, Vec::new, |extents: &mut Vec<Extent>, task| {
+        let work = |extents: &mut Vec<Extent>, task, poll: Poll<'_>| {
             let first = task * task_rows;
             let rows = first..self.rows.min(first + task_rows);
-            if wanted {
+            for columns in parts(self.cols) {
+                let width = if wanted { columns.len() } else { 0 };
                 extents.clear();
-                resize(
-                    extents,
-                    self.cols,
-                    Extent::of_nothing(),
-                    "ranges of columns",
-                )?;
-            }
-            let mut next = rows.start;
-            while next < rows.end {
-                // Rows that are alike in that they count, or don't.
-                let counts = weighs(next);
-                let others = (next..rows.end).find(|&row| wanted && weighs(row) != counts);
-                let part = next..others.unwrap_or(rows.end);
-                next = part.end;
-                let own = (wanted && counts).then_some(&mut extents[..]);
-                if let Some((at, value)) = view.inspect(part, offset, own) {
-                    let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
-                    if found.is_none_or(|(first, _)| at < first) {
-                        *found = Some((at, value));
+                resize(extents, width, Extent::of_nothing(), "ranges of columns")?;
+                let mut next = rows.start;
+                while next < rows.end {
+                    // Rows that are alike in that they count, or don't.
+                    let counts = weighs(next);
+                    let others = (next..rows.end).find(|&row| wanted && weighs(row) != counts);
+                    let part = next..others.unwrap_or(rows.end);
+                    next = part.end;
+                    let own = (wanted && counts).then_some(&mut extents[..]);
+                    if let Some((at, value)) = view.inspect(part, columns.clone(), offset, own) {
+                        let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
+                        if found.is_none_or(|(first, _)| at < first) {
+                            *found = Some((at, value));
+                        }
+                        return Ok(());
                     }
-                    break;
                 }
-            }
-            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(all) = all.as_deref_mut() {
-                let pairs = all.iter_mut().zip(extents.iter());
-                pairs.for_each(|(all, extent)| all.join(*extent));
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(all) = all.as_deref_mut() {
+                    let pairs = all[columns].iter_mut().zip(extents.iter());
+                    pairs.for_each(|(all, extent)| all.join(*extent));
+                }
+                drop(all);
+                poll()?;
             }
             Ok(())
-        })?;
+        };
+        threads.run_long(tasks, Vec::new, work)?;
         Ok(first_bad
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner))
@@ -560,7 +627,14 @@ impl<'a> Points<'a> {
                     none => none.insert(Scan::new(self.cols)?),
                 };
                 self.in_blocks(rows, scratch, poll, |_, block| {
-                    scan.see(block);
+                    if block.len() > self.cols || self.cols <= LONG {
+                        scan.see(block);
+                        return Ok(());
+                    }
+                    for columns in parts(self.cols) {
+                        scan.see_columns(columns.start, &block[columns]);
+                        poll()?;
+                    }
                     Ok(())
                 })?;
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -613,8 +687,63 @@ impl<'a> Points<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::{End, Event, POLL_INTERVAL};
     use ndarray::Array2;
     use std::cell::Cell;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn a_very_long_row_is_polled_while_it_is_converted_and_looked_at() {
+        let cols = 3 * LONG + 5;
+        let mut data = Array2::from_shape_fn((1, cols), |(_, column)| 0.5 + column as f64);
+        let polls = Cell::new(0);
+        let third = || {
+            polls.set(polls.get() + 1);
+            match polls.get() {
+                3 => Err(KMeansError::Cancelled),
+                _ => Ok(()),
+            }
+        };
+        let points = Points::from(data.view());
+        let mut scratch = Vec::new();
+        let result = points.block_polled(0..1, &mut scratch, &third);
+        assert_eq!(result, Err(KMeansError::Cancelled));
+        let block = points.block(0..1, &mut scratch).unwrap();
+        assert!((0..cols).all(|column| block[column] == (0.5 + column as f64) as f32));
+        let some = [0];
+        let selected = points.select(&some);
+        let block = selected.block(0..1, &mut scratch).unwrap();
+        assert!(block.len() == cols && block[cols - 1] == (cols as f64 - 0.5) as f32);
+
+        // What is told first cancels.
+        let mut told = 0;
+        let mut observer = |_: Event<'_>| {
+            told += 1;
+            ControlFlow::Break(End::Cancel)
+        };
+        let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
+        std::thread::sleep(POLL_INTERVAL);
+        data[(0, cols - 1)] = f64::NAN; // what is found only at the end
+        let points = Points::from(data.view());
+        assert_eq!(points.check(&threads), Err(KMeansError::Cancelled));
+        drop(threads);
+        assert_eq!(told, 1);
+        let threads = Threads::exactly(1, None).unwrap();
+        let error = points.check(&threads).unwrap_err();
+        let KMeansError::NotFinite { row, column, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((row, column), (0, cols - 1));
+        data[(0, cols - 1)] = -7.0;
+        let points = Points::from(data.view());
+        let ranges = points.check_ranges(&threads).unwrap();
+        assert_eq!(ranges[1], ranges::Range { low: -1, high: 1 });
+        assert!(ranges[LONG + 1].high == 21 && ranges[cols - 1].high == 3);
+        let offset = points
+            .check_for_offset(Metric::Euclidean, &threads)
+            .unwrap();
+        assert_eq!(offset.unwrap()[2 * LONG + 1], 0.5 + (2 * LONG + 1) as f64);
+    }
 
     #[test]
     fn wide_rows_come_in_small_blocks_with_a_poll_after_each() {

@@ -92,6 +92,13 @@ impl Scan {
         scan(block, &mut self.largest, &mut self.finest);
     }
 
+    /// Looks at a part of one row: the columns from `first` on.
+    pub fn see_columns(&mut self, first: usize, values: &[f32]) {
+        let columns = first..first + values.len();
+        let largest = &mut self.largest[columns.clone()];
+        scan(values, largest, &mut self.finest[columns]);
+    }
+
     /// Looks at one number; zeros need not be looked at.
     pub fn see_one(&mut self, col: usize, value: f32) {
         look_at(value, &mut self.largest[col], &mut self.finest[col]);

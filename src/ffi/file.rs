@@ -7,10 +7,9 @@ use super::points::PointsHandle;
 use super::settings::flag;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{borrow, borrow_slice, borrow_slice_mut, require};
-use crate::error::KMeansError;
+use crate::allocate::text;
 use crate::model::KMeans;
 use crate::model::saving::SaveOptions;
-use crate::text::try_text;
 use libc::c_char;
 use std::ffi::CStr;
 use std::path::Path;
@@ -252,8 +251,7 @@ pub unsafe extern "C" fn kentro_kmeans_describe(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_len, "out_len")?;
-            let text = try_text(&handle.state().model)
-                .map_err(|len| KMeansError::out_of_memory(len + 1, "a line about the model"))?;
+            let text = text(&handle.state().model, "a line about the model")?;
             check_capacity(capacity, text.len() + 1)?;
             let out = borrow_slice_mut(out.cast::<u8>(), text.len() + 1, "out")?;
             out[..text.len()].copy_from_slice(text.as_bytes());

@@ -184,8 +184,8 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
     init: i32,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let with = |model: KMeans| {
-        Ok(model.with_init(match init {
+    let with = |mut model: KMeans| {
+        model.set_init(match init {
             KENTRO_INIT_AUTO => Init::Auto,
             KENTRO_INIT_KMEANS_PLUS_PLUS => Init::KMeansPlusPlus,
             KENTRO_INIT_KMEANS_PARALLEL => Init::KMeansParallel,
@@ -195,7 +195,8 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
                     "init must be one of KENTRO_INIT_*, got {init}"
                 )));
             }
-        }))
+        })?;
+        Ok(model)
     };
     // SAFETY: as the caller promises.
     unsafe { set(kmeans, error, with) }

@@ -18,7 +18,7 @@ mod refine;
 mod start;
 mod streaming;
 
-use crate::allocate::{collect, extend, try_vec};
+use crate::allocate::{collect, extend, text, try_vec};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init};
@@ -29,7 +29,6 @@ use crate::nearest::{Centroids, Nearest, Request};
 use crate::rng::Rng;
 use crate::seeding::by_weight;
 use crate::seeding::copy_rows;
-use crate::text::text;
 use crate::threads::{Event, Iteration, Phase, Threads};
 use assignment::Assignment;
 use distances::Scaled;
@@ -190,7 +189,7 @@ impl Search<'_, '_> {
             Some(whole) => whole,
             None => Batch::draw(&scaled, n_clusters, &given, limit, &mut rng, threads)?,
         };
-        let info = self.describe(&sample, rows);
+        let info = self.describe(&sample, rows)?;
         if config.verbose {
             threads.tell(Event::Message(&info))?;
         }
@@ -252,7 +251,7 @@ impl Search<'_, '_> {
         })
     }
 
-    fn describe(&self, sample: &Batch, rows: usize) -> String {
+    fn describe(&self, sample: &Batch, rows: usize) -> Result<String> {
         let (candidates, points) = (sample.candidates.len(), sample.points);
         let distinct = match rows == self.rows {
             true => "",
@@ -263,14 +262,18 @@ impl Search<'_, '_> {
                 "" => "",
                 _ => " between distinct rows",
             };
-            text(format_args!(
-                "K-medoids by FasterPAM: all {rows} x {rows} distances{between}"
-            ))
+            text(
+                format_args!("K-medoids by FasterPAM: all {rows} x {rows} distances{between}"),
+                "the model",
+            )
         } else {
-            text(format_args!(
-                "K-medoids by OneBatchPAM: {candidates} candidates and {points} weighted points \
+            text(
+                format_args!(
+                    "K-medoids by OneBatchPAM: {candidates} candidates and {points} weighted points \
                  of {rows} {distinct}rows, then refined on all rows"
-            ))
+                ),
+                "the model",
+            )
         }
     }
 

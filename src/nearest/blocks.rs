@@ -71,7 +71,8 @@ impl Nearest<'_> {
                 for (number, labels) in blocks {
                     let within = number * block_rows;
                     let first = task * task_rows + within;
-                    let block = points.block(first..first + labels.len(), &mut scratch.block)?;
+                    let rows = first..first + labels.len();
+                    let block = points.block_polled(rows, &mut scratch.block, poll)?;
                     let hints: &mut Vec<u32> = &mut scratch.hints;
                     refill(hints, labels, "labels")?;
                     let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
@@ -147,7 +148,7 @@ impl Nearest<'_> {
             |scratch, (task, (labels, mut distances)), poll| {
                 let first = task * task_rows;
                 let rows = first..first + labels.len() / count;
-                let block = points.block(rows, &mut scratch.block)?;
+                let block = points.block_polled(rows, &mut scratch.block, poll)?;
                 let mut found = |i: usize, ranked: &[(f64, u32)]| {
                     for (slot, &(distance, j)) in ranked.iter().enumerate() {
                         labels[i * count + slot] = j;

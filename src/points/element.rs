@@ -175,15 +175,17 @@ macro_rules! views {
                 }
             }
 
-            /// Rows `range`, each column less its offset, as row-major float32.
+            /// Some columns of rows `range`, each less its offset, as row-major
+            /// float32.
             pub(super) fn convert(
                 &self,
                 range: Range<usize>,
+                columns: Range<usize>,
                 offset: Option<&[f64]>,
                 out: &mut [f32],
             ) {
                 match self {
-                    $(View::$name(view) => convert(view, range, offset, out),)*
+                    $(View::$name(view) => convert(view, range, columns, offset, out),)*
                 }
             }
 
@@ -191,11 +193,12 @@ macro_rules! views {
             pub(super) fn inspect(
                 &self,
                 range: Range<usize>,
+                columns: Range<usize>,
                 offset: Option<&[f64]>,
-                ranges: Option<&mut [Extent]>,
+                extents: Option<&mut [Extent]>,
             ) -> Option<(usize, f64)> {
                 match self {
-                    $(View::$name(view) => inspect(view, range, offset, ranges),)*
+                    $(View::$name(view) => inspect(view, range, columns, offset, extents),)*
                 }
             }
 
@@ -314,12 +317,14 @@ impl<'a> View<'a> {
 fn convert<T: Stored>(
     view: &ArrayView2<'_, T>,
     range: Range<usize>,
+    columns: Range<usize>,
     offset: Option<&[f64]>,
     out: &mut [f32],
 ) {
-    let cols = view.len_of(Axis(1)).max(1);
-    let view = view.slice(s![range, ..]);
-    for (row, out) in view.outer_iter().zip(out.chunks_exact_mut(cols)) {
+    let offset = offset.map(|offset| &offset[columns.clone()]);
+    let width = columns.len().max(1);
+    let view = view.slice(s![range, columns]);
+    for (row, out) in view.outer_iter().zip(out.chunks_exact_mut(width)) {
         match row.to_slice() {
             Some(row) => convert_row(row.iter(), offset, out),
             None => convert_row(row.iter(), offset, out),
@@ -346,11 +351,13 @@ fn convert_row<'r, T: Stored>(
     }
 }
 
-/// The first value of rows `range`, less its offset, that is no finite float32,
-/// with its place among all values; adds the columns to `extents`, if given.
+/// The first value of some columns of rows `range`, less its offset, that is no
+/// finite float32, with its place among all values; adds the columns to
+/// `extents`, if given.
 fn inspect<T: Stored>(
     view: &ArrayView2<'_, T>,
     range: Range<usize>,
+    columns: Range<usize>,
     offset: Option<&[f64]>,
     mut extents: Option<&mut [Extent]>,
 ) -> Option<(usize, f64)> {
@@ -358,10 +365,14 @@ fn inspect<T: Stored>(
     if !T::Number::MAY_OVERFLOW && extents.is_none() {
         return None;
     }
-    let rows = view.slice(s![range.clone(), ..]);
+    let offset = offset.map(|offset| &offset[columns.clone()]);
+    let first = columns.start;
+    let rows = view.slice(s![range.clone(), columns]);
+    // Several rows have all their columns here.
     if let (None, None, Some(values)) = (offset, &extents, rows.to_slice()) {
         let at = first_bad(values.iter())?;
-        return Some((range.start * cols + at, values[at].number().to_f64()));
+        let place = range.start * cols + first + at;
+        return Some((place, values[at].number().to_f64()));
     }
     for (i, row) in range.zip(rows.outer_iter()) {
         let bad = match row.to_slice() {
@@ -369,7 +380,7 @@ fn inspect<T: Stored>(
             None => inspect_row(row.iter(), offset, extents.as_deref_mut()),
         };
         if let Some(at) = bad {
-            return Some((i * cols + at, row[at].number().to_f64()));
+            return Some((i * cols + first + at, row[at].number().to_f64()));
         }
     }
     None

@@ -78,7 +78,7 @@ impl Grid {
         Ok(Grid {
             weighted: true,
             // Each row is added as two.
-            ..Self::new(metric, columns.into_iter(), rows.saturating_mul(2))?
+            ..Self::new(metric, columns.iter().copied(), rows.saturating_mul(2))?
         })
     }
 

@@ -124,8 +124,8 @@ fn walk<L: Lanes, const D: usize>(
     let vectors = candidates.len.div_ceil(LANES);
     let mut distances = with_capacity(vectors, PURPOSE)?;
     let mut sharers = with_capacity(candidates.len, PURPOSE)?;
-    // By cluster: the rows of one leaf, where float64 sums of them are exact.
-    let mut together = try_vec(([0.0; D], 0), candidates.len, PURPOSE)?;
+    // By cluster: the sum of rows of one leaf, where float64 is exact.
+    let mut together = try_vec([0.0; D], candidates.len, PURPOSE)?;
     let mut open = with_capacity(height + 2, PURPOSE)?;
     open.push((0, height));
     while let Some((at, height)) = open.pop() {
@@ -170,18 +170,16 @@ fn walk<L: Lanes, const D: usize>(
         }
         let few = contenders.len <= FEW;
         if !few {
-            add_rows(blocks, labels, &mut together);
+            add_rows(blocks, labels, &mut together, counts);
         }
         for (_, index) in &sharers {
-            let owner = *index as u32;
-            let (sum, count) = match few {
-                true => sum_owned(l, blocks, labels, owner),
-                false => mem::replace(&mut together[owner as usize], ([0.0; D], 0)),
+            let owner = *index as usize;
+            let sum = match few {
+                true => sum_owned(l, blocks, labels, owner as u32, &mut counts[owner]),
+                false => mem::replace(&mut together[owner], [0.0; D]),
             };
-            if count > 0 {
-                counts[owner as usize] += count;
-                let sums = &mut sums[owner as usize * limbs..][..limbs];
-                add_numbers(magic, sum, sums);
+            if sum != [0.0; D] {
+                add_numbers(magic, sum, &mut sums[owner * limbs..][..limbs]);
             }
         }
     }
@@ -281,27 +279,25 @@ fn share<L: Lanes, const D: usize>(
     changed
 }
 
-/// The sum of the rows of one cluster, where float64 is exact, and how many
-/// there are.
+/// The sum of the rows of one cluster, where float64 is exact; counts them.
 #[inline(always)]
 fn sum_owned<L: Lanes, const D: usize>(
     l: L,
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
     owner: u32,
-) -> ([f64; D], usize) {
+    count: &mut usize,
+) -> [f64; D] {
     let mut lanes = [l.splat(0.0); D];
-    let mut count = 0;
     for (block, labels) in blocks.iter().zip(labels) {
         let owned = l.equal(labels, owner);
-        count += l.bits(owned).count_ones();
+        *count += l.bits(owned).count_ones() as usize;
         for t in 0..D {
             let value = l.select(owned, l.widen(&block[t]), l.splat(0.0));
             lanes[t] = l.add(lanes[t], value);
         }
     }
-    let sum = lanes.map(|lanes| l.store(lanes).iter().sum());
-    (sum, count as usize)
+    lanes.map(|lanes| l.store(lanes).iter().sum())
 }
 
 /// Adds every row to the sum and count of its cluster, in float64.
@@ -309,22 +305,24 @@ fn sum_owned<L: Lanes, const D: usize>(
 fn add_rows<const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
-    together: &mut [([f64; D], usize)],
+    together: &mut [[f64; D]],
+    counts: &mut [usize],
 ) {
     for (block, labels) in blocks.iter().zip(labels) {
         for (lane, &label) in labels.iter().enumerate() {
             if label != REPEATED {
-                let (sum, count) = &mut together[label as usize];
+                counts[label as usize] += 1;
+                let sum = &mut together[label as usize];
                 for t in 0..D {
                     sum[t] += f64::from(block[t][lane]);
                 }
-                *count += 1;
             }
         }
     }
 }
 
 /// Adds every row to the sum and count of its cluster.
+#[inline(always)]
 fn sum_rows<const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
