@@ -210,6 +210,14 @@ fn readme_shows(text: &str) {
     }
 }
 
+/// Sparse rows; Python's example prints the same.
+#[test]
+fn topics_of_texts() {
+    let program = compile(&Path::new(ROOT).join("examples/topics.c"), "c-topics");
+    let expected = fs::read_to_string(Path::new(ROOT).join("examples/topics.txt")).unwrap();
+    assert_eq!(printed(&program), expected);
+}
+
 /// A file of rows, block by block, in as many iterations as the rows together.
 #[test]
 fn blocks_of_a_file() {

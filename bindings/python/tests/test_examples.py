@@ -41,6 +41,14 @@ def test_lifecycle(tmp_path):
     assert "".join(printed) == expected.read_text(encoding="utf-8")
 
 
+def test_topics():
+    pytest.importorskip("scipy")
+    expected = HERE.parents[1] / "examples" / "topics.txt"
+    if not expected.exists():
+        pytest.skip("no text to compare with")
+    assert run("examples/topics.py") == expected.read_text(encoding="utf-8")
+
+
 def test_digits(tmp_path):
     pytest.importorskip("PIL")
     if not DIGITS.exists():
