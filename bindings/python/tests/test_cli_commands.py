@@ -241,13 +241,23 @@ def test_assign_refuses(cli, data, model_path, trained):
 
 
 def test_sweep(cli, data, blobs):
-    found = json.loads(
-        cli.run("sweep", data, "-k", "2:6:2,3", "--metric", "euclidean", "--json")
-    )
-    assert [trial["n_clusters"] for trial in found["trials"]] == [2, 3, 4, 6]
-    lines = cli.run("sweep", data, "-k", "2,3").splitlines()
-    assert len(lines) == 3
-    assert lines[0].split()[:2] == ["clusters", "inertia"]
+    arguments = "sweep", data, "-k", "1:6:2,2", "--metric", "euclidean", "--seed", 2
+    found = json.loads(cli.run(*arguments, "--json"))
+    steps = kentro.sweep(blobs, [1, 2, 3, 5], KMeans(1).with_euclidean(True).with_seed(2))
+    assert found["metric"] == "euclidean"
+    for trial, step in zip(found["trials"], steps):
+        assert trial.pop("seconds") >= 0
+        assert trial == {
+            "n_clusters": step.n_clusters,
+            "inertia": step.inertia,
+            "silhouette": step.silhouette,
+            "n_iter": step.model.n_iter,
+            "cluster_sizes": step.model.cluster_sizes.tolist(),
+        }
+    lines = cli.run(*arguments).splitlines()
+    assert lines[0].split() == ["clusters", "inertia", "silhouette", "iterations", "sizes"]
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "5"]
+    assert len(found["trials"]) == len(steps) == 4
 
 
 def test_info_of_a_model(cli, model_path, blobs, monkeypatch):

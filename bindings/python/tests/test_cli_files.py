@@ -262,6 +262,7 @@ def npy_with(header):
         ("a.fvecs", b"\xff\xff\xff\xff", "is no whole .fvecs"),
         ("a.bvecs", b"\x02\0\0\0ab\x03\0\0\0ab", "has 3 values in row 1, and 2 in row 0"),
         ("a.csv", b"# nothing\n\n", "has no rows"),
+        ("a.csv", b"a,b\n\n", "has no rows but a line of names"),
         ("a.csv", b"1,2\n3,x\n", "line 2, column 1: 'x' is no number"),
         ("a.csv", b"1,2\n3\n", "line 2: 1 columns, and 2 in the first line"),
         ("a.csv", b"1,2\n" * 50 + b"3,4,5\n", "line 51: 3 columns, and 2 in the first line"),

@@ -174,12 +174,19 @@ class _Parser:
         self._places = list(places)
 
     def blocks(self) -> Iterator[np.ndarray]:
+        has_rows = False
         for number, lines in self._lines.blocks():
             rows = [line for line in lines if _is_row(line)]
             if not rows:
                 continue
+            has_rows = True
             array = self._at_once(rows)
             yield self._one_by_one(number, lines) if array is None else array
+
+        if not has_rows:
+            raise Failure(
+                f"{self._name} has no rows but a line of names; if it is a row, say --no-header"
+            )
 
     def _at_once(self, rows: list[str]) -> np.ndarray | None:
         """None where a line needs a closer look."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import KMeans
+from .._judging import SweepStep
+from .._judging import sweep as sweep_of
 from .failures import UsageError
 from .output import check_target, folder_of
 from .progress import Display
@@ -131,41 +133,51 @@ def sweep(options: Any) -> None:
     if options.weights == "-":
         raise UsageError("--weights must be a file")
     display = Display(options.quiet)
-    trials: list[dict[str, Any]] = []
+    texts: list[str] = []
     with ExitStack() as stack:
         beside = folder_of(None)
-        models = [configured(options, count, stack, beside) for count in options.clusters]
+        template = configured(options, options.clusters[0], stack, beside)
         training = Training(options, stack, beside, display)
-        if not options.json:
-            print(_ROW.format("clusters", "inertia", "iterations", "smallest", "largest"))
-        for kmeans in models:
-            trials.append(_trial(kmeans, training, options, display))
-            if not options.json:
-                print(_ROW.format(*list(trials[-1].values())[:5]), flush=True)
+        with warnings_to(display, texts), training.rows_named(), display.training(
+            template.iterations
+        ) as progress:
+            steps = sweep_of(
+                training.points,
+                options.clusters,
+                template.with_progress(progress),
+                options.threads,
+                sample_weight=training.weights,
+            )
     if options.json:
-        print_json({"metric": options.metric, "trials": trials})
+        trials = [_trial(step) for step in steps]
+        print_json({"metric": options.metric, "trials": trials, "warnings": texts})
+        return
+    print(_ROW.format("clusters", "inertia", "silhouette", "iterations", "sizes"))
+    for step in steps:
+        print(_ROW.format(*_cells(step)))
 
 
-_ROW = "{:>8}  {:>14}  {:>10}  {:>8}  {:>8}"
+_ROW = "{:>8}  {:>12}  {:>10}  {:>10}  {:>16}"
 
 
-def _trial(
-    kmeans: KMeans, training: Training, options: Any, display: Display
-) -> dict[str, Any]:
-    texts: list[str] = []
-    start = time.perf_counter()
-    with warnings_to(display, texts), training.rows_named():
-        kmeans, _ = _train(
-            kmeans, training, options, display, f"{kmeans.n_clusters} clusters, "
-        )
-    sizes = kmeans.cluster_sizes
+def _cells(step: SweepStep) -> tuple[str, ...]:
+    sizes = step.model.cluster_sizes
     assert sizes is not None
+    return (
+        str(step.n_clusters),
+        f"{step.inertia:.9g}",
+        "" if step.silhouette is None else f"{step.silhouette:.4f}",
+        str(step.model.n_iter),
+        f"{sizes.min()} to {sizes.max()}",
+    )
+
+
+def _trial(step: SweepStep) -> dict[str, Any]:
     return {
-        "n_clusters": kmeans.n_clusters,
-        "inertia": kmeans.inertia if options.json else f"{kmeans.inertia:.9g}",
-        "n_iter": kmeans.n_iter,
-        "smallest": int(sizes.min()),
-        "largest": int(sizes.max()),
-        "seconds": round(time.perf_counter() - start, 6),
-        "warnings": texts,
+        "n_clusters": step.n_clusters,
+        "inertia": step.inertia,
+        "silhouette": step.silhouette,
+        "n_iter": step.model.n_iter,
+        "cluster_sizes": step.model.cluster_sizes,
+        "seconds": round(step.seconds, 6),
     }
