@@ -183,6 +183,36 @@ fn rows_of_no_weight_move_no_offset() {
     );
 }
 
+/// Sparse rows too, as if they were dense.
+#[test]
+fn sparse_rows_have_weights() {
+    let mut random = Random(5);
+    let data = Array2::from_shape_fn((200, 6), |_| match random.below(3) {
+        0 => random.below(50) as f64 * 0.1,
+        _ => 0.0,
+    });
+    let weights: Vec<f64> = (0..200).map(|_| random.below(4) as f64).collect();
+    let (mut numbers, mut columns, mut starts) = (Vec::new(), Vec::new(), vec![0u32]);
+    for row in data.outer_iter() {
+        for (column, &number) in row.iter().enumerate().filter(|(_, number)| **number != 0.0) {
+            numbers.push(number);
+            columns.push(column as u32);
+        }
+        starts.push(numbers.len() as u32);
+    }
+    for euclidean in [true, false] {
+        let model = KMeans::new(7).with_euclidean(euclidean);
+        let sparse = Points::csr(&numbers, &columns[..], &starts[..], 6).unwrap();
+        let [by_dense, by_sparse] = [Points::from(data.view()), sparse].map(|points| {
+            let points = points.with_weights(&weights[..]).unwrap();
+            trained(&model, &points, 1)
+        });
+        assert_eq!(by_sparse.labels(), by_dense.labels());
+        assert_eq!(by_sparse.centroids(), by_dense.centroids());
+        assert_eq!(by_sparse.cluster_weights(), by_dense.cluster_weights());
+    }
+}
+
 /// Against Lloyd's iteration written down, in float64.
 #[test]
 fn centroids_are_weighted_means() {
