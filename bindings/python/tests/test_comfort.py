@@ -34,6 +34,7 @@ def test_a_bar_of_several_runs(blobs, capsys):
     assert "run 3, " in capsys.readouterr().err
     kentro.sweep(blobs, [2, 3], KMeans(1).with_progress("bar"))
     assert "run 2, " in capsys.readouterr().err
+    KMeans(3).with_progress("bar").partial_fit(blobs).partial_fit(blobs)
 
 
 def test_without_tqdm_it_says_what_to_install(monkeypatch):

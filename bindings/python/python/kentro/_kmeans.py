@@ -138,12 +138,14 @@ class KMeans(Settings, Results):
         points = Points(data, weights=sample_weight)
         handle, before = self._clone(), self._handle
         arguments = (handle, points.handle, float(forgetting), count)
-        messages = run(self._progress, self._cancel, lib.kentro_kmeans_partial_fit, arguments)
+        with watched(self._progress, self.iterations) as watcher:
+            messages = run(watcher, self._cancel, lib.kentro_kmeans_partial_fit, arguments)
         for message in messages:
             warnings.warn(message, self._warning, stacklevel=self._stacklevel)
         if self._handle is not before:
             raise RuntimeError("another thread changed the model meanwhile; call one at a time")
         self._handle = handle
+        self._curve = ()
         return self
 
     @tells_names
