@@ -80,7 +80,9 @@ impl Prepared {
     ) -> Result<bool> {
         let setting = self.setting();
         let (rows, dims) = (points.rows(), centroids.dims);
-        if rows > MANY || dims > MAX_TILE_DIMS || setting.engine.is_some() {
+        // More sparse rows than are compared at a time have an engine of their own.
+        let most = if points.reads_sparse() { ROWS } else { MANY };
+        if rows > most || dims > MAX_TILE_DIMS || setting.engine.is_some() {
             return Ok(false);
         }
         let codes = &self.codes[usize::from(centroids.bias.is_some())];
