@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import kentro
-from kentro.sklearn import BalancedKMeans, KMeans, KMedoids
+from kentro.sklearn import BalancedKMeans, KMeans, KMedoids, MiniBatchKMeans
 
 ESTIMATORS = [KMeans, BalancedKMeans, KMedoids]
 every = pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -41,7 +41,8 @@ def expected_failures(estimator):
 
 
 @parametrize_with_checks(
-    [estimator() for estimator in ESTIMATORS], expected_failed_checks=expected_failures
+    [estimator() for estimator in [*ESTIMATORS, MiniBatchKMeans]],
+    expected_failed_checks=expected_failures,
 )
 def test_check_estimator(estimator, check):
     check(estimator)
@@ -277,6 +278,48 @@ def test_weights_are_repeated_rows(blobs):
     assert by_weights.inertia_ == by_rows.inertia_
     score = by_weights.score(blobs, sample_weight=weights)
     assert score == pytest.approx(-by_weights.inertia_)
+
+
+def test_mini_batches_of_a_stream(blobs):
+    stream = MiniBatchKMeans(6, random_state=3, compute_labels=False)
+    model = kentro.KMeans(6).with_euclidean(True).with_seed(3).with_init("k-means++")
+    model = model.with_iterations(100)
+    weights = np.arange(len(blobs)) % 3
+    for part in (slice(0, 200), slice(200, 450), slice(450, 600)):
+        stream.partial_fit(blobs[part], sample_weight=weights[part])
+        model.partial_fit(blobs[part], weights[part])
+        stream = pickle.loads(pickle.dumps(stream))
+    assert stream.cluster_centers_.tobytes() == model.centroids.tobytes()
+    assert (stream.predict(blobs) == model.predict(blobs)).all()
+    assert stream.n_steps_ == 3
+    assert not hasattr(stream, "labels_")
+    with pytest.raises(ValueError, match="expecting 8 features"):
+        stream.partial_fit(blobs[:, :3])
+    with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=6"):
+        MiniBatchKMeans(6).partial_fit(blobs[:3])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_mini_batches_of_data_at_hand(metric, blobs):
+    def fit(data):
+        model = MiniBatchKMeans(6, batch_size=100, random_state=0, metric=metric)
+        return model.fit(data)
+
+    fitted = fit(blobs)
+    best = KMeans(6, random_state=0, metric=metric).fit(blobs)
+    assert fitted.inertia_ <= 1.5 * best.inertia_
+    assert fitted.inertia_ == pytest.approx(-fitted.score(blobs))
+    assert (fitted.labels_ == fitted.predict(blobs)).all()
+    assert fitted.labels_.dtype == np.int32
+    assert fitted.n_steps_ == 6 * fitted.n_iter_
+    assert fitted.cluster_centers_.dtype == np.float32
+    assert fit(blobs).cluster_centers_.tobytes() == fitted.cluster_centers_.tobytes()
+    sparse = pytest.importorskip("scipy.sparse").csr_array(blobs)
+    assert fit(sparse).cluster_centers_.tobytes() == fitted.cluster_centers_.tobytes()
+    few = np.zeros(len(blobs))
+    few[:5] = 1
+    with pytest.raises(ValueError, match="5 samples have a sample_weight that is not zero"):
+        MiniBatchKMeans(6).fit(blobs, sample_weight=few)
 
 
 def test_weights_are_routed(blobs):

@@ -24,5 +24,6 @@ from .. import _threadpool  # noqa: F401
 from ._balanced import BalancedKMeans
 from ._kmeans import KMeans
 from ._medoids import KMedoids
+from ._mini_batch import MiniBatchKMeans
 
-__all__ = ["BalancedKMeans", "KMeans", "KMedoids"]
+__all__ = ["BalancedKMeans", "KMeans", "KMedoids", "MiniBatchKMeans"]
