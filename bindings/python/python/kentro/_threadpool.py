@@ -17,7 +17,7 @@ class KentroController(threadpoolctl.LibController):
 
     user_api = "kentro"
     internal_api = "kentro"
-    filename_prefixes = ("libkentro", "kentro")
+    filename_prefixes = ("libkentro", "kentro", "lib_native", "_native")  # the wheel's, too
     check_symbols = ("kentro_set_default_threads",)
 
     def get_num_threads(self) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
