@@ -37,7 +37,7 @@ def run(cli, command, folder, code):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return done.stdout, done.returncode
 

@@ -49,7 +49,7 @@ def test_a_signal_during_fit_leaves_nothing(long_data, tmp_path, number):
         time.sleep(0.02)
     time.sleep(0.3)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     word = "interrupted" if number == signal.SIGINT else "stopped"
     assert (out, err) == (b"", f"kentro: {word}\n".encode())
     assert process.returncode == -number  # the shell's 128 + number
@@ -69,7 +69,7 @@ def test_a_signal_while_reading_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     process.stdin.close()
     process.stdin = None
-    assert process.communicate(timeout=60)[1] == b"kentro: interrupted\n"
+    assert process.communicate(timeout=300)[1] == b"kentro: interrupted\n"
     assert os.listdir(tmp_path) == []
 
 
@@ -81,7 +81,7 @@ def test_a_reader_that_goes_is_no_error(long_data, tmp_path):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=60) == -signal.SIGPIPE
+    assert process.wait(timeout=300) == -signal.SIGPIPE
 
 
 def test_what_is_there_stays_if_a_command_fails(cli, tmp_path):
@@ -118,13 +118,13 @@ def test_output_to_a_pipe_and_to_a_device(cli, tmp_path):
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
     cli.run("convert", tmp_path / "rows.csv", "--to", "csv", "-o", pipe)
-    assert reader.communicate(timeout=60)[0] == b"1.0,2.0\n3.0,4.0\n"
+    assert reader.communicate(timeout=300)[0] == b"1.0,2.0\n3.0,4.0\n"
 
 
 def test_a_model_through_pipes(tmp_path, blobs):
     np.save(tmp_path / "rows.npy", blobs)
     with start("fit", tmp_path / "rows.npy", "-k", 6, "-o", "-") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert err == b""
     kmeans = KMeans(6)
     kmeans.train_labels(blobs)
@@ -139,7 +139,7 @@ def test_closed_streams(tmp_path, closed):
         shell=True,
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert (b"3 x 2" in done.stdout) is (closed != ">&-")
@@ -154,7 +154,7 @@ def test_no_room(tmp_path):
             cwd=tmp_path,
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=300,
         )
     assert (done.returncode, done.stderr) == (1, b"kentro: No space left on device\n")
 
@@ -181,7 +181,7 @@ def on_a_terminal(*arguments, **environment):
                 break
             text += part
         os.close(mother)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=300) == 0
         return text.decode()
 
 
