@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class CommandLine:
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             patch.setenv("COLUMNS", "80")
+            # Hundreds of syncs take minutes on a busy disk; test_cli_process.py has real ones.
+            patch.setattr(os, "fsync", lambda _descriptor: None)
             code = main([str(argument) for argument in arguments])
         texts = []
         for stream in (out, err):
