@@ -599,7 +599,7 @@ static const char *name_of(const void *address)
 static int is_machinery(const char *name)
 {
     const char *const parts[] = {"__rust", "rust_oom", "alloc::", "std::alloc", "std::process",
-                                 "std::sys", "core::", "std::panicking", "std::rt"};
+                                 "std::sys", "std::io", "std::fs", "core::", "std::panicking", "std::rt"};
     size_t i;
     if (name[0] == '\0' || strstr(name, " as core::") != NULL)
         return 1;
@@ -615,7 +615,7 @@ static int excused(const char *name)
 {
     return num_threads > 1
         && (strstr(name, "rayon_core::") != NULL || strstr(name, "std::thread::") != NULL
-            || strstr(name, "crossbeam") != NULL || strstr(name, "threads::start_") != NULL
+            || strstr(name, "crossbeam") != NULL || strstr(name, "threads::pool::") != NULL
             || strstr(name, "threads::Threads::run_parallel") != NULL);
 }
 
