@@ -61,8 +61,6 @@ def test_a_signal_while_reading_leaves_nothing(tmp_path):
     process = start("convert", "-", "-o", tmp_path / "out.npy", stdin=subprocess.PIPE)
     process.stdin.write(b"1,2\n" * 21)
     process.stdin.flush()
-    process.stdin.write(b"1,2\n" * 3_000_000)
-    process.stdin.flush()
     while not os.listdir(tmp_path):
         assert process.poll() is None
         time.sleep(0.02)
