@@ -125,3 +125,19 @@ def test_what_is_wrong_is_named():
     if vector is not None:
         with pytest.raises((KMeansError, TypeError, ValueError), match=r"dimension|shape"):
             KMeans(2).train(vector(np.ones(3)))
+
+
+def test_arrays_that_are_not_aligned():
+    dense = np.array([[0, 2], [3, 0], [0, 5]], dtype=np.float32)
+    aligned = sparse.csr_matrix(dense)
+
+    def shifted(array):
+        memory = np.zeros(array.nbytes + 1, dtype=np.uint8)
+        memory[1:] = array.view(np.uint8)
+        return memory[1:].view(array.dtype)
+
+    other = sparse.csr_matrix(dense)
+    other.data, other.indices = shifted(aligned.data), shifted(aligned.indices)
+    assert not other.data.flags.aligned
+    one, two = (KMeans(2).with_euclidean(True) for _ in range(2))
+    assert one.train(other) == two.train(aligned)
