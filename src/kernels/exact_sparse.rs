@@ -70,6 +70,16 @@ impl Vector<'_> {
         sum.value()
     }
 
+    /// [`dot`](Vector::dot) with a vector of which all numbers are kept.
+    #[inline]
+    pub fn dot_dense(&self, c: &[f32]) -> f64 {
+        let mut sum = Sum::new();
+        for (column, x) in self.entries() {
+            sum.add(column, x * f64::from(c[column as usize]));
+        }
+        sum.value()
+    }
+
     /// Σ (x − c)²
     pub fn squared_distance(&self, c: Vector<'_>) -> f64 {
         let mut sum = Sum::new();
@@ -131,6 +141,7 @@ mod tests {
                 };
                 let bits = f64::to_bits;
                 assert_eq!(bits(sparse.dot(other)), bits(exact::dot(&x, &c.0)));
+                assert_eq!(bits(sparse.dot_dense(&c.0)), bits(exact::dot(&x, &c.0)));
                 assert_eq!(
                     bits(sparse.squared_distance(other)),
                     bits(exact::squared_distance(&x, &c.0))

@@ -1,8 +1,58 @@
-//! Sums of one column at a time, where few rows have a number in it.
+//! Sums of sparse rows: of one column at a time, where few rows have a number in
+//! it, and of whole rows.
 
 use super::grid::Grid;
 use crate::allocate::{push, try_vec};
 use crate::error::Result;
+use crate::kernels::accumulate::Sign;
+use crate::kernels::exact_sparse::Vector;
+use crate::metric::Metric;
+
+/// The units of a number that a limb takes, less the bits of `magic`, and what it
+/// leaves.
+#[inline(always)]
+fn units(magic: f64, value: f64) -> (i64, f64) {
+    let rounded = value + magic;
+    let units = (rounded.to_bits() as i64).wrapping_sub(magic.to_bits() as i64);
+    (units, value - (rounded - magic))
+}
+
+/// Adds rows without weights to a sum, or takes them away: to the bit what
+/// [`Grid::add_rows`] does with the dense rows.
+pub(super) fn add_sparse<'v>(
+    grid: &Grid,
+    sum: &mut [i64],
+    rows: impl Iterator<Item = Vector<'v>>,
+    sign: Sign,
+) {
+    let (columns, magic) = (grid.columns(), grid.magic());
+    let mut count = 0i64;
+    for row in rows {
+        let scale = match grid.metric() {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine => row.inverse_norm(),
+        };
+        for (&column, &value) in row.columns.iter().zip(row.values) {
+            let mut value = f64::from(value) * scale;
+            for at in (column as usize..sum.len()).step_by(columns) {
+                let (units, rest) = units(magic[at], value);
+                sum[at] = match sign {
+                    Sign::Plus => sum[at].wrapping_add(units),
+                    Sign::Minus => sum[at].wrapping_sub(units),
+                };
+                value = rest;
+            }
+        }
+        count += match sign {
+            Sign::Plus => 1,
+            Sign::Minus => -1,
+        };
+    }
+    // Every number, zeros too, adds the bits of `magic`.
+    for (sum, magic) in sum.iter_mut().zip(magic) {
+        *sum = sum.wrapping_add(count.wrapping_mul(magic.to_bits() as i64));
+    }
+}
 
 /// What the numbers of one column add up to in each cluster, without rounding.
 pub(crate) struct ColumnSum {
@@ -34,11 +84,6 @@ impl ColumnSum {
     ) -> Result<()> {
         let (columns, limbs) = (grid.columns(), grid.limbs());
         let magic = grid.magic();
-        let units = |magic: f64, value: f64| {
-            let rounded = value + magic;
-            let units = (rounded.to_bits() as i64).wrapping_sub(magic.to_bits() as i64);
-            (units, value - (rounded - magic))
-        };
         for (cluster, mut value) in numbers {
             let j = cluster as usize;
             if !self.is_touched[j] {

@@ -20,7 +20,7 @@ use crate::kernels::dispatch::{self, Work};
 use crate::kernels::lanes::{LANES, Lanes};
 use crate::kernels::weighted;
 use crate::metric::Metric;
-use crate::points::Points;
+use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 pub(crate) use columns::ColumnSum;
@@ -426,6 +426,7 @@ pub(crate) fn size_of_sum(
 #[derive(Default)]
 struct Adder {
     scratch: [Vec<f32>; TOGETHER],
+    sparse: SparseRows,
 }
 
 impl Adder {
@@ -447,6 +448,15 @@ impl Adder {
                     .for_each(|row| points.prefetch(row));
                 let values = points.row(row as usize, &mut self.scratch[0])?;
                 grid.add_row(sum, values, points.weight(row as usize), sign);
+            }
+            return Ok(());
+        }
+        if points.reads_sparse() {
+            const BLOCK: usize = 256;
+            for members in members.chunks(BLOCK) {
+                let rows = points.select(members);
+                rows.read_sparse(0..members.len(), &mut self.sparse)?;
+                columns::add_sparse(grid, sum, self.sparse.rows(), sign);
             }
             return Ok(());
         }

@@ -376,3 +376,56 @@ fn weighted_sums_are_exact_whatever_the_weights() {
         }
     }
 }
+
+#[test]
+fn sparse_rows_add_up_to_what_their_dense_copies_do() {
+    let (rows, dims, k) = (300, 7, 4);
+    for kind in KINDS {
+        let mut values = data(kind, rows, dims);
+        let zeros = values
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, _)| at * 7 % 5 > 1);
+        zeros.for_each(|(_, value)| *value = 0.0);
+        let view = ArrayView2::from_shape((rows, dims), &values).unwrap();
+        let (mut kept, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0u32]);
+        for row in values.chunks(dims) {
+            for (column, &value) in (0u32..).zip(row).filter(|(_, value)| **value != 0.0) {
+                kept.push(value);
+                indices.push(column);
+            }
+            indptr.push(kept.len() as u32);
+        }
+        let sparse = Points::csr(&kept, &indices[..], &indptr[..], dims).unwrap();
+        let (labels, threads) = (labels(rows, k as u32), on(2));
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            let dense = summed(&view.into(), metric, &labels, k);
+            let mut found = summed(&sparse, metric, &labels, k);
+            assert_eq!(found, dense, "{kind}");
+
+            let mut by_column = ColumnSum::new(dense.grid(), k).unwrap();
+            for t in 0..dims {
+                let column = (0..rows).filter(|&i| view[[i, t]] != 0.0).map(|i| {
+                    let row = &values[i * dims..][..dims];
+                    let scale = match metric {
+                        Metric::Euclidean => 1.0,
+                        Metric::Cosine => crate::kernels::exact::inverse_norm(row),
+                    };
+                    (labels[i], f64::from(row[t]) * scale)
+                });
+                let see = |cluster: u32, sum: f64| {
+                    let j = cluster as usize;
+                    let count = dense.counts[j] as i64;
+                    assert_eq!(sum, dense.grid().read_one(dense.sum(j), t, count).0);
+                    Ok(())
+                };
+                by_column.add_up(dense.grid(), t, column, see).unwrap();
+            }
+
+            let clusters = Clusters::from_labels(&labels, 1, k, &threads).unwrap();
+            let all = (&clusters, Sign::Minus, &threads);
+            found.add(&sparse, all.0, all.1, all.2).unwrap();
+            assert!(found.sums.iter().all(|&sum| sum == 0));
+        }
+    }
+}

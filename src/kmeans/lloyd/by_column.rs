@@ -27,7 +27,12 @@ pub(super) struct RowsByColumn {
     /// cosine.
     inverse_norms: Vec<f64>,
     parts: Vec<Range<usize>>,
+    sums: Vec<Sums>,
 }
+
+/// Of a part, the sums of all columns one after the other, and where those of each
+/// column end.
+type Sums = (Vec<(u32, f64)>, Vec<usize>);
 
 impl RowsByColumn {
     /// Bytes for these points.
@@ -81,7 +86,10 @@ impl RowsByColumn {
             parts.push(first..end.max(first));
             first = end.max(first);
         }
+        let mut sums = with_capacity(parts.len(), PURPOSE)?;
+        sums.resize_with(parts.len(), Sums::default);
         Ok(RowsByColumn {
+            sums,
             starts,
             rows,
             values,
@@ -94,7 +102,7 @@ impl RowsByColumn {
     /// `next`; a cluster that is empty, or whose unit rows cancel out, keeps the
     /// one of `before`.
     pub fn write_centroids(
-        &self,
+        &mut self,
         grid: &Grid,
         (labels, counts): (&[u32], &[usize]),
         before: &SparseCentroids<'_>,
@@ -102,26 +110,32 @@ impl RowsByColumn {
         threads: &Threads<'_>,
     ) -> Result<()> {
         let clusters = counts.len();
-        // Of each part, the sums of all columns one after the other, and where
-        // those of each column end.
-        let mut sums = with_capacity(self.parts.len(), PURPOSE)?;
-        sums.resize_with(self.parts.len(), <(Vec<(u32, f64)>, Vec<usize>)>::default);
+        let RowsByColumn {
+            starts: places,
+            rows,
+            values,
+            inverse_norms,
+            parts,
+            sums,
+        } = self;
         threads.run_long(
-            self.parts.iter().zip(&mut sums),
+            parts.iter().zip(&mut *sums),
             || None,
             |sum, (columns, (sums, ends)), poll| {
+                sums.clear();
+                ends.clear();
                 let sum = match sum {
                     Some(sum) => sum,
                     none => none.insert(ColumnSum::new(grid, clusters)?),
                 };
                 for column in columns.clone() {
-                    let places = self.starts[column]..self.starts[column + 1];
-                    let rows = self.rows[places.clone()].iter();
-                    let numbers = rows.zip(&self.values[places]).map(|(&row, &value)| {
+                    let places = places[column]..places[column + 1];
+                    let rows = rows[places.clone()].iter();
+                    let numbers = rows.zip(&values[places]).map(|(&row, &value)| {
                         let value = f64::from(value);
                         let value = match grid.metric() {
                             Metric::Euclidean => value,
-                            Metric::Cosine => value * self.inverse_norms[row as usize],
+                            Metric::Cosine => value * inverse_norms[row as usize],
                         };
                         (labels[row as usize], value)
                     });
@@ -149,7 +163,7 @@ impl RowsByColumn {
         let ByColumn { starts, numbers } = next;
         refill(starts, &[0], PURPOSE)?;
         numbers.clear();
-        for (columns, (sums, ends)) in self.parts.iter().zip(&sums) {
+        for (columns, (sums, ends)) in parts.iter().zip(&*sums) {
             let mut first = 0;
             for (column, &end) in columns.clone().zip(ends) {
                 for &(cluster, sum) in &sums[first..end] {

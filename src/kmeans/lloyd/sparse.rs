@@ -5,14 +5,16 @@
 use super::by_column::RowsByColumn;
 use super::empty_clusters::rows_for_empty_clusters;
 use super::{copy_row, count};
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
+use crate::kernels::exact::inverse_norm;
+use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
 use crate::metric::Metric;
-use crate::nearest::sparse::{self, ByColumn, SparseCentroids, Vectors};
+use crate::nearest::sparse::{self, ByColumn, SparseCentroids};
 use crate::nearest::{Centroids, Nearest};
 use crate::points::SparseRows;
 use crate::threads::{Iteration, Phase, Threads};
@@ -79,7 +81,8 @@ pub(super) fn fit(
         let changed = state.assign(threads)?;
         last = changed == 0 || n_iter == config.iterations;
         if threads.observed() || config.tolerance > 0.0 {
-            let inertia = state.inertia(threads)?;
+            state.write_centroids(centroids);
+            let inertia = state.inertia(centroids, threads)?;
             let iteration = Iteration {
                 number: n_iter,
                 inertia,
@@ -110,8 +113,8 @@ pub(super) fn fit(
     if !settled {
         state.assign(threads)?;
     }
-    let mut inertia = state.inertia(threads)?;
     state.write_centroids(centroids);
+    let mut inertia = state.inertia(centroids, threads)?;
     while state.counts.contains(&0) {
         let now = Centroids::new(centroids, dims);
         let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
@@ -125,7 +128,7 @@ pub(super) fn fit(
         state.centroids.set_dense(centroids, dims)?;
         state.assign(threads)?;
         let before = inertia;
-        inertia = state.inertia(threads)?;
+        inertia = state.inertia(centroids, threads)?;
         if inertia >= before {
             break;
         }
@@ -169,10 +172,29 @@ impl Sparse<'_, '_> {
         }
     }
 
-    /// The sum of distances to the centroids that labels name.
-    fn inertia(&self, threads: &Threads<'_>) -> Result<f64> {
-        let (points, vectors) = (self.nearest.points(), self.centroids.vectors()?);
-        let metric = self.nearest.metric();
+    /// The sum of distances to the centroids that labels name, given also as
+    /// clusters × dimensions numbers.
+    fn inertia(&self, centroids: &[f32], threads: &Threads<'_>) -> Result<f64> {
+        let (points, metric) = (self.nearest.points(), self.nearest.metric());
+        let dims = self.grid.dims();
+        let centroid = |label: u32| &centroids[label as usize * dims..][..dims];
+        let mut inverse_norms = Vec::new();
+        if metric == Metric::Cosine {
+            let norms = centroids.chunks_exact(dims).map(inverse_norm);
+            inverse_norms = collect(norms, "norms of centroids")?;
+        }
+        let distance = |row: Vector<'_>, label: u32| {
+            let dot = row.dot_dense(centroid(label));
+            if metric == Metric::Cosine {
+                return Ok(1.0 - dot * row.inverse_norm() * inverse_norms[label as usize]);
+            }
+            let terms = row.square() + self.centroids.square(label);
+            let distance = terms - 2.0 * dot;
+            match distance < CANCELLED * terms {
+                true => Ok(self.centroids.vectors()?.canonical(metric, row, label)),
+                false => Ok(distance),
+            }
+        };
         let tasks = self.labels.len().div_ceil(TASK_ROWS);
         let mut parts = try_vec(ExactSum::default(), tasks, "sums of distances")?;
         threads.run_long(
@@ -182,7 +204,7 @@ impl Sparse<'_, '_> {
                 let first = task * TASK_ROWS;
                 points.read_sparse(first..first + labels.len(), rows)?;
                 for (row, &label) in rows.rows().zip(labels) {
-                    part.add(self.distance(metric, vectors, row, label));
+                    part.add(distance(row, label)?);
                 }
                 poll()
             },
@@ -190,25 +212,5 @@ impl Sparse<'_, '_> {
         let mut sum = ExactSum::default();
         parts.iter().for_each(|part| sum.merge(part));
         Ok(sum.value())
-    }
-
-    /// A distance: with cosine the canonical one, else one that errs by as little,
-    /// relative to ‖x‖² + ‖c‖².
-    fn distance(
-        &self,
-        metric: Metric,
-        vectors: &Vectors,
-        row: crate::kernels::exact_sparse::Vector<'_>,
-        label: u32,
-    ) -> f64 {
-        if metric == Metric::Cosine {
-            return vectors.distance(metric, row, row.inverse_norm(), label);
-        }
-        let terms = row.square() + self.centroids.square(label);
-        let distance = terms - 2.0 * row.dot(vectors.get(label));
-        match distance < CANCELLED * terms {
-            true => vectors.distance(metric, row, 1.0, label),
-            false => distance,
-        }
     }
 }
