@@ -54,10 +54,6 @@ def _code(dtype: np.dtype) -> int | None:
     return code
 
 
-# Side by side in memory, and aligned to the type.
-_PLAIN = ("C", "A")
-
-
 class Points:
     """A native view of an array, which it keeps alive.
 
@@ -98,7 +94,7 @@ class Points:
                 f"{name} must be float16 to float64, integer or bool, "
                 f"got dtype {csr.data.dtype} and shape {csr.shape}"
             )
-        memory = np.require(csr.data, None, _PLAIN), _indices(csr.indices), _indices(csr.indptr)
+        memory = _plain(csr.data), _indices(csr.indices), _indices(csr.indptr)
         arguments: list[Any] = []
         for array in memory:
             code = _DTYPES[array.dtype.name]
@@ -131,7 +127,13 @@ class Points:
 def _indices(array: Any) -> NDArray[Any]:
     """The columns or the row starts of a sparse matrix, copied only if they must be."""
     kept = array.dtype.name in ("int32", "int64") and array.dtype.isnative
-    return np.require(array, array.dtype if kept else np.int64, _PLAIN)
+    return _plain(array if kept else array.astype(np.int64))
+
+
+def _plain(array: Any) -> np.ndarray:
+    """`array` side by side in memory and aligned, copied only if it must be."""
+    plain = np.ascontiguousarray(array)
+    return plain if plain.flags.aligned else plain.copy()
 
 
 def plain_rows(data: Any) -> Any:
