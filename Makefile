@@ -5,11 +5,12 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test bench kill allocation-sweep docs setup clean
+.PHONY: help demo test arm bench kill allocation-sweep docs setup clean
 
 help:
 	@echo "make demo    cluster handwritten digits from Rust, C, C++ and Python; leaves build/digits.png"
 	@echo "make test    run every test and check; the last line counts them"
+	@echo "make arm     test kernels and engines on 64-bit ARM, in emulation"
 	@echo "make bench   time the kernels, then Kentro against the installed peers"
 	@echo "make kill    kill a saving process 300 times; a whole file must be there each time"
 	@echo "make allocation-sweep  refuse every allocation in turn, in every kind of model; long"
@@ -21,6 +22,9 @@ demo: setup
 
 test: setup
 	@$(PYTHON) tools/check.py
+
+arm:
+	sh tools/arm.sh all
 
 bench: setup
 	cargo bench --bench nearest

@@ -24,6 +24,7 @@ STEPS = [
         None,
     ),
     ("Rust, C and C++ tests", ["cargo", "test", "--no-fail-fast"], "cargo"),
+    ("64-bit ARM, emulated", ["sh", "tools/arm.sh"], "cargo"),
     ("Python formatting", ["ruff", "format", "--check", "."], None),
     ("Python lints", ["ruff", "check", "."], None),
     (
