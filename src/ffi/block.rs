@@ -6,12 +6,9 @@ use super::observer::ObserverRecord;
 use super::partial::{PartialHandle, matrix};
 use super::points::PointsHandle;
 use super::run::Call;
-use super::settings::flag;
-use super::status::{
-    Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode,
-};
-use super::{borrow, borrow_slice_mut, require};
-use crate::metric::Metric;
+use super::settings::metric;
+use super::status::{Failure, KENTRO_STATUS_BUSY, Outcome, StatusCode};
+use super::{borrow, borrow_slice_mut, check_capacity, require};
 use crate::owned::boxed;
 use crate::partial::{Block, BlockOptions};
 use crate::points::Points;
@@ -87,10 +84,7 @@ pub unsafe extern "C" fn kentro_block_new(
 ) -> StatusCode {
     let make = || {
         require(out_block, "out_block")?;
-        let metric = match flag(euclidean, "euclidean")? {
-            true => Metric::Euclidean,
-            false => Metric::Cosine,
-        };
+        let metric = metric(euclidean)?;
         // SAFETY: as the caller promises.
         unsafe {
             let points = &borrow(points, "points")?.points;
@@ -177,13 +171,7 @@ pub unsafe extern "C" fn kentro_block_labels(
     unsafe {
         on_block(block, error, |block| {
             let labels = block.labels()?;
-            if capacity < labels.len() {
-                let text = format_args!(
-                    "capacity is {capacity}, but there are {} labels",
-                    labels.len()
-                );
-                return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
-            }
+            check_capacity(capacity, labels.len(), "labels")?;
             borrow_slice_mut(out, labels.len(), "out")?.copy_from_slice(labels);
             Ok(())
         })

@@ -6,7 +6,7 @@ use super::handle::KMeansHandle;
 use super::points::PointsHandle;
 use super::settings::flag;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, borrow_slice, borrow_slice_mut, require};
+use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, require};
 use crate::allocate::text;
 use crate::model::KMeans;
 use crate::model::saving::SaveOptions;
@@ -140,21 +140,13 @@ pub unsafe extern "C" fn kentro_kmeans_serialize(
             require(out_size, "out_size")?;
             let (state, options) = (handle.state(), options(labels)?);
             let size = state.model.serialized_size(options)?;
-            check_capacity(capacity, size)?;
+            check_capacity(capacity, size, "bytes")?;
             let out = borrow_slice_mut(out, size, "out")?;
             state.model.write_bytes(options, out)?;
             out_size.write(size);
             Ok(())
         })
     }
-}
-
-fn check_capacity(capacity: usize, size: usize) -> Outcome {
-    if capacity >= size {
-        return Ok(());
-    }
-    let text = format_args!("capacity is {capacity}, but {size} bytes are needed");
-    Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text))
 }
 
 /// Reads a model from the `size` bytes that `kentro_kmeans_serialize` wrote, or
@@ -252,7 +244,7 @@ pub unsafe extern "C" fn kentro_kmeans_describe(
         KMeansHandle::call(kmeans, error, |handle| {
             require(out_len, "out_len")?;
             let text = text(&handle.state().model, "a line about the model")?;
-            check_capacity(capacity, text.len() + 1)?;
+            check_capacity(capacity, text.len() + 1, "bytes")?;
             let out = borrow_slice_mut(out.cast::<u8>(), text.len() + 1, "out")?;
             out[..text.len()].copy_from_slice(text.as_bytes());
             out[text.len()] = 0;

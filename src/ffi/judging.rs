@@ -7,11 +7,10 @@ use super::handle::KMeansHandle;
 use super::observer::ObserverRecord;
 use super::points::PointsHandle;
 use super::run::Call;
-use super::settings::flag;
+use super::settings::metric;
 use super::status::{Outcome, StatusCode};
 use super::{borrow, borrow_slice, borrow_slice_mut, require};
 use crate::allocate::with_capacity;
-use crate::metric::Metric;
 use crate::model::sweep::SweepStep;
 use crate::silhouette::silhouette;
 
@@ -40,10 +39,7 @@ pub unsafe extern "C" fn kentro_silhouette(
     let body = || {
         require(out_score, "out_score")?;
         require(out_rows, "out_rows")?;
-        let metric = match flag(euclidean, "euclidean")? {
-            true => Metric::Euclidean,
-            false => Metric::Cosine,
-        };
+        let metric = metric(euclidean)?;
         let sample = (sample > 0).then_some(sample);
         // SAFETY: as the caller promises.
         unsafe {

@@ -53,7 +53,7 @@ mod guard;
 
 mod text;
 
-use status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome};
+use status::{Failure, KENTRO_STATUS_INVALID_DATA, KENTRO_STATUS_INVALID_PARAMETER, Outcome};
 
 // Handles are promised to be fit for sharing between threads.
 const fn shareable<T: Sync>() {}
@@ -120,4 +120,13 @@ unsafe fn borrow_slice_mut<'a, T>(
     require(pointer, argument)?;
     // SAFETY: as the caller promises.
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
+}
+
+/// Checks that an output has room for as many values, or bytes, as it gets.
+fn check_capacity(capacity: usize, needed: usize, what: &str) -> Outcome {
+    if capacity >= needed {
+        return Ok(());
+    }
+    let text = format_args!("capacity is {capacity}, but {needed} {what} are needed");
+    Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text))
 }

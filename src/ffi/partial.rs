@@ -3,7 +3,7 @@
 use super::error::ErrorHandle;
 use super::guard::{catch, guard};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, borrow_slice, borrow_slice_mut, may_be_null, require};
+use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, may_be_null, require};
 use crate::owned::boxed;
 use crate::partial::Partial;
 use ndarray::ArrayView2;
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn kentro_partial_finalize(
             let (rows, cols) = (partial.n_clusters(), partial.n_dimensions());
             require(out_centroids, "out_centroids")?;
             may_be_null(out_converged, "out_converged")?;
-            check_capacity(capacity, rows * cols)?;
+            check_capacity(capacity, rows * cols, "values")?;
             let update = partial.finalize(matrix(centroids, rows, cols)?)?;
             let out = borrow_slice_mut(out_centroids, rows * cols, "out_centroids")?;
             for (out, value) in out.iter_mut().zip(&update.centroids) {
@@ -122,14 +122,6 @@ pub unsafe extern "C" fn kentro_partial_finalize(
             Ok(())
         })
     }
-}
-
-fn check_capacity(capacity: usize, needed: usize) -> Outcome {
-    if capacity >= needed {
-        return Ok(());
-    }
-    let text = format_args!("capacity is {capacity}, but {needed} values are needed");
-    Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text))
 }
 
 /// The number of clusters and of columns; either may be NULL. Since 0.3.
@@ -248,7 +240,7 @@ pub unsafe extern "C" fn kentro_partial_serialize(
         on_partial(partial, error, |partial| {
             require(out_size, "out_size")?;
             let size = partial.serialized_size()?;
-            check_capacity(capacity, size)?;
+            check_capacity(capacity, size, "bytes")?;
             partial.write_bytes(borrow_slice_mut(out, size, "out")?)?;
             out_size.write(size);
             Ok(())

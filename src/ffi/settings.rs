@@ -7,6 +7,7 @@ use super::points::{KENTRO_DTYPE_F32, KENTRO_DTYPE_F64};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use crate::allocate;
 use crate::config::{Init, Quality};
+use crate::metric::Metric;
 use crate::model::KMeans;
 use libc::c_void;
 use ndarray::Array2;
@@ -55,6 +56,14 @@ pub(super) fn flag(value: i32, name: &str) -> Outcome<bool> {
         0 => Ok(false),
         1 => Ok(true),
         _ => Err(invalid(format_args!("{name} must be 0 or 1, got {value}"))),
+    }
+}
+
+/// The metric that `euclidean`, 1 or 0, stands for.
+pub(super) fn metric(euclidean: i32) -> Outcome<Metric> {
+    match flag(euclidean, "euclidean")? {
+        true => Ok(Metric::Euclidean),
+        false => Ok(Metric::Cosine),
     }
 }
 

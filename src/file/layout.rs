@@ -8,7 +8,9 @@ use crate::allocate;
 use crate::error::{KMeansError, Result};
 use crate::text::Growing;
 use ndarray::Array2;
+use std::convert::Infallible;
 use std::fmt::{self, Write};
+use std::mem;
 
 /// What memory is for.
 const HEADER: &str = "the header of a model file";
@@ -189,7 +191,7 @@ impl<'a> Layout<'a> {
         let mut checksum = Checksum::new();
         let Ok(()) = self.emit(|bytes| {
             checksum.add(bytes);
-            Ok::<(), std::convert::Infallible>(())
+            Ok::<(), Infallible>(())
         });
         checksum.value()
     }
@@ -199,6 +201,24 @@ impl<'a> Layout<'a> {
         let values = self.tensors.iter().map(|tensor| tensor.values);
         let values = values.map(|values| values.len() * values.width());
         8 + self.header.0.len() + values.sum::<usize>()
+    }
+
+    /// The bytes of the file; `purpose`: what memory is for.
+    pub fn to_bytes(&self, purpose: &'static str) -> Result<Vec<u8>> {
+        let mut all = allocate::try_vec(0, self.size(), purpose)?;
+        self.write(&mut all);
+        Ok(all)
+    }
+
+    /// Writes the bytes of the file to memory of their length.
+    pub fn write(&self, out: &mut [u8]) {
+        let mut rest = out;
+        let Ok(()) = self.emit(|bytes| {
+            let (place, after) = mem::take(&mut rest).split_at_mut(bytes.len());
+            place.copy_from_slice(bytes);
+            rest = after;
+            Ok::<(), Infallible>(())
+        });
     }
 
     /// Tells `sink` the bytes of the file, a block at a time.

@@ -1,11 +1,9 @@
 //! Models that outlive their process.
 
 use super::{KMeans, Trained};
-use crate::allocate;
-use crate::error::{KMeansError, Result};
+use crate::error::Result;
 use crate::file::{self, Layout, Source};
 use std::io::{Read, Write};
-use std::mem;
 use std::path::Path;
 
 /// What goes into a file.
@@ -58,13 +56,7 @@ impl KMeans {
 
     /// The model as the bytes of a file.
     pub fn to_bytes(&self, options: SaveOptions) -> Result<Vec<u8>> {
-        let layout = self.lay_out(options)?.sign()?;
-        let mut all = allocate::with_capacity(layout.size(), "a model as bytes")?;
-        layout.emit(|bytes| {
-            all.extend_from_slice(bytes);
-            Ok::<(), KMeansError>(())
-        })?;
-        Ok(all)
+        self.lay_out(options)?.sign()?.to_bytes("a model as bytes")
     }
 
     /// The length of what [`to_bytes`](KMeans::to_bytes) returns.
@@ -74,13 +66,8 @@ impl KMeans {
 
     /// [`to_bytes`](KMeans::to_bytes) into memory of that length.
     pub(crate) fn write_bytes(&self, options: SaveOptions, out: &mut [u8]) -> Result<()> {
-        let mut rest = out;
-        self.lay_out(options)?.sign()?.emit(|bytes| {
-            let (place, after) = mem::take(&mut rest).split_at_mut(bytes.len());
-            place.copy_from_slice(bytes);
-            rest = after;
-            Ok(())
-        })
+        self.lay_out(options)?.sign()?.write(out);
+        Ok(())
     }
 
     /// The model that [`to_bytes`](KMeans::to_bytes) gave these bytes for.

@@ -13,6 +13,9 @@ use crate::threads::{RunOptions, Threads};
 use crate::totals::WideSums;
 use ndarray::ArrayView2;
 
+/// Searches that are likely to come: iterations.
+const SEARCHES: usize = 25;
+
 /// How a block computes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
@@ -113,11 +116,11 @@ impl<'a> Block<'a> {
         }
         let known = self.known.take();
         let known = known.filter(|known| known.totals().counts.len() == centroids.nrows());
-        let (assignment, changed) = match known {
-            Some(assignment) => (assignment, true),
-            None => (self.nearest.unassigned(centroids.nrows(), &threads)?, false),
+        let is_known = known.is_some();
+        let mut assignment = match known {
+            Some(assignment) => assignment,
+            None => self.nearest.unassigned(centroids.nrows(), &threads)?,
         };
-        let mut assignment = assignment;
         let centroids = Centroids::new(&values, points.cols());
         let request = Request::totals(centroids, &mut assignment);
         let moved = self.nearest.search(request, &threads)?;
@@ -127,11 +130,9 @@ impl<'a> Block<'a> {
         let mut counts = try_vec(0u64, totals.counts.len(), "counts")?;
         match points.is_weighted() {
             false => {
-                let rows = totals.counts.iter().map(|&rows| rows as u64);
-                counts
-                    .iter_mut()
-                    .zip(rows)
-                    .for_each(|(count, rows)| *count = rows);
+                for (count, &rows) in counts.iter_mut().zip(&totals.counts) {
+                    *count = rows as u64;
+                }
             }
             // Rows of weight 0 are as good as absent.
             true => {
@@ -152,7 +153,7 @@ impl<'a> Block<'a> {
             sums,
             counts,
             inertia,
-            changed: changed.then_some(moved as u64),
+            changed: is_known.then_some(moved as u64),
             candidates,
         })
     }
@@ -208,6 +209,3 @@ impl<'a> Block<'a> {
         self.distances = Vec::new();
     }
 }
-
-/// Searches that are likely to come.
-const SEARCHES: usize = 25;

@@ -2,8 +2,8 @@
 
 use super::Partial;
 use super::candidates::{Candidates, FarRow, LastRow};
-use crate::allocate::{collect, push, try_vec, with_capacity};
-use crate::error::{KMeansError, Result};
+use crate::allocate::{collect, push, try_vec};
+use crate::error::Result;
 use crate::file::{
     Header, KIND, Layout, PARTIAL, Source, Values, broken, choice, read_tensors, vector, wrong,
 };
@@ -21,13 +21,9 @@ impl Partial {
     /// names. They are a function of what it tells and of how it was merged.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let columns = Columns::of(self)?;
-        let layout = lay_out(self, &columns)?.sign()?;
-        let mut all = with_capacity(layout.size(), "a partial as bytes")?;
-        layout.emit(|bytes| {
-            all.extend_from_slice(bytes);
-            Ok::<(), KMeansError>(())
-        })?;
-        Ok(all)
+        lay_out(self, &columns)?
+            .sign()?
+            .to_bytes("a partial as bytes")
     }
 
     /// The length of what [`to_bytes`](Partial::to_bytes) returns.
@@ -37,19 +33,15 @@ impl Partial {
 
     /// [`to_bytes`](Partial::to_bytes) into memory of that length.
     pub(crate) fn write_bytes(&self, out: &mut [u8]) -> Result<()> {
-        let mut rest = out;
-        lay_out(self, &Columns::of(self)?)?.sign()?.emit(|bytes| {
-            let (place, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
-            place.copy_from_slice(bytes);
-            rest = after;
-            Ok(())
-        })
+        lay_out(self, &Columns::of(self)?)?.sign()?.write(out);
+        Ok(())
     }
 
     /// The partial that [`to_bytes`](Partial::to_bytes) gave these bytes for.
     ///
     /// They may be anything: what is not a whole partial is an error
-    /// ([`KMeansError::InvalidFile`], or [`NewerFile`](KMeansError::NewerFile)),
+    /// ([`KMeansError::InvalidFile`](crate::KMeansError::InvalidFile), or
+    /// [`NewerFile`](crate::KMeansError::NewerFile)),
     /// found in memory of no more than their length.
     pub fn from_bytes(bytes: &[u8]) -> Result<Partial> {
         read(Source::of_bytes(bytes))

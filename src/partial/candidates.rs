@@ -214,7 +214,8 @@ impl Candidates {
                 (None, None) => continue,
             };
             if let (Some(_), Some(its)) = (mine, its) {
-                row.count += other.rows[its].count;
+                // Bytes from elsewhere may tell any count.
+                row.count = row.count.saturating_add(other.rows[its].count);
             }
             if !merged.stays(&row) {
                 refill(&mut place, &values[number * dims..][..dims], PURPOSE)?;

@@ -96,7 +96,7 @@ impl Partial {
     /// of other centroids.
     pub fn merge(&mut self, other: &Partial) -> Result<()> {
         self.check_same(other)?;
-        let (clusters, dims) = (self.n_clusters(), self.n_dimensions());
+        let dims = self.n_dimensions();
         let both = self.counts.iter().zip(&other.counts);
         let counts = both.map(|(a, b)| a.checked_add(*b));
         let counts: Vec<u64> = collect(counts.map(|count| count.unwrap_or(u64::MAX)), "counts")?;
@@ -104,7 +104,6 @@ impl Partial {
         let candidates = self
             .candidates
             .merge(&other.candidates, self.metric, empty, dims)?;
-        debug_assert_eq!(clusters, other.n_clusters());
         self.sums.merge(&other.sums)?;
         self.inertia.merge(&other.inertia);
         self.changed = match (self.changed, other.changed) {
@@ -193,7 +192,7 @@ impl Partial {
             sums.add_row(from, of_far, rank, true)?;
             sums.add_row(to, of_far, rank, false)?;
             counts[from] = counts[from].saturating_sub(count);
-            counts[to] += count;
+            counts[to] = counts[to].saturating_add(count);
         }
         Ok(Some((sums, counts)))
     }
