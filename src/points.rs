@@ -12,11 +12,11 @@ mod check;
 mod csr;
 mod element;
 mod sparse_rows;
-#[cfg(test)]
-mod tests;
-
 mod weighted;
 mod weights;
+
+#[cfg(test)]
+mod tests;
 
 use crate::allocate::{reserve, resize, try_vec};
 use crate::error::Result;
