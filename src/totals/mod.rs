@@ -5,24 +5,24 @@
 //! they are grouped, and if some are taken away again; threads, blocks and
 //! instruction sets cannot change a bit.
 
+mod centroid;
 mod columns;
 mod exact_sum;
 mod grid;
+mod inertia;
+mod means;
 #[cfg(test)]
 mod tests;
 mod wide;
 
-use crate::allocate::{copy, try_vec, with_capacity};
+use crate::allocate::{try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
-use crate::kernels::dispatch::{self, Work};
-use crate::kernels::lanes::{LANES, Lanes};
-use crate::kernels::weighted;
-use crate::metric::Metric;
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
+pub(crate) use centroid::{size_of_sum, write_centroid};
 pub(crate) use columns::ColumnSum;
 pub(crate) use exact_sum::{ByLanes, ExactSum};
 pub(crate) use grid::Grid;
@@ -30,10 +30,6 @@ pub(crate) use wide::WideSums;
 
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
-
-/// With cosine, rows cancel out where their sum is shorter than this a row
-/// and a root of dimensions: no more than what rounding to the grid leaves.
-const CANCELLED: f64 = 1.0 / (1u64 << 43) as f64;
 
 /// What the members of each cluster add up to; with cosine, their unit vectors.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,165 +164,6 @@ impl Totals {
         }
         self.counts[cluster] += count;
     }
-
-    /// Writes the mean of every cluster to `centroids` (n_clusters × dims);
-    /// with cosine, the direction of the sum of its unit rows. A cluster that
-    /// is empty, or whose unit rows cancel out, keeps the centroid it has.
-    /// Returns whether any value changed.
-    pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
-        dispatch::work(Means {
-            totals: self,
-            centroids,
-        })
-    }
-
-    /// Moves the centroid of a cluster to the mean of its rows and of what weighed
-    /// `before` in the centroid's place.
-    pub fn move_centroid(&self, cluster: usize, before: f64, centroid: &mut [f32]) -> Result<()> {
-        let weight = self.weight(cluster);
-        if weight > 0.0 {
-            let (sum, count) = (self.sum(cluster), self.counts[cluster] as i64);
-            let place = copy(centroid, "a centroid")?;
-            let value =
-                |t: usize| before * f64::from(place[t]) + self.grid.read_one(sum, t, count).0;
-            write_centroid(self.grid.metric(), before + weight, value, centroid);
-        }
-        Ok(())
-    }
-
-    /// The sum of distances between all rows and their clusters' centroids,
-    /// from sums alone: Σ‖x−c‖² = Σ‖x−o‖² − Σⱼ (2 (cⱼ−o)·(sⱼ−nⱼo) − nⱼ‖cⱼ−o‖²),
-    /// and with cosine Σ 1 − cⱼ·sⱼ / ‖cⱼ‖, each row times its weight. `spread` is
-    /// Σ‖x−o‖² about the origin o, or with cosine what all rows weigh. What cancels out is lost: the
-    /// absolute error is a 10⁻¹⁰th of `spread` at most, and commonly a 10⁻¹⁴th.
-    pub fn inertia(&self, centroids: &[f32], origin: &[f32], spread: f64) -> f64 {
-        let gain = dispatch::work(Gain {
-            totals: self,
-            centroids,
-            origin,
-        });
-        spread - gain
-    }
-}
-
-/// See [`Totals::write_centroids`].
-struct Means<'m> {
-    totals: &'m Totals,
-    centroids: &'m mut [f32],
-}
-
-impl Work for Means<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> bool {
-        let (totals, grid) = (self.totals, &self.totals.grid);
-        let mut changed = false;
-        let all = self.centroids.chunks_exact_mut(grid.dims());
-        for (j, centroid) in all.enumerate() {
-            let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
-            let (weight, _) = grid.read_weight(sum, count);
-            if weight > 0.0 {
-                let sum = Sum { grid, sum, count };
-                changed |= write_centroid(grid.metric(), weight, sum, centroid);
-            }
-        }
-        changed
-    }
-}
-
-/// What the rows of a cluster add up to, rounded.
-struct Sum<'s> {
-    grid: &'s Grid,
-    sum: &'s [i64],
-    count: i64,
-}
-
-impl Columns for Sum<'_> {
-    #[inline(always)]
-    fn eight(&self, at: usize, _: usize) -> [f64; LANES] {
-        self.grid.read(self.sum, at, self.count).0
-    }
-}
-
-/// A value for each of some columns.
-pub(crate) trait Columns {
-    /// Those of eight columns from `at` on; 0 where there are fewer.
-    fn eight(&self, at: usize, columns: usize) -> [f64; LANES];
-}
-
-impl<F: Fn(usize) -> f64> Columns for F {
-    fn eight(&self, at: usize, columns: usize) -> [f64; LANES] {
-        let value = |lane| {
-            let column = at + lane;
-            if column < columns { self(column) } else { 0.0 }
-        };
-        std::array::from_fn(value)
-    }
-}
-
-/// What rows gain by being in clusters: see [`Totals::inertia`].
-struct Gain<'g> {
-    totals: &'g Totals,
-    centroids: &'g [f32],
-    origin: &'g [f32],
-}
-
-impl Work for Gain<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> f64 {
-        let (totals, grid) = (self.totals, &self.totals.grid);
-        let mut gain = 0.0;
-        for (j, centroid) in self.centroids.chunks_exact(grid.dims()).enumerate() {
-            let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
-            let (weight, left) = grid.read_weight(sum, count);
-            let (mut product, mut square) = (0.0, 0.0);
-            let blocks = centroid.chunks(LANES).zip(self.origin.chunks(LANES));
-            for (number, (centroid, origin)) in blocks.enumerate() {
-                let (values, rests) = grid.read(sum, number * LANES, count);
-                let (c, origin) = (eight(centroid), eight(origin));
-                let (mut products, mut squares) = ([0.0; LANES], [0.0; LANES]);
-                for lane in 0..LANES {
-                    let c = c[lane] - origin[lane];
-                    let (of_origin, more) = weighted::product(weight, origin[lane]);
-                    let more = more + left * origin[lane];
-                    products[lane] = c * ((values[lane] - of_origin) + (rests[lane] - more));
-                    squares[lane] = c * c;
-                }
-                for lane in 0..centroid.len() {
-                    product += products[lane];
-                    square += squares[lane];
-                }
-            }
-            gain += match grid.metric() {
-                Metric::Euclidean => 2.0 * product - weight * square,
-                Metric::Cosine if square > 0.0 => product / square.sqrt(),
-                Metric::Cosine => 0.0,
-            };
-        }
-        gain
-    }
-}
-
-/// Eight values, or fewer and zeros.
-#[inline(always)]
-fn eight(values: &[f32]) -> [f64; LANES] {
-    let mut all = [0.0; LANES];
-    match values.first_chunk::<LANES>() {
-        Some(values) => {
-            for lane in 0..LANES {
-                all[lane] = f64::from(values[lane]);
-            }
-        }
-        None => {
-            for (all, &value) in all.iter_mut().zip(values) {
-                *all = f64::from(value);
-            }
-        }
-    }
-    all
 }
 
 /// What clusters gain and lose among some of the rows.
@@ -366,59 +203,6 @@ impl Changes {
             Sign::Plus => 1,
             Sign::Minus => -1,
         };
-    }
-}
-
-/// Writes the centroid of rows that weigh `weight` and add up to `values`: see
-/// [`Totals::write_centroids`]. Returns whether it changed.
-#[inline(always)]
-pub(crate) fn write_centroid(
-    metric: Metric,
-    weight: f64,
-    values: impl Columns,
-    centroid: &mut [f32],
-) -> bool {
-    let dims = centroid.len();
-    let square = || {
-        let mut square = 0.0;
-        for at in (0..dims).step_by(LANES) {
-            for value in values.eight(at, dims) {
-                square += value * value;
-            }
-        }
-        square
-    };
-    let Some(size) = size_of_sum(metric, dims, weight, square) else {
-        return false;
-    };
-    let mut changed = false;
-    for (number, centroid) in centroid.chunks_mut(LANES).enumerate() {
-        let values = values.eight(number * LANES, dims);
-        let means = values.map(|value| (value / size) as f32);
-        for (centroid, mean) in centroid.iter_mut().zip(means) {
-            changed |= *centroid != mean;
-            *centroid = mean;
-        }
-    }
-    changed
-}
-
-/// What the sum of rows that weigh `weight` is divided by to be a centroid: their
-/// weight, or with cosine its length, given by its square. `None` where they cancel
-/// out.
-pub(crate) fn size_of_sum(
-    metric: Metric,
-    dims: usize,
-    weight: f64,
-    square: impl FnOnce() -> f64,
-) -> Option<f64> {
-    match metric {
-        Metric::Euclidean => Some(weight),
-        Metric::Cosine => {
-            let length = square().sqrt();
-            let cancelled = CANCELLED * (dims as f64).sqrt();
-            (length > cancelled * weight).then_some(length)
-        }
     }
 }
 

@@ -2,7 +2,10 @@
 //! other groups.
 
 use super::*;
+use crate::kernels::dispatch::{self, Work};
 use crate::kernels::isa::Isa;
+use crate::kernels::lanes::{LANES, Lanes};
+use crate::metric::Metric;
 use crate::ranges::Range;
 use crate::rng::Rng;
 use ndarray::ArrayView2;
