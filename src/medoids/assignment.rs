@@ -1,7 +1,8 @@
 //! Rows by their medoids.
 
-use super::distances::{COSINE_NOISE, Scaled};
+use super::distances::Scaled;
 use super::matrix::task_rows;
+use super::tiles::COSINE_NOISE;
 use crate::allocate::{copy, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;

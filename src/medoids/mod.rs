@@ -17,6 +17,7 @@ mod onebatch;
 mod refine;
 mod start;
 mod streaming;
+mod tiles;
 
 use crate::allocate::{collect, extend, text, try_vec};
 use crate::clusters::Clusters;

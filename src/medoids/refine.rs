@@ -1,9 +1,10 @@
 //! From medoids of a sample to medoids of all rows.
 
 use super::assignment::Assignment;
-use super::distances::{Scaled, Scratch};
+use super::distances::Scaled;
 use super::matrix::TILE;
 use super::streaming;
+use super::tiles::Scratch;
 use crate::allocate::{collect, copy, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::error::Result;
