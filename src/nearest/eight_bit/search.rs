@@ -7,27 +7,24 @@
 //! float64 arithmetic follow for the ever fewer pairs that pass.
 
 mod centroids;
+mod leaders;
+mod setup;
 mod skip;
 pub(in crate::nearest) mod top;
 
-use crate::allocate::{extend, push, resize};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::bounded::Reaches;
 use crate::kernels::codes::scores::Guess;
-use crate::kernels::codes::{
-    CodePanels, CodeRows, Hit, Pair, Side, Sides, Terms, check_hits, offset, sum_codes,
-};
+use crate::kernels::codes::{CodePanels, CodeRows, Hit, Pair, Side, Sides, check_hits};
 use crate::kernels::tile::Kernels;
-use crate::nearest::brute_force::nearest_of;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
-use crate::nearest::eight_bit::depth::{Fold, NEIGHBOURS, Prefix, TrialRows, cost};
-use crate::nearest::scores::{AffineMap, CentroidTerms, RowBound};
+use crate::nearest::eight_bit::depth::{NEIGHBOURS, Prefix};
+use crate::nearest::scores::{AffineMap, CentroidTerms};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
-use crate::threads::Threads;
 use std::ops::Deref;
 
 /// Rows of a block, in bytes of float32, and where the scores of all centroids
@@ -158,162 +155,6 @@ struct Block<'b> {
 }
 
 impl<'a> CodeSearch<'a> {
-    /// With what a row will likely cost.
-    pub fn new(
-        query: Query<'_, 'a>,
-        (coder, source): (&'a Coder, Source<'a>),
-        threads: &Threads<'_>,
-    ) -> Result<(Self, f64)> {
-        let Query {
-            points,
-            affine,
-            centroids,
-            labels,
-            count,
-            kernels,
-            ..
-        } = query;
-        let mut search = CodeSearch {
-            count,
-            affine,
-            coder,
-            source,
-            centroids,
-            kernels,
-            set: Held::Own(CodedCentroids::new(query, coder, threads)?),
-            prefix: Held::Own(Prefix::default()),
-        };
-        let sample = TrialRows::new(points, affine, coder, labels)?;
-        // The most prefixes first: where those are bad, the others cost much
-        // to try.
-        let mut best = (f64::INFINITY, 1);
-        for prefixes in (1..=coder.prefixes()).rev() {
-            search.sweep_prefix(prefixes, &sample)?;
-            let cost = search.cost(&sample)?;
-            if cost < best.0 {
-                best = (cost, prefixes);
-            } else if cost > 1.3 * best.0 {
-                break;
-            }
-        }
-        search.sweep_prefix(best.1, &sample)?;
-        Ok((search, best.0))
-    }
-
-    /// Of centroids that were encoded before, and are the same; rows are encoded
-    /// block by block.
-    pub fn of_kept(
-        (set, prefix): (&'a CodedCentroids, &'a Prefix),
-        (affine, coder, kernels): (&'a AffineMap, &'a Coder, Kernels),
-        centroids: Centroids<'a>,
-        count: usize,
-    ) -> Self {
-        CodeSearch {
-            count,
-            affine,
-            coder,
-            source: Source::Made,
-            centroids,
-            kernels,
-            set: Held::Lent(set),
-            prefix: Held::Lent(prefix),
-        }
-    }
-
-    /// What other searches among the same centroids can use.
-    pub fn into_kept(self) -> Option<(CodedCentroids, Prefix)> {
-        match (self.set, self.prefix) {
-            (Held::Own(set), Held::Own(prefix)) => Some((set, prefix)),
-            _ => None,
-        }
-    }
-
-    /// Cycles a row takes with float32 tiles.
-    pub fn tile_cost(centroids: Centroids<'_>, kernels: Kernels) -> f64 {
-        cost::tile(kernels.isa()) * centroids.values.len() as f64
-    }
-
-    /// Cycles that a row takes at least with these codes, made for each block.
-    pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = cost::sweep(coder.isa(), coder.leading);
-        let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
-        centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
-    }
-
-    /// Readies sweeps over the first `count` prefixes.
-    fn sweep_prefix(&mut self, count: usize, sample: &TrialRows) -> Result<()> {
-        let (coder, prefixes, at) = (self.coder, self.coder.prefixes(), count - 1);
-        let padded = self.set.panels.units.len();
-        let row_rest = |i: usize| sample.codes.rests[i * prefixes + at];
-        let row_leading = |i: usize| {
-            let norm = f64::from(sample.codes.sides[i].norm);
-            coder.leading_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
-        };
-        let used =
-            || (0..self.set.sides.len()).filter(|&j| self.set.sides[j].start > f32::NEG_INFINITY);
-        let rest = |j: usize| self.set.rests[j * prefixes + at];
-        let leading =
-            |j: usize| 1.00001 * coder.leading_norm(self.set.terms[j].norm * 1.0001, rest(j).tail);
-        let residual = |j: usize| f64::from(rest(j).residual);
-        let cross = |j: usize| f64::from(self.set.sides[j].norm);
-        let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
-        let mean_leading = sample.mean(row_leading);
-        let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
-        let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
-        let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
-        for (slot, &j) in self.set.order.iter().enumerate() {
-            let j = j as usize;
-            if self.set.sides[j].start == f32::NEG_INFINITY {
-                continue;
-            }
-            let error =
-                mean_residual * leading(j) + mean_leading * residual(j) + mean_norm * cross(j);
-            let start = f64::from(self.set.sides[j].start);
-            starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
-            tails[slot] = 1.00001 * rest(j).tail;
-        }
-        self.prefix = Held::Own(Prefix {
-            count,
-            residual: Fold::new(mean_residual, used().map(leading)),
-            leading: Fold::new(mean_leading, used().map(residual)),
-            cross: Fold::new(mean_norm, used().map(cross)),
-            terms: Terms {
-                dims: count * coder.prefix,
-                starts,
-                tails,
-            },
-        });
-        Ok(())
-    }
-
-    /// Cycles a row takes, by the pairs of the sample that pass.
-    fn cost(&self, sample: &TrialRows) -> Result<f64> {
-        let mut scratch = CodeScratch::default();
-        let block = Block {
-            codes: &sample.codes,
-            at: 0,
-            values: &sample.values,
-            labels: &sample.labels,
-        };
-        match self.count {
-            1 => self.search(block, None, &mut scratch)?,
-            _ => self.search_top(block, &mut scratch)?,
-        }
-        let rows = sample.labels.len() as f64;
-        let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
-        let dims = self.centroids.dims as f64;
-        let sweep = cost::sweep(self.kernels.isa(), self.prefix.terms.dims);
-        let encode = match self.source {
-            Source::Kept(_) => 0.0,
-            Source::Made => cost::ENCODE_PER_DIM * dims,
-        };
-        Ok(encode
-            + self.centroids.len() as f64 * sweep
-            + pairs * cost::CODE
-            + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
-            + (self.count as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims))
-    }
-
     /// Calls `found` with each row's number in the block, the distance of its
     /// nearest centroid, and that. `first` is the number of the first row
     /// among all, `labels` says what the rows belonged to before.
@@ -465,83 +306,6 @@ impl<'a> CodeSearch<'a> {
         block.codes.row(block.at + i, values, self.affine.metric)
     }
 
-    /// Fills in what the sweep needs of the rows, with thresholds that nothing
-    /// reaches.
-    fn row_terms(&self, block: Block<'_>, codes: &[i8], terms: &mut CodeRows) -> Result<()> {
-        let (leading, prefixes, at) = (
-            self.coder.leading,
-            self.coder.prefixes(),
-            self.prefix.count - 1,
-        );
-        let rows = block.at..block.at + block.labels.len();
-        let swept = self.prefix.terms.dims;
-        terms.starts.clear();
-        let isa = self.kernels.isa();
-        let offset = offset(isa);
-        let sums = codes
-            .chunks_exact(leading)
-            .map(|code| sum_codes(isa, &code[..swept]));
-        extend(&mut terms.starts, sums.map(|sum| -offset * sum), PURPOSE)?;
-        terms.units.clear();
-        let sides = block.codes.sides[rows.clone()].iter();
-        extend(&mut terms.units, sides.map(|side| side.unit), PURPOSE)?;
-        terms.tails.clear();
-        let tails = rows.map(|i| block.codes.rests[i * prefixes + at].tail);
-        extend(&mut terms.tails, tails, PURPOSE)?;
-        terms.thresholds.clear();
-        let count = block.labels.len();
-        resize(&mut terms.thresholds, count, f32::INFINITY, PURPOSE)
-    }
-
-    /// Sets out with the centroid that each row belonged to, or a guess; sets
-    /// the thresholds and scores that others have to reach.
-    fn first_leaders(
-        &self,
-        block: Block<'_>,
-        codes: &[i8],
-        scratch: &mut CodeScratch,
-    ) -> Result<()> {
-        let CodeScratch {
-            terms,
-            scores,
-            guesses,
-            bounds,
-            leaders,
-            ..
-        } = scratch;
-        if !self.all_known(block.labels) {
-            let prefix = &self.prefix.terms;
-            self.set
-                .panels
-                .score_all(prefix, codes, terms, guesses, bounds)?;
-        }
-        leaders.clear();
-        scores.clear();
-        for (i, &label) in block.labels.iter().enumerate() {
-            let row = self.row(block, i);
-            let coded = terms.units[i] > 0.0;
-            let label = if !coded {
-                self.without_code(&row)
-            } else if self.is_known(label) {
-                label
-            } else {
-                self.in_slot(best_guess(&guesses[i]))
-            };
-            let leader = self.measure(block, i, &row, label);
-            if coded {
-                terms.thresholds[i] = self.threshold(block, i, leader.score);
-            }
-            let score = (leader.score - 1e-6 * leader.score.abs()) as f32;
-            push(scores, score, PURPOSE)?;
-            push(leaders, leader, PURPOSE)?;
-        }
-        Ok(())
-    }
-
-    fn in_slot(&self, slot: u32) -> u32 {
-        self.set.order[(slot as usize).min(self.set.order.len() - 1)]
-    }
-
     /// Whether a row belonged to one of the centroids before.
     fn is_known(&self, label: u32) -> bool {
         (label as usize) < self.centroids.len()
@@ -550,82 +314,4 @@ impl<'a> CodeSearch<'a> {
     fn all_known(&self, labels: &[u32]) -> bool {
         labels.iter().all(|&label| self.is_known(label))
     }
-
-    /// The label of a row that float32 can't hold, or of a zero row.
-    fn without_code(&self, row: &Row<'_>) -> u32 {
-        if row.inverse_norm() == 0.0 {
-            self.set.zero_label
-        } else {
-            nearest_of(row, self.centroids, 0..self.centroids.len() as u32)
-        }
-    }
-
-    /// Centroid j as a leader.
-    fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
-        let centroid = Row {
-            values: self.centroids.row(j as usize),
-            metric: self.affine.metric,
-            inverse_norm: self.set.inverse_norms[j as usize],
-        };
-        let distance = row.distance_to(&centroid);
-        let value = distance + self.centroids.bias(j as usize);
-        let base = block.codes.bases[block.at + i];
-        let score = base - self.affine.score_per_distance() * value;
-        let price = self.affine.score_per_distance() * self.centroids.bias(j as usize);
-        Leader {
-            label: j,
-            distance,
-            value,
-            score: score - self.affine.score_slack(base + price.abs(), score),
-        }
-    }
-
-    fn challenge(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32, leader: &mut Leader) {
-        let rival = self.measure(block, i, row, j);
-        if (rival.value, rival.label) < (leader.value, leader.label) {
-            *leader = rival;
-        }
-    }
-
-    /// What the sweep compares the row's bounds with.
-    fn threshold(&self, block: Block<'_>, i: usize, score: f64) -> f32 {
-        let (prefixes, at) = (self.coder.prefixes(), self.prefix.count - 1);
-        let norm = f64::from(block.codes.sides[block.at + i].norm);
-        let Rest { residual, tail } = block.codes.rests[(block.at + i) * prefixes + at];
-        let residual = f64::from(residual);
-        let residuals = self.prefix.residual.most_over(residual);
-        let leadings = self
-            .prefix
-            .leading
-            .most_over(self.coder.leading_norm(norm, tail) + residual);
-        let cross = self.prefix.cross.most_over(norm);
-        let size = residuals.abs() + leadings.abs() + cross.abs() + score.abs();
-        let threshold = score - residuals - leadings - cross - 1e-6 * size;
-        // Above −∞, which is the score of a slot without a centroid.
-        (threshold as f32).max(f32::MIN)
-    }
-
-    /// An upper bound of the score by float32 arithmetic in all dimensions.
-    fn float_bound(&self, row: &Row<'_>, norm: f32, j: usize) -> f64 {
-        let dims = row.values.len();
-        let v = &self.set.values[j * dims..][..dims];
-        let scale = self.affine.row_scale(row).unwrap_or(0.0);
-        let product = self
-            .kernels
-            .pair(row.values, scale, &self.affine.scaled_centre, v);
-        let CentroidTerms {
-            offset,
-            norm: v_norm,
-            error,
-        } = self.set.terms[j];
-        let RowBound { slope, constant } = self.affine.row_bound(f64::from(norm));
-        f64::from(product) + offset + slope * v_norm + constant + error
-    }
-}
-
-/// The slot of the greatest score.
-fn best_guess(guess: &Guess) -> u32 {
-    let pairs = guess.scores.iter().zip(guess.slots);
-    let best = pairs.reduce(|best, pair| if pair.0 > best.0 { pair } else { best });
-    best.map_or(0, |(_, slot)| slot)
 }
