@@ -4,7 +4,8 @@
 use crate::allocate::{extend, push};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::points::Points;
+use crate::kernels::exact_sparse::Vector;
+use crate::points::{Points, SparseRows};
 use crate::sort::sort;
 use crate::threads::Threads;
 
@@ -67,8 +68,18 @@ pub(crate) fn first_equals(
     // Pairs of fingerprint and row.
     let mut order = threads.try_vec((0u32, 0u32), rows, purpose)?;
     let tasks = order.chunks_mut(size).enumerate();
-    threads.run(tasks, Vec::new, |scratch, (task, order)| {
+    let is_sparse = points.reads_sparse();
+    threads.run(tasks, Scratch::default, |scratch, (task, order)| {
         let first = task * size;
+        if is_sparse {
+            points.read_sparse(first..first + order.len(), &mut scratch.rows)?;
+            let prints = scratch.rows.rows().map(sparse_fingerprint);
+            for ((entry, print), row) in order.iter_mut().zip(prints).zip(first as u32..) {
+                *entry = (print, row);
+            }
+            return Ok(());
+        }
+        let scratch = &mut scratch.row;
         let block = points.block(first..first + order.len(), scratch)?;
         let values = block.chunks_exact(points.cols());
         for ((entry, values), row) in order.iter_mut().zip(values).zip(first as u32..) {
@@ -117,6 +128,8 @@ pub(crate) fn first_equals(
 struct Scratch {
     row: Vec<f32>,
     head: Vec<f32>,
+    rows: SparseRows,
+    sparse_head: SparseRows,
 }
 
 /// Writes the first row of each fingerprint for the rows that equal it. The
@@ -135,7 +148,18 @@ fn compare_with_heads(
         if print != head.0 {
             head = (print, row);
         }
-        if row != head.1 {
+        if row != head.1 && points.reads_sparse() {
+            if known != Some(head.1) {
+                let range = head.1 as usize..head.1 as usize + 1;
+                points.read_sparse(range, &mut scratch.sparse_head)?;
+                known = Some(head.1);
+            }
+            points.read_sparse(row as usize..row as usize + 1, &mut scratch.rows)?;
+            let (one, other) = (scratch.sparse_head.row(0), scratch.rows.row(0));
+            if !numbers(one).eq(numbers(other)) {
+                continue;
+            }
+        } else if row != head.1 {
             if known != Some(head.1) {
                 let values = points.row(head.1 as usize, &mut scratch.row)?;
                 scratch.head.clear();
@@ -149,6 +173,20 @@ fn compare_with_heads(
         *out = head.1;
     }
     Ok(())
+}
+
+/// The numbers of a row that are not zero, and their columns.
+fn numbers(row: Vector<'_>) -> impl Iterator<Item = (u32, f32)> {
+    let numbers = row.columns.iter().copied().zip(row.values.iter().copied());
+    numbers.filter(|&(_, value)| value != 0.0)
+}
+
+/// The same for equal sparse rows.
+fn sparse_fingerprint(row: Vector<'_>) -> u32 {
+    let mix = |print: u32, bits: u32| (print.rotate_left(13) ^ bits).wrapping_mul(0x9e37_79b1);
+    numbers(row).fold(0, |print, (column, value)| {
+        mix(mix(print, column), value.to_bits())
+    })
 }
 
 /// The same for equal rows.

@@ -3,12 +3,13 @@
 use crate::allocate::{collect, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
+use crate::kernels::exact_sparse::Vector;
 use crate::metric::Metric;
 use crate::nearest::Row;
-use crate::points::Points;
+use crate::points::{Points, SparseRows};
 use crate::rng::Rng;
 use crate::sort::sort;
-use crate::threads::{RunOptions, Threads};
+use crate::threads::{Poll, RunOptions, Threads};
 
 /// Pairs of rows up to which every row is looked at.
 const EXACT_PAIRS: usize = 100_000_000;
@@ -18,6 +19,9 @@ const LEAST_SAMPLE: usize = 1_000;
 
 /// Rows that are compared with all others in one pass over these.
 const TASK_ROWS: usize = 16;
+
+/// Sparse rows that are read at a time.
+const SPARSE_ROWS: usize = 256;
 
 const PURPOSE: &str = "silhouettes";
 
@@ -106,6 +110,15 @@ pub fn silhouette(
     })
 }
 
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch {
+    own: Vec<f32>,
+    block: Vec<f32>,
+    chosen: SparseRows,
+    others: SparseRows,
+}
+
 struct Clusters<'a> {
     points: &'a Points<'a>,
     metric: Metric,
@@ -120,25 +133,13 @@ impl Clusters<'_> {
         let tasks = rows
             .chunks(TASK_ROWS)
             .zip(silhouettes.chunks_mut(TASK_ROWS));
-        let (all, dims, clusters) = (self.points.rows(), self.points.cols(), self.sizes.len());
-        let state = || (Vec::new(), Vec::new());
-        threads.run_long(tasks, state, |(own, block), (rows, out), poll| {
-            let chosen = self.points.select(rows);
-            let chosen = chosen.block(0..rows.len(), own)?;
-            let chosen = chosen.chunks_exact(dims);
-            let chosen: Vec<Row<'_>> =
-                collect(chosen.map(|row| Row::new(row, self.metric)), PURPOSE)?;
+        let clusters = self.sizes.len();
+        threads.run_long(tasks, Scratch::default, |scratch, (rows, out), poll| {
             let mut sums = try_vec(0.0f64, rows.len() * clusters, PURPOSE)?;
-            self.points.in_blocks(0..all, block, poll, |first, block| {
-                for (values, &label) in block.chunks_exact(dims).zip(&self.labels[first..]) {
-                    let row = Row::new(values, self.metric);
-                    for (one, sums) in chosen.iter().zip(sums.chunks_exact_mut(clusters)) {
-                        sums[label as usize] += self.distance(one, &row);
-                    }
-                    poll()?;
-                }
-                Ok(())
-            })?;
+            match self.points.reads_sparse() {
+                true => self.add_sparse(rows, scratch, &mut sums, poll)?,
+                false => self.add_dense(rows, scratch, &mut sums, poll)?,
+            }
             for ((&row, sums), out) in rows.iter().zip(sums.chunks_exact(clusters)).zip(out) {
                 *out = self.of_sums(self.labels[row as usize] as usize, sums);
             }
@@ -147,12 +148,68 @@ impl Clusters<'_> {
         Ok(silhouettes)
     }
 
-    fn distance(&self, one: &Row<'_>, other: &Row<'_>) -> f64 {
-        let distance = one.distance_to(other);
-        match self.metric {
-            Metric::Euclidean => distance.sqrt(),
-            Metric::Cosine => distance,
+    /// Adds the distances between some rows and all rows to the sums of each of the
+    /// former, one for each cluster of the latter.
+    fn add_dense(
+        &self,
+        rows: &[u32],
+        scratch: &mut Scratch,
+        sums: &mut [f64],
+        poll: Poll<'_>,
+    ) -> Result<()> {
+        let (dims, clusters) = (self.points.cols(), self.sizes.len());
+        let chosen = self.points.select(rows);
+        let chosen = chosen.block(0..rows.len(), &mut scratch.own)?;
+        let chosen = chosen.chunks_exact(dims);
+        let chosen: Vec<Row<'_>> = collect(chosen.map(|row| Row::new(row, self.metric)), PURPOSE)?;
+        let all = 0..self.points.rows();
+        self.points
+            .in_blocks(all, &mut scratch.block, poll, |first, block| {
+                for (values, &label) in block.chunks_exact(dims).zip(&self.labels[first..]) {
+                    let row = Row::new(values, self.metric);
+                    for (one, sums) in chosen.iter().zip(sums.chunks_exact_mut(clusters)) {
+                        sums[label as usize] += self.metric.unsquared(one.distance_to(&row));
+                    }
+                    poll()?;
+                }
+                Ok(())
+            })
+    }
+
+    /// [`add_dense`](Self::add_dense) of sparse rows.
+    fn add_sparse(
+        &self,
+        rows: &[u32],
+        scratch: &mut Scratch,
+        sums: &mut [f64],
+        poll: Poll<'_>,
+    ) -> Result<()> {
+        let (all, clusters) = (self.points.rows(), self.sizes.len());
+        let chosen = &mut scratch.chosen;
+        self.points
+            .select(rows)
+            .read_sparse(0..rows.len(), chosen)?;
+        let norm = |row: Vector<'_>| match self.metric {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine => row.inverse_norm(),
+        };
+        let norms: Vec<f64> = collect(chosen.rows().map(norm), PURPOSE)?;
+        for first in (0..all).step_by(SPARSE_ROWS) {
+            let range = first..all.min(first + SPARSE_ROWS);
+            self.points.read_sparse(range, &mut scratch.others)?;
+            for (other, &label) in scratch.others.rows().zip(&self.labels[first..]) {
+                let other_norm = norm(other);
+                let ones = chosen.rows().zip(&norms);
+                for ((one, norm), sums) in ones.zip(sums.chunks_exact_mut(clusters)) {
+                    sums[label as usize] += match self.metric {
+                        Metric::Euclidean => one.squared_distance(other).sqrt(),
+                        Metric::Cosine => 1.0 - one.dot(other) * norm * other_norm,
+                    };
+                }
+                poll()?;
+            }
         }
+        Ok(())
     }
 
     /// The silhouette of a row of the cluster `own` whose distances to the rows of

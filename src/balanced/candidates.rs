@@ -4,8 +4,10 @@
 use crate::allocate::{collect, extend};
 use crate::config::Config;
 use crate::error::{KMeansError, Result};
+use crate::kernels::exact::inverse_norm;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, Row, Shared};
+use crate::nearest::{AnyRow, Centroids, Nearest, Request, Row, RowScratch, Shared};
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -24,6 +26,8 @@ pub(super) struct Costs<'a> {
     pub centroids: Centroids<'a>,
     pub root: bool,
     pub shared: Shared,
+    /// With cosine, 1 / ‖c‖ of every centroid.
+    pub inverse_norms: Option<TryArc<Vec<f64>>>,
 }
 
 /// Whether costs are distances that are not squared.
@@ -32,15 +36,26 @@ pub(crate) fn takes_roots(config: &Config) -> bool {
 }
 
 impl<'a> Costs<'a> {
-    pub fn new<'p: 'a>(nearest: &Nearest<'p>, centroids: &'a [f32], config: &Config) -> Self {
-        let points = nearest.points();
-        Costs {
+    pub fn new<'p: 'a>(
+        nearest: &Nearest<'p>,
+        centroids: &'a [f32],
+        config: &Config,
+    ) -> Result<Self> {
+        let (points, metric) = (nearest.points(), nearest.metric());
+        let mut inverse_norms = None;
+        if metric == Metric::Cosine {
+            let norms = centroids.chunks_exact(points.cols()).map(inverse_norm);
+            let norms = collect(norms, "norms of centroids")?;
+            inverse_norms = Some(TryArc::new(norms, "norms of centroids")?);
+        }
+        Ok(Costs {
             points,
-            metric: nearest.metric(),
+            metric,
             centroids: Centroids::new(centroids, points.cols()),
             root: takes_roots(config),
             shared: nearest.shared(),
-        }
+            inverse_norms,
+        })
     }
 
     pub fn clusters(&self) -> usize {
@@ -48,25 +63,25 @@ impl<'a> Costs<'a> {
     }
 
     /// The costs of one row in all clusters.
-    pub fn of_row(&self, row: usize, scratch: &mut Vec<f32>, costs: &mut Vec<f64>) -> Result<()> {
+    pub fn of_row(&self, row: usize, scratch: &mut RowScratch, costs: &mut Vec<f64>) -> Result<()> {
         let weight = self.points.weight(row);
-        let row = Row::new(self.points.row(row, scratch)?, self.metric);
+        let row = scratch.row(self.points, row, self.metric)?;
         costs.clear();
         let all = (0..self.clusters()).map(|j| weight * self.unweighted(&row, j));
         extend(costs, all, "costs of a row")
     }
 
     /// The cost of one row in one cluster.
-    pub fn of(&self, row: usize, cluster: usize, scratch: &mut Vec<f32>) -> Result<f64> {
+    pub fn of(&self, row: usize, cluster: usize, scratch: &mut RowScratch) -> Result<f64> {
         let weight = self.points.weight(row);
-        let row = Row::new(self.points.row(row, scratch)?, self.metric);
+        let row = scratch.row(self.points, row, self.metric)?;
         Ok(weight * self.unweighted(&row, cluster))
     }
 
     /// The costs of all rows in one cluster.
     pub fn of_cluster(&self, cluster: usize, threads: &Threads<'_>, out: &mut [f64]) -> Result<()> {
         let tasks = out.chunks_mut(TASK_ROWS).enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, out)| {
+        threads.run(tasks, RowScratch::default, |scratch, (task, out)| {
             for (row, out) in (task * TASK_ROWS..).zip(out) {
                 *out = self.of(row, cluster, scratch)?;
             }
@@ -74,8 +89,13 @@ impl<'a> Costs<'a> {
         })
     }
 
-    fn unweighted(&self, row: &Row<'_>, cluster: usize) -> f64 {
-        let distance = row.distance(self.centroids.row(cluster));
+    fn unweighted(&self, row: &AnyRow<'_>, cluster: usize) -> f64 {
+        let inverse_norm = match &self.inverse_norms {
+            Some(norms) => norms[cluster],
+            None => 1.0,
+        };
+        let place = Row::with_norm(self.centroids.row(cluster), self.metric, inverse_norm);
+        let distance = row.distance_to(&place);
         if self.root { distance.sqrt() } else { distance }
     }
 }
@@ -296,7 +316,7 @@ impl Candidates {
             .enumerate();
         threads.run_long(
             tasks,
-            || (Vec::new(), Vec::new(), Vec::new()),
+            || (RowScratch::default(), Vec::new(), Vec::new()),
             |(scratch, of_row, ranked), (task, ((clusters, values), beyond)), poll| {
                 let rows = clusters
                     .chunks_exact_mut(width)

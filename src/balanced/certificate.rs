@@ -6,7 +6,7 @@ use super::window::Window;
 use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::error::{KMeansError, Result};
-use crate::nearest::{Nearest, Request};
+use crate::nearest::{Nearest, Request, RowScratch};
 use crate::threads::Threads;
 
 /// Rows per task.
@@ -98,7 +98,7 @@ pub(super) fn cheapest(
         .enumerate();
     threads.run_long(
         tasks,
-        || (Vec::new(), Vec::new()),
+        || (RowScratch::default(), Vec::new()),
         |(scratch, of_row), (task, (labels, values)), poll| {
             let rows = task * TASK_ROWS..;
             for (row, (label, value)) in rows.zip(labels.iter_mut().zip(values)) {
@@ -136,7 +136,7 @@ mod tests {
         let threads = Threads::exactly(1, None).unwrap();
         let shared = Shared::new(&points, Metric::Euclidean, None).unwrap();
         let mut nearest = shared.nearest(&points, 1);
-        let costs = Costs::new(&nearest, &[0.0, 10.0], &Config::new(2));
+        let costs = Costs::new(&nearest, &[0.0, 10.0], &Config::new(2)).unwrap();
         let assignment = (&labels[..], &own[..]);
         relative_gap(
             &mut nearest,

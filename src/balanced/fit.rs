@@ -170,7 +170,7 @@ impl<'c> Model<'c> {
             if sample.can_see(self.window.width()) {
                 self.float_window();
             }
-            let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
+            let costs = Costs::new(&sample_nearest, &self.centroids, self.config)?;
             let prices = &mut self.prices;
             sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
             if stalled || self.n_iter == self.until.iterations || threads.stopping() {
@@ -190,7 +190,7 @@ impl<'c> Model<'c> {
             self.report(threads, start, changed, inertia)?;
             partition.totals().write_centroids(&mut self.centroids);
             if sample::is_much_work(points, self.config) {
-                let costs = Costs::new(&sample_nearest, &self.centroids, self.config);
+                let costs = Costs::new(&sample_nearest, &self.centroids, self.config)?;
                 sample.follow(&costs, &mut self.prices, threads)?;
             }
             let gain = last_inertia - inertia;
@@ -261,7 +261,7 @@ impl<'c> Model<'c> {
         choice: &'s mut Choice,
         threads: &Threads<'_>,
     ) -> Result<Transport<'s>> {
-        let costs = Costs::new(nearest, &self.centroids, self.config);
+        let costs = Costs::new(nearest, &self.centroids, self.config)?;
         let windows = try_vec(self.window, self.prices.len(), "windows")?;
         let target = (&windows[..], self.window);
         choice.balance_by_part(nearest, &costs, target, &mut self.prices, threads)?;
@@ -290,7 +290,7 @@ impl<'c> Model<'c> {
             let medoids = &mut self.medoids;
             medoid::update_medoids(points, metric, &clusters, threads, medoids, centroids)?;
         }
-        let costs = Costs::new(nearest, &self.centroids, self.config);
+        let costs = Costs::new(nearest, &self.centroids, self.config)?;
         choice.follow(&costs, &mut self.prices, threads)
     }
 
@@ -307,7 +307,7 @@ impl<'c> Model<'c> {
             let mut transport = self.transport(nearest, &mut choice, threads)?;
             transport.solve(threads)?;
             (self.window, self.prices) = best_place(transport, windows, threads)?;
-            let costs = Costs::new(nearest, &self.centroids, self.config);
+            let costs = Costs::new(nearest, &self.centroids, self.config)?;
             let dual = (self.window, &self.prices[..]);
             let assignment = (&choice.labels[..], &choice.costs[..]);
             gap = certificate::relative_gap(nearest, &costs, threads, dual, assignment)?;

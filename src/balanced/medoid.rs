@@ -1,12 +1,12 @@
 //! The update step of balanced K-medoids: the best row of each cluster
 //! (Park & Jun, 2009), the sizes being fixed.
 
-use crate::allocate::{extend, push, try_vec};
+use crate::allocate::{collect, extend, push, try_vec};
 use crate::clusters::Clusters;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::Row;
-use crate::points::Points;
+use crate::nearest::{Row, RowScratch};
+use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 /// In larger clusters only this many rows, the nearest to the mean, are tried.
@@ -102,15 +102,15 @@ impl Tried {
         }
         threads.run(
             parts.into_iter(),
-            Vec::new,
+            RowScratch::default,
             |scratch, (j, members, to_mean)| {
-                let mean = &means[j * dims..][..dims];
+                let mean = Row::new(&means[j * dims..][..dims], metric);
                 for (&row, to_mean) in members.iter().zip(to_mean) {
                     let distance = match points.weight(row as usize) {
                         0.0 => f64::INFINITY,
                         _ => {
-                            let values = points.row(row as usize, scratch)?;
-                            Row::new(values, metric).distance(mean)
+                            let row = scratch.row(points, row as usize, metric)?;
+                            row.distance_to(&mean)
                         }
                     };
                     *to_mean = (distance, row);
@@ -173,7 +173,7 @@ impl Tried {
         }
         threads.run(
             parts.into_iter(),
-            Default::default,
+            Scratch::default,
             |scratch, ((j, members), sums)| {
                 let tried = &self.rows[self.range(j)];
                 add_distances(points, metric, tried, members, scratch, sums)
@@ -192,15 +192,43 @@ impl Tried {
     }
 }
 
+/// A worker's buffers.
+#[derive(Default)]
+struct Scratch {
+    scratch: RowScratch,
+    row: Vec<f32>,
+    held: Vec<f32>,
+    sparse: [SparseRows; 2],
+}
+
 /// Adds the distances of `members` to each of `tried` to its sum.
 fn add_distances(
     points: &Points<'_>,
     metric: Metric,
     tried: &[u32],
     members: &[u32],
-    (row, held): &mut (Vec<f32>, Vec<f32>),
+    scratch: &mut Scratch,
     sums: &mut [f64],
 ) -> Result<()> {
+    let Scratch {
+        scratch,
+        row,
+        held,
+        sparse,
+    } = scratch;
+    if points.reads_sparse() && metric == Metric::Euclidean {
+        let [candidates, member] = sparse;
+        let chosen = points.select(tried);
+        chosen.read_sparse(0..tried.len(), candidates)?;
+        for &number in members {
+            points.read_sparse(number as usize..number as usize + 1, member)?;
+            let (weight, member) = (points.weight(number as usize), member.row(0));
+            for (candidate, sum) in candidates.rows().zip(sums.iter_mut()) {
+                *sum += weight * member.squared_distance(candidate).sqrt();
+            }
+        }
+        return Ok(());
+    }
     let dims = points.cols();
     let at_once = (HELD_VALUES / dims).max(1);
     for (tried, sums) in tried.chunks(at_once).zip(sums.chunks_mut(at_once)) {
@@ -212,11 +240,13 @@ fn add_distances(
         for candidate in held.chunks_exact_mut(dims) {
             metric.normalize(candidate);
         }
+        let candidates = held.chunks_exact(dims).map(|row| Row::new(row, metric));
+        let candidates: Vec<Row<'_>> = collect(candidates, "candidates")?;
         for &member in members {
             let weight = points.weight(member as usize);
-            let member = Row::new(points.row(member as usize, row)?, metric);
-            for (candidate, sum) in held.chunks_exact(dims).zip(sums.iter_mut()) {
-                *sum += weight * metric.unsquared(member.distance(candidate));
+            let member = scratch.row(points, member as usize, metric)?;
+            for (candidate, sum) in candidates.iter().zip(sums.iter_mut()) {
+                *sum += weight * metric.unsquared(member.distance_to(candidate));
             }
         }
     }

@@ -50,7 +50,7 @@ pub(crate) fn predict(
     threads: &Threads<'_>,
     labels: &mut [u32],
 ) -> Result<()> {
-    let costs = Costs::new(nearest, centroids, config);
+    let costs = Costs::new(nearest, centroids, config)?;
     let mut values = threads.try_vec(0.0, labels.len(), "costs")?;
     cheapest(nearest, &costs, threads, prices, (labels, &mut values))
 }

@@ -8,7 +8,7 @@
 use super::candidates::{Candidates, Costs};
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
-use crate::nearest::Request;
+use crate::nearest::{Request, RowScratch};
 use crate::sort::sort;
 use crate::threads::Threads;
 
@@ -123,7 +123,7 @@ impl Candidates {
             .enumerate();
         threads.run(
             tasks,
-            Vec::new,
+            RowScratch::default,
             |scratch, (task, ((clusters, values), beyond))| {
                 let rows = clusters
                     .chunks_exact(width)
@@ -166,7 +166,7 @@ pub(super) fn cheapest(
     };
     let doubtful = (0..labels.len()).filter(|&row| is_doubtful(row));
     let doubtful: Vec<usize> = collect(doubtful, "rows to look at")?;
-    let (mut scratch, mut of_row) = (Vec::new(), Vec::new());
+    let (mut scratch, mut of_row) = (RowScratch::default(), Vec::new());
     for row in doubtful {
         costs.of_row(row, &mut scratch, &mut of_row)?;
         let priced = of_row.iter().zip(prices).map(|(cost, price)| cost + price);

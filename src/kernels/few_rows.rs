@@ -6,7 +6,7 @@ use super::lanes::Lanes;
 
 /// Rows side by side in the vectors of the low-dimensional kernel, and
 /// dimensions side by side in those of the other.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Where the sums of a block go: those of its first row to this place, those of
 /// the others behind it, as many places for each of the few rows.

@@ -169,6 +169,11 @@ impl Scores {
         Ok(greatest.fold(f32::NEG_INFINITY, f32::max))
     }
 
+    /// The scores of the last row: one a cluster, and what fills the last vector up.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// The clusters whose scores are at least `limit`, ascending.
     pub fn at_least(&self, limit: f32, found: &mut Vec<u32>) -> Result<()> {
         found.clear();

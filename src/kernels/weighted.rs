@@ -21,7 +21,7 @@ pub(crate) struct Factors {
 
 impl Factors {
     #[inline(always)]
-    fn times(self, number: f32) -> [f64; 2] {
+    pub fn times(self, number: f32) -> [f64; 2] {
         let scaled = f64::from(number) * self.scale;
         let (product, rest) = product((scaled + self.rounding) - self.rounding, self.weight);
         [product, rest]

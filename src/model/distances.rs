@@ -5,7 +5,7 @@ use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::config::invalid;
 use crate::error::Result;
-use crate::nearest::{Centroids, Row};
+use crate::nearest::{Centroids, Row, sparse};
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
 
@@ -38,6 +38,9 @@ impl KMeans {
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let centroids = Centroids::new(fit.centroid_values(), fit.dims());
+        if points.reads_sparse() {
+            return sparse::transform(points, centroids, config.metric, distances, &threads);
+        }
         let tasks = distances.chunks_mut(TASK_ROWS * clusters).enumerate();
         threads.run_long(tasks, Vec::new, |scratch, (task, distances), poll| {
             let first = task * TASK_ROWS;

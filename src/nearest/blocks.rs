@@ -134,6 +134,9 @@ impl Nearest<'_> {
         (labels, distances): (&mut [u32], Option<&mut [f64]>),
         threads: &Threads<'_>,
     ) -> Result<()> {
+        if self.sparse_engine().is_some() {
+            return self.few_by_sparse(centroids, count, (labels, distances), threads);
+        }
         labels.fill(UNASSIGNED);
         let engine = self.choose_engine(centroids, labels, count, threads)?;
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;

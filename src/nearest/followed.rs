@@ -7,7 +7,7 @@ use crate::metric::Metric;
 use crate::nearest::Nearest;
 use crate::nearest::assignment::{Assignment, By, Method, Workers};
 use crate::nearest::blocks::Visit;
-use crate::nearest::sparse::Vectors;
+use crate::nearest::sparse::{Measure, Vectors};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::{Points, SparseRows};
 use crate::threads::{Poll, Threads};
@@ -117,16 +117,21 @@ impl Nearest<'_> {
     ) -> Result<ExactSum> {
         let (points, metric) = (self.points, self.metric());
         let vectors = Vectors::of_dense(centroids.values, centroids.dims, metric)?;
+        let measure = Measure::new(centroids, metric, &vectors);
         sum_tasks(
             points.rows(),
             threads,
             SparseRows::default,
             |parts, rows, block, poll| {
-                points.read_sparse(rows.clone(), block)?;
-                let labels = block.rows().zip(&labels[rows.clone()]);
-                let distances = labels.map(|(row, &j)| vectors.canonical(metric, row, j));
-                parts.with(|part| add_weighted(part, points, rows.start, distances));
-                poll()
+                points.in_sparse_blocks(rows, block, poll, |first, block| {
+                    let labels = block.rows().zip(&labels[first..]);
+                    let distances = labels.map(|(row, &j)| {
+                        let inverse_norm = measure.inverse_norm(row.square());
+                        measure.distance(row, inverse_norm, j)
+                    });
+                    parts.with(|part| add_weighted(part, points, first, distances));
+                    Ok(())
+                })
             },
         )
     }

@@ -13,6 +13,7 @@
 //! therefore the float64 brute-force labels: the same at any number of
 //! threads, on any instruction set, and from any engine.
 
+mod any_row;
 mod assignment;
 mod blocks;
 mod brute_force;
@@ -44,8 +45,9 @@ use eight_bit::EightBit;
 use eight_bit::bounds::Bounds;
 use trees::Trees;
 
+pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
-pub(crate) use few::RowDistances;
+pub(crate) use few::{Enough, RowDistances, Scratch as FewScratch};
 pub(crate) use prepared::Prepared;
 pub(crate) use request::Request;
 pub(crate) use shared::Shared;

@@ -64,6 +64,15 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// With what [`new`](Self::new) would compute.
+    pub fn with_norm(values: &'a [f32], metric: Metric, inverse_norm: f64) -> Self {
+        Row {
+            values,
+            metric,
+            inverse_norm,
+        }
+    }
+
     pub fn inverse_norm(&self) -> f64 {
         self.inverse_norm
     }

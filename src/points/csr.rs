@@ -53,6 +53,21 @@ macro_rules! indices {
                 }
             }
 
+            /// Whether the numbers of some places are below `limit`, and whether they
+            /// ascend.
+            fn are_below(&self, places: Range<usize>, limit: usize) -> (bool, bool) {
+                match self {
+                    $(Indices::$name(indices) => {
+                        let indices = &indices[places];
+                        // Negative ones are too large.
+                        let below = |below, &index| below & ((index as u64) < limit as u64);
+                        let pairs = indices.iter().zip(indices.get(1..).unwrap_or_default());
+                        let ascends = |ascends, (a, b): (&$type, &$type)| ascends & (a < b);
+                        (indices.iter().fold(true, below), pairs.fold(true, ascends))
+                    })*
+                }
+            }
+
             /// A number that has been checked.
             #[inline]
             fn at(&self, at: usize) -> usize {
@@ -153,18 +168,19 @@ impl<'a> Csr<'a> {
                 ));
             }
             let end = end as usize;
-            let mut before = -1;
-            for at in start..end {
+            let (below, ascends) = self.columns.are_below(start..end, self.cols);
+            let is_wrong = |&at: &usize| {
                 let column = self.columns.value(at);
-                if column < 0 || column >= self.cols as i128 {
-                    return invalid(format_args!(
-                        "indices[{at}], of row {row}, is {column}, but there are {} columns",
-                        self.cols
-                    ));
-                }
-                ascending &= column > before;
-                before = column;
+                column < 0 || column >= self.cols as i128
+            };
+            if !below && let Some(at) = (start..end).find(is_wrong) {
+                return invalid(format_args!(
+                    "indices[{at}], of row {row}, is {}, but there are {} columns",
+                    self.columns.value(at),
+                    self.cols
+                ));
             }
+            ascending &= ascends;
             start = end;
         }
         Ok(ascending)

@@ -6,7 +6,11 @@ use super::{Points, Source};
 use crate::allocate::{grow, push};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
+use crate::threads::Poll;
 use std::ops::Range;
+
+/// Numbers that are read at a time.
+const BLOCK_VALUES: usize = 1 << 19;
 
 /// Some rows, one after the other.
 #[derive(Default)]
@@ -54,6 +58,43 @@ impl Points<'_> {
             Source::Sparse(csr, _) => csr.stored(),
             Source::Rows(..) => self.rows.saturating_mul(self.cols),
             Source::Selection(points, _) => points.stored(),
+        }
+    }
+
+    /// Calls `work` with the rows `range` of sparse points, a block after the other: the
+    /// number of its first row, and the rows. However long rows are, a block has
+    /// [`BLOCK_VALUES`] numbers at most, or one row. Polls after each.
+    pub(crate) fn in_sparse_blocks(
+        &self,
+        range: Range<usize>,
+        rows: &mut SparseRows,
+        poll: Poll<'_>,
+        mut work: impl FnMut(usize, &SparseRows) -> Result<()>,
+    ) -> Result<()> {
+        let mut first = range.start;
+        while first < range.end {
+            let (mut end, mut numbers) = (first, 0);
+            while end < range.end {
+                numbers += self.length(end);
+                if numbers > BLOCK_VALUES && end > first {
+                    break;
+                }
+                end += 1;
+            }
+            self.read_sparse(first..end, rows)?;
+            work(first, rows)?;
+            poll()?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// Numbers that are kept of a row.
+    fn length(&self, row: usize) -> usize {
+        match self.source {
+            Source::Sparse(csr, _) => csr.span(row..row + 1).len(),
+            Source::Rows(..) => self.cols,
+            Source::Selection(points, rows) => points.length(rows[row] as usize),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::allocate::{collect, resize, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, RowDistances};
+use crate::nearest::{Centroids, Enough, FewScratch, Nearest, Request, RowDistances};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -105,12 +105,15 @@ impl<'a> Potential<'a> {
                 .chunks(BLOCK)
                 .zip(sums.chunks_mut(rows.len()))
                 .enumerate(),
-            || (Vec::new(), Vec::new()),
+            || (FewScratch::default(), Vec::new()),
             |(scratch, out), (block, (least, sums)), poll| {
                 resize(out, few.len() * least.len(), 0.0, "seeding distances")?;
                 let first = block * BLOCK;
-                self.distances.write(first, &few, scratch, out, poll)?;
-                weigh(self.weights.as_deref(), first, out, least.len());
+                let weights = self.weights.as_deref();
+                let enough = Enough { least, weights };
+                let wanted = (&mut out[..], Some(enough));
+                self.distances.write(first, &few, scratch, wanted, poll)?;
+                weigh(weights, first, out, least.len());
                 for (sum, out) in sums.iter_mut().zip(out.chunks_exact_mut(least.len())) {
                     lower(out, least);
                     *sum = sum_lanes(out);
@@ -206,11 +209,13 @@ impl<'a> Potential<'a> {
                 .chunks_mut(BLOCK)
                 .zip(&mut self.block_sums)
                 .enumerate(),
-            || (Vec::new(), Vec::new()),
+            || (FewScratch::default(), Vec::new()),
             |(scratch, out), (block, (least, sum)), poll| {
                 let first = block * BLOCK;
                 resize(out, least.len(), 0.0, "seeding distances")?;
-                distances.write(first, &few, scratch, out, poll)?;
+                let enough = Enough { least, weights };
+                let wanted = (&mut out[..], (!is_first).then_some(enough));
+                distances.write(first, &few, scratch, wanted, poll)?;
                 weigh(weights, first, out, least.len());
                 match is_first {
                     true => least.copy_from_slice(out),

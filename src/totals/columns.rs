@@ -17,37 +17,49 @@ fn units(magic: f64, value: f64) -> (i64, f64) {
     (units, value - (rounded - magic))
 }
 
-/// Adds rows without weights to a sum, or takes them away: to the bit what
-/// [`Grid::add_rows`] does with the dense rows.
+/// Adds rows, with their weights, to a sum, or takes them away: to the bit what
+/// [`Grid::add_row`] does with the dense rows.
 pub(super) fn add_sparse<'v>(
     grid: &Grid,
     sum: &mut [i64],
-    rows: impl Iterator<Item = Vector<'v>>,
+    rows: impl Iterator<Item = (Vector<'v>, f64)>,
     sign: Sign,
 ) {
     let (columns, magic) = (grid.columns(), grid.magic());
     let mut count = 0i64;
-    for row in rows {
+    let mut add = |column: usize, mut value: f64| {
+        for at in (column..magic.len()).step_by(columns) {
+            let (units, rest) = units(magic[at], value);
+            sum[at] = match sign {
+                Sign::Plus => sum[at].wrapping_add(units),
+                Sign::Minus => sum[at].wrapping_sub(units),
+            };
+            value = rest;
+        }
+    };
+    for (row, weight) in rows {
         let scale = match grid.metric() {
             Metric::Euclidean => 1.0,
             Metric::Cosine => row.inverse_norm(),
         };
-        for (&column, &value) in row.columns.iter().zip(row.values) {
-            let mut value = f64::from(value) * scale;
-            for at in (column as usize..sum.len()).step_by(columns) {
-                let (units, rest) = units(magic[at], value);
-                sum[at] = match sign {
-                    Sign::Plus => sum[at].wrapping_add(units),
-                    Sign::Minus => sum[at].wrapping_sub(units),
-                };
-                value = rest;
+        let numbers = row.columns.iter().zip(row.values);
+        if grid.is_weighted() {
+            let factors = grid.factors(scale, weight);
+            for (&column, &value) in numbers {
+                let [product, rest] = factors.times(value);
+                add(column as usize, product);
+                add(column as usize, rest);
             }
+            add(grid.dims(), weight);
+        } else {
+            numbers.for_each(|(&column, &value)| add(column as usize, f64::from(value) * scale));
         }
         count += match sign {
             Sign::Plus => 1,
             Sign::Minus => -1,
         };
     }
+    let count = grid.added(count);
     // Every number, zeros too, adds the bits of `magic`.
     for (sum, magic) in sum.iter_mut().zip(magic) {
         *sum = sum.wrapping_add(count.wrapping_mul(magic.to_bits() as i64));

@@ -175,16 +175,25 @@ impl Grid {
         if !self.weighted {
             return self.add_rows(sum, [row], sign);
         }
-        let (scale, rounding) = match self.metric {
-            Metric::Euclidean => (1.0, 0.0),
-            Metric::Cosine => (inverse_norm(row), MAGIC * power_of_two(UNIT_ROWS.low)),
+        let scale = match self.metric {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine => inverse_norm(row),
         };
-        let factors = Factors {
+        weighted::add_row(sum, &self.magic, row, self.factors(scale, weight), sign);
+    }
+
+    /// What a row's numbers are multiplied by where rows are weighted; `scale` is 1, or
+    /// with cosine 1 / ‖x‖.
+    pub fn factors(&self, scale: f64, weight: f64) -> Factors {
+        let rounding = match self.metric {
+            Metric::Euclidean => 0.0,
+            Metric::Cosine => MAGIC * power_of_two(UNIT_ROWS.low),
+        };
+        Factors {
             scale,
             rounding,
             weight,
-        };
-        weighted::add_row(sum, &self.magic, row, factors, sign);
+        }
     }
 
     /// Adds rows of weight 1 to a sum, or takes them away.
@@ -282,7 +291,7 @@ impl Grid {
 
     /// How many numbers `count` rows add to each column.
     #[inline(always)]
-    fn added(&self, count: i64) -> i64 {
+    pub(super) fn added(&self, count: i64) -> i64 {
         count << u32::from(self.weighted)
     }
 

@@ -222,6 +222,17 @@ impl Adder {
         sign: Sign,
         sum: &mut [i64],
     ) -> Result<()> {
+        if points.reads_sparse() {
+            const BLOCK: usize = 256;
+            for members in members.chunks(BLOCK) {
+                let rows = points.select(members);
+                rows.read_sparse(0..members.len(), &mut self.sparse)?;
+                let weights = members.iter().map(|&row| points.weight(row as usize));
+                let rows = self.sparse.rows().zip(weights);
+                columns::add_sparse(grid, sum, rows, sign);
+            }
+            return Ok(());
+        }
         if grid.is_weighted() {
             let ahead = members.iter().skip(TOGETHER);
             let mut ahead = ahead.map(|&row| row as usize);
@@ -232,15 +243,6 @@ impl Adder {
                     .for_each(|row| points.prefetch(row));
                 let values = points.row(row as usize, &mut self.scratch[0])?;
                 grid.add_row(sum, values, points.weight(row as usize), sign);
-            }
-            return Ok(());
-        }
-        if points.reads_sparse() {
-            const BLOCK: usize = 256;
-            for members in members.chunks(BLOCK) {
-                let rows = points.select(members);
-                rows.read_sparse(0..members.len(), &mut self.sparse)?;
-                columns::add_sparse(grid, sum, self.sparse.rows(), sign);
             }
             return Ok(());
         }

@@ -9,6 +9,7 @@ use crate::allocate::collect;
 use crate::balanced::candidates::Costs;
 use crate::balanced::least::Least;
 use crate::error::Result;
+use crate::nearest::RowScratch;
 use crate::threads::Threads;
 use std::cmp::Ordering;
 
@@ -39,7 +40,7 @@ impl Choice {
             }
             Ok(())
         })?;
-        let mut scratch = Vec::new();
+        let mut scratch = RowScratch::default();
         for (j, border) in borders.into_iter().enumerate() {
             let mut rows = border.into_values();
             rows.sort_unstable();

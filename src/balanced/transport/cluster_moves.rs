@@ -11,6 +11,7 @@ use super::moves::{KEPT_AGAIN, MovesTo};
 use crate::allocate::{collect, extend, insert, try_vec, with_capacity};
 use crate::balanced::candidates::Costs;
 use crate::error::Result;
+use crate::nearest::RowScratch;
 use crate::threads::Threads;
 
 /// Bytes that these take at most: so many for each row, or so many in all.
@@ -91,7 +92,7 @@ impl Transport<'_> {
         let (costs, members, own) = (&self.costs, &self.members, &*self.own);
         threads.run_long(
             due.iter().zip(&mut found),
-            || (Vec::new(), Vec::new()),
+            || (RowScratch::default(), Vec::new()),
             |(scratch, of_row), (&j, moves), poll| {
                 for &row in &members[j] {
                     costs.of_row(row as usize, scratch, of_row)?;

@@ -29,6 +29,7 @@ use super::window::Window;
 use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
+use crate::nearest::RowScratch;
 use crate::threads::Threads;
 use cluster_moves::ClusterMoves;
 pub(super) use equal_rows::EqualRows;
@@ -78,7 +79,7 @@ pub(super) struct Transport<'a> {
     cluster_moves: Vec<Option<ClusterMoves>>,
     room: usize,
     looks: Vec<u32>,
-    scratch: Vec<f32>,
+    scratch: RowScratch,
     of_row: Vec<f64>,
     targets: Vec<u32>,
     nearer: Vec<(usize, u32, f64)>,
@@ -155,7 +156,7 @@ impl<'a> Transport<'a> {
             cluster_moves: collect((0..clusters).map(|_| None), "moves of clusters")?,
             room,
             looks: try_vec(0, clusters, "looks")?,
-            scratch: Vec::new(),
+            scratch: RowScratch::default(),
             of_row: Vec::new(),
             targets: Vec::new(),
             nearer: Vec::new(),

@@ -26,6 +26,8 @@ pub(super) struct RowsByColumn {
     /// 1 / ‖x‖ of every row, or 0 for a row of zeros; empty unless the metric is
     /// cosine.
     inverse_norms: Vec<f64>,
+    /// Of every row; empty where they have none.
+    weights: Vec<f64>,
     parts: Vec<Range<usize>>,
     sums: Vec<Sums>,
 }
@@ -38,7 +40,8 @@ impl RowsByColumn {
     /// Bytes for these points.
     pub fn bytes(points: &Points<'_>) -> u64 {
         let stored = points.stored() as u64;
-        stored * 8 + (points.cols() as u64) * 16 + (points.rows() as u64) * 8
+        let per_row = 8 * (1 + u64::from(points.is_weighted()));
+        stored * 8 + (points.cols() as u64) * 16 + (points.rows() as u64) * per_row
     }
 
     /// Two passes over the numbers.
@@ -88,12 +91,19 @@ impl RowsByColumn {
         }
         let mut sums = with_capacity(parts.len(), PURPOSE)?;
         sums.resize_with(parts.len(), Sums::default);
+        let weighted = if points.is_weighted() {
+            points.rows()
+        } else {
+            0
+        };
+        let weights = collect((0..weighted).map(|row| points.weight(row)), PURPOSE)?;
         Ok(RowsByColumn {
             sums,
             starts,
             rows,
             values,
             inverse_norms,
+            weights,
             parts,
         })
     }
@@ -115,9 +125,11 @@ impl RowsByColumn {
             rows,
             values,
             inverse_norms,
+            weights,
             parts,
             sums,
         } = self;
+        let weights = &weights[..];
         threads.run_long(
             parts.iter().zip(&mut *sums),
             || None,
@@ -131,17 +143,25 @@ impl RowsByColumn {
                 for column in columns.clone() {
                     let places = places[column]..places[column + 1];
                     let rows = rows[places.clone()].iter();
-                    let numbers = rows.zip(&values[places]).map(|(&row, &value)| {
-                        let value = f64::from(value);
-                        let value = match grid.metric() {
-                            Metric::Euclidean => value,
-                            Metric::Cosine => value * inverse_norms[row as usize],
-                        };
-                        (labels[row as usize], value)
-                    });
-                    sum.add_up(grid, column, numbers, |cluster, sum| {
-                        push(sums, (cluster, sum), PURPOSE)
-                    })?;
+                    let numbers = rows.zip(&values[places]);
+                    let scale = |row: u32| match grid.metric() {
+                        Metric::Euclidean => 1.0,
+                        Metric::Cosine => inverse_norms[row as usize],
+                    };
+                    let see = |cluster, sum| push(sums, (cluster, sum), PURPOSE);
+                    if weights.is_empty() {
+                        let numbers = numbers.map(|(&row, &value)| {
+                            (labels[row as usize], f64::from(value) * scale(row))
+                        });
+                        sum.add_up(grid, column, numbers, see)?;
+                    } else {
+                        let numbers = numbers.flat_map(|(&row, &value)| {
+                            let factors = grid.factors(scale(row), weights[row as usize]);
+                            let products = factors.times(value);
+                            products.map(|product| (labels[row as usize], product))
+                        });
+                        sum.add_up(grid, column, numbers, see)?;
+                    }
                     push(ends, sums.len(), PURPOSE)?;
                 }
                 poll()
@@ -153,10 +173,19 @@ impl RowsByColumn {
                 squares[cluster as usize] += sum * sum;
             }
         }
-        let sizes = counts.iter().zip(&squares);
-        let sizes = sizes.map(|(&count, &square)| match count {
-            0 => None,
-            _ => size_of_sum(grid.metric(), grid.dims(), count as f64, || square),
+        let mut heavy: Vec<f64> = collect(counts.iter().map(|&count| count as f64), PURPOSE)?;
+        if !weights.is_empty() {
+            let numbers = labels.iter().copied().zip(weights.iter().copied());
+            let mut sum = ColumnSum::new(grid, clusters)?;
+            sum.add_up(grid, grid.dims(), numbers, |cluster, sum| {
+                heavy[cluster as usize] = sum;
+                Ok(())
+            })?;
+        }
+        let sizes = heavy.iter().zip(&squares);
+        let sizes = sizes.map(|(&weight, &square)| match weight > 0.0 {
+            false => None,
+            true => size_of_sum(grid.metric(), grid.dims(), weight, || square),
         });
         let sizes: Vec<Option<f64>> = collect(sizes, PURPOSE)?;
         let keeps = sizes.contains(&None);

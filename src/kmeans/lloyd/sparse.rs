@@ -40,8 +40,7 @@ struct Sparse<'n, 'a> {
     counts: Vec<usize>,
 }
 
-/// [`fit`](super::fit) of sparse rows without weights, `None` for others. `centroids`
-/// are overwritten.
+/// [`fit`](super::fit) of sparse rows, `None` for others. `centroids` are overwritten.
 pub(super) fn fit(
     nearest: &Nearest<'_>,
     config: &Config,
@@ -52,9 +51,6 @@ pub(super) fn fit(
     let Some(isa) = nearest.sparse_engine() else {
         return Ok(None);
     };
-    if nearest.points().is_weighted() {
-        return Ok(None);
-    }
     let bytes = RowsByColumn::bytes(nearest.points());
     let _reserved = nearest.budget().reserve(bytes);
     threads.enter(Phase::Iterating);
@@ -203,8 +199,12 @@ impl Sparse<'_, '_> {
             |rows, (task, (labels, part)), poll| {
                 let first = task * TASK_ROWS;
                 points.read_sparse(first..first + labels.len(), rows)?;
-                for (row, &label) in rows.rows().zip(labels) {
-                    part.add(distance(row, label)?);
+                for ((row, &label), number) in rows.rows().zip(labels).zip(first..) {
+                    let distance = distance(row, label)?;
+                    match points.is_weighted() {
+                        true => part.add_product(points.weight(number), distance),
+                        false => part.add(distance),
+                    }
                 }
                 poll()
             },

@@ -3,7 +3,7 @@
 use crate::allocate::{collect, try_vec, with_capacity};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::Row;
+use crate::nearest::{AnyRow, Row, RowScratch};
 use crate::points::Points;
 use crate::rng::Rng;
 
@@ -36,20 +36,17 @@ pub(super) fn split(
         weights,
         total,
     } = sample(members, weights, &mut rng)?;
-    let mut values = with_capacity(chosen.len() * dims, "a cluster's rows")?;
-    let mut scratch = Vec::new();
-    for &i in &chosen {
-        values.extend_from_slice(points.row(i as usize, &mut scratch)?);
-    }
-    let rows = values.chunks_exact(dims).map(|row| Row::new(row, metric));
-    let rows = rows.zip(weights);
-    let rows: Vec<(Row<'_>, f64)> = collect(
+    let (chosen, mut scratch) = (points.select(&chosen), RowScratch::default());
+    let rows = scratch.rows(&chosen, metric)?;
+    let rows = rows.into_iter().zip(weights);
+    let rows: Vec<(AnyRow<'_>, f64)> = collect(
         rows.filter(|(row, _)| row.inverse_norm() > 0.0),
         "a cluster's rows",
     )?;
     let sampled: f64 = rows.iter().map(|(_, weight)| weight).sum();
     let costs = rows.iter();
-    let costs = costs.map(|(row, weight)| weight * row.distance(centroid).max(0.0));
+    let place = Row::new(centroid, metric);
+    let costs = costs.map(|(row, weight)| weight * row.distance_to(&place).max(0.0));
     let costs: Vec<f64> = collect(costs, "a cluster's rows")?;
     let cost: f64 = costs.iter().sum();
     let mut target = rng.unit() * cost;
@@ -60,8 +57,10 @@ pub(super) fn split(
     let Some(second) = second else {
         return Ok(None);
     };
-    let both = centroid.iter().chain(rows[second].0.values);
-    let mut halves = collect(both.copied(), "centroids of halves")?;
+    let mut halves = with_capacity(2 * dims, "centroids of halves")?;
+    halves.extend_from_slice(centroid);
+    halves.resize(2 * dims, 0.0);
+    rows[second].0.each(|t, value| halves[dims + t] = value);
     metric.normalize(&mut halves[dims..]);
     let mut split_cost = cost;
     // The side of each row: 0 or 1.
@@ -69,9 +68,10 @@ pub(super) fn split(
     let mut sum = try_vec(0.0, dims, "centroids of halves")?;
     for iteration in 0..=ITERATIONS {
         let (first, second) = halves.split_at(dims);
+        let (first, second) = (Row::new(first, metric), Row::new(second, metric));
         split_cost = 0.0;
         for ((row, weight), side) in rows.iter().zip(&mut sides) {
-            let (to_first, to_second) = (row.distance(first), row.distance(second));
+            let (to_first, to_second) = (row.distance_to(&first), row.distance_to(&second));
             *side = usize::from(to_second < to_first);
             split_cost += weight * to_first.min(to_second).max(0.0);
         }
@@ -145,7 +145,7 @@ fn sample(members: &[u32], weights: Option<&[f64]>, rng: &mut Rng) -> Result<Sam
 /// The mean of rows, or with cosine the direction of their mean direction;
 /// nothing is written where there are no rows.
 fn write_mean<'r>(
-    rows: impl Iterator<Item = &'r (Row<'r>, f64)>,
+    rows: impl Iterator<Item = &'r (AnyRow<'r>, f64)>,
     metric: Metric,
     sum: &mut [f64],
     mean: &mut [f32],
@@ -153,9 +153,8 @@ fn write_mean<'r>(
     sum.fill(0.0);
     let mut count = 0.0;
     for (row, weight) in rows {
-        for (sum, &value) in sum.iter_mut().zip(row.values) {
-            *sum += f64::from(value) * row.inverse_norm() * weight;
-        }
+        let norm = row.inverse_norm();
+        row.each(|t, value| sum[t] += f64::from(value) * norm * weight);
         count += weight;
     }
     if count > 0.0 {

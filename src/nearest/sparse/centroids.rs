@@ -224,6 +224,30 @@ impl<'b> SparseCentroids<'b> {
         Ok(nearest)
     }
 
+    /// Scores a row with Σ x² = `square` among all centroids, in float32, and tells by how
+    /// much a score may be wrong; `None` where that means nothing.
+    pub fn score(
+        &self,
+        isa: Isa,
+        row: Vector<'_>,
+        square: f64,
+        scores: &mut Scores,
+    ) -> Result<Option<f64>> {
+        let norm = square.sqrt();
+        let inverse_norm = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+        let (scale, length) = match self.metric {
+            Metric::Euclidean => (1.0, norm),
+            Metric::Cosine => (inverse_norm, 1.0),
+        };
+        let error = self.error(row.columns.len(), length);
+        let fits = length * self.longest + self.farthest <= LARGEST && error <= LARGEST;
+        if !fits || norm > LARGEST || (scale != 1.0 && inverse_norm > LARGEST) {
+            return Ok(None);
+        }
+        scores.of(isa, &self.columns, &self.base, row, scale)?;
+        Ok(Some(error))
+    }
+
     /// By how much a score in float32 may differ from what the canonical distance
     /// makes of it, for a row of that length with so many numbers: see
     /// docs/nearest.md.

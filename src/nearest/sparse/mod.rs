@@ -5,6 +5,8 @@
 //! distances decide among the centroids that it leaves.
 
 mod centroids;
+mod measure;
+mod ranked;
 mod vectors;
 
 use crate::allocate::try_vec;
@@ -17,6 +19,7 @@ use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 pub(crate) use centroids::{ByColumn, SparseCentroids};
+pub(crate) use measure::{Measure, transform};
 pub(crate) use vectors::Vectors;
 
 /// Rows of a task.
@@ -88,7 +91,7 @@ impl Nearest<'_> {
         let isa = self.shared.setting.isa;
         let changed = assign(self.points, &sparse, isa, threads, labels)?;
         if let Some(out) = distances {
-            measure(self.points, &sparse, threads, labels, out)?;
+            measure(self.points, centroids, &sparse, threads, labels, out)?;
         }
         Ok(changed)
     }
@@ -102,19 +105,20 @@ impl Nearest<'_> {
         threads: &Threads<'_>,
     ) -> Result<()> {
         let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
-        measure(self.points, &sparse, threads, labels, out)
+        measure(self.points, centroids, &sparse, threads, labels, out)
     }
 }
 
 /// The canonical distance of every row to the centroid that `labels` names.
 fn measure(
     points: &Points<'_>,
-    centroids: &SparseCentroids<'_>,
+    centroids: Centroids<'_>,
+    sparse: &SparseCentroids<'_>,
     threads: &Threads<'_>,
     labels: &[u32],
     out: &mut [f64],
 ) -> Result<()> {
-    let (metric, vectors) = (centroids.metric(), centroids.vectors()?);
+    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors()?);
     let tasks = labels.chunks(TASK_ROWS).zip(out.chunks_mut(TASK_ROWS));
     threads.run_long(
         tasks.enumerate(),
@@ -123,7 +127,8 @@ fn measure(
             let first = task * TASK_ROWS;
             points.read_sparse(first..first + labels.len(), rows)?;
             for ((row, &label), out) in rows.rows().zip(labels).zip(out) {
-                *out = vectors.canonical(metric, row, label);
+                let inverse_norm = measure.inverse_norm(row.square());
+                *out = measure.distance(row, inverse_norm, label);
             }
             poll()
         },

@@ -98,6 +98,11 @@ impl Vectors {
         }
     }
 
+    /// With cosine, 1 / ‖c‖.
+    pub fn inverse_norm(&self, j: u32) -> f64 {
+        self.inverse_norms[j as usize]
+    }
+
     /// The canonical distance, without bias.
     pub fn canonical(&self, metric: Metric, row: Vector<'_>, j: u32) -> f64 {
         let inverse_norm = match metric {

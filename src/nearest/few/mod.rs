@@ -2,13 +2,16 @@
 //! the data for a handful of candidates, in float64, the same bits on every
 //! instruction set.
 
+mod sparse;
+
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::kernels::exact::dot;
 use crate::kernels::few_rows;
 use crate::metric::Metric;
-use crate::points::Points;
+use crate::points::{Points, SparseRows};
 use crate::threads::{Poll, Threads};
+use sparse::{FewSparse, Products};
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -24,32 +27,75 @@ pub(crate) struct RowDistances<'a> {
     metric: Metric,
     /// 1 / ‖x‖, or 0 for a zero row; empty unless the metric is cosine.
     inverse_norms: Vec<f64>,
+    sparse: bool,
 }
 
 /// A few rows, ready to be compared with all others.
 pub(crate) struct Few {
-    /// count × dims.
-    values: Vec<f64>,
+    values: Values,
     inverse_norms: Vec<f64>,
     dims: usize,
+    len: usize,
+}
+
+enum Values {
+    /// count × dims.
+    Dense(Vec<f64>),
+    Sparse(FewSparse),
 }
 
 impl Few {
     pub fn len(&self) -> usize {
-        self.values.len() / self.dims
+        self.len
     }
+}
+
+/// Distances, times the rows' weights, from which on the exact one is not wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Enough<'e> {
+    /// One for each row that is compared.
+    pub least: &'e [f64],
+    /// Of all rows; `None`: 1.
+    pub weights: Option<&'e [f64]>,
+}
+
+impl Enough<'_> {
+    /// Whether a row, the `i`th that is compared, has enough with so large a distance.
+    fn is(&self, row: usize, i: usize, distance: f64) -> bool {
+        let weight = self.weights.map_or(1.0, |weights| weights[row]);
+        distance * weight >= self.least[i]
+    }
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    block: Vec<f32>,
+    rows: SparseRows,
+    products: Products,
 }
 
 impl<'a> RowDistances<'a> {
     pub fn new(points: &'a Points<'a>, metric: Metric, threads: &Threads<'_>) -> Result<Self> {
+        // In fewer dimensions sums run across rows, in another order.
+        let sparse = points.reads_sparse() && points.cols() >= few_rows::LANES;
         let mut inverse_norms = Vec::new();
         if metric == Metric::Cosine {
             inverse_norms = try_vec(0.0f64, points.rows(), "norms")?;
             let tasks = inverse_norms.chunks_mut(TASK_ROWS).enumerate();
-            threads.run_long(tasks, Vec::new, |scratch, (task, norms), poll| {
+            threads.run_long(tasks, Scratch::default, |scratch, (task, norms), poll| {
                 let first = task * TASK_ROWS;
                 let rows = first..first + norms.len();
-                points.in_blocks(rows, scratch, poll, |at, block| {
+                if sparse {
+                    let block = &mut scratch.rows;
+                    return points.in_sparse_blocks(rows, block, poll, |at, block| {
+                        let norms = &mut norms[at - first..];
+                        let rows = block.rows().zip(norms);
+                        rows.for_each(|(row, norm)| *norm = row.inverse_norm());
+                        Ok(())
+                    });
+                }
+                points.in_blocks(rows, &mut scratch.block, poll, |at, block| {
                     let norms = &mut norms[at - first..];
                     for (row, norm) in block.chunks_exact(points.cols()).zip(norms) {
                         let square = dot(row, row);
@@ -65,6 +111,7 @@ impl<'a> RowDistances<'a> {
             points,
             metric,
             inverse_norms,
+            sparse,
         })
     }
 
@@ -89,13 +136,10 @@ impl<'a> RowDistances<'a> {
 
     pub fn select(&self, rows: &[usize]) -> Result<Few> {
         let dims = self.points.cols();
-        let mut values = try_vec(0.0f64, rows.len() * dims, "candidates")?;
-        let mut scratch = Vec::new();
-        for (values, &row) in values.chunks_exact_mut(dims).zip(rows) {
-            for (value, &x) in values.iter_mut().zip(self.points.row(row, &mut scratch)?) {
-                *value = f64::from(x);
-            }
-        }
+        let values = match self.sparse {
+            true => Values::Sparse(FewSparse::new(self.points, rows)?),
+            false => Values::Dense(self.copy(rows)?),
+        };
         let inverse_norms = match self.metric {
             Metric::Euclidean => Vec::new(),
             Metric::Cosine => {
@@ -107,26 +151,52 @@ impl<'a> RowDistances<'a> {
             values,
             inverse_norms,
             dims,
+            len: rows.len(),
         })
+    }
+
+    /// Some rows, all numbers of each.
+    fn copy(&self, rows: &[usize]) -> Result<Vec<f64>> {
+        let dims = self.points.cols();
+        let mut values = try_vec(0.0f64, rows.len() * dims, "candidates")?;
+        let mut scratch = Vec::new();
+        for (values, &row) in values.chunks_exact_mut(dims).zip(rows) {
+            for (value, &x) in values.iter_mut().zip(self.points.row(row, &mut scratch)?) {
+                *value = f64::from(x);
+            }
+        }
+        Ok(values)
     }
 
     /// Writes the distances of the rows `first..` to each of `few`: those to
     /// the first of them, then those to the second, and so on. `out` holds
-    /// `few.len()` values a row.
+    /// `few.len()` values a row. In place of a distance that is surely `enough` there may
+    /// be any other that is.
     pub fn write(
         &self,
         first: usize,
         few: &Few,
-        scratch: &mut Vec<f32>,
-        out: &mut [f64],
+        scratch: &mut Scratch,
+        (out, enough): (&mut [f64], Option<Enough<'_>>),
         poll: Poll<'_>,
     ) -> Result<()> {
         let rows = out.len() / few.len();
+        let values = match &few.values {
+            Values::Sparse(some) => {
+                let norms = match self.metric {
+                    Metric::Euclidean => None,
+                    Metric::Cosine => Some((&self.inverse_norms[..], &few.inverse_norms[..])),
+                };
+                return some.write((self.points, first), norms, scratch, (out, enough), poll);
+            }
+            Values::Dense(values) => values,
+        };
+        let block = &mut scratch.block;
         self.points
-            .in_blocks(first..first + rows, scratch, poll, |at, block| {
+            .in_blocks(first..first + rows, block, poll, |at, block| {
                 let out = (&mut *out, at - first);
                 let few = few_rows::Few {
-                    values: &few.values,
+                    values,
                     dims: few.dims,
                 };
                 match self.metric {
@@ -139,14 +209,23 @@ impl<'a> RowDistances<'a> {
             let norms = &self.inverse_norms[first..first + rows];
             for (out, &of_few) in out.chunks_exact_mut(rows).zip(&few.inverse_norms) {
                 for (out, &norm) in out.iter_mut().zip(norms) {
-                    let scale = norm * of_few;
-                    let distance = if scale > 0.0 { 1.0 - *out * scale } else { 0.0 };
-                    *out = if distance < NOISE { 0.0 } else { distance };
+                    *out = one_less_cosine(*out, norm * of_few);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// 1 − cos of two rows, given their product and 1 over that of their lengths, which is 0
+/// if one is a row of zeros.
+fn one_less_cosine(product: f64, scale: f64) -> f64 {
+    let distance = if scale > 0.0 {
+        1.0 - product * scale
+    } else {
+        0.0
+    };
+    if distance < NOISE { 0.0 } else { distance }
 }
 
 #[cfg(test)]
@@ -162,7 +241,9 @@ mod tests {
         let few = distances.select(few).unwrap();
         let mut out = vec![f64::NAN; few.len() * data.nrows()];
         distances
-            .write(0, &few, &mut Vec::new(), &mut out, &|| Ok(()))
+            .write(0, &few, &mut Scratch::default(), (&mut out, None), &|| {
+                Ok(())
+            })
             .unwrap();
         out
     }
