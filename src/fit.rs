@@ -111,6 +111,24 @@ impl Fit {
         Ok(())
     }
 
+    /// Warns where the centroids, of which all numbers are kept, take more bytes than the
+    /// limit: those of sparse rows may take far more than the rows.
+    pub fn warn_of_large_centroids(&mut self, limit: u64) -> Result<()> {
+        let bytes = size_of_val(self.centroid_values()) as u64;
+        if bytes > limit {
+            let (clusters, dims) = self.centroids.dim();
+            let warning = text(
+                format_args!(
+                    "the centroids, {clusters} x {dims} numbers, take {bytes} bytes, more than the \
+                     memory limit of {limit}; use fewer clusters, or leave out rare columns"
+                ),
+                "warnings",
+            )?;
+            push(&mut self.warnings, warning, "warnings")?;
+        }
+        Ok(())
+    }
+
     /// Notes what the points had lost, if anything.
     pub fn set_offset(&mut self, offset: Option<Vec<f64>>) -> Result<()> {
         if let Some(offset) = &offset {

@@ -45,6 +45,11 @@ pub(crate) fn fit(
     if bounded || config.use_medoids {
         fit.warn_of_empty(points, config.metric)?;
     }
+    if points.is_sparse()
+        && let Some(limit) = config.memory_limit
+    {
+        fit.warn_of_large_centroids(limit)?;
+    }
     if points.is_weighted() {
         fit.weights = cluster_weights(points, &fit.labels, config.n_clusters, threads)?;
     }

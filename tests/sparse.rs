@@ -276,18 +276,61 @@ fn larger_ones_too_on_two_threads() {
 
 #[test]
 fn more_columns_than_65536() {
-    let rng = &mut Rng(1);
-    let kind = Kind {
-        density: 0.0003,
-        ties: false,
-        untidy: false,
-    };
-    let train = rows((40, 70_000), kind, rng);
-    for euclidean in [false, true] {
-        let model = KMeans::new(3).with_euclidean(euclidean).with_iterations(3);
-        let dense = fit(&train.dense.view().into(), model.clone());
-        let case = format!("euclidean: {euclidean}");
-        check_same(&fit(&train.sparse(), model), &dense, &train.dense, &case);
+    for (rows_and_columns, density) in [((40, 70_000), 3e-4), ((20, 100_000), 2e-4)] {
+        let rng = &mut Rng(1);
+        let kind = Kind {
+            density,
+            ties: false,
+            untidy: false,
+        };
+        let train = rows(rows_and_columns, kind, rng);
+        for (euclidean, medoids) in [(false, false), (true, false), (true, true)] {
+            let model = KMeans::new(3)
+                .with_euclidean(euclidean)
+                .with_use_medoids(medoids)
+                .with_iterations(3);
+            let dense = fit(&train.dense.view().into(), model.clone());
+            let case = format!("{rows_and_columns:?}, euclidean: {euclidean}");
+            let sparse = fit(&train.sparse(), model);
+            check_same(&sparse, &dense, &train.dense, &case);
+            let expected = ask(&dense, &train.dense.view().into());
+            assert_eq!(ask(&sparse, &train.sparse()), expected, "{case}");
+        }
+    }
+}
+
+/// A million columns: rows of two kinds, told apart by the columns they have.
+#[test]
+fn a_million_columns() {
+    const COLUMNS: u32 = 1_000_000;
+    let (mut values, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0u32]);
+    let rng = &mut Rng(2);
+    for row in 0..500u32 {
+        let start = row % 2 * 500_000;
+        let mut columns: Vec<u32> = (0..20)
+            .map(|_| start + rng.below(300) as u32 * 1000)
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        values.extend(columns.iter().map(|_| 1.0 + rng.unit() as f32));
+        indices.extend(columns);
+        indptr.push(values.len() as u32);
+    }
+    let points = Points::csr(&values, &indices[..], &indptr[..], COLUMNS as usize).unwrap();
+    for (euclidean, medoids) in [(false, false), (true, false), (false, true)] {
+        let model = KMeans::new(2)
+            .with_euclidean(euclidean)
+            .with_use_medoids(medoids);
+        let model = fit(&points, model);
+        let labels = model.labels().unwrap();
+        if !euclidean && !medoids {
+            assert!((0..500).all(|row| labels[row] == labels[row % 2]) && labels[0] != labels[1]);
+        }
+        let mut again = vec![0; 500];
+        model.predict(&points, &mut again, None, options()).unwrap();
+        assert_eq!(again, labels);
+        let centroids = model.centroids().unwrap();
+        assert!((0..2).all(|j| centroids.row(j).iter().all(|value| value.is_finite())));
     }
 }
 
@@ -397,6 +440,24 @@ fn centroids_and_weights_may_be_sparse_too() {
     let points = data.sparse().with_weights(&weights[..]).unwrap();
     let plain = Points::from(data.dense.view()).with_weights(&weights[..]);
     assert_eq!(fit(&points, model.clone()), fit(&plain.unwrap(), model));
+}
+
+#[test]
+fn centroids_beyond_the_memory_limit_are_told() {
+    let kind = Kind {
+        density: 0.3,
+        ties: false,
+        untidy: false,
+    };
+    let data = rows((40, 50), kind, &mut Rng(5));
+    for (limit, told) in [(799, true), (800, false)] {
+        let model = fit(&data.sparse(), KMeans::new(4).with_memory_limit(limit));
+        let warning = format!(
+            "the centroids, 4 x 50 numbers, take 800 bytes, more than the memory limit of {limit}; \
+             use fewer clusters, or leave out rare columns"
+        );
+        assert_eq!(model.warnings().contains(&warning), told);
+    }
 }
 
 /// Weights are repetitions, to the bit.

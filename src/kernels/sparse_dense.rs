@@ -4,77 +4,104 @@
 use super::dispatch::{Work, work};
 use super::exact::fold;
 use super::exact_sparse::Vector;
-use super::lanes::Lanes;
+use super::lanes::{LANES, Lanes};
 
-const LANES: usize = 16;
+/// Dimensions whose partial sums are apart.
+const BLOCK: usize = 2 * LANES;
+
+/// Vectors that are compared at a time: they share the squares of c.
+pub(crate) const TOGETHER: usize = 4;
 
 /// Σ (x − c)²
 #[inline]
 pub(crate) fn squared_distance(x: Vector<'_>, c: &[f32]) -> f64 {
-    work(SquaredDistance { x, c })
+    let [distance] = squared_distances([x], c);
+    distance
 }
 
-struct SquaredDistance<'s> {
-    x: Vector<'s>,
+/// [`squared_distance`] of some vectors.
+#[inline]
+pub(crate) fn squared_distances<const N: usize>(rows: [Vector<'_>; N], c: &[f32]) -> [f64; N] {
+    work(SquaredDistances { rows, c })
+}
+
+struct SquaredDistances<'s, const N: usize> {
+    rows: [Vector<'s>; N],
     c: &'s [f32],
 }
 
-impl Work for SquaredDistance<'_> {
-    type Output = f64;
+impl<const N: usize> Work for SquaredDistances<'_, N> {
+    type Output = [f64; N];
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> f64 {
-        let Vector { columns, values } = self.x;
-        let (blocks, rest) = self.c.as_chunks::<LANES>();
-        let mut lanes = [0.0f64; LANES];
-        let (mut at, mut next) = (0, 0);
-        while next < columns.len() {
-            let block = columns[next] as usize / LANES;
-            if block >= blocks.len() {
+    fn run<L: Lanes>(self, lanes: L) -> [f64; N] {
+        let (blocks, rest) = self.c.as_chunks::<BLOCK>();
+        let mut sums = [[lanes.splat(0.0); 2]; N];
+        let mut next = [0; N];
+        let mut at = 0;
+        loop {
+            let mut block = blocks.len();
+            for (row, &next) in self.rows.iter().zip(&next) {
+                if let Some(&column) = row.columns.get(next) {
+                    block = block.min(column as usize / BLOCK);
+                }
+            }
+            // Up to here all have zeros; the sign of a difference doesn't matter.
+            for c in &blocks[at..block] {
+                let (halves, _) = c.as_chunks::<LANES>();
+                for half in 0..2 {
+                    let c = lanes.widen(&halves[half]);
+                    let square = lanes.mul(c, c);
+                    for sums in &mut sums {
+                        sums[half] = lanes.add(sums[half], square);
+                    }
+                }
+            }
+            if block == blocks.len() {
                 break;
             }
-            // Up to here x has zeros: the sign of a difference doesn't matter.
-            for c in &blocks[at..block] {
-                add(&mut lanes, c);
-            }
-            let mut differences = [0.0f64; LANES];
-            for (difference, &c) in differences.iter_mut().zip(&blocks[block]) {
-                *difference = 0.0 - f64::from(c);
-            }
-            while next < columns.len() && columns[next] as usize / LANES == block {
-                let lane = columns[next] as usize % LANES;
-                differences[lane] = f64::from(values[next]) - f64::from(blocks[block][lane]);
-                next += 1;
-            }
-            for (lane, difference) in lanes.iter_mut().zip(differences) {
-                *lane += difference * difference;
+            for ((row, next), sums) in self.rows.iter().zip(&mut next).zip(&mut sums) {
+                let differences = differences(row, next, (block, &blocks[block]));
+                let (halves, _) = differences.as_chunks::<LANES>();
+                for half in 0..2 {
+                    let difference = lanes.load(&halves[half]);
+                    let square = lanes.mul(difference, difference);
+                    sums[half] = lanes.add(sums[half], square);
+                }
             }
             at = block + 1;
         }
-        for c in &blocks[at..] {
-            add(&mut lanes, c);
+        let mut distances = [0.0; N];
+        for (n, distance) in distances.iter_mut().enumerate() {
+            let [low, high] = sums[n].map(|sum| lanes.store(sum));
+            let mut all = [0.0; BLOCK];
+            all[..LANES].copy_from_slice(&low);
+            all[LANES..].copy_from_slice(&high);
+            let rest = differences(&self.rows[n], &mut next[n], (blocks.len(), rest));
+            for (sum, difference) in all.iter_mut().zip(rest) {
+                *sum += difference * difference;
+            }
+            *distance = fold(all);
         }
-        let mut differences = [0.0f64; LANES];
-        for (difference, &c) in differences.iter_mut().zip(rest) {
-            *difference = 0.0 - f64::from(c);
-        }
-        for (&column, &x) in columns[next..].iter().zip(&values[next..]) {
-            let lane = column as usize % LANES;
-            differences[lane] = f64::from(x) - f64::from(rest[lane]);
-        }
-        for (lane, difference) in lanes.iter_mut().zip(differences) {
-            *lane += difference * difference;
-        }
-        fold(lanes)
+        distances
     }
 }
 
+/// x − c in a block, given by its number and the numbers of c: the row's numbers from
+/// `next` on are in it or behind it. Zeros where there are fewer columns.
 #[inline(always)]
-fn add(lanes: &mut [f64; LANES], c: &[f32; LANES]) {
-    for lane in 0..LANES {
-        let c = f64::from(c[lane]);
-        lanes[lane] += c * c;
+fn differences(row: &Vector<'_>, next: &mut usize, (block, c): (usize, &[f32])) -> [f64; BLOCK] {
+    let mut differences = [0.0; BLOCK];
+    for (difference, &c) in differences.iter_mut().zip(c) {
+        *difference = -f64::from(c);
     }
+    while let Some(&column) = row.columns.get(*next)
+        && column as usize / BLOCK == block
+    {
+        differences[column as usize % BLOCK] += f64::from(row.values[*next]);
+        *next += 1;
+    }
+    differences
 }
 
 #[cfg(test)]
@@ -104,9 +131,16 @@ mod tests {
                 };
                 let expected = exact::squared_distance(&x, &c).to_bits();
                 assert_eq!(squared_distance(vector, &c).to_bits(), expected);
+                let none = Vector {
+                    columns: &[],
+                    values: &[],
+                };
+                let zeros = exact::squared_distance(&vec![0.0; dims], &c).to_bits();
                 for isa in Isa::available() {
-                    let job = SquaredDistance { x: vector, c: &c };
-                    assert_eq!(work_on(isa, job).to_bits(), expected, "{isa:?}");
+                    let rows = [none, vector, none, vector];
+                    let job = SquaredDistances { rows, c: &c };
+                    let found = work_on(isa, job).map(f64::to_bits);
+                    assert_eq!(found, [zeros, expected, zeros, expected], "{isa:?}");
                 }
             }
         }

@@ -7,7 +7,7 @@ use crate::allocate::{copy, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, Row};
+use crate::nearest::{Centroids, Nearest, Request, Row, RowScratch};
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
 
@@ -108,12 +108,12 @@ impl Assignment {
         for (medoid, _) in medoids.iter_mut().zip(is_empty).filter(|(_, empty)| *empty) {
             // Least distances follow the last new medoid.
             let tasks = least.chunks_mut(size).zip(&mut farthest).enumerate();
-            threads.run(tasks, Vec::new, |scratch, (task, (least, farthest))| {
-                if let Some(values) = &values {
-                    let first = task * size;
-                    let block = points.block(first..first + least.len(), scratch)?;
-                    for (least, row) in least.iter_mut().zip(block.chunks_exact(points.cols())) {
-                        let distance = Row::new(row, metric).distance(values);
+            let place = values.as_ref().map(|values| Row::new(values, metric));
+            let state = RowScratch::default;
+            threads.run(tasks, state, |scratch, (task, (least, farthest))| {
+                if let Some(place) = &place {
+                    for (row, least) in (task * size..).zip(least.iter_mut()) {
+                        let distance = scratch.row(points, row, metric)?.distance_to(place);
                         *least = least.min(metric.unsquared(distance));
                     }
                 }

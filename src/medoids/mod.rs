@@ -15,6 +15,7 @@ mod fasterpam;
 mod matrix;
 mod onebatch;
 mod refine;
+mod sparse_tiles;
 mod start;
 mod streaming;
 mod tiles;

@@ -4,7 +4,7 @@ use super::matrix::{Distances, task_rows};
 use crate::allocate::{extend, push, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::Row;
+use crate::nearest::{Row, RowScratch};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -28,20 +28,23 @@ pub(crate) fn rows_near(
         metric.normalize(&mut values);
         let mut best = try_vec(None, taken.len().div_ceil(size), "nearest rows")?;
         let tasks = taken.chunks(size).zip(&mut best).enumerate();
-        threads.run(tasks, Vec::new, |scratch, (task, (taken, best))| {
-            let first = task * size;
-            let block = points.block(first..first + taken.len(), scratch)?;
-            let mut least = f64::INFINITY;
-            let rows = block.chunks_exact(points.cols()).zip(taken).enumerate();
-            for (i, (row, _)) in rows.filter(|(_, (_, taken))| !**taken) {
-                let distance = Row::new(row, metric).distance(&values);
-                if distance < least {
-                    least = distance;
-                    *best = Some((distance, first + i));
+        let place = Row::new(&values, metric);
+        threads.run(
+            tasks,
+            RowScratch::default,
+            |scratch, (task, (taken, best))| {
+                let mut least = f64::INFINITY;
+                let rows = (task * size..).zip(taken);
+                for (row, _) in rows.filter(|(_, taken)| !**taken) {
+                    let distance = scratch.row(points, row, metric)?.distance_to(&place);
+                    if distance < least {
+                        least = distance;
+                        *best = Some((distance, row));
+                    }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0);
         let Some((_, row)) = best.into_iter().flatten().min_by(order) else {
             break;

@@ -7,11 +7,12 @@
 //! neither overflow nor vanish.
 
 use super::matrix::{TILE, task_rows};
+use super::sparse_tiles;
 use crate::allocate::{resize, try_vec};
 use crate::error::Result;
 use crate::kernels::pairwise::{GROUP, PANEL, pack, squared_distances};
 use crate::metric::Metric;
-use crate::nearest::Row;
+use crate::nearest::RowScratch;
 use crate::points::Points;
 use crate::threads::Threads;
 
@@ -57,6 +58,11 @@ impl<'a> ScaledRows<'a> {
         Ok(rows)
     }
 
+    /// What multiplies a row.
+    pub fn factor(&self, row: u32) -> f64 {
+        *self.factors.get(row as usize).unwrap_or(&self.factor)
+    }
+
     /// Whether a row can be near anything: a zero row has no direction, and
     /// costs the same whatever the medoids.
     pub fn has_direction(&self, row: usize) -> bool {
@@ -78,6 +84,9 @@ impl<'a> ScaledRows<'a> {
     }
 
     pub fn pack_rows(&self, rows: &[u32], scratch: &mut Scratch) -> Result<()> {
+        if self.points.reads_sparse() {
+            return self.read_rows(rows, &mut scratch.sparse);
+        }
         self.gather(rows, &mut scratch.raw, &mut scratch.rows)?;
         pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups)?;
         Ok(())
@@ -94,11 +103,15 @@ impl<'a> ScaledRows<'a> {
         mut write: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let dims = self.points.cols();
-        self.gather(columns, &mut scratch.raw, &mut scratch.rows)?;
-        pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels)?;
+        let is_sparse = self.points.reads_sparse();
+        if is_sparse {
+            self.read_columns(columns, &mut scratch.sparse)?;
+        } else {
+            self.gather(columns, &mut scratch.raw, &mut scratch.rows)?;
+            pack::<PANEL>(&scratch.rows, dims, &mut scratch.panels)?;
+        }
         resize(&mut scratch.block, TILE * PANEL, 0.0, "tiles")?;
-        let panels = scratch.panels.chunks_exact(PANEL * dims);
-        for (part, (panel, columns)) in panels.zip(columns.chunks(PANEL)).enumerate() {
+        for (part, columns) in columns.chunks(PANEL).enumerate() {
             let first = part * PANEL;
             let rows = match above_diagonal {
                 true => &rows[..rows.len().min(first + PANEL)],
@@ -106,7 +119,12 @@ impl<'a> ScaledRows<'a> {
             };
             let padded = rows.len().next_multiple_of(GROUP);
             let block = &mut scratch.block[..padded * PANEL];
-            squared_distances(&scratch.groups[..padded * dims], panel, block);
+            if is_sparse {
+                self.sparse_panel(rows.len(), first, &mut scratch.sparse, block)?;
+            } else {
+                let panel = &scratch.panels[part * PANEL * dims..][..PANEL * dims];
+                squared_distances(&scratch.groups[..padded * dims], panel, block);
+            }
             match self.metric {
                 Metric::Euclidean => block.iter_mut().for_each(|d| *d = d.sqrt()),
                 Metric::Cosine => {
@@ -151,7 +169,7 @@ impl<'a> ScaledRows<'a> {
             let block = self.points.block(first..first + run.len(), raw)?;
             let pairs = part.chunks_exact_mut(dims).zip(block.chunks_exact(dims));
             for ((out, values), &row) in pairs.zip(run) {
-                let factor = *self.factors.get(row as usize).unwrap_or(&self.factor);
+                let factor = self.factor(row);
                 for (out, &value) in out.iter_mut().zip(values) {
                     *out = (f64::from(value) * factor) as f32;
                 }
@@ -170,6 +188,7 @@ pub(super) struct Scratch {
     groups: Vec<f32>,
     panels: Vec<f32>,
     block: Vec<f32>,
+    sparse: sparse_tiles::Scratch,
 }
 
 /// Rows and columns of a tile: fewer where there are very many dimensions, so
@@ -184,11 +203,9 @@ fn inverse_norms(points: &Points<'_>, threads: &Threads<'_>) -> Result<Vec<f64>>
     let size = task_rows(points.cols());
     let mut norms = threads.try_vec(0.0f64, points.rows(), "norms")?;
     let tasks = norms.chunks_mut(size).enumerate();
-    threads.run(tasks, Vec::new, |scratch, (task, norms)| {
-        let first = task * size;
-        let block = points.block(first..first + norms.len(), scratch)?;
-        for (norm, values) in norms.iter_mut().zip(block.chunks_exact(points.cols())) {
-            *norm = Row::new(values, Metric::Cosine).inverse_norm();
+    threads.run(tasks, RowScratch::default, |scratch, (task, norms)| {
+        for (row, norm) in (task * size..).zip(norms) {
+            *norm = scratch.row(points, row, Metric::Cosine)?.inverse_norm();
         }
         Ok(())
     })?;
@@ -199,10 +216,11 @@ fn largest_magnitude(points: &Points<'_>, threads: &Threads<'_>) -> Result<f64> 
     let (rows, size) = (points.rows(), task_rows(points.cols()));
     let mut largest = try_vec(0.0f32, rows.div_ceil(size), "magnitudes")?;
     let tasks = largest.iter_mut().enumerate();
-    threads.run(tasks, Vec::new, |scratch, (task, largest)| {
-        let first = task * size;
-        let block = points.block(first..rows.min(first + size), scratch)?;
-        *largest = block.iter().fold(0.0, |max, v| v.abs().max(max));
+    threads.run(tasks, RowScratch::default, |scratch, (task, largest)| {
+        for row in task * size..rows.min((task + 1) * size) {
+            let row = scratch.row(points, row, Metric::Euclidean)?;
+            row.each(|_, value| *largest = value.abs().max(*largest));
+        }
         Ok(())
     })?;
     Ok(largest.into_iter().fold(0.0, f32::max).into())

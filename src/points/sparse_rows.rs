@@ -36,6 +36,13 @@ impl SparseRows {
         }
     }
 
+    /// Multiplies a row, in float64.
+    pub fn scale(&mut self, i: usize, factor: f64) {
+        for value in &mut self.values[self.starts[i]..self.starts[i + 1]] {
+            *value = (f64::from(*value) * factor) as f32;
+        }
+    }
+
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Vector<'_>> {
         (0..self.len()).map(|i| self.row(i))
     }

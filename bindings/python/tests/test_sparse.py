@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kentro import KMeans, KMeansError
+from kentro._arrays import Points
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -88,6 +89,35 @@ def test_rows_are_read_where_they_are():
         array.setflags(write=False)
     check_same(data)
     check_same(data[20:150])
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csr_array"])
+@pytest.mark.parametrize("index", ["i4", "i8"])
+def test_csr_is_not_copied(kind, index):
+    data = getattr(sparse, kind)(random_rows(dtype="f4"))
+    data.indices, data.indptr = data.indices.astype(index), data.indptr.astype(index)
+    theirs = Points(data).memory
+    for one, other in zip((data.data, data.indices, data.indptr), theirs):
+        assert one.ctypes.data == other.ctypes.data
+
+
+def test_other_layouts_are_converted_once(monkeypatch):
+    data, calls = sparse.csc_matrix(random_rows()), []
+    tocsr = type(data).tocsr
+    monkeypatch.setattr(type(data), "tocsr", lambda own: calls.append(1) or tocsr(own))
+    KMeans(3).train(data)
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("euclidean", [False, True])
+def test_weights_of_sparse_rows_are_repetitions(euclidean):
+    data, weights = sparse.csr_matrix(random_rows(seed=3)), np.arange(200) % 3
+    one, other = (KMeans(4).with_euclidean(euclidean) for _ in range(2))
+    labels = one.train_labels(data, sample_weight=weights)
+    repeated = np.repeat(np.arange(200), weights)
+    assert (labels[repeated] == other.train_labels(data[repeated])).all()
+    assert (one.centroids == other.centroids).all()
+    assert one.inertia == other.inertia
 
 
 def test_weights_of_sparse_rows():

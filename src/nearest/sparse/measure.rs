@@ -4,7 +4,7 @@ use super::vectors::Vectors;
 use crate::allocate::extend;
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
-use crate::kernels::sparse_dense;
+use crate::kernels::sparse_dense::{self, TOGETHER};
 use crate::metric::Metric;
 use crate::nearest::vectors::Centroids;
 use crate::points::{Points, SparseRows};
@@ -46,17 +46,47 @@ impl<'c> Measure<'c> {
         }
     }
 
+    /// Whether it is shorter to go through the numbers of a centroid that are not zero.
+    fn is_sparse(&self, j: u32) -> bool {
+        self.vectors.get(j).columns.len() * DENSE < self.centroids.dims
+    }
+
+    /// Writes the distances of all rows, given with what [`inverse_norm`](Self::inverse_norm)
+    /// is of them, to a centroid.
+    fn distances<'o>(
+        &self,
+        (rows, inverse_norms): (&SparseRows, &[f64]),
+        j: u32,
+        mut out: impl Iterator<Item = &'o mut f64>,
+    ) {
+        if self.metric == Metric::Cosine || self.is_sparse(j) {
+            for ((row, &norm), out) in rows.rows().zip(inverse_norms).zip(out) {
+                *out = self.distance(row, norm, j);
+            }
+            return;
+        }
+        let none = Vector {
+            columns: &[],
+            values: &[],
+        };
+        let centroid = self.centroids.row(j as usize);
+        for first in (0..rows.len()).step_by(TOGETHER) {
+            let row = |i| if i < rows.len() { rows.row(i) } else { none };
+            let together: [_; TOGETHER] = std::array::from_fn(|i| row(first + i));
+            let found = sparse_dense::squared_distances(together, centroid);
+            let found = found.into_iter().take(rows.len() - first);
+            found.zip(&mut out).for_each(|(found, out)| *out = found);
+        }
+    }
+
     /// The canonical distance, without bias.
     pub fn distance(&self, row: Vector<'_>, inverse_norm: f64, j: u32) -> f64 {
         let centroid = self.centroids.row(j as usize);
         match self.metric {
-            Metric::Euclidean => {
-                let vector = self.vectors.get(j);
-                match vector.columns.len() * DENSE < self.centroids.dims {
-                    true => row.squared_distance(vector),
-                    false => sparse_dense::squared_distance(row, centroid),
-                }
-            }
+            Metric::Euclidean => match self.is_sparse(j) {
+                true => row.squared_distance(self.vectors.get(j)),
+                false => sparse_dense::squared_distance(row, centroid),
+            },
             Metric::Cosine => {
                 let along = row.dot_dense(centroid) * inverse_norm;
                 1.0 - along * self.vectors.inverse_norm(j)
@@ -90,9 +120,7 @@ pub(crate) fn transform(
                 let distances = &mut distances[(at - first) * clusters..];
                 for j in 0..clusters {
                     let places = distances[j..].iter_mut().step_by(clusters);
-                    for ((row, &norm), out) in rows.rows().zip(norms.iter()).zip(places) {
-                        *out = measure.distance(row, norm, j as u32);
-                    }
+                    measure.distances((rows, norms), j as u32, places);
                     poll()?;
                 }
                 Ok(())
