@@ -337,6 +337,58 @@ typedef struct kentro_observer {
 } kentro_observer;
 
 /**
+ * Begins anew with the first row. Returns 0, or else anything: the call ends
+ * with `KENTRO_STATUS_SOURCE`.
+ */
+typedef int32_t (*kentro_rewind_fn)(void *user_data);
+
+/**
+ * Writes the next block to `out_points`, or NULL after the last. Returns 0, or
+ * else anything: the call ends with `KENTRO_STATUS_SOURCE`. The view and its memory
+ * stay the source's, and must last until the next call of `next` or `rewind`, or
+ * the end of the call that uses the source.
+ */
+typedef int32_t (*kentro_next_fn)(const kentro_points **out_points,
+                                  void *user_data);
+
+/**
+ * Why `next` or `rewind` failed, as text; NULL if there is nothing to say.
+ */
+typedef const char *(*kentro_source_message_fn)(void *user_data);
+
+/**
+ * Rows that come block by block, as often as they are asked for: the same rows
+ * in the same order each time, however they are cut. Set it all to zero, then
+ * `size`, `rewind` and `next`; `message` may stay NULL.
+ *
+ * All are called on the thread that made the call, during that call. They must
+ * neither use the model that is trained nor jump out of the call (exceptions,
+ * `longjmp`). A view may be used again with other memory, or be another one each
+ * time; number type and columns stay the same.
+ */
+typedef struct {
+    /**
+     * `sizeof(kentro_source)`: later versions add fields at the end.
+     */
+    size_t size;
+    kentro_rewind_fn rewind;
+    kentro_next_fn next;
+    kentro_source_message_fn message;
+    /**
+     * Handed to each of them.
+     */
+    void *user_data;
+} kentro_source;
+
+/**
+ * Gets the labels of the next block of rows, valid only during the call.
+ * Returns 0, or else anything: the call ends with `KENTRO_STATUS_SOURCE`.
+ */
+typedef int32_t (*kentro_labels_fn)(const uint32_t *labels,
+                                    size_t rows,
+                                    void *user_data);
+
+/**
  * Success; only now are the `out_*` arguments written.
  */
 #define KENTRO_STATUS_OK 0
@@ -427,6 +479,11 @@ typedef struct kentro_observer {
  * doesn't know.
  */
 #define KENTRO_STATUS_NEWER_FILE 17
+
+/**
+ * A source gave no block; its message is the error's.
+ */
+#define KENTRO_STATUS_SOURCE 18
 
 
 
@@ -1672,6 +1729,40 @@ kentro_status kentro_block_forget(kentro_block *block, kentro_error *error);
  */
 KENTRO_API
 void kentro_block_free(kentro_block *block);
+
+/**
+ * `kentro_kmeans_train` on rows that come from a source: the same bits as from
+ * all rows at once. Looks at all rows once (twice where wide numbers lose an
+ * offset), once for the first centroids (twelve times with `k-means||`, not at all
+ * where they are given), then once an iteration, some seven times an attempt at
+ * swaps, and once for the labels.
+ *
+ * Beside the block it keeps 24 bytes a row, 48 with weights; codes and bounds of
+ * each block that save time, as far as `kentro_kmeans_set_memory_limit` has room.
+ *
+ * `KENTRO_STATUS_SOURCE` if the source fails; `KENTRO_STATUS_INVALID_PARAMETER` with
+ * medoids, bounds on sizes, or quality `best`, and with `k-means++` where the rows
+ * exceed the limit. After an error the model is as it was before. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_train_source(kentro_kmeans *kmeans,
+                                         const kentro_source *source,
+                                         size_t num_threads,
+                                         const kentro_observer *observer,
+                                         kentro_error *error);
+
+/**
+ * The nearest cluster of every row of a source: `labels` gets those of a block
+ * after the other, with `user_data`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_predict_source(const kentro_kmeans *kmeans,
+                                           const kentro_source *source,
+                                           kentro_labels_fn labels,
+                                           void *user_data,
+                                           size_t num_threads,
+                                           const kentro_observer *observer,
+                                           kentro_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

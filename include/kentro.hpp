@@ -477,6 +477,23 @@ enum class Phase : std::int32_t {
     labelling = KENTRO_PHASE_LABELLING, ///< assigns points to the final centroids
 };
 
+/// Rows that come block by block, as often as they are asked for: the same rows in
+/// the same order each time, however they are cut, of one number type.
+class Source {
+public:
+    Source() = default;
+    Source(const Source&) = default;
+    Source& operator=(const Source&) = default;
+    virtual ~Source() = default;
+
+    /// Begins anew with the first row.
+    virtual void rewind() = 0;
+
+    /// The next block, null after the last. It and its memory must last until the
+    /// next call of the source.
+    virtual const Points* next() = 0;
+};
+
 /// How far training is.
 struct Progress {
     Phase phase;
@@ -532,6 +549,63 @@ private:
 };
 
 namespace detail {
+
+/// One call with a source, whose exceptions must not reach the library.
+class Sourced {
+public:
+    using See = std::function<void(View<std::uint32_t>)>;
+
+    explicit Sourced(Source& source, const See* see = nullptr) : blocks_(source), see_(see) {
+        source_.size = sizeof source_;
+        source_.user_data = this;
+        source_.rewind = on_rewind;
+        source_.next = on_next;
+    }
+
+    Sourced(const Sourced&) = delete;
+    Sourced& operator=(const Sourced&) = delete;
+
+    const kentro_source* source() const noexcept { return &source_; }
+
+    /// Throws what the source threw, if it did.
+    void rethrow() {
+        if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+    }
+
+    static std::int32_t on_labels(const std::uint32_t* labels, std::size_t rows,
+                                  void* user_data) noexcept {
+        return trap(user_data, [&](Sourced& self) { (*self.see_)({labels, rows}); });
+    }
+
+private:
+    template <class Work>
+    static std::int32_t trap(void* user_data, const Work& work) noexcept {
+        auto self = static_cast<Sourced*>(user_data);
+        try {
+            work(*self);
+            return 0;
+        } catch (...) {
+            self->thrown_ = std::current_exception();
+            return 1;
+        }
+    }
+
+    static std::int32_t on_rewind(void* user_data) noexcept {
+        return trap(user_data, [](Sourced& self) { self.blocks_.rewind(); });
+    }
+
+    static std::int32_t on_next(const kentro_points** out, void* user_data) noexcept {
+        return trap(user_data, [&](Sourced& self) {
+            const Points* points = self.blocks_.next();
+            *out = points ? points->handle() : nullptr;
+        });
+    }
+
+    Source& blocks_;
+    const See* see_;
+    kentro_source source_{};
+    std::exception_ptr thrown_;
+};
 
 /// The callbacks of a model. Shared by its clones.
 struct Callbacks {
@@ -881,6 +955,39 @@ public:
             if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
             throw;
         }
+    }
+
+    /// `fit` on rows that come from a source, block by block: the same bits as from
+    /// all rows at once, but not for `Quality::best`, medoids and bounds on sizes. What
+    /// the source throws comes out, and the model stays as it was.
+    void fit(Source& source, std::optional<Count> num_threads = std::nullopt) {
+        std::optional<KMeans> before;
+        if (callbacks_.log) before = clone();
+        detail::Observed call(callbacks_);
+        detail::Sourced blocks(source);
+        const kentro_status status =
+            kentro_kmeans_train_source(handle(), blocks.source(), threads(num_threads),
+                                       call.observer(), detail::error());
+        try {
+            blocks.rethrow();
+            call.finish(status);
+        } catch (...) {
+            if (before && status == KENTRO_STATUS_OK) *this = std::move(*before);
+            throw;
+        }
+    }
+
+    /// The nearest cluster of every point of a source: `see` gets the labels of a
+    /// block after the other, in one pass.
+    void predict(Source& source, const std::function<void(View<std::uint32_t>)>& see,
+                 std::optional<Count> num_threads = std::nullopt) const {
+        detail::Observed call(callbacks_);
+        detail::Sourced blocks(source, &see);
+        const kentro_status status = kentro_kmeans_predict_source(
+            handle(), blocks.source(), detail::Sourced::on_labels, &blocks,
+            threads(num_threads), call.observer(), detail::error());
+        blocks.rethrow();
+        call.finish(status);
     }
 
     /// Learns from one more block of points, and keeps nothing of it but what it

@@ -85,6 +85,10 @@ pub enum KMeansError {
         reason: String,
     },
 
+    /// A [`Source`](crate::Source) gave no block.
+    #[error("The source failed: {0}")]
+    Source(String),
+
     /// What should be a saved model is none, or not all of one.
     #[error("Not a whole model file: {0}; save the model again, or use a copy of the file")]
     InvalidFile(String),

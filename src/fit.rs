@@ -84,30 +84,40 @@ impl Fit {
     /// Warns of clusters that stayed empty. `points` are the training points,
     /// less the offset.
     pub fn warn_of_empty(&mut self, points: &Points<'_>, metric: Metric) -> Result<()> {
+        match self.counts.contains(&0) {
+            true => {
+                let merged = points.merged_by_rounding(&self.labels, self.counts.len())?;
+                self.warn_of_empty_as(merged, metric)
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// [`warn_of_empty`](Self::warn_of_empty) where clusters are. `merged`: the number
+    /// type of points that rounding made equal.
+    pub fn warn_of_empty_as(&mut self, merged: Option<&'static str>, metric: Metric) -> Result<()> {
         let clusters = self.counts.len();
         let empty = self.counts.iter().filter(|&&count| count == 0).count();
-        if empty > 0 {
-            let warn = |reason: fmt::Arguments<'_>| {
-                let warning = format_args!("{empty} of {clusters} clusters are empty: {reason}");
-                text(warning, "warnings")
-            };
-            let warning = match points.merged_by_rounding(&self.labels, clusters)? {
-                Some(number) => warn(format_args!(
-                    "some points differ as {number} but not as float32, which has 24 bits; \
-                     rescale the columns, or split those that hold very large and very small \
-                     differences in two"
-                )),
-                None if metric == Metric::Cosine => warn(format_args!(
-                    "the data has fewer distinct directions than clusters; use fewer clusters, \
-                     or the Euclidean distance if lengths matter"
-                )),
-                None => warn(format_args!(
-                    "the data has fewer distinct points than clusters; use fewer clusters"
-                )),
-            }?;
-            push(&mut self.warnings, warning, "warnings")?;
-            self.warnings.rotate_right(1);
-        }
+        let warn = |reason: fmt::Arguments<'_>| {
+            let warning = format_args!("{empty} of {clusters} clusters are empty: {reason}");
+            text(warning, "warnings")
+        };
+        let warning = match merged {
+            Some(number) => warn(format_args!(
+                "some points differ as {number} but not as float32, which has 24 bits; \
+                 rescale the columns, or split those that hold very large and very small \
+                 differences in two"
+            )),
+            None if metric == Metric::Cosine => warn(format_args!(
+                "the data has fewer distinct directions than clusters; use fewer clusters, \
+                 or the Euclidean distance if lengths matter"
+            )),
+            None => warn(format_args!(
+                "the data has fewer distinct points than clusters; use fewer clusters"
+            )),
+        }?;
+        push(&mut self.warnings, warning, "warnings")?;
+        self.warnings.rotate_right(1);
         Ok(())
     }
 

@@ -47,6 +47,7 @@ mod rng;
 mod seeding;
 mod silhouette;
 mod sort;
+mod streamed;
 mod system;
 mod text;
 mod threads;
@@ -64,6 +65,7 @@ pub use model::sweep::SweepStep;
 pub use partial::{Block, BlockOptions, Partial, Update};
 pub use points::{Element, Indices, Points, Swapped, Weights};
 pub use silhouette::{Silhouette, silhouette};
+pub use streamed::Source;
 pub use threads::{
     End, Event, Observer, Phase, Progress, RunOptions, default_threads, set_default_threads,
 };

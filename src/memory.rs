@@ -41,7 +41,8 @@ impl Budget {
         Ok(Budget(TryArc::new(state, "the memory of a call")?))
     }
 
-    fn limit(&self) -> u64 {
+    /// Bytes for all, used or not.
+    pub fn limit(&self) -> u64 {
         let default = || total().map_or(DEFAULT_LIMIT, |bytes| DEFAULT_LIMIT.min(bytes / 4));
         self.0
             .explicit

@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 mod distances;
+mod from_source;
 mod given;
 mod partial_fit;
 mod predict;

@@ -11,6 +11,8 @@
 mod check;
 mod csr;
 mod element;
+mod extents;
+mod looks;
 mod sparse_rows;
 mod weighted;
 mod weights;
@@ -29,6 +31,7 @@ use std::ops::Range;
 
 pub use csr::Indices;
 pub use element::{Element, Swapped};
+pub(crate) use extents::{ExactRow, Extents};
 pub(crate) use sparse_rows::SparseRows;
 pub use weights::Weights;
 

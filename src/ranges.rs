@@ -49,6 +49,17 @@ impl Range {
         }
     }
 
+    /// Of the numbers of both.
+    pub fn join(self, other: Range) -> Range {
+        match (self, other) {
+            (Self::ZERO, one) | (one, Self::ZERO) => one,
+            _ => Range {
+                low: self.low.min(other.low),
+                high: self.high.max(other.high),
+            },
+        }
+    }
+
     /// Of products with numbers of another range, and of what rounding them to
     /// float64 leaves over.
     pub fn times(self, other: Range) -> Self {

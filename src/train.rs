@@ -8,9 +8,8 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::lloyd;
 use crate::kmeans::single_moves::move_single_rows;
-use crate::kmeans::swaps::{Effort, swap_centroids};
+use crate::kmeans::swaps::{Effort, InMemory, swap_centroids};
 use crate::nearest::{Centroids, Nearest, Request};
-use crate::points::Points;
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Threads};
@@ -21,7 +20,7 @@ use std::time::Instant;
 
 /// Runs that end within this fraction of each other have found the same, maybe
 /// with other numbers for the clusters: rounding must not choose.
-const EQUAL: f64 = 1e-9;
+pub(crate) const EQUAL: f64 = 1e-9;
 
 /// Trains by the algorithm that is asked for. `before`: the centroids of fewer
 /// clusters, which the first run starts from; not for K-medoids.
@@ -51,7 +50,8 @@ pub(crate) fn fit(
         fit.warn_of_large_centroids(limit)?;
     }
     if points.is_weighted() {
-        fit.weights = cluster_weights(points, &fit.labels, config.n_clusters, threads)?;
+        let weight = |row| points.weight(row);
+        fit.weights = cluster_weights(weight, &fit.labels, config.n_clusters, threads)?;
     }
     if config.balanced && !bounded {
         // Any sizes will do: nothing has a price.
@@ -62,8 +62,8 @@ pub(crate) fn fit(
 }
 
 /// What the points of each cluster weigh together.
-fn cluster_weights(
-    points: &Points<'_>,
+pub(crate) fn cluster_weights(
+    weight: impl Fn(usize) -> f64 + Sync,
     labels: &[u32],
     n_clusters: usize,
     threads: &Threads<'_>,
@@ -74,11 +74,11 @@ fn cluster_weights(
     threads.run(
         tasks,
         || (),
-        |(), (j, weight): (usize, &mut f64)| {
+        |(), (j, out): (usize, &mut f64)| {
             let mut all = ExactSum::default();
             let members = clusters.members(j).iter();
-            members.for_each(|&row| all.add(points.weight(row as usize)));
-            *weight = all.value();
+            members.for_each(|&row| all.add(weight(row as usize)));
+            *out = all.value();
         },
     )?;
     Ok(weights)
@@ -170,22 +170,23 @@ fn best_run(
         }
         let seeds = match before.take() {
             Some(fewer) => seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?,
-            None => seeding::draw(nearest, rows, config, &mut rng, threads)?,
+            None => {
+                let mut rows = seeding::InMemory::new(nearest, rows);
+                seeding::draw(&mut rows, config, &mut rng, threads)?
+            }
         };
         let starts = match effort {
             None => [Some(seeds), None, None],
             // Swaps know no bounds on sizes: they are not all that is tried.
             Some(effort) if bounded && config.quality == Quality::Best => {
                 let first = copy(&seeds, "centroids")?;
-                let swapped =
-                    swap_centroids(nearest, rows, config, first, effort, &mut rng, threads)?;
+                let swapped = swapped(nearest, rows, config, first, effort, &mut rng, threads)?;
                 let first = copy(&seeds, "centroids")?;
                 let relaxed = balanced::relax(nearest, config, first, threads)?;
                 [Some(seeds), Some(relaxed), Some(swapped)]
             }
             Some(effort) => {
-                let swapped =
-                    swap_centroids(nearest, rows, config, seeds, effort, &mut rng, threads)?;
+                let swapped = swapped(nearest, rows, config, seeds, effort, &mut rng, threads)?;
                 [Some(swapped), None, None]
             }
         };
@@ -215,6 +216,21 @@ fn best_run(
     Ok(best)
 }
 
+/// [`swap_centroids`] of rows in memory.
+fn swapped(
+    nearest: &mut Nearest<'_>,
+    rows: &Unrepeated,
+    config: &Config,
+    centroids: Vec<f32>,
+    effort: Effort,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<f32>> {
+    let now = Centroids::new(&centroids, nearest.points().cols());
+    let mut partition = InMemory::new(nearest, rows, now, threads)?;
+    swap_centroids(&mut partition, config, centroids, effort, rng, threads)
+}
+
 /// Searches for the nearest centroids that training takes, unless it ends early.
 pub(crate) fn searches(config: &Config) -> usize {
     /// Batches of swaps that are likely tried.
@@ -225,7 +241,7 @@ pub(crate) fn searches(config: &Config) -> usize {
 }
 
 /// What a run does against local minima before it iterates.
-fn effort(config: &Config) -> Option<Effort> {
+pub(crate) fn effort(config: &Config) -> Option<Effort> {
     let given = matches!(config.init(), Init::Centroids(_));
     match config.quality {
         Quality::Fast => None,

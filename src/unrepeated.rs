@@ -43,7 +43,22 @@ impl Unrepeated {
             },
         )?;
         let count: usize = repeated.iter().map(Vec::len).sum();
-        if count == 0 && !points.is_weighted() {
+        let repeated = repeated.iter().flatten().copied();
+        let weight = |row| points.weight(row);
+        let weight: Option<&dyn Fn(usize) -> f64> = points.is_weighted().then_some(&weight);
+        Self::new(rows, (count, repeated), weight, threads)
+    }
+
+    /// Of so many rows, those that repeat the one before, counted and ascending, and
+    /// what each weighs; no weights: 1.
+    pub fn new(
+        rows: usize,
+        (count, repeated): (usize, impl Iterator<Item = u32>),
+        weight: Option<&dyn Fn(usize) -> f64>,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        const PURPOSE: &str = "rows without repetitions";
+        if count == 0 && weight.is_none() {
             return Ok(Unrepeated {
                 first: None,
                 weights: None,
@@ -51,11 +66,11 @@ impl Unrepeated {
         }
         let mut first = with_capacity(rows - count, PURPOSE)?;
         let mut weights: Vec<f64> = with_capacity(rows - count, PURPOSE)?;
-        let mut repeated = repeated.iter().flatten().peekable();
+        let mut repeated = repeated.peekable();
         threads.in_steps(rows, |part| {
             for row in part {
-                let weight = points.weight(row);
-                match (repeated.next_if_eq(&&(row as u32)), weights.last_mut()) {
+                let weight = weight.map_or(1.0, |weight| weight(row));
+                match (repeated.next_if_eq(&(row as u32)), weights.last_mut()) {
                     (Some(_), Some(together)) => *together += weight,
                     _ => {
                         first.push(row as u32);
@@ -83,6 +98,20 @@ impl Unrepeated {
     /// Whether no row repeats the one before.
     pub fn are_all(&self) -> bool {
         self.first.is_none()
+    }
+
+    /// How many they are, of so many rows.
+    pub fn count(&self, rows: usize) -> usize {
+        self.first.as_ref().map_or(rows, Vec::len)
+    }
+
+    /// The places among these of the rows `range` of all points.
+    pub fn places(&self, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let place = |row: usize| match &self.first {
+            Some(first) => first.partition_point(|&first| (first as usize) < row),
+            None => row,
+        };
+        place(range.start)..place(range.end)
     }
 
     /// The number among all points of one of these rows.

@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["balanced"],
     &["train", "file"],
     &["partial"],
+    &["streamed"],
     &["model"],
     &["ffi"],
 ];

@@ -132,6 +132,11 @@ fn blocks() {
 }
 
 #[test]
+fn sources() {
+    test("sources", has_sanitizers());
+}
+
+#[test]
 fn file() {
     test("file", has_sanitizers());
 }

@@ -62,6 +62,11 @@ fn points() {
 }
 
 #[test]
+fn sources() {
+    test("sources");
+}
+
+#[test]
 fn errors() {
     test("errors");
 }

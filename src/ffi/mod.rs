@@ -49,6 +49,8 @@ mod partial;
 
 mod block;
 
+mod source;
+
 mod guard;
 
 mod text;

@@ -46,6 +46,8 @@ pub const KENTRO_STATUS_INVALID_FILE: StatusCode = 16;
 /// A model was saved by a later version of Kentro, in a way that this one
 /// doesn't know.
 pub const KENTRO_STATUS_NEWER_FILE: StatusCode = 17;
+/// A source gave no block; its message is the error's.
+pub const KENTRO_STATUS_SOURCE: StatusCode = 18;
 
 /// A short text for a status: static, never NULL, never to be freed. What
 /// went wrong in detail is kept by the `kentro_error` of the call. Since 0.3.
@@ -76,6 +78,7 @@ pub(super) fn message(status: StatusCode) -> &'static CStr {
         KENTRO_STATUS_IO => c"a file could not be read or written",
         KENTRO_STATUS_INVALID_FILE => c"not a whole model file",
         KENTRO_STATUS_NEWER_FILE => c"the model was saved by a later version of Kentro",
+        KENTRO_STATUS_SOURCE => c"a source failed",
         _ => c"unknown status",
     }
 }
@@ -132,6 +135,7 @@ impl Failure {
                 KMeansError::Io { .. } => KENTRO_STATUS_IO,
                 KMeansError::InvalidFile(_) => KENTRO_STATUS_INVALID_FILE,
                 KMeansError::NewerFile { .. } => KENTRO_STATUS_NEWER_FILE,
+                KMeansError::Source(_) => KENTRO_STATUS_SOURCE,
             },
         }
     }
@@ -144,7 +148,8 @@ impl fmt::Display for Failure {
             Failure::Core(
                 KMeansError::InvalidParameter(text)
                 | KMeansError::InvalidData(text)
-                | KMeansError::InvalidFile(text),
+                | KMeansError::InvalidFile(text)
+                | KMeansError::Source(text),
             )
             | Failure::Own { text, .. }
                 if text.is_empty() =>

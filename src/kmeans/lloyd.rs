@@ -14,6 +14,7 @@ use crate::fit::Fit;
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
+use crate::totals::Totals;
 use empty_clusters::rows_for_empty_clusters;
 pub(crate) use empty_clusters::{Candidate, FarthestRows, compare, most_candidates, winners};
 pub(crate) use row_set::RowSet;
@@ -35,9 +36,54 @@ pub(crate) fn fit(
     if let Some(fit) = sparse::fit(nearest, config, &mut centroids, threads, start)? {
         return Ok(fit);
     }
-    threads.enter(Phase::Iterating);
     let dims = nearest.points().cols();
-    let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
+    let partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
+    iterate(partition, config, centroids, threads, start)
+}
+
+/// Rows in clusters, wherever the rows are.
+pub(crate) trait Clustering: Sized {
+    /// Assigns every row to its nearest centroid, and makes the totals follow.
+    /// Returns how many rows changed.
+    fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize>;
+
+    fn totals(&self) -> &Totals;
+
+    /// The sum of distances to the centroids last assigned to, from sums alone
+    /// where these are precise enough.
+    fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
+}
+
+/// What Lloyd's algorithm asks of rows in clusters, in the end too.
+pub(crate) trait Complete: Clustering {
+    /// The sum of canonical distances to the centroids that labels name.
+    fn exact_inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
+
+    /// Labels every row by its nearest centroid. The totals need not follow.
+    /// Returns the sum of distances.
+    fn label(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64>;
+
+    /// Moves the farthest rows to clusters that are empty.
+    fn fill_empty(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<()>;
+
+    /// Puts the centroids of clusters that are empty on the farthest rows, which
+    /// stay where they are. Returns whether there were any.
+    fn place_empty(&mut self, centroids: &mut [f32], threads: &Threads<'_>) -> Result<bool>;
+
+    /// In the order of the rows.
+    fn into_labels(self, threads: &Threads<'_>) -> Result<Vec<u32>>;
+}
+
+/// [`fit`], whatever holds the rows.
+pub(crate) fn iterate(
+    mut partition: impl Complete,
+    config: &Config,
+    mut centroids: Vec<f32>,
+    threads: &Threads<'_>,
+    start: Instant,
+) -> Result<Fit> {
+    threads.enter(Phase::Iterating);
+    let dims = centroids.len() / config.n_clusters;
     let mut last_inertia = f64::INFINITY;
     let mut n_iter = 0;
     let mut last = false;
@@ -61,20 +107,26 @@ pub(crate) fn fit(
         }
         last |= threads.stopping();
         if changed > 0 && partition.totals().counts.contains(&0) {
-            let (nearest, labels) = partition.nearest_and_labels(threads)?;
-            let moves = rows_for_empty_clusters(nearest, now, labels, threads)?;
-            partition.move_rows(&moves, threads)?;
+            partition.fill_empty(now, threads)?;
         }
         let moved = partition.totals().write_centroids(&mut centroids);
         settled = changed == 0 && !moved;
     }
     threads.enter(Phase::Labelling);
     let now = Centroids::new(&centroids, dims);
-    let inertia = match settled {
+    let mut inertia = match settled {
         true => partition.exact_inertia(now, threads)?,
         false => partition.label(now, threads)?,
     };
-    let (labels, inertia) = fill_empty_clusters(partition, &mut centroids, inertia, threads)?;
+    // As long as that lowers the inertia.
+    while partition.place_empty(&mut centroids, threads)? {
+        let before = inertia;
+        inertia = partition.label(Centroids::new(&centroids, dims), threads)?;
+        if inertia >= before {
+            break;
+        }
+    }
+    let labels = partition.into_labels(threads)?;
 
     Ok(Fit {
         inertia,
@@ -83,34 +135,50 @@ pub(crate) fn fit(
     })
 }
 
-/// Puts the centroids of empty clusters on rows, which they then win, and
-/// assigns again, as long as that lowers the inertia. Returns the labels and
-/// the inertia.
-fn fill_empty_clusters(
-    mut partition: Partition<'_, '_>,
-    centroids: &mut [f32],
-    mut inertia: f64,
-    threads: &Threads<'_>,
-) -> Result<(Vec<u32>, f64)> {
-    let dims = partition.nearest().points().cols();
-    loop {
-        let now = Centroids::new(centroids, dims);
-        let (nearest, labels) = partition.nearest_and_labels(threads)?;
-        let moves = rows_for_empty_clusters(nearest, now, labels, threads)?;
-        if moves.is_empty() {
-            break;
-        }
-        for (row, cluster) in moves {
-            let centroid = &mut centroids[cluster as usize * dims..][..dims];
-            copy_row(partition.nearest(), row, centroid)?;
-        }
-        let before = inertia;
-        inertia = partition.label(Centroids::new(centroids, dims), threads)?;
-        if inertia >= before {
-            break;
-        }
+impl Clustering for Partition<'_, '_> {
+    fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
+        Partition::assign(self, centroids, threads)
     }
-    Ok((partition.into_labels(threads)?, inertia))
+
+    fn totals(&self) -> &Totals {
+        Partition::totals(self)
+    }
+
+    fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        Partition::inertia(self, centroids, threads)
+    }
+}
+
+impl Complete for Partition<'_, '_> {
+    fn exact_inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        Partition::exact_inertia(self, centroids, threads)
+    }
+
+    fn label(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        Partition::label(self, centroids, threads)
+    }
+
+    fn fill_empty(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<()> {
+        let (nearest, labels) = self.nearest_and_labels(threads)?;
+        let moves = rows_for_empty_clusters(nearest, centroids, labels, threads)?;
+        self.move_rows(&moves, threads)
+    }
+
+    fn place_empty(&mut self, centroids: &mut [f32], threads: &Threads<'_>) -> Result<bool> {
+        let dims = self.nearest().points().cols();
+        let (nearest, labels) = self.nearest_and_labels(threads)?;
+        let now = Centroids::new(centroids, dims);
+        let moves = rows_for_empty_clusters(nearest, now, labels, threads)?;
+        for &(row, cluster) in &moves {
+            let centroid = &mut centroids[cluster as usize * dims..][..dims];
+            copy_row(self.nearest(), row, centroid)?;
+        }
+        Ok(!moves.is_empty())
+    }
+
+    fn into_labels(self, threads: &Threads<'_>) -> Result<Vec<u32>> {
+        Partition::into_labels(self, threads)
+    }
 }
 
 /// Counts the rows of each cluster.

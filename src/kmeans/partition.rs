@@ -89,27 +89,13 @@ impl<'n, 'a> Partition<'n, 'a> {
         let spread = match (self.spread, self.nearest.metric()) {
             (Some(spread), _) => spread,
             (None, Metric::Cosine) => total_weight(self.nearest.points()),
-            (None, Metric::Euclidean) => self.measure_spread(threads)?,
+            (None, Metric::Euclidean) => spread(self.nearest, &self.origin, threads)?.value(),
         };
         self.spread = Some(spread);
-        let inertia = self
-            .totals()
-            .inertia(centroids.values, &self.origin, spread);
-        if inertia > spread * 1e-4 {
-            return Ok(inertia);
+        match inertia_of_sums(self.totals(), centroids, &self.origin, spread) {
+            Some(inertia) => Ok(inertia),
+            None => self.exact_inertia(centroids, threads),
         }
-        self.exact_inertia(centroids, threads)
-    }
-
-    /// Σ‖x − origin‖². One pass over the data.
-    fn measure_spread(&self, threads: &Threads<'_>) -> Result<f64> {
-        let points = self.nearest.points();
-        let sum = self.nearest.sum_rows(threads, |sum, first, block| {
-            let rows = block.chunks_exact(self.origin.len());
-            let distances = rows.map(|row| squared_distance(row, &self.origin));
-            add_weighted(sum, points, first, distances);
-        })?;
-        Ok(sum.value())
     }
 
     /// The sum of canonical distances: one pass over the data.
@@ -119,6 +105,18 @@ impl<'n, 'a> Partition<'n, 'a> {
             .inertia(&self.assignment, centroids, threads)?
             .value())
     }
+}
+
+/// The sum of distances from sums alone, about an origin: see [`Totals::inertia`].
+/// `None` where these are not precise enough.
+pub(crate) fn inertia_of_sums(
+    totals: &Totals,
+    centroids: Centroids<'_>,
+    origin: &[f32],
+    spread: f64,
+) -> Option<f64> {
+    let inertia = totals.inertia(centroids.values, origin, spread);
+    (inertia > spread * 1e-4).then_some(inertia)
 }
 
 fn total_weight(points: &Points<'_>) -> f64 {
@@ -131,8 +129,22 @@ fn total_weight(points: &Points<'_>) -> f64 {
     }
 }
 
+/// Σ‖x − origin‖², each row times its weight. One pass over the data.
+pub(crate) fn spread(
+    nearest: &Nearest<'_>,
+    origin: &[f32],
+    threads: &Threads<'_>,
+) -> Result<ExactSum> {
+    let points = nearest.points();
+    nearest.sum_rows(threads, |sum, first, block| {
+        let rows = block.chunks_exact(origin.len());
+        let distances = rows.map(|row| squared_distance(row, origin));
+        add_weighted(sum, points, first, distances);
+    })
+}
+
 /// The mean of all centroids, as float32.
-fn mean(centroids: Centroids<'_>) -> Result<Vec<f32>> {
+pub(crate) fn mean(centroids: Centroids<'_>) -> Result<Vec<f32>> {
     let mut mean = try_vec(0.0f32, centroids.dims, "origin")?;
     let count = centroids.len() as f64;
     for (t, mean) in mean.iter_mut().enumerate() {

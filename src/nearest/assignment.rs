@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Sums of so many bytes fit into a core's cache, and rows are added as they
 /// come; larger ones cluster by cluster.
-const CACHED_BYTES: usize = 1 << 20;
+pub(super) const CACHED_BYTES: usize = 1 << 20;
 
 /// Belongs to the rows of one [`Nearest`](super::Nearest), which tells and
 /// changes it.
@@ -102,22 +102,35 @@ impl Assignment {
         if changed == 0 {
             return Ok(());
         }
-        let n_clusters = self.totals.counts.len();
-        let pairs = || (0u32..).zip(self.labels.iter().copied().zip(summed.iter().copied()));
-        let moved = pairs().filter(|&(_, (to, from))| to != from);
-        let left = moved.clone().filter(|&(_, (_, from))| from != UNASSIGNED);
-        let left = Clusters::from_pairs(
-            left.map(|(row, (_, from))| (row, from)),
-            n_clusters,
+        add_moved(
+            &mut self.totals,
+            (points, 0),
+            (summed, &self.labels),
             threads,
         )?;
-        let joined =
-            Clusters::from_pairs(moved.map(|(row, (to, _))| (row, to)), n_clusters, threads)?;
-        self.totals.add(points, &joined, Sign::Plus, threads)?;
-        self.totals.add(points, &left, Sign::Minus, threads)?;
         summed.copy_from_slice(&self.labels);
         Ok(())
     }
+}
+
+/// Takes rows whose labels changed from one sum and adds them to another, cluster
+/// by cluster. Labels, from a first row on, are given as they were and as they are.
+pub(super) fn add_moved(
+    totals: &mut Totals,
+    (points, first): (&Points<'_>, usize),
+    (before, labels): (&[u32], &[u32]),
+    threads: &Threads<'_>,
+) -> Result<()> {
+    let n_clusters = totals.counts.len();
+    let pairs = || (first as u32..).zip(labels.iter().copied().zip(before.iter().copied()));
+    let moved = pairs().filter(|&(_, (to, from))| to != from);
+    let left = moved.clone().filter(|&(_, (_, from))| from != UNASSIGNED);
+    let left = left.map(|(row, (_, from))| (row, from));
+    let left = Clusters::from_pairs(left, n_clusters, threads)?;
+    let joined = moved.map(|(row, (to, _))| (row, to));
+    let joined = Clusters::from_pairs(joined, n_clusters, threads)?;
+    totals.add(points, &joined, Sign::Plus, threads)?;
+    totals.add(points, &left, Sign::Minus, threads)
 }
 
 /// What threads find out, each for itself: they take any that is free.

@@ -25,6 +25,16 @@ pub(super) struct Visit<'v> {
     pub labels: &'v [u32],
 }
 
+/// Gets a part that was assigned: the number of its first row, and its labels.
+pub(super) type Done<'d> = &'d mut dyn FnMut(usize, &[u32]) -> Result<()>;
+
+/// The first of some values, which are taken off; none if there are none.
+fn take<'v, T>(values: &mut Option<&'v mut [T]>, count: usize) -> Option<&'v mut [T]> {
+    let (first, rest) = values.take()?.split_at_mut(count);
+    *values = Some(rest);
+    Some(first)
+}
+
 impl Nearest<'_> {
     /// Writes every row's nearest centroid to `labels`, and its canonical
     /// distance without bias to `distances`. Returns how many labels changed.
@@ -32,12 +42,28 @@ impl Nearest<'_> {
     pub(super) fn by_blocks(
         &mut self,
         centroids: Centroids<'_>,
-        (labels, distances): (&mut [u32], Option<&mut [f64]>),
+        out: (&mut [u32], Option<&mut [f64]>),
         see: Option<&(dyn Fn(Visit<'_>) + Sync)>,
         threads: &Threads<'_>,
     ) -> Result<usize> {
+        let rows = out.0.len();
+        self.by_parts(centroids, out, see, (rows, &mut |_, _| Ok(())), threads)
+    }
+
+    /// [`by_blocks`](Self::by_blocks), `part_rows` or some more rows after the
+    /// other. `done` gets the number of the first row of each part, and its labels.
+    pub(super) fn by_parts(
+        &mut self,
+        centroids: Centroids<'_>,
+        (labels, mut distances): (&mut [u32], Option<&mut [f64]>),
+        see: Option<&(dyn Fn(Visit<'_>) + Sync)>,
+        (part_rows, done): (usize, Done<'_>),
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
         if see.is_none() && self.sparse_engine().is_some() {
-            return self.by_sparse(centroids, (labels, distances), threads);
+            let changed = self.by_sparse(centroids, (labels, distances), threads)?;
+            done(0, labels)?;
+            return Ok(changed);
         }
         let engine = self.choose_engine(centroids, labels, 1, threads)?;
         let (points, metric) = (self.points, self.metric());
@@ -51,78 +77,88 @@ impl Nearest<'_> {
             }
             _ => None,
         };
-        let (groups, values) = used.unzip();
+        let (groups, mut values) = used.unzip();
         let width = groups.map_or(0, Groups::len);
         let (rows, block_rows) = (labels.len(), block_rows(centroids.dims, centroids.len()));
+        let mut changed_rows = 0;
         let task_rows = match see {
             Some(_) => SEEN_ROWS,
             None => block_rows,
         };
-        let tasks = rows.div_ceil(task_rows);
-        let mut changed = try_vec(0usize, tasks, "change counts")?;
-        let distances = parts(distances, task_rows, tasks)?;
-        let row_bounds = parts(values, task_rows * width, tasks)?;
-        let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
-        threads.run_long(
-            tasks.zip(&mut changed).enumerate(),
-            Scratch::default,
-            |scratch, (task, (((labels, mut distances), mut bounds), changed)), poll| {
-                let blocks = labels.chunks_mut(block_rows).enumerate();
-                for (number, labels) in blocks {
-                    let within = number * block_rows;
-                    let first = task * task_rows + within;
-                    let rows = first..first + labels.len();
-                    let block = points.block_polled(rows, &mut scratch.block, poll)?;
-                    let hints: &mut Vec<u32> = &mut scratch.hints;
-                    refill(hints, labels, "labels")?;
-                    let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
-                        *changed += usize::from(labels[i] != label);
-                        labels[i] = label;
-                        if let Some(distances) = distances.as_deref_mut() {
-                            distances[within + i] = distance();
-                        }
-                    };
-                    let row = |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
-                    let mut found_row = |i: usize, label: u32| {
-                        found(i, label, &|| row(i).distance(centroids.row(label as usize)));
-                    };
-                    match &search {
-                        Search::Codes(search) => {
-                            let scratch = &mut scratch.codes;
-                            let bounds = groups
-                                .zip(bounds.as_deref_mut())
-                                .map(|(groups, values)| groups.rows(values, within, hints.len()));
-                            let found = |i: usize, distance: f64, label: u32| {
-                                found(i, label, &|| distance);
-                            };
-                            search.assign(first, block, hints, bounds, scratch, found)?;
-                        }
-                        Search::Float32(search) => {
-                            search.assign(block, &mut scratch.tile, found_row)?;
-                        }
-                        Search::BruteForce => {
-                            for i in 0..hints.len() {
-                                found_row(i, nearest_of_all(&row(i), centroids, poll)?);
+        let part_rows = part_rows.max(1).next_multiple_of(task_rows);
+        for (number, labels) in labels.chunks_mut(part_rows).enumerate() {
+            let first_of_part = number * part_rows;
+            let distances = take(&mut distances, labels.len());
+            let values = take(&mut values, labels.len() * width);
+            let tasks = labels.len().div_ceil(task_rows);
+            let mut changed = try_vec(0usize, tasks, "change counts")?;
+            let distances = parts(distances, task_rows, tasks)?;
+            let row_bounds = parts(values, task_rows * width, tasks)?;
+            let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
+            threads.run_long(
+                tasks.zip(&mut changed).enumerate(),
+                Scratch::default,
+                |scratch, (task, (((labels, mut distances), mut bounds), changed)), poll| {
+                    let blocks = labels.chunks_mut(block_rows).enumerate();
+                    for (number, labels) in blocks {
+                        let within = number * block_rows;
+                        let first = first_of_part + task * task_rows + within;
+                        let rows = first..first + labels.len();
+                        let block = points.block_polled(rows, &mut scratch.block, poll)?;
+                        let hints: &mut Vec<u32> = &mut scratch.hints;
+                        refill(hints, labels, "labels")?;
+                        let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
+                            *changed += usize::from(labels[i] != label);
+                            labels[i] = label;
+                            if let Some(distances) = distances.as_deref_mut() {
+                                distances[within + i] = distance();
+                            }
+                        };
+                        let row =
+                            |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
+                        let mut found_row = |i: usize, label: u32| {
+                            found(i, label, &|| row(i).distance(centroids.row(label as usize)));
+                        };
+                        match &search {
+                            Search::Codes(search) => {
+                                let scratch = &mut scratch.codes;
+                                let bounds =
+                                    groups.zip(bounds.as_deref_mut()).map(|(groups, values)| {
+                                        groups.rows(values, within, hints.len())
+                                    });
+                                let found = |i: usize, distance: f64, label: u32| {
+                                    found(i, label, &|| distance);
+                                };
+                                search.assign(first, block, hints, bounds, scratch, found)?;
+                            }
+                            Search::Float32(search) => {
+                                search.assign(block, &mut scratch.tile, found_row)?;
+                            }
+                            Search::BruteForce => {
+                                for i in 0..hints.len() {
+                                    found_row(i, nearest_of_all(&row(i), centroids, poll)?);
+                                }
                             }
                         }
+                        if let Some(see) = see {
+                            see(Visit {
+                                first,
+                                block,
+                                before: hints,
+                                labels,
+                            });
+                        }
+                        poll()?;
                     }
-                    if let Some(see) = see {
-                        see(Visit {
-                            first,
-                            block,
-                            before: hints,
-                            labels,
-                        });
-                    }
-                    poll()?;
-                }
-                Ok(())
-            },
-        )?;
-        let changed = changed.iter().sum();
+                    Ok(())
+                },
+            )?;
+            changed_rows += changed.iter().sum::<usize>();
+            done(first_of_part, labels)?;
+        }
         self.bounds = bounds;
-        self.changed = changed as f64 / rows as f64;
-        Ok(changed)
+        self.changed = changed_rows as f64 / rows as f64;
+        Ok(changed_rows)
     }
 
     /// The `count` nearest centroids of every row, nearest first, equals by

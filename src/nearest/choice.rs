@@ -65,7 +65,8 @@ impl<'a> Nearest<'a> {
             return Ok(kept);
         }
         let most = self.eight_bit.room_for_bounds(self.points);
-        let bounds = Bounds::new(self.points.rows(), centroids, most, self.shared.budget());
+        let room = (most, self.shared.budget());
+        let bounds = Bounds::new(self.points.rows(), centroids, room, &mut self.groups);
         // Where memory is refused, there is more to search.
         Ok(optional(bounds)?.flatten())
     }

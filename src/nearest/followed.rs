@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::metric::Metric;
 use crate::nearest::Nearest;
-use crate::nearest::assignment::{Assignment, By, Method, Workers};
+use crate::nearest::assignment::{Assignment, By, Method, Workers, add_moved};
 use crate::nearest::blocks::Visit;
 use crate::nearest::sparse::{Measure, Vectors};
 use crate::nearest::vectors::{Centroids, Row};
@@ -13,6 +13,10 @@ use crate::points::{Points, SparseRows};
 use crate::threads::{Poll, Threads};
 use crate::totals::{Changes, ExactSum, Grid, add_weighted};
 use std::ops::Range;
+
+/// Bytes of rows as float32 that are summed at a time where there are more than
+/// memory.
+const PART_BYTES: usize = 1 << 28;
 
 /// Rows per task.
 const TASK_ROWS: usize = 4096;
@@ -77,7 +81,16 @@ impl Nearest<'_> {
         if let By::Trees { .. } = assignment.by {
             return self.trees.inertia(centroids, threads);
         }
-        let labels = &assignment.labels;
+        self.inertia_of(&assignment.labels, centroids, threads)
+    }
+
+    /// [`inertia`](Self::inertia), given the labels in the order of the points.
+    pub fn inertia_of(
+        &self,
+        labels: &[u32],
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<ExactSum> {
         if self.sparse_engine().is_some() {
             return self.sum_sparse(centroids, labels, threads);
         }
@@ -169,6 +182,19 @@ impl Nearest<'_> {
                 workers.all().for_each(|part| totals.apply(part));
                 Ok(changed)
             }
+            Method::Clusters { summed } if self.exceeds_memory() => {
+                // Summing cluster by cluster reads rows here and there: a part of
+                // them is in memory while it does.
+                let part = PART_BYTES / (size_of::<f32>() * centroids.dims);
+                let points = self.points;
+                let mut done = |first: usize, labels: &[u32]| {
+                    let summed = &mut summed[first..][..labels.len()];
+                    add_moved(totals, (points, first), (summed, labels), threads)?;
+                    summed.copy_from_slice(labels);
+                    Ok(())
+                };
+                self.by_parts(centroids, (labels, None), None, (part, &mut done), threads)
+            }
             Method::Clusters { .. } => {
                 let changed = self.by_blocks(centroids, (labels, None), None, threads)?;
                 assignment.follow(changed, self.points, threads)?;
@@ -193,11 +219,21 @@ impl Nearest<'_> {
         if let Method::Rows { stale, .. } = &mut assignment.method {
             *stale = true;
         }
+        let (changed, sum) = self.measure_labels(&mut assignment.labels, centroids, threads)?;
+        Ok((changed, sum.value()))
+    }
+
+    /// Labels every row by its nearest centroid. Returns how many labels changed,
+    /// and the sum of distances.
+    pub(super) fn measure_labels(
+        &mut self,
+        labels: &mut [u32],
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<(usize, ExactSum)> {
         if self.sparse_engine().is_some() {
-            let labels = (&mut assignment.labels[..], None);
-            let changed = self.by_blocks(centroids, labels, None, threads)?;
-            let sum = self.sum_sparse(centroids, &assignment.labels, threads)?;
-            return Ok((changed, sum.value()));
+            let changed = self.by_blocks(centroids, (labels, None), None, threads)?;
+            return Ok((changed, self.sum_sparse(centroids, labels, threads)?));
         }
         let mut parts = Workers::none();
         parts.ready(threads.count(), || Ok(ExactSum::default()))?;
@@ -206,9 +242,15 @@ impl Nearest<'_> {
             let rows = (visit.first, visit.block, visit.labels);
             parts.with(|part| add_distances(part, (points, metric), centroids, rows));
         };
-        let labels = (&mut assignment.labels[..], None);
-        let changed = self.by_blocks(centroids, labels, Some(&see), threads)?;
-        Ok((changed, total(parts).value()))
+        let changed = self.by_blocks(centroids, (labels, None), Some(&see), threads)?;
+        Ok((changed, total(parts)))
+    }
+
+    /// Whether the rows as float32 are more than the call's memory: they may come
+    /// from a mapped file, and are read in their order.
+    fn exceeds_memory(&self) -> bool {
+        let values = self.points.rows() as u64 * self.points.cols() as u64;
+        size_of::<f32>() as u64 * values > self.budget().limit()
     }
 
     /// Whether trees serve the search. They do so from the first search on, or
@@ -291,7 +333,7 @@ fn total(mut parts: Workers<ExactSum>) -> ExactSum {
 
 /// Adds the rows whose label changed; with `anew`, all rows as if they had had
 /// none.
-fn add_changed(
+pub(super) fn add_changed(
     changes: &mut Changes,
     grid: &Grid,
     points: &Points<'_>,

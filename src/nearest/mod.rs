@@ -23,12 +23,14 @@ mod engine;
 mod few;
 mod float32;
 mod followed;
+mod kept;
 mod prepared;
 mod request;
 mod scan;
 mod scores;
 mod shared;
 pub(crate) mod sparse;
+mod stream;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -42,12 +44,13 @@ use crate::points::Points;
 use crate::threads::Threads;
 use crate::totals::Grid;
 use eight_bit::EightBit;
-use eight_bit::bounds::Bounds;
+use eight_bit::bounds::{Bounds, Groups};
 use trees::Trees;
 
 pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
 pub(crate) use few::{Enough, RowDistances, Scratch as FewScratch};
+pub(crate) use kept::{Blocks, Kept};
 pub(crate) use prepared::Prepared;
 pub(crate) use request::Request;
 pub(crate) use shared::Shared;
@@ -67,6 +70,8 @@ pub(crate) struct Nearest<'a> {
     trees: Trees,
     /// What the searches before rule out for the next.
     bounds: Option<Bounds>,
+    /// Groups of centroids that bounds of other rows are for.
+    groups: Option<Groups>,
     /// The fraction of labels that the last search changed.
     changed: f64,
 }
@@ -82,6 +87,7 @@ impl Shared {
             eight_bit: EightBit::new(points, self.setting),
             trees: Trees::default(),
             bounds: None,
+            groups: None,
             changed: 1.0,
         }
     }

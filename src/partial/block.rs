@@ -182,13 +182,14 @@ impl<'a> Block<'a> {
                 }
             }
         }
-        Candidates::find(
+        let found = Candidates::find(
             &self.nearest,
             (grid, counts),
             labels,
             &self.distances,
             threads,
-        )
+        );
+        Ok(found?.0)
     }
 
     /// The cluster of every row, as of the last partial; an error if there is

@@ -5,7 +5,7 @@
 //! comes of merging is what one block of all rows would tell, for the order of
 //! rows is one of their distances and values.
 
-use crate::allocate::{append, copy, extend, push, refill, try_vec, with_capacity};
+use crate::allocate::{append, collect, copy, extend, push, refill, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::kmeans::lloyd::{Candidate, FarthestRows, RowSet, compare, most_candidates, winners};
@@ -82,17 +82,18 @@ impl Candidates {
     }
 
     /// Of the rows of a block, with the grid of their sums and the sizes of
-    /// clusters, labels and distances.
+    /// clusters, labels and distances. Also all rows of these values, and perhaps
+    /// others.
     pub fn find(
         nearest: &Nearest<'_>,
         (grid, counts): (Grid, &[u64]),
         labels: &[u32],
         distances: &[f64],
         threads: &Threads<'_>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Vec<u32>)> {
         let empty = counts.iter().filter(|&&count| count == 0).count();
         if empty == 0 {
-            return Ok(Self::none());
+            return Ok((Self::none(), Vec::new()));
         }
         let (points, clusters) = (nearest.points(), counts.len());
         let mut search = FarthestRows::new(nearest, labels, distances, clusters, threads)?;
@@ -130,7 +131,8 @@ impl Candidates {
             };
             push(&mut found.last, last, PURPOSE)?;
         }
-        Ok(found)
+        let rows = search.found.iter().map(|&(row, _)| row);
+        Ok((found, collect(rows, PURPOSE)?))
     }
 
     /// Counts all rows of each value, and adds them up.
@@ -169,7 +171,7 @@ impl Candidates {
         Ok(())
     }
 
-    fn row(&self, rank: usize, dims: usize) -> &[f32] {
+    pub fn row(&self, rank: usize, dims: usize) -> &[f32] {
         &self.values[rank * dims..][..dims]
     }
 

@@ -8,7 +8,7 @@
 
 mod block;
 mod bytes;
-mod candidates;
+pub(crate) mod candidates;
 
 pub use block::{Block, BlockOptions};
 use candidates::Candidates;

@@ -2,6 +2,7 @@
 //! and infinity, and what each column spans.
 
 use super::element::{Extent, View};
+use super::extents::Extents;
 use super::{LONG, Points, Source, parts};
 use crate::allocate::resize;
 use crate::error::{KMeansError, Result};
@@ -12,10 +13,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// Values that are looked at between two polls.
 const TASK_VALUES: usize = 1 << 17;
-
-/// A column loses an offset if its largest magnitude is more than this many
-/// times its range.
-const FAR: f64 = 4.0;
 
 impl Points<'_> {
     /// An error that names the first value which is NaN, infinite or beyond
@@ -28,8 +25,7 @@ impl Points<'_> {
     /// [`check`](Points::check), and what each column should lose before it is
     /// rounded to float32; `None` if nothing. A column loses the middle of its
     /// range, and only if the distance is Euclidean, the numbers have more
-    /// digits than float32 and lie farther from 0 than [`FAR`] times their
-    /// range. Depends on the ranges of the columns alone.
+    /// digits than float32 and lie farther from 0 than four times their range. Depends on the ranges of the columns alone.
     pub(crate) fn check_for_offset(
         &self,
         metric: Metric,
@@ -50,27 +46,10 @@ impl Points<'_> {
         let nothing = Extent::of_nothing();
         let mut extents = threads.try_vec(nothing, self.cols, "ranges of columns")?;
         self.inspect(threads, Some(&mut extents))?;
-        let middle = |Extent { least, greatest }| {
-            let range = greatest - least;
-            let magnitude = f64::max(f64::abs(least), f64::abs(greatest));
-            let middle = least + range / 2.0;
-            match magnitude > FAR * range {
-                true if view.is_integer() => middle.floor(),
-                true => middle,
-                false => 0.0,
-            }
-        };
-        let mut offset = threads.try_vec(0.0, self.cols, "offsets of columns")?;
-        threads.in_steps(self.cols, |columns| {
-            for column in columns {
-                offset[column] = middle(extents[column]);
-            }
-            Ok(())
-        })?;
-        Ok(offset.iter().any(|&offset| offset != 0.0).then_some(offset))
+        Extents::new(extents, view.is_integer()).offset(threads)
     }
 
-    fn check_shape(&self) -> Result<()> {
+    pub(super) fn check_shape(&self) -> Result<()> {
         if self.cols == 0 {
             return Err(KMeansError::invalid_data(format_args!(
                 "the shape is {} x 0; every point needs at least one column",
@@ -87,7 +66,11 @@ impl Points<'_> {
         Ok(())
     }
 
-    fn inspect(&self, threads: &Threads<'_>, extents: Option<&mut Vec<Extent>>) -> Result<()> {
+    pub(super) fn inspect(
+        &self,
+        threads: &Threads<'_>,
+        extents: Option<&mut Vec<Extent>>,
+    ) -> Result<()> {
         self.check_shape()?;
         let weighs = |row: usize| !self.is_weighted() || self.weight(row) > 0.0;
         let first_bad = match self.source {

@@ -1,6 +1,6 @@
 //! Rows of which only what is not zero is kept: compressed sparse rows.
 
-use super::element::{Extent, Number, OnNumbers, Stored, View};
+use super::element::{Extent, Number, OnNumbers, Stored, View, exact};
 use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
@@ -263,6 +263,16 @@ impl<'a> Csr<'a> {
         })
     }
 
+    /// A row as it is: see [`ExactRow`](super::extents::ExactRow). `out` holds zeros,
+    /// one a column.
+    pub fn exact_row(&self, row: usize, out: &mut [(f64, f32)]) -> Result<()> {
+        self.numbers.visit(ReadExactly {
+            csr: self,
+            row,
+            out,
+        })
+    }
+
     /// Whether two rows are equal as they are, before any rounding.
     pub fn are_equal(&self, a: usize, b: usize) -> Result<bool> {
         self.numbers.visit(AreEqual {
@@ -410,6 +420,21 @@ impl OnNumbers for Convert<'_> {
             }
         }
         Ok(())
+    }
+}
+
+struct ReadExactly<'w> {
+    csr: &'w Csr<'w>,
+    row: usize,
+    out: &'w mut [(f64, f32)],
+}
+
+impl OnNumbers for ReadExactly<'_> {
+    type Out = Result<()>;
+
+    fn visit<T: Stored>(self, numbers: &[T]) -> Result<()> {
+        let see = |column: usize, number| self.out[column] = exact(number);
+        self.csr.entries(numbers, self.row, &mut Vec::new(), see)
     }
 }
 

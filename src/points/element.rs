@@ -222,6 +222,17 @@ macro_rules! views {
                 }
             }
 
+            /// A row as it is: see [`ExactRow`](super::extents::ExactRow).
+            pub(super) fn exact_row(&self, row: usize, out: &mut [(f64, f32)]) {
+                match self {
+                    $(View::$name(view) => {
+                        for (out, value) in out.iter_mut().zip(view.row(row)) {
+                            *out = exact(value.number());
+                        }
+                    })*
+                }
+            }
+
             /// Whether two rows are equal as they are, before any rounding.
             pub(super) fn are_equal(&self, a: usize, b: usize) -> bool {
                 match self {
@@ -262,6 +273,12 @@ views! {
     SwappedU64, Swapped<u64>, u64, "uint64", |v| v.0.swap_bytes();
 }
 
+/// A number as a float64 and what that leaves over.
+pub(super) fn exact<N: Number>(number: N) -> (f64, f32) {
+    let rounded = number.to_f64();
+    (rounded, number.less(rounded))
+}
+
 /// The least and the greatest value of a column so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Extent {
@@ -291,8 +308,9 @@ impl Extent {
     }
 
     pub fn join(&mut self, other: Extent) {
-        self.add(other.least);
-        self.add(other.greatest);
+        // There may be nothing in the other one.
+        self.least = self.least.min(other.least);
+        self.greatest = self.greatest.max(other.greatest);
     }
 }
 

@@ -1,6 +1,7 @@
 //! First centroids.
 
 pub(crate) mod by_weight;
+mod drawn;
 mod parallel;
 mod plus_plus;
 mod potential;
@@ -16,6 +17,8 @@ use crate::rng::Rng;
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 use by_weight::draw_again;
+pub(crate) use drawn::{InMemory, Rows, Work};
+use drawn::{copy_some, with_all};
 use ndarray::ArrayView2;
 use parallel::parallel;
 use plus_plus::plus_plus;
@@ -34,52 +37,55 @@ const MIN_SAMPLE: usize = 2048;
 
 /// n_clusters × dimensions first centroids, drawn among `rows`.
 pub(crate) fn draw(
-    nearest: &mut Nearest<'_>,
-    rows: &Unrepeated,
+    rows: &mut dyn Rows,
     config: &Config,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let (all, metric) = (nearest.points(), nearest.metric());
-    let (points, weights) = (&rows.of(all), rows.weights());
+    let (all, dims, metric) = (rows.count(), rows.dims(), rows.shared().metric());
     let count = config.n_clusters;
+    let draw_among_all = |rows: &mut dyn Rows, rng: &mut Rng| {
+        with_all(rows, threads, |points, weights| {
+            draw_plus_plus(points, weights, metric, count, rng, threads)
+        })
+    };
     let mut picked = match config.init() {
         Init::Centroids(given) => {
             let mut centroids: Vec<f32> = collect(given.iter().copied(), "centroids")?;
-            for centroid in centroids.chunks_exact_mut(points.cols()) {
+            for centroid in centroids.chunks_exact_mut(dims) {
                 metric.place(centroid);
             }
             return Ok(centroids);
         }
         Init::CentroidsF64(_) => unreachable!("converted before training"),
-        Init::Random => random(points, weights, count, rng, threads)?,
-        Init::KMeansPlusPlus => draw_plus_plus(points, weights, metric, count, rng, threads)?,
-        Init::KMeansParallel => parallel(nearest, rows, count, rng, threads)?,
-        Init::Auto if count > MAX_PLUS_PLUS => random(points, weights, count, rng, threads)?,
+        Init::Random => random(all, rows.weights(), count, rng, threads)?,
+        Init::KMeansPlusPlus => draw_among_all(rows, rng)?,
+        Init::KMeansParallel => parallel(rows, count, rng, threads)?,
+        Init::Auto if count > MAX_PLUS_PLUS => random(all, rows.weights(), count, rng, threads)?,
         Init::Auto => {
             let size = (count * SAMPLE_PER_CLUSTER).max(MIN_SAMPLE);
-            if size <= points.rows() / 4 {
-                let mut sampled = match weights {
-                    None => rng.distinct(size, points.rows())?,
+            if size <= all / 4 {
+                let mut sampled = match rows.weights() {
+                    None => rng.distinct(size, all)?,
                     Some(weights) => draw_again(weights, size, rng, threads)?,
                 };
                 sampled.sort_unstable();
-                let copy = copy_rows(points, Metric::Euclidean, &sampled)?;
-                let sample = ArrayView2::from_shape((size, points.cols()), &copy)
-                    .expect("size x cols values");
+                let copy = copy_some(rows, &sampled, Metric::Euclidean, threads)?;
+                let sample =
+                    ArrayView2::from_shape((size, dims), &copy).expect("size x cols values");
                 let sample = sample.into();
                 let picked = draw_plus_plus(&sample, None, metric, count, rng, threads)?;
                 collect(picked.into_iter().map(|pick| sampled[pick]), "seeds")?
             } else {
-                draw_plus_plus(points, weights, metric, count, rng, threads)?
+                draw_among_all(rows, rng)?
             }
         }
     };
     // Fewer distinct rows than clusters: the surplus clusters will be empty.
     while picked.len() < count {
-        push(&mut picked, rng.below(points.rows()), "seeds")?;
+        push(&mut picked, rng.below(all), "seeds")?;
     }
-    copy_rows(points, metric, &picked)
+    copy_some(rows, &picked, metric, threads)
 }
 
 /// n_clusters × dimensions first centroids, of which the first are `fewer`; the others
@@ -113,15 +119,15 @@ pub(crate) fn extend(
 
 /// Rows by weight, none twice; all where there are fewer.
 fn random(
-    points: &Points<'_>,
+    rows: usize,
     weights: Option<&[f64]>,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
-    let count = count.min(points.rows());
+    let count = count.min(rows);
     let Some(weights) = weights else {
-        return rng.distinct(count, points.rows());
+        return rng.distinct(count, rows);
     };
     let drawn = by_weight::draw(count, weights.len(), |row| weights[row], rng, threads)?;
     collect(drawn.rows.into_iter().map(|row| row as usize), "seeds")

@@ -1,6 +1,7 @@
 //! k-means‖ (Bahmani, Moseley, Vattani, Kumar & Vassilvitskii, 2012).
 
 use super::by_weight::draw_again;
+use super::drawn::{Rows, copy_some, with_all, with_rows};
 use super::plus_plus::{next_seed, plus_plus, trials};
 use super::potential::Potential;
 use super::rows::copy_rows;
@@ -12,7 +13,6 @@ use crate::nearest::{Centroids, Nearest, Request};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
-use crate::unrepeated::Unrepeated;
 use std::ops::Range;
 
 const ROUNDS: usize = 5;
@@ -37,52 +37,50 @@ const FEW: usize = 128;
 ///
 /// O(n · count · d).
 pub(super) fn parallel(
-    nearest: &mut Nearest<'_>,
-    of: &Unrepeated,
+    rows: &mut dyn Rows,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<usize>> {
-    let (all, metric) = (nearest.points(), nearest.metric());
-    let points = &of.of(all);
-    let (taken, weights) = take(nearest, of, count, rng, threads)?;
-    let rows = collect(taken.iter().map(|&row| row as u32), "seeding candidates")?;
-    let candidates = points.select(&rows);
-    let mut potential = Potential::new(&candidates, metric, Some(&weights), threads)?;
-    let mut picked = with_capacity(count, "seeds")?;
-    let cost = GREEDY_COST * (trials(count) + 1) * taken.len();
-    if count <= FEW || cost <= GREEDY_ITERATIONS * points.rows() {
-        plus_plus(&mut potential, &mut picked, count, rng, threads)?;
-    } else {
-        let mut nearest = nearest.child(&candidates, 1);
-        pick_by_groups(potential, &mut nearest, &mut picked, count, rng, threads)?;
-    }
+    let (all, shared) = (rows.count(), rows.shared());
+    let metric = shared.metric();
+    let (taken, weights) = take(rows, count, rng, threads)?;
+    let mut picked = with_rows(rows, &taken, threads, |candidates| {
+        let mut potential = Potential::new(candidates, metric, Some(&weights), threads)?;
+        let mut picked = with_capacity(count, "seeds")?;
+        let cost = GREEDY_COST * (trials(count) + 1) * taken.len();
+        if count <= FEW || cost <= GREEDY_ITERATIONS * all {
+            plus_plus(&mut potential, &mut picked, count, rng, threads)?;
+        } else {
+            let mut nearest = shared.nearest(candidates, 1);
+            pick_by_groups(potential, &mut nearest, &mut picked, count, rng, threads)?;
+        }
+        Ok(picked)
+    })?;
     for pick in &mut picked {
         *pick = taken[*pick];
     }
     if picked.len() < count && !threads.stopping() {
         // Hardly more distinct rows than seeds: the sample missed some.
-        let mut potential = Potential::new(points, metric, of.weights(), threads)?;
-        for &row in &picked {
-            potential.add(row, threads)?;
-        }
-        plus_plus(&mut potential, &mut picked, count, rng, threads)?;
+        with_all(rows, threads, |points, weights| {
+            let mut potential = Potential::new(points, metric, weights, threads)?;
+            for &row in &picked {
+                potential.add(row, threads)?;
+            }
+            plus_plus(&mut potential, &mut picked, count, rng, threads)
+        })?;
     }
     Ok(picked)
 }
 
 /// Rows taken in all passes, and what those weigh that each is the nearest of.
 fn take(
-    nearest: &mut Nearest<'_>,
-    of: &Unrepeated,
+    of: &mut dyn Rows,
     count: usize,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<(Vec<usize>, Vec<f64>)> {
-    let (all, metric) = (nearest.points(), nearest.metric());
-    let points = &of.of(all);
-    let rows = points.rows();
-    let weight = |row: usize| of.weights().map_or(1.0, |weights| weights[row]);
+    let (rows, dims, metric) = (of.count(), of.dims(), of.shared().metric());
     let mut taken = with_capacity(ROUNDS * count + 1, "seeding candidates")?;
     match of.weights() {
         None => taken.push(rng.below(rows)),
@@ -90,22 +88,20 @@ fn take(
     }
     let mut least = threads.try_vec(f64::INFINITY, rows, "seeding distances")?;
     let mut owners = threads.try_vec(0u32, rows, "seeding labels")?;
-    let mut labels = threads.try_vec(UNASSIGNED, all.rows(), "seeding labels")?;
-    let mut distances = threads.try_vec(0.0f64, all.rows(), "seeding distances")?;
+    let mut labels = threads.try_vec(UNASSIGNED, rows, "seeding labels")?;
+    let mut distances = threads.try_vec(0.0f64, rows, "seeding distances")?;
     let mut known = 0;
     for round in 0..=ROUNDS {
-        let new = copy_rows(points, metric, &taken[known..])?;
-        let centroids = Centroids::new(&new, points.cols());
-        labels.fill(UNASSIGNED);
-        let request = Request::nearest(centroids, &mut labels, Some(&mut distances));
-        nearest.search(request, threads)?;
+        let new = copy_some(of, &taken[known..], metric, threads)?;
+        let centroids = Centroids::new(&new, dims);
+        of.search(centroids, (&mut labels, &mut distances), threads)?;
         let mut total = 0.0;
+        let weight = |row: usize| of.weights().map_or(1.0, |weights| weights[row]);
         threads.in_steps(rows, |part| {
             for row in part {
-                let place = of.row(row);
-                if distances[place] < least[row] {
-                    least[row] = distances[place].max(0.0);
-                    owners[row] = known as u32 + labels[place];
+                if distances[row] < least[row] {
+                    least[row] = distances[row].max(0.0);
+                    owners[row] = known as u32 + labels[row];
                 }
                 total += weight(row) * least[row];
             }
@@ -127,7 +123,7 @@ fn take(
     let mut weights = try_vec(0.0f64, taken.len(), "seeding weights")?;
     threads.in_steps(rows, |part| {
         for row in part {
-            weights[owners[row] as usize] += weight(row);
+            weights[owners[row] as usize] += of.weights().map_or(1.0, |weights| weights[row]);
         }
         Ok(())
     })?;

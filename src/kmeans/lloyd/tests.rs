@@ -53,7 +53,13 @@ fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
     let mut nearest = shared.nearest(&points, 1);
     let mut rng = Rng::new(config.seed);
     let rows = Unrepeated::find(&points, threads).unwrap();
-    let centroids = seeding::draw(&mut nearest, &rows, config, &mut rng, threads).unwrap();
+    let centroids = seeding::draw(
+        &mut seeding::InMemory::new(&mut nearest, &rows),
+        config,
+        &mut rng,
+        threads,
+    )
+    .unwrap();
     lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
 }
 

@@ -1,16 +1,15 @@
 //! Which centroids to remove, and which clusters to split.
 
-use super::split::{Split, split};
-use crate::allocate::{collect, push, try_vec, with_capacity};
+use super::rows::Swappable;
+use super::split::{Sampled, Split, sample, split};
+use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, Shared};
+use crate::nearest::{Centroids, Request};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
-use crate::unrepeated::Unrepeated;
 use ndarray::ArrayView2;
 
 /// Clusters per task.
@@ -25,39 +24,31 @@ pub(super) struct Swap {
 }
 
 /// A clustering, and what swaps need to know of it.
-pub(super) struct Swaps<'a> {
-    points: &'a Points<'a>,
-    /// What rows weigh; `None`: 1 each.
-    weights: Option<&'a [f64]>,
-    metric: Metric,
-    shared: Shared,
+pub(super) struct Swaps<'a, P> {
+    rows: &'a mut P,
     centroids: Centroids<'a>,
+    /// Of the places of rows without repetitions.
     clusters: Clusters,
-    /// Of every row, to its centroid.
+    /// Of every one of these, to its centroid.
     distances: Vec<f64>,
 }
 
-impl<'a> Swaps<'a> {
-    /// Among the rows given with their points; `labels` are of all.
+impl<'a, P: Swappable> Swaps<'a, P> {
+    /// `labels` are of all rows.
     pub fn new(
-        nearest: &Nearest<'a>,
-        (points, rows): (&'a Points<'a>, &'a Unrepeated),
-        centroids: &'a [f32],
+        rows: &'a mut P,
+        centroids: Centroids<'a>,
         labels: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let centroids = Centroids::new(centroids, points.cols());
-        let labels = (0..points.rows()).map(|place| labels[rows.row(place)]);
+        let (count, of_place) = (rows.count(), rows.unrepeated());
+        let labels = (0..count).map(|place| labels[of_place.row(place)]);
         let labels: Vec<u32> = collect(labels, "labels")?;
-        let mut distances = threads.try_vec(0.0, points.rows(), "distances")?;
-        let among = nearest.child(points, 1);
-        among.distances(centroids, threads, &labels, &mut distances)?;
+        let mut distances = threads.try_vec(0.0, count, "distances")?;
+        rows.distances((centroids, &labels), &mut distances, threads)?;
         let members = (0..).zip(labels.iter().copied());
         Ok(Swaps {
-            points,
-            weights: rows.weights(),
-            metric: nearest.metric(),
-            shared: nearest.shared(),
+            rows,
             centroids,
             clusters: Clusters::from_pairs(members, centroids.len(), threads)?,
             distances,
@@ -68,7 +59,7 @@ impl<'a> Swaps<'a> {
     /// go where a split gains most, and at least `hope` times what they are
     /// missed for. The `skip` best splits are left out.
     pub fn choose(
-        &self,
+        &mut self,
         batch: usize,
         skip: usize,
         hope: f64,
@@ -94,39 +85,69 @@ impl<'a> Swaps<'a> {
 
     /// Clusters with their splits, the best first; sought where the inertia is.
     fn best_splits(
-        &self,
+        &mut self,
         count: usize,
         rng: &mut Rng,
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, Split)>> {
-        let costs = self.sums(
-            |row| self.weight(row) * self.distances[row as usize],
-            threads,
-        )?;
+        let (distances, weights) = (&self.distances, self.rows.unrepeated().weights());
+        let cost = |row: u32| weight(weights, row) * distances[row as usize];
+        let costs = sums(&self.clusters, cost, threads)?;
         let mut order = ascending(&costs)?;
         order.reverse();
         order.truncate(4 * count + 8);
-        let splits = order.into_iter().map(|j| (j, rng.next(), None));
-        let mut splits: Vec<(usize, u64, Option<Split>)> = collect(splits, "splits")?;
-        threads.run(
-            splits.iter_mut(),
-            || (),
-            |(), (j, seed, found)| {
-                let (members, centroid) = (self.clusters.members(*j), self.centroids.row(*j));
-                let rows = (self.points, self.weights);
-                *found = split(rows, self.metric, members, centroid, *seed)?;
-                Ok(())
-            },
-        )?;
+        let mut splits: Vec<(usize, Rng, Sampled, Option<Split>)> =
+            with_capacity(order.len(), "splits")?;
+        for j in order {
+            let mut rng = Rng::new(rng.next());
+            let sampled = sample(self.clusters.members(j), weights, &mut rng)?;
+            splits.push((j, rng, sampled, None));
+        }
+        let mut left = &mut splits[..];
+        while !left.is_empty() {
+            // As many samples as are to be had at once, at least one.
+            let mut places = Vec::new();
+            let mut count = 0;
+            for (_, _, sampled, _) in left.iter() {
+                let together = places.len() + sampled.rows.len();
+                if count > 0 && together > self.rows.most_at_once() {
+                    break;
+                }
+                extend(&mut places, sampled.rows.iter().copied(), "splits")?;
+                count += 1;
+            }
+            let (some, others) = left.split_at_mut(count);
+            let centroids = self.centroids;
+            let metric = self.rows.shared().metric();
+            self.rows.with(&places, threads, &mut |points| {
+                let mut first = 0;
+                let mut jobs = with_capacity(some.len(), "splits")?;
+                for split in some.iter_mut() {
+                    let rows = first..first + split.2.rows.len();
+                    first = rows.end;
+                    jobs.push((split, rows));
+                }
+                threads.run(
+                    jobs.into_iter(),
+                    || (),
+                    |(), ((j, rng, sampled, found), rows)| {
+                        let rows = (points, rows);
+                        *found = split(rows, metric, sampled, centroids.row(*j), rng)?;
+                        Ok(())
+                    },
+                )
+            })?;
+            left = others;
+        }
         // The least first, so that negative gains: equals keep their order.
-        let losses = splits.iter().map(|(_, _, split)| match split {
+        let losses = splits.iter().map(|(.., split)| match split {
             Some(split) => -split.gain,
             None => f64::INFINITY,
         });
         let losses: Vec<f64> = collect(losses, "splits")?;
         let mut best = with_capacity(count.min(splits.len()), "splits")?;
         for place in ascending(&losses)?.into_iter().take(count) {
-            let (j, _, split) = &mut splits[place];
+            let (j, .., split) = &mut splits[place];
             best.extend(split.take().map(|split| (*j, split)));
         }
         Ok(best)
@@ -135,7 +156,7 @@ impl<'a> Swaps<'a> {
     /// As many clusters as there are splits, none of them split: those whose
     /// rows lose least by going to other centroids, with that loss.
     fn least_useful(
-        &self,
+        &mut self,
         splits: &[(usize, Split)],
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, f64)>> {
@@ -153,17 +174,15 @@ impl<'a> Swaps<'a> {
         let count = members().map(<[u32]>::len).sum();
         let mut rows = with_capacity(count, "rows of candidates")?;
         members().for_each(|members| rows.extend_from_slice(members));
-        let points = self.points.select(&rows);
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
-        let mut nearest = self.shared.nearest(&points, 1);
-        let request = Request::nearest(others, &mut labels, Some(&mut distances));
-        nearest.search(request, threads)?;
+        let found = (&mut labels[..], &mut distances[..]);
+        self.rows.search(&rows, others, found, threads)?;
 
-        let mut losses = rows
-            .iter()
-            .zip(distances)
-            .map(|(&row, distance)| self.weight(row) * (distance - self.distances[row as usize]));
+        let weights = self.rows.unrepeated().weights();
+        let mut losses = rows.iter().zip(distances).map(|(&row, distance)| {
+            weight(weights, row) * (distance - self.distances[row as usize])
+        });
         let losses = candidates
             .iter()
             .map(|&j| losses.by_ref().take(self.clusters.size(j)).sum());
@@ -183,11 +202,13 @@ impl<'a> Swaps<'a> {
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
         let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));
-        self.shared.nearest(&points, 1).search(request, threads)?;
+        let mut nearest = self.rows.shared().nearest(&points, 1);
+        nearest.search(request, threads)?;
+        let weights = self.rows.unrepeated().weights();
         let size = |j: usize| {
             let own = self.clusters.members(j).iter();
-            match self.weights {
-                Some(_) => own.map(|&row| self.weight(row)).sum(),
+            match weights {
+                Some(_) => own.map(|&row| weight(weights, row)).sum(),
                 None => own.len() as f64,
             }
         };
@@ -213,25 +234,30 @@ impl<'a> Swaps<'a> {
         }
         Ok(candidates)
     }
+}
 
-    fn weight(&self, row: u32) -> f64 {
-        self.weights.map_or(1.0, |weights| weights[row as usize])
-    }
+/// What a row weighs.
+fn weight(weights: Option<&[f64]>, row: u32) -> f64 {
+    weights.map_or(1.0, |weights| weights[row as usize])
+}
 
-    /// The sum over each cluster's members.
-    fn sums(&self, of: impl Fn(u32) -> f64 + Sync, threads: &Threads<'_>) -> Result<Vec<f64>> {
-        let mut sums = try_vec(0.0, self.clusters.n_clusters(), "cluster sums")?;
-        threads.run(
-            sums.chunks_mut(TASK_CLUSTERS).enumerate(),
-            || (),
-            |(), (task, sums)| {
-                for (j, sum) in (task * TASK_CLUSTERS..).zip(sums) {
-                    *sum = self.clusters.members(j).iter().map(|&row| of(row)).sum();
-                }
-            },
-        )?;
-        Ok(sums)
-    }
+/// The sum over each cluster's members.
+fn sums(
+    clusters: &Clusters,
+    of: impl Fn(u32) -> f64 + Sync,
+    threads: &Threads<'_>,
+) -> Result<Vec<f64>> {
+    let mut sums = try_vec(0.0, clusters.n_clusters(), "cluster sums")?;
+    threads.run(
+        sums.chunks_mut(TASK_CLUSTERS).enumerate(),
+        || (),
+        |(), (task, sums)| {
+            for (j, sum) in (task * TASK_CLUSTERS..).zip(sums) {
+                *sum = clusters.members(j).iter().map(|&row| of(row)).sum();
+            }
+        },
+    )?;
+    Ok(sums)
 }
 
 /// The indices of the values, from the least value to the largest, of equals

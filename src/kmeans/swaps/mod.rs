@@ -7,18 +7,19 @@
 //! batch of swaps shares the iterations that settle them.
 
 mod choose;
+mod rows;
 mod split;
 
 use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
-use crate::kmeans::partition::Partition;
-use crate::nearest::{Centroids, Nearest};
+use crate::kmeans::lloyd::Clustering;
+use crate::nearest::Centroids;
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
-use crate::unrepeated::Unrepeated;
 use choose::Swaps;
+pub(crate) use rows::{InMemory, Swappable};
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -48,26 +49,23 @@ pub(crate) struct Effort {
     pub leniency: u32,
 }
 
-/// Lowers the inertia of `centroids` (n_clusters × dimensions); `rows` are what
-/// swaps are chosen by.
+/// Lowers the inertia of `centroids` (n_clusters × dimensions), of rows that are in no
+/// cluster yet.
 ///
 /// First a tenth of the centroids may move at once; a batch that does not pay
 /// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
 /// about half a one to choose it; memory is 20 bytes a row.
 pub(crate) fn swap_centroids(
-    nearest: &mut Nearest<'_>,
-    rows: &Unrepeated,
+    partition: &mut impl Swappable,
     config: &Config,
     mut centroids: Vec<f32>,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
 ) -> Result<Vec<f32>> {
-    let all = nearest.points();
-    let (points, dims) = (rows.of(all), all.cols());
+    let dims = centroids.len() / config.n_clusters;
     threads.enter(Phase::Iterating);
-    let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
-    let mut progress = iterate(&mut partition, &mut centroids, WARM_UP, threads)?;
+    let mut progress = iterate(partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
@@ -82,13 +80,8 @@ pub(crate) fn swap_centroids(
             break;
         }
         let hope = HOPE / f64::from(1 << leniency);
-        let swaps = Swaps::new(
-            partition.nearest(),
-            (&points, rows),
-            &centroids,
-            &labels,
-            threads,
-        )?;
+        let now = Centroids::new(&centroids, dims);
+        let mut swaps = Swaps::new(partition, now, &labels, threads)?;
         let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
         if swaps.is_empty() || failures == effort.patience {
             if leniency == effort.leniency {
@@ -105,7 +98,7 @@ pub(crate) fn swap_centroids(
             trial[swap.split * dims..][..dims].copy_from_slice(first);
             trial[swap.removed * dims..][..dims].copy_from_slice(second);
         }
-        let after = iterate(&mut partition, &mut trial, TRIAL, threads)?;
+        let after = iterate(partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
             let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
             let text = text(format_args!(
@@ -123,7 +116,7 @@ pub(crate) fn swap_centroids(
             labels.copy_from_slice(partition.labels(threads)?);
             progress = after;
         } else if alone > threshold {
-            progress = iterate(&mut partition, &mut centroids, TRIAL, threads)?;
+            progress = iterate(partition, &mut centroids, TRIAL, threads)?;
             labels.copy_from_slice(partition.labels(threads)?);
         }
         if pays {
@@ -145,12 +138,12 @@ struct Progress {
 
 /// Iterations of Lloyd's algorithm, until nothing changes.
 fn iterate(
-    partition: &mut Partition<'_, '_>,
+    partition: &mut impl Clustering,
     centroids: &mut [f32],
     iterations: usize,
     threads: &Threads<'_>,
 ) -> Result<Progress> {
-    let dims = partition.nearest().points().cols();
+    let dims = partition.totals().grid().dims();
     let mut progress = Progress {
         inertia: f64::INFINITY,
         last_gain: 0.0,

@@ -6,6 +6,7 @@ use crate::metric::Metric;
 use crate::nearest::{AnyRow, Row, RowScratch};
 use crate::points::Points;
 use crate::rng::Rng;
+use std::ops::Range;
 
 /// Members that are looked at.
 const SAMPLE: usize = 256;
@@ -19,26 +20,20 @@ pub(super) struct Split {
     pub halves: Vec<f32>,
 }
 
-/// A short K-means with k = 2 on (a sample of) the members of a cluster.
-/// `None` where they are all alike. Points are given with their weights, 1
-/// unless given.
+/// A short K-means with k = 2 on the members of a cluster that were sampled, given
+/// as a part of some points. `None` where they are all alike.
 pub(super) fn split(
-    (points, weights): (&Points<'_>, Option<&[f64]>),
+    (points, members): (&Points<'_>, Range<usize>),
     metric: Metric,
-    members: &[u32],
+    Sampled { weights, total, .. }: &Sampled,
     centroid: &[f32],
-    seed: u64,
+    rng: &mut Rng,
 ) -> Result<Option<Split>> {
-    let mut rng = Rng::new(seed);
     let dims = points.cols();
-    let Sampled {
-        rows: chosen,
-        weights,
-        total,
-    } = sample(members, weights, &mut rng)?;
-    let (chosen, mut scratch) = (points.select(&chosen), RowScratch::default());
+    let members: Vec<u32> = collect(members.map(|i| i as u32), "a cluster's rows")?;
+    let (chosen, mut scratch) = (points.select(&members), RowScratch::default());
     let rows = scratch.rows(&chosen, metric)?;
-    let rows = rows.into_iter().zip(weights);
+    let rows = rows.into_iter().zip(weights.iter().copied());
     let rows: Vec<(AnyRow<'_>, f64)> = collect(
         rows.filter(|(row, _)| row.inverse_norm() > 0.0),
         "a cluster's rows",
@@ -94,8 +89,8 @@ pub(super) fn split(
 }
 
 /// Some of the members of a cluster.
-struct Sampled {
-    rows: Vec<u32>,
+pub(super) struct Sampled {
+    pub rows: Vec<u32>,
     weights: Vec<f64>,
     /// What all members weigh.
     total: f64,
@@ -103,7 +98,7 @@ struct Sampled {
 
 /// At most [`SAMPLE`] members: all, or so many at equal distances, those that
 /// weigh more than that several times.
-fn sample(members: &[u32], weights: Option<&[f64]>, rng: &mut Rng) -> Result<Sampled> {
+pub(super) fn sample(members: &[u32], weights: Option<&[f64]>, rng: &mut Rng) -> Result<Sampled> {
     const PURPOSE: &str = "a cluster's rows";
     let Some(weights) = weights else {
         let step = members.len().div_ceil(SAMPLE).max(1);

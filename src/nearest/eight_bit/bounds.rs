@@ -28,8 +28,15 @@ const FAR: f64 = 8.0;
 /// Of all rows.
 pub(in crate::nearest) struct Bounds {
     groups: Groups,
+    values: Values,
+}
+
+/// What is known of some rows.
+pub(in crate::nearest) struct Values {
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
+    /// How often the groups had begun anew when these were last looked at.
+    begun: u32,
     _reserved: Reserved,
 }
 
@@ -41,6 +48,8 @@ pub(in crate::nearest) struct Groups {
     centroids: Vec<f32>,
     /// How far each group's centroids moved in all, the farthest of them.
     moved: Vec<f64>,
+    /// How often they moved so far that all bounds were dropped.
+    begun: u32,
 }
 
 /// Those of consecutive rows, those of a task.
@@ -51,12 +60,13 @@ pub(in crate::nearest) struct RowBounds<'b> {
 
 impl Bounds {
     /// Bounds that rule nothing out; `None` if they would take more than `most`
-    /// bytes, or than the budget has.
+    /// bytes, or than the budget has. `known`: the groups where there are bounds
+    /// of other rows, which are taken if they are of as many centroids.
     pub fn new(
         rows: usize,
         centroids: Centroids<'_>,
-        most: u64,
-        budget: &Budget,
+        (most, budget): (u64, &Budget),
+        known: &mut Option<Groups>,
     ) -> Result<Option<Self>> {
         let groups = centroids.len().div_ceil(PANEL);
         let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;
@@ -64,17 +74,29 @@ impl Bounds {
         let Some(_reserved) = reserved.flatten() else {
             return Ok(None);
         };
-        let mut order = collect(0..centroids.len() as u32, "distance bounds")?;
-        sort_by_place(&mut order, centroids);
+        let values = try_vec(0, groups * rows, "distance bounds")?;
+        let groups = match known.take() {
+            Some(known) if known.order.len() == centroids.len() => known,
+            _ => Groups::new(centroids)?,
+        };
         Ok(Some(Bounds {
-            groups: Groups {
-                order,
-                centroids: copy(centroids.values, "distance bounds")?,
-                moved: try_vec(0.0, groups, "distance bounds")?,
+            values: Values {
+                values,
+                begun: groups.begun,
+                _reserved,
             },
-            values: try_vec(0, groups * rows, "distance bounds")?,
-            _reserved,
+            groups,
         }))
+    }
+
+    /// Those of rows that were left, where the groups are still of these.
+    pub fn resume(values: Values, groups: Groups) -> Self {
+        Bounds { groups, values }
+    }
+
+    /// Leaves the rows for others.
+    pub fn leave(self) -> (Values, Groups) {
+        (self.values, self.groups)
     }
 
     pub fn order(&self) -> &[u32] {
@@ -87,6 +109,7 @@ impl Bounds {
             order,
             centroids: before,
             moved,
+            begun,
         } = &mut self.groups;
         let dims = centroids.dims;
         for (group, moved) in order.chunks(PANEL).zip(moved.iter_mut()) {
@@ -99,17 +122,33 @@ impl Bounds {
         before.copy_from_slice(centroids.values);
         if moved.iter().any(|&moved| moved > FAR) {
             moved.fill(0.0);
-            self.values.fill(0);
+            *begun += 1;
+        }
+        if self.values.begun != *begun {
+            self.values.values.fill(0);
+            self.values.begun = *begun;
         }
     }
 
     /// The groups, and the bounds of the rows: as many for each as groups.
     pub fn split(&mut self) -> (&Groups, &mut [u16]) {
-        (&self.groups, &mut self.values)
+        (&self.groups, &mut self.values.values)
     }
 }
 
 impl Groups {
+    fn new(centroids: Centroids<'_>) -> Result<Self> {
+        const PURPOSE: &str = "distance bounds";
+        let mut order = collect(0..centroids.len() as u32, PURPOSE)?;
+        sort_by_place(&mut order, centroids);
+        Ok(Groups {
+            order,
+            centroids: copy(centroids.values, PURPOSE)?,
+            moved: try_vec(0.0, centroids.len().div_ceil(PANEL), PURPOSE)?,
+            begun: 0,
+        })
+    }
+
     pub fn len(&self) -> usize {
         self.moved.len()
     }

@@ -1,7 +1,7 @@
 //! What the 8-bit engines keep between searches.
 
 pub(in crate::nearest) mod bounds;
-mod codes;
+pub(in crate::nearest) mod codes;
 mod depth;
 pub(in crate::nearest) mod kept;
 mod principal;
@@ -14,6 +14,7 @@ use crate::nearest::eight_bit::codes::{Coder, RowCodes, small};
 use crate::nearest::eight_bit::depth::cost;
 use crate::nearest::eight_bit::search::{CodeSearch, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,8 @@ pub(in crate::nearest) struct EightBit {
     setting: Setting,
     plain: Coder,
     principal: Principal,
+    /// Of the principal coordinates, once it was made.
+    coder: Option<TryArc<Coder>>,
     /// Principal codes are not worth another try.
     hopeless: AtomicBool,
 }
@@ -36,7 +39,7 @@ enum Principal {
     Untried,
     /// They would take too much memory.
     Refused,
-    Made(Coder, RowCodes, Reserved),
+    Made(TryArc<Coder>, RowCodes, Reserved),
 }
 
 impl EightBit {
@@ -45,8 +48,19 @@ impl EightBit {
             setting,
             plain: Coder::plain(points.cols(), setting.kernels()),
             principal: Principal::Untried,
+            coder: None,
             hopeless: AtomicBool::new(false),
         }
+    }
+
+    /// The way to principal coordinates that was found.
+    pub fn coder(&self) -> Option<TryArc<Coder>> {
+        self.coder.clone()
+    }
+
+    /// Takes what was found among other rows of the same kind.
+    pub fn set_coder(&mut self, coder: Option<TryArc<Coder>>) {
+        self.coder = coder;
     }
 
     /// Whether the codes of all rows are there, or likely worth their making for
@@ -104,9 +118,14 @@ impl EightBit {
         let Some(_making) = budget.try_reserve(Coder::bytes_to_make(points)) else {
             return Ok(());
         };
-        let Some(coder) = Coder::principal(points, affine, query.kernels, threads)? else {
-            return Ok(());
+        let coder = match self.coder.take() {
+            Some(coder) => coder,
+            None => match Coder::principal(points, affine, query.kernels, threads)? {
+                Some(coder) => TryArc::new(coder, "8-bit codes")?,
+                None => return Ok(()),
+            },
         };
+        self.coder = Some(coder.clone());
         let forced = self.setting.engine == Some(Engine::Principal);
         if only && !forced && !self.promises(&coder, query, threads)? {
             return Ok(());

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ._names import tells_names
 from ._results import Results, labels_of
 from ._run import run, run_briefly
 from ._settings import Settings
+from ._sources import Source, blocks_of, points_of
 from ._watching import watched
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class KMeans(Settings, Results):
             call(lib.kentro_kmeans_clusters, handle, clusters)
             return lists(clusters)
 
-        return self._train(points, count, members)
+        return self._train(lib.kentro_kmeans_train, (points.handle, count), members)
 
     @tells_names
     def train_labels(
@@ -112,7 +113,52 @@ class KMeans(Settings, Results):
             labels[:] = labels_of(handle)
             return labels
 
-        return self._train(points, count, fill)
+        return self._train(lib.kentro_kmeans_train, (points.handle, count), fill)
+
+    @tells_names
+    def train_source(self, source: Any, num_threads: int | None = None) -> NDArray[np.uint32]:
+        """Train on rows that come block by block, and return the cluster of each (uint32).
+
+        `source`: an object whose iteration yields blocks of rows anew each time, the
+        same rows in the same order: arrays, CSR matrices or whatever `train` takes, of
+        one number type; or tuples of such a block and its weights. A list will do; a
+        generator can be read only once. The result is that of `train_labels` on all rows
+        together, bit for bit; not for quality "best", medoids and bounds on sizes. What
+        the iteration raises comes out, and the model stays as it was.
+        """
+        if self.is_trained:
+            fail(lib.KENTRO_STATUS_ALREADY_TRAINED)
+        count = threads(num_threads)
+        rows = Source(source)
+        arguments = (rows.record, count)
+        try:
+            return self._train(
+                lib.kentro_kmeans_train_source,
+                arguments,
+                lambda handle: labels_of(handle).copy(),
+            )
+        except KMeansError:
+            rows.reraise()
+            raise
+
+    @tells_names
+    def predict_source(
+        self, source: Any, num_threads: int | None = None
+    ) -> Iterator[NDArray[np.uint32]]:
+        """Yield the nearest cluster of each point (uint32), a block of a source at a time.
+
+        `source`: see `train_source`; it is read once.
+        """
+        self._require_trained()
+        count = threads(num_threads)
+        return (self._labels(points_of(block), count) for block in blocks_of(source))
+
+    def _labels(self, points: Points, count: int) -> NDArray[np.uint32]:
+        labels = label_buffer(None, (points.rows,))
+        out = (ffi.from_buffer("uint32_t[]", labels), labels.size, ffi.NULL, 0, ffi.NULL)
+        arguments = (self._handle, points.handle, 1, count)
+        run(None, self._cancel, lib.kentro_kmeans_predict, arguments, out)
+        return labels
 
     @tells_names
     def partial_fit(
@@ -416,15 +462,19 @@ class KMeans(Settings, Results):
         count = threads(num_threads)
         return Points(data, weights=sample_weight), count
 
-    def _train(self, points: Points, count: int, read: Callable[[Any], Outcome]) -> Outcome:
+    def _train(
+        self,
+        function: Callable[..., int],
+        arguments: tuple[Any, ...],
+        read: Callable[[Any], Outcome],
+    ) -> Outcome:
         """Train a clone, and become it once its result has been read.
 
         Whatever goes wrong before leaves the model as it was.
         """
         untrained, handle = self._handle, self._clone()
-        arguments = (handle, points.handle, count)
         with watched(self._progress, self.iterations) as watcher:
-            messages = run(watcher, self._cancel, lib.kentro_kmeans_train, arguments)
+            messages = run(watcher, self._cancel, function, (handle, *arguments))
         for message in messages:
             warnings.warn(message, self._warning, stacklevel=self._stacklevel)
         result = read(handle)

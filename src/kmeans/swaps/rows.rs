@@ -1,0 +1,134 @@
+//! Rows in clusters, of which some are looked up, wherever the rows are.
+
+use crate::error::Result;
+use crate::kmeans::lloyd::Clustering;
+use crate::kmeans::partition::Partition;
+use crate::nearest::{Centroids, Nearest, Request, Shared};
+use crate::seeding::Work;
+use crate::threads::Threads;
+use crate::totals::Totals;
+use crate::unrepeated::Unrepeated;
+
+/// What swaps ask of rows in clusters. Rows without repetitions are named by their
+/// places among these.
+pub(crate) trait Swappable: Clustering {
+    /// In the order of all rows.
+    fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]>;
+
+    fn unrepeated(&self) -> &Unrepeated;
+
+    /// How many there are without repetitions.
+    fn count(&self) -> usize;
+
+    fn shared(&self) -> Shared;
+
+    /// Places that [`with`](Self::with) may be asked for at once.
+    fn most_at_once(&self) -> usize;
+
+    /// Does work with the rows of some places, in the order given, without weights.
+    fn with(&mut self, places: &[u32], threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()>;
+
+    /// The canonical distance of the row of every place to the centroid that its
+    /// label names, given with the centroids.
+    fn distances(
+        &mut self,
+        assigned: (Centroids<'_>, &[u32]),
+        distances: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<()>;
+
+    /// The nearest centroid of the rows of some places, and its distance.
+    fn search(
+        &mut self,
+        places: &[u32],
+        centroids: Centroids<'_>,
+        found: (&mut [u32], &mut [f64]),
+        threads: &Threads<'_>,
+    ) -> Result<()>;
+}
+
+/// Rows that lie in memory.
+pub(crate) struct InMemory<'p, 'n, 'a> {
+    partition: Partition<'n, 'a>,
+    rows: &'p Unrepeated,
+}
+
+impl<'p, 'n, 'a> InMemory<'p, 'n, 'a> {
+    /// Of rows that are in no cluster yet.
+    pub fn new(
+        nearest: &'n mut Nearest<'a>,
+        rows: &'p Unrepeated,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let partition = Partition::new(nearest, centroids, threads)?;
+        Ok(InMemory { partition, rows })
+    }
+}
+
+impl Clustering for InMemory<'_, '_, '_> {
+    fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
+        self.partition.assign(centroids, threads)
+    }
+
+    fn totals(&self) -> &Totals {
+        self.partition.totals()
+    }
+
+    fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        self.partition.inertia(centroids, threads)
+    }
+}
+
+impl Swappable for InMemory<'_, '_, '_> {
+    fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]> {
+        self.partition.labels(threads)
+    }
+
+    fn unrepeated(&self) -> &Unrepeated {
+        self.rows
+    }
+
+    fn count(&self) -> usize {
+        self.rows.count(self.partition.nearest().points().rows())
+    }
+
+    fn shared(&self) -> Shared {
+        self.partition.nearest().shared()
+    }
+
+    fn most_at_once(&self) -> usize {
+        usize::MAX
+    }
+
+    fn with(&mut self, places: &[u32], _: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
+        let points = self.partition.nearest().points();
+        work(&self.rows.of(points).select(places))
+    }
+
+    fn distances(
+        &mut self,
+        (centroids, labels): (Centroids<'_>, &[u32]),
+        distances: &mut [f64],
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let nearest = self.partition.nearest();
+        let points = self.rows.of(nearest.points());
+        let among = nearest.child(&points, 1);
+        among.distances(centroids, threads, labels, distances)
+    }
+
+    fn search(
+        &mut self,
+        places: &[u32],
+        centroids: Centroids<'_>,
+        (labels, distances): (&mut [u32], &mut [f64]),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let nearest = self.partition.nearest();
+        let points = self.rows.of(nearest.points());
+        let some = points.select(places);
+        let request = Request::nearest(centroids, labels, Some(distances));
+        nearest.child(&some, 1).search(request, threads).map(drop)
+    }
+}

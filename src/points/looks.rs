@@ -1,0 +1,49 @@
+//! What rows that come block by block are looked over for.
+
+use super::element::{Extent, View};
+use super::extents::{ExactRow, Extents};
+use super::{Points, Source};
+use crate::allocate::{resize, try_vec};
+use crate::error::Result;
+use crate::threads::Threads;
+
+impl Points<'_> {
+    fn view(&self) -> View<'_> {
+        match self.source {
+            Source::Rows(view, _) => view,
+            Source::Sparse(csr, _) => csr.numbers(),
+            Source::Selection(points, _) => points.view(),
+        }
+    }
+
+    /// The name of the number type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.view().type_name()
+    }
+
+    /// Whether numbers may have digits that float32 has not.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.view().is_wide()
+    }
+
+    pub(crate) fn exact_row(&self, row: usize) -> Result<ExactRow> {
+        const PURPOSE: &str = "a row as it is";
+        let mut out = try_vec((0.0, 0.0), self.cols, PURPOSE)?;
+        match self.source {
+            Source::Rows(view, _) => view.exact_row(row, &mut out),
+            Source::Sparse(csr, _) => csr.exact_row(row, &mut out)?,
+            Source::Selection(points, rows) => return points.exact_row(rows[row] as usize),
+        }
+        Ok(out)
+    }
+
+    /// [`check`](Points::check), and joins the ranges of the columns, of rows that
+    /// weigh something.
+    pub(crate) fn check_extents(&self, all: &mut Extents, threads: &Threads<'_>) -> Result<()> {
+        self.check_shape()?;
+        let nothing = Extent::of_nothing();
+        resize(&mut all.columns, self.cols, nothing, "ranges of columns")?;
+        all.of_integers = self.view().is_integer();
+        self.inspect(threads, Some(&mut all.columns))
+    }
+}

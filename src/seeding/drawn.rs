@@ -1,0 +1,170 @@
+//! Rows that seeds are drawn among, wherever they are.
+
+use super::rows::copy_rows;
+use crate::allocate::{collect, try_vec};
+use crate::clusters::UNASSIGNED;
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::nearest::{Centroids, Nearest, Request, Shared};
+use crate::points::Points;
+use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
+
+/// What is done with some rows, given as points without weights.
+pub(crate) type Work<'w> = dyn FnMut(&Points<'_>) -> Result<()> + 'w;
+
+/// Rows without repetitions, numbered from 0, to draw among.
+pub(crate) trait Rows {
+    fn count(&self) -> usize;
+
+    fn dims(&self) -> usize;
+
+    /// One for each row; `None` if all weigh the same.
+    fn weights(&self) -> Option<&[f64]>;
+
+    fn shared(&self) -> Shared;
+
+    /// Does work with some of the rows, in the order given.
+    fn with(&mut self, rows: &[u32], threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()>;
+
+    /// Does work with all rows; an error if they must be at hand, and are not.
+    fn with_all(&mut self, threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()>;
+
+    /// Writes the nearest of some centroids for each row, and its canonical
+    /// distance.
+    fn search(
+        &mut self,
+        centroids: Centroids<'_>,
+        found: (&mut [u32], &mut [f64]),
+        threads: &Threads<'_>,
+    ) -> Result<()>;
+}
+
+/// Rows that lie in memory.
+pub(crate) struct InMemory<'r, 'a> {
+    nearest: &'r mut Nearest<'a>,
+    rows: &'r Unrepeated,
+    all: (Vec<u32>, Vec<f64>),
+}
+
+impl<'r, 'a> InMemory<'r, 'a> {
+    pub fn new(nearest: &'r mut Nearest<'a>, rows: &'r Unrepeated) -> Self {
+        InMemory {
+            nearest,
+            rows,
+            all: (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+impl Rows for InMemory<'_, '_> {
+    fn count(&self) -> usize {
+        self.rows.count(self.nearest.points().rows())
+    }
+
+    fn dims(&self) -> usize {
+        self.nearest.points().cols()
+    }
+
+    fn weights(&self) -> Option<&[f64]> {
+        self.rows.weights()
+    }
+
+    fn shared(&self) -> Shared {
+        self.nearest.shared()
+    }
+
+    fn with(&mut self, rows: &[u32], _: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
+        work(&self.rows.of(self.nearest.points()).select(rows))
+    }
+
+    fn with_all(&mut self, _: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
+        work(&self.rows.of(self.nearest.points()))
+    }
+
+    fn search(
+        &mut self,
+        centroids: Centroids<'_>,
+        (labels, distances): (&mut [u32], &mut [f64]),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        if self.rows.are_all() {
+            labels.fill(UNASSIGNED);
+            let request = Request::nearest(centroids, labels, Some(distances));
+            return self.nearest.search(request, threads).map(drop);
+        }
+        let count = self.nearest.points().rows();
+        if self.all.0.is_empty() {
+            self.all.0 = threads.try_vec(UNASSIGNED, count, "seeding labels")?;
+            self.all.1 = threads.try_vec(0.0, count, "seeding distances")?;
+        }
+        let (all_labels, all_distances) = &mut self.all;
+        all_labels.fill(UNASSIGNED);
+        let request = Request::nearest(centroids, all_labels, Some(all_distances));
+        self.nearest.search(request, threads)?;
+        threads.in_steps(labels.len(), |part| {
+            for place in part {
+                let row = self.rows.row(place);
+                (labels[place], distances[place]) = (all_labels[row], all_distances[row]);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Does work with some of the rows, in the order given.
+pub(super) fn with_rows<R>(
+    rows: &mut dyn Rows,
+    picks: &[usize],
+    threads: &Threads<'_>,
+    work: impl FnOnce(&Points<'_>) -> Result<R>,
+) -> Result<R> {
+    let picks: Vec<u32> = collect(picks.iter().map(|&row| row as u32), "seeds")?;
+    let (mut work, mut out) = (Some(work), None);
+    rows.with(&picks, threads, &mut |points| {
+        if let Some(work) = work.take() {
+            out = Some(work(points)?);
+        }
+        Ok(())
+    })?;
+    Ok(out.expect("the work was done"))
+}
+
+/// Does work with all rows.
+pub(super) fn with_all<R>(
+    rows: &mut dyn Rows,
+    threads: &Threads<'_>,
+    work: impl FnOnce(&Points<'_>, Option<&[f64]>) -> Result<R>,
+) -> Result<R> {
+    let weights = match rows.weights() {
+        Some(weights) => Some(crate::allocate::copy(weights, "weights")?),
+        None => None,
+    };
+    let (mut work, mut out) = (Some(work), None);
+    rows.with_all(threads, &mut |points| {
+        if let Some(work) = work.take() {
+            out = Some(work(points, weights.as_deref())?);
+        }
+        Ok(())
+    })?;
+    Ok(out.expect("the work was done"))
+}
+
+/// Some of the rows as centroids: of unit length where the metric wants it.
+pub(super) fn copy_some(
+    rows: &mut dyn Rows,
+    picks: &[usize],
+    metric: Metric,
+    threads: &Threads<'_>,
+) -> Result<Vec<f32>> {
+    if picks.is_empty() {
+        return try_vec(0.0, 0, "centroids");
+    }
+    with_rows(rows, picks, threads, |points| {
+        copy_rows(points, metric, &all_of(points)?)
+    })
+}
+
+fn all_of(points: &Points<'_>) -> Result<Vec<usize>> {
+    collect(0..points.rows(), "seeds")
+}
