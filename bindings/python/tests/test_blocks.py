@@ -120,3 +120,19 @@ def test_errors_say_what_is_wrong():
     bad[7, 2] = np.nan
     with pytest.raises(KMeansError, match="row 7, column 2"):
         kentro.Block(bad, True).partial(data[:3])
+
+
+def test_what_is_not_aligned_is_copied():
+    """As it is after a transfer."""
+    data, weights = rows(7, n=100), np.arange(100) + 0.5
+
+    def shifted(array):
+        raw = np.zeros(1 + array.nbytes, dtype=np.uint8)[1:]
+        other = raw.view(array.dtype).reshape(array.shape)
+        other[...] = array
+        assert not other.flags.aligned
+        return other
+
+    expected = Block(data, True, sample_weight=weights).partial(data[:5])
+    block = Block(shifted(data), True, sample_weight=shifted(weights))
+    assert block.partial(shifted(data[:5])).to_bytes() == expected.to_bytes()

@@ -23,12 +23,15 @@ ROOT = HERE.parents[1]
         "kentro._judging",
         "kentro._kmeans",
         "kentro._threads",
+        "kentro.dask",
         "kentro.sklearn",
     ],
 )
 def test_docstrings(module):
     if module == "kentro.sklearn":
         pytest.importorskip("sklearn", minversion="1.6")
+    if module == "kentro.dask":
+        pytest.importorskip("dask.array")
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0
     assert result.failed == 0
@@ -42,7 +45,10 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/sklearn.md"], ids=lambda page: page.name)
+OTHERS = [ROOT / "docs/dask.md", ROOT / "docs/sklearn.md"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.name)
 def test_code_of_a_page(page):
     """It runs, and prints what a block of text right behind it shows."""
     if not page.exists():
@@ -51,6 +57,8 @@ def test_code_of_a_page(page):
         pytest.importorskip("sklearn", minversion="1.6")
     if page.name == "scale.md":
         pytest.importorskip("pyarrow", reason="the recipe reads Parquet; install pyarrow")
+    if page.name == "dask.md":
+        pytest.importorskip("distributed")
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```(?:\n+```text\n(.*?)```)?", text, re.DOTALL)
     assert blocks

@@ -94,7 +94,7 @@ class Points:
                 f"{name} must be float16 to float64, integer or bool, "
                 f"got dtype {csr.data.dtype} and shape {csr.shape}"
             )
-        memory = _plain(csr.data), _indices(csr.indices), _indices(csr.indptr)
+        memory = plain(csr.data), _indices(csr.indices), _indices(csr.indptr)
         arguments: list[Any] = []
         for array in memory:
             code = _DTYPES[array.dtype.name]
@@ -117,7 +117,7 @@ class Points:
                 f"got shape {array.shape}"
             )
         is_float32 = array.dtype == np.float32
-        array = np.ascontiguousarray(array, dtype=np.float32 if is_float32 else np.float64)
+        array = plain(np.asarray(array, dtype=np.float32 if is_float32 else np.float64))
         code = lib.KENTRO_DTYPE_F32 if is_float32 else lib.KENTRO_DTYPE_F64
         base = ffi.cast("void *", array.ctypes.data)
         call(lib.kentro_points_set_weights, self.handle, base, code, array.size)
@@ -127,10 +127,10 @@ class Points:
 def _indices(array: Any) -> NDArray[Any]:
     """The columns or the row starts of a sparse matrix, copied only if they must be."""
     kept = array.dtype.name in ("int32", "int64") and array.dtype.isnative
-    return _plain(array if kept else array.astype(np.int64))
+    return plain(array if kept else array.astype(np.int64))
 
 
-def _plain(array: Any) -> np.ndarray:
+def plain(array: Any) -> np.ndarray:
     """`array` side by side in memory and aligned, copied only if it must be."""
     plain = np.ascontiguousarray(array)
     return plain if plain.flags.aligned else plain.copy()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._arguments import flag, threads
-from ._arrays import Points
+from ._arrays import Points, plain
 from ._errors import KMeansError, call
 from ._library import ffi, lib
 from ._run import run
@@ -173,6 +173,13 @@ class Block:
     def __len__(self) -> int:
         return int(self._points.rows)
 
+    def _rows(self, rows: Any) -> tuple[Any, Any]:
+        """Some rows as float32, and their weights or None."""
+        values = self._data[rows]
+        values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+        weights = None if self._weights is None else np.asarray(self._weights)[rows]
+        return values.astype(np.float32), weights
+
     def partial(self, centroids: Any, num_threads: int | None = None) -> Partial:
         """Return what the rows come to for these centroids (n_clusters x n_dimensions).
 
@@ -204,7 +211,7 @@ def _block(data: Any, euclidean: bool, weights: Any) -> Block:
 
 
 def _centroids(centroids: Any) -> np.ndarray:
-    array = np.ascontiguousarray(centroids, dtype=np.float32)
+    array = plain(np.asarray(centroids, dtype=np.float32))
     if array.ndim != 2:
         raise KMeansError(
             "centroids must have 2 dimensions (n_clusters x n_dimensions), "

@@ -22,6 +22,10 @@ class KMeansError(ValueError):
     """The column of the value in that row that is to blame, likewise."""
 
 
+class Busy(KMeansError):
+    """Another thread is using the object."""
+
+
 class Cancelled(RuntimeError):
     """A callable given to `KMeans.with_progress` returned False, or a token was tripped."""
 
@@ -33,6 +37,7 @@ class KMeansWarning(UserWarning):
 _EXCEPTIONS = {
     lib.KENTRO_STATUS_NULL_POINTER: RuntimeError,
     lib.KENTRO_STATUS_OUT_OF_MEMORY: MemoryError,
+    lib.KENTRO_STATUS_BUSY: Busy,
     lib.KENTRO_STATUS_CANCELLED: Cancelled,
     lib.KENTRO_STATUS_THREADS: RuntimeError,
     lib.KENTRO_STATUS_INTERNAL: RuntimeError,

@@ -61,16 +61,23 @@ class CancelToken:
     `kentro.Cancelled`.
     """
 
-    __slots__ = ("__weakref__", "_handle")
+    __slots__ = ("__weakref__", "_handle", "_requested")
 
     def __init__(self) -> None:
+        self._requested = False
         token = ffi.new("kentro_cancel **")
         call(lib.kentro_cancel_new, token)
         self._handle = ffi.gc(token[0], lib.kentro_cancel_free)
 
     def request(self) -> None:
         """End all calls that have this token, now and from now on."""
+        self._requested = True
         lib.kentro_cancel_request(self._handle)
+
+    @property
+    def requested(self) -> bool:
+        """Whether the wish was uttered."""
+        return self._requested
 
 
 class _Run:

@@ -1,0 +1,185 @@
+"""K-means over rows that are elsewhere: what Dask and Spark have in common."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
+
+import numpy as np
+
+from ._blocks import Partial
+from ._errors import Cancelled, KMeansError
+from ._kmeans import KMeans
+from ._library import lib
+from ._run import CancelToken, Progress
+from ._watching import watched
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Rows that first centroids are trained on: so many for a cluster, at least, and how long.
+_SAMPLE, _LEAST_SAMPLE, _SAMPLE_ITERATIONS = 16, 2048, 5
+
+METRICS = {"euclidean": True, "cosine": False}
+
+
+class Parts(Protocol):
+    """Blocks of rows, in an order that stays."""
+
+    def counts(self) -> list[int]:
+        """The number of rows of every block, in order."""
+        ...
+
+    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
+        """Of every block the rows of these numbers, and their weights or None."""
+        ...
+
+    def partial(self, centroids: NDArray[np.float32]) -> Partial:
+        """What all blocks come to together."""
+        ...
+
+
+class Settings(NamedTuple):
+    """What is to be done."""
+
+    n_clusters: int
+    metric: str
+    init: Any
+    """ "auto", or the first centroids."""
+    max_iter: int
+    tolerance: float
+    """A fraction of the inertia; 0: none."""
+    seed: int
+
+    def check(self) -> None:
+        """Raise a `ValueError` that names what does not fit."""
+        for name, least in (("n_clusters", 1), ("max_iter", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < least:
+                raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
+        if self.metric not in METRICS:
+            known = ", ".join(map(repr, METRICS))
+            raise ValueError(f"metric must be one of {known}, got {self.metric!r}")
+        if not self.tolerance >= 0:
+            raise ValueError(f"tol must be at least 0, got {self.tolerance!r}")
+        if isinstance(self.init, str):
+            if self.init != "auto":
+                raise ValueError(
+                    f"init must be 'auto' or an array of centroids, got {self.init!r}"
+                )
+        elif np.ndim(self.init) != 2 or len(self.init) != self.n_clusters:
+            raise ValueError(
+                f"init must have a row for each of {self.n_clusters} clusters, "
+                f"got shape {np.shape(self.init)}"
+            )
+
+
+class Trained(NamedTuple):
+    """What training has found."""
+
+    centroids: NDArray[np.float32]
+    inertia: float
+    n_iter: int
+
+
+class Watch:
+    """Tells of progress, and ends a training that is to be cancelled."""
+
+    def __init__(self, progress: Callable[[Progress], Any] | None, cancel: Any) -> None:
+        if cancel is not None and not isinstance(cancel, CancelToken):
+            raise TypeError(f"cancel must be a kentro.CancelToken, got {cancel!r}")
+        self._progress, self._cancel = progress, cancel
+        self._start = time.monotonic()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the token was tripped; to be called now and then."""
+        if self._cancel is not None and self._cancel.requested:
+            raise Cancelled("cancelled by its token")
+
+    def tell(self, phase: int, iteration: int, inertia: float, changed: int) -> None:
+        """Pass on how far it is; `Cancelled` where that returns False."""
+        self.check()
+        if self._progress is None:
+            return
+        seconds = time.monotonic() - self._start
+        record = SimpleNamespace(phase=phase, run=1, iteration=iteration, total=iteration)
+        record.inertia, record.changed, record.seconds = inertia, changed, seconds
+        if self._progress(Progress(record)) is False:
+            raise Cancelled("cancelled by its progress callback")
+
+
+def train(
+    connect: Callable[[Watch], Parts], settings: Settings, progress: Any, cancel: Any
+) -> Trained:
+    """Train on what `connect` makes: the centroids of quality "fast" in memory."""
+    with watched(progress, settings.max_iter) as watcher:
+        watch = Watch(watcher if progress is not None else None, cancel)
+        parts = connect(watch)
+        centroids = _first(parts, settings, watch)
+        return _iterate(parts, centroids, settings, watch)
+
+
+def _first(parts: Parts, settings: Settings, watch: Watch) -> NDArray[np.float32]:
+    if not isinstance(settings.init, str):
+        return np.ascontiguousarray(settings.init, dtype=np.float32)
+    watch.tell(lib.KENTRO_PHASE_SEEDING, 0, float("nan"), 0)
+    counts = np.array(parts.counts(), dtype=np.int64)
+    total, wanted = int(counts.sum()), settings.n_clusters
+    if total < wanted:
+        raise KMeansError(f"{total} rows are too few for {wanted} clusters; ask for fewer")
+    # By their numbers among all, so that it does not matter how rows are cut.
+    size = min(total, max(_SAMPLE * wanted, _LEAST_SAMPLE))
+    rng = np.random.default_rng(settings.seed)
+    drawn = np.sort(rng.choice(total, size, replace=False))
+    ends = np.cumsum(counts)
+    pieces = np.split(drawn, np.searchsorted(drawn, ends[:-1]))
+    taken = parts.take([piece - end for piece, end in zip(pieces, ends - counts)])
+    rows = np.concatenate([rows for rows, _ in taken])
+    own = [weights for _, weights in taken]
+    weights = None if own[0] is None else np.concatenate(own)
+    model = KMeans(wanted).with_euclidean(METRICS[settings.metric]).with_seed(settings.seed)
+    model = (
+        model.with_init("k-means||").with_quality("fast").with_iterations(_SAMPLE_ITERATIONS)
+    )
+    model.train_labels(rows, sample_weight=weights)
+    watch.check()
+    centroids = model.centroids
+    assert centroids is not None, "it is trained"
+    return centroids
+
+
+def _iterate(
+    parts: Parts, centroids: NDArray[np.float32], settings: Settings, watch: Watch
+) -> Trained:
+    # Which rows changed their clusters is no rule: a block may have been lost, or asked
+    # twice. No label changes where the centroids stay.
+    last, n_iter, done = float("inf"), 0, False
+    while not done:
+        n_iter += 1
+        update = parts.partial(centroids).finalize(centroids)
+        watch.tell(lib.KENTRO_PHASE_ITERATING, n_iter, update.inertia, update.changed or 0)
+        done = update.converged or n_iter == settings.max_iter
+        if update.converged and n_iter == 1 < settings.max_iter:
+            n_iter = 2  # only the second iteration can find that nothing changes
+        if settings.tolerance > 0 and n_iter > 1:
+            done = done or last - update.inertia < settings.tolerance * last
+        last, centroids = update.inertia, update.centroids
+    watch.tell(lib.KENTRO_PHASE_LABELLING, n_iter, last, 0)
+    return Trained(centroids, parts.partial(centroids).inertia, n_iter)
+
+
+def random_seed(random_state: Any) -> int:
+    """The seed that a `random_state` of scikit-learn's kinds comes to."""
+    if random_state is None:
+        random_state = np.random.default_rng()
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
+        return int(random_state)
+    raise ValueError(
+        "random_state must be None, an int of at least 0, or a generator of NumPy's, "
+        f"got {random_state!r}"
+    )

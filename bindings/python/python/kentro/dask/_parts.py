@@ -1,0 +1,138 @@
+# mypy: disable-error-code="no-untyped-call,attr-defined,untyped-decorator,import-untyped"
+"""Blocks on the workers of a client, or in this process."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import dask
+from dask.base import get_scheduler
+
+from .._rounds import Watch
+from . import _tasks
+
+# How often a wish to cancel is looked for, in seconds.
+_INTERVAL = 0.2
+
+
+def connect(partitions: list[Any], weights: list[Any], euclidean: bool, watch: Watch) -> Any:
+    """Blocks of partitions where Dask computes: see `_rounds.Parts`."""
+    client = getattr(get_scheduler(), "__self__", None)
+    if client is not None and hasattr(client, "submit"):
+        return Workers(client, partitions, weights, euclidean, watch)
+    return Local(partitions, weights, euclidean, watch)
+
+
+class Local:
+    """In this process, one after the other, each on all threads."""
+
+    def __init__(
+        self, partitions: list[Any], weights: list[Any], euclidean: bool, watch: Watch
+    ) -> None:
+        make = dask.delayed(_tasks.block, pure=False)
+        pairs = zip(partitions, weights)
+        blocks = dask.compute(*(make(rows, own, euclidean) for rows, own in pairs))
+        self._blocks = [block for block in blocks if block is not None]
+        self._watch = watch
+
+    def counts(self) -> list[int]:
+        return [len(block) for block in self._blocks]
+
+    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
+        return [_tasks.take(*pair) for pair in zip(self._blocks, rows)]
+
+    def partial(self, centroids: Any) -> Any:
+        total = None
+        for block in self._blocks:
+            self._watch.check()
+            partial = block.partial(centroids)
+            total = partial if total is None else total.merge(partial)
+        return total
+
+
+class Workers:
+    """On the workers of a client.
+
+    A block is the result of a task, so it stays where it is, and what it remembers with
+    it. With its worker it is lost, and made anew of the graph of its partition.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        partitions: list[Any],
+        weights: list[Any],
+        euclidean: bool,
+        watch: Watch,
+    ) -> None:
+        self._client, self._watch = client, watch
+        self._threads = 1
+        futures = client.compute([part for pair in zip(partitions, weights) for part in pair])
+        pairs = zip(futures[::2], futures[1::2])
+        blocks = [self._submit(_tasks.block, *pair, euclidean) for pair in pairs]
+        counts = self._results([self._submit(_tasks.rows, block) for block in blocks])
+        self._blocks = [block for block, count in zip(blocks, counts) if count]
+        self._counts = [count for count in counts if count]
+        threads = sum(client.nthreads().values())
+        self._threads = max(1, threads // max(1, len(self._blocks)))
+
+    def counts(self) -> list[int]:
+        return self._counts
+
+    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
+        pairs = zip(self._placed(), rows)
+        return self._results(
+            [
+                self._submit(_tasks.take, block, places, workers=workers)
+                for (block, workers), places in pairs
+            ]
+        )
+
+    def partial(self, centroids: Any) -> Any:
+        given = self._submit(_tasks.same, centroids)
+        partials = [
+            self._submit(_tasks.partial, block, given, self._threads, workers=workers)
+            for block, workers in self._placed()
+        ]
+        total = _tasks.tree(partials, lambda group: self._submit(_tasks.merge, group))
+        return self._results([total])[0]
+
+    def _placed(self) -> Any:
+        """Each block, and the workers that have it."""
+        places = self._client.who_has(self._blocks)
+        return [(block, list(places.get(block.key, ()))) for block in self._blocks]
+
+    def _submit(self, task: Any, *arguments: Any, workers: Any = None) -> Any:
+        with warnings.catch_warnings():
+            # That a graph is large: centroids are meant to be in it.
+            warnings.filterwarnings("ignore", message="Sending large graph")
+            return self._client.submit(
+                task,
+                *arguments,
+                workers=workers or None,
+                allow_other_workers=bool(workers),
+                pure=False,
+            )
+
+    def _results(self, futures: list[Any]) -> list[Any]:
+        """The results, in order; no task goes on if waiting for them ends otherwise."""
+        from distributed import wait
+
+        try:
+            waiting = set(futures)
+            for _ in itertools.count():
+                self._watch.check()
+                if not waiting:
+                    break
+                try:
+                    wait(list(waiting), timeout=_INTERVAL)
+                    break
+                except TimeoutError:
+                    waiting = {future for future in waiting if not future.done()}
+            results: list[Any] = self._client.gather(futures)
+            return results
+        except BaseException:
+            self._client.cancel(futures)
+            raise

@@ -1,0 +1,100 @@
+# mypy: disable-error-code="no-untyped-call,attr-defined,untyped-decorator,import-untyped"
+"""What workers do."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from dask.sizeof import sizeof
+
+from .. import Block, KMeans, Partial
+from .._errors import Busy
+
+# Partials that a task merges.
+_TOGETHER = 8
+
+
+@sizeof.register(Block)
+def _size(block: Block) -> int:
+    """What a block holds: a scheduler should not think that moving one is cheap."""
+    rows = block._data
+    return int(getattr(rows, "nbytes", 0)) + 100 * len(block)
+
+
+def block(rows: Any, weights: Any, euclidean: bool) -> Block | None:
+    """A block of a partition; None of one without rows."""
+    rows = array(rows)
+    if weights is not None:
+        weights = np.asarray(weights).reshape(-1)
+    return Block(rows, euclidean, sample_weight=weights) if rows.shape[0] else None
+
+
+def array(rows: Any) -> Any:
+    """A partition as what Kentro reads."""
+    return rows.to_numpy() if hasattr(rows, "to_numpy") else rows
+
+
+def same(value: Any) -> Any:
+    """What many tasks need: kept by the scheduler, and so never lost with a worker."""
+    return value
+
+
+def rows(own: Block | None) -> int:
+    """How many rows a block has."""
+    return 0 if own is None else len(own)
+
+
+def take(own: Block, rows: Any) -> tuple[Any, Any]:
+    """Some rows of a block, and their weights."""
+    return own._rows(rows)
+
+
+def partial(own: Block, centroids: Any, num_threads: int) -> Partial:
+    """What a block comes to.
+
+    The block remembers, which no result shows. One that a task still has which was
+    given up is left to it.
+    """
+    try:
+        return own.partial(centroids, num_threads)
+    except Busy:
+        return copy.copy(own).partial(centroids, num_threads)
+
+
+def merge(partials: list[Partial]) -> Partial:
+    """All together. Results of other tasks stay as they are, for they may be asked again."""
+    total = copy.copy(partials[0])
+    for other in partials[1:]:
+        total.merge(other)
+    return total
+
+
+def tree(items: list[Any], join: Any) -> Any:
+    """What is left when `join` takes a few at a time."""
+    while len(items) > 1:
+        groups = [items[i : i + _TOGETHER] for i in range(0, len(items), _TOGETHER)]
+        items = [join(group) if len(group) > 1 else group[0] for group in groups]
+    return items[0]
+
+
+def labels(rows: Any, centroids: Any, euclidean: bool) -> Any:
+    """The nearest centre of each row."""
+    return _model(centroids, euclidean).predict(array(rows)).view(np.int32)
+
+
+def distances(rows: Any, centroids: Any, euclidean: bool) -> Any:
+    """The distance of each row to each centre, not squared."""
+    found = _model(centroids, euclidean).transform(array(rows))
+    return np.sqrt(found, out=found) if euclidean else found
+
+
+def score(rows: Any, weights: Any, centroids: Any, euclidean: bool) -> float:
+    """Minus what the rows add to the inertia."""
+    own = block(rows, weights, euclidean)
+    return 0.0 if own is None else -own.partial(centroids, 1).inertia
+
+
+def _model(centroids: Any, euclidean: bool) -> KMeans:
+    return KMeans.from_centroids(centroids, euclidean)
