@@ -120,6 +120,25 @@ pub(super) struct Candidates {
     pub(super) beyond: Vec<f64>,
 }
 
+/// [`Candidates`] of rows from `first` on.
+pub(super) struct Part<'c> {
+    first: usize,
+    width: usize,
+    clusters: &'c mut [u32],
+    costs: &'c mut [f64],
+    beyond: &'c mut [f64],
+}
+
+impl<'c> Part<'c> {
+    /// Each row with its clusters, their costs and its bound.
+    pub fn rows(self) -> impl Iterator<Item = (usize, &'c mut [u32], &'c mut [f64], &'c mut f64)> {
+        let clusters = self.clusters.chunks_exact_mut(self.width);
+        let costs = self.costs.chunks_exact_mut(self.width);
+        let rows = clusters.zip(costs).zip(self.beyond).enumerate();
+        rows.map(move |(i, ((clusters, costs), beyond))| (self.first + i, clusters, costs, beyond))
+    }
+}
+
 impl Candidates {
     pub fn new(rows: usize, clusters: usize, threads: &Threads<'_>) -> Result<Self> {
         let width = WIDTH.min(clusters);
@@ -129,6 +148,23 @@ impl Candidates {
             costs: threads.try_vec(0.0, rows * width, "candidate costs")?,
             beyond: threads.try_vec(f64::INFINITY, rows, "candidate bounds")?,
         })
+    }
+
+    /// All rows, a task's at a time.
+    pub(super) fn parts(&mut self) -> impl ExactSizeIterator<Item = Part<'_>> {
+        let width = self.width;
+        self.clusters
+            .chunks_mut(TASK_ROWS * width)
+            .zip(self.costs.chunks_mut(TASK_ROWS * width))
+            .zip(self.beyond.chunks_mut(TASK_ROWS))
+            .enumerate()
+            .map(move |(task, ((clusters, costs), beyond))| Part {
+                first: task * TASK_ROWS,
+                width,
+                clusters,
+                costs,
+                beyond,
+            })
     }
 
     /// The candidates of a row: (cluster, cost).
@@ -163,28 +199,18 @@ impl Candidates {
         let least_price = prices.iter().copied().fold(f64::INFINITY, f64::min);
         let complete = self.width == costs.clusters();
         let width = self.width;
-        let tasks = clusters
-            .chunks(TASK_ROWS * width)
-            .zip(values.chunks_mut(TASK_ROWS * width))
-            .zip(self.beyond.chunks_mut(TASK_ROWS))
-            .enumerate();
         threads.run(
-            tasks,
+            self.parts(),
             || (),
-            |(), (task, ((clusters, costs_of_task), beyond))| {
-                let rows = clusters
-                    .chunks_exact(width)
-                    .zip(costs_of_task.chunks_exact_mut(width));
-                for ((row, (clusters, values)), beyond) in
-                    (task * TASK_ROWS..).zip(rows).zip(beyond)
-                {
+            |(), part| {
+                for (row, clusters, values, beyond) in part.rows() {
                     let (last, weight) = (values[width - 1], costs.points.weight(row));
                     *beyond = match (complete, costs.root) {
                         (true, _) => f64::INFINITY,
                         (false, true) => weight * last.sqrt() + least_price,
                         (false, false) => last,
                     };
-                    for (value, &cluster) in values.iter_mut().zip(clusters) {
+                    for (value, &mut cluster) in values.iter_mut().zip(clusters) {
                         let price = prices.get(cluster as usize).ok_or_else(data_changed)?;
                         *value = match costs.root {
                             true => weight * value.sqrt(),
@@ -307,23 +333,12 @@ impl Candidates {
         prices: &[f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let width = self.width;
-        let tasks = self
-            .clusters
-            .chunks_mut(TASK_ROWS * width)
-            .zip(self.costs.chunks_mut(TASK_ROWS * width))
-            .zip(self.beyond.chunks_mut(TASK_ROWS))
-            .enumerate();
         threads.run_long(
-            tasks,
+            self.parts(),
             || (RowScratch::default(), Vec::new(), Vec::new()),
-            |(scratch, of_row, ranked), (task, ((clusters, values), beyond)), poll| {
-                let rows = clusters
-                    .chunks_exact_mut(width)
-                    .zip(values.chunks_exact_mut(width))
-                    .zip(beyond);
-                for (i, ((clusters, values), beyond)) in rows.enumerate() {
-                    costs.of_row(task * TASK_ROWS + i, scratch, of_row)?;
+            |(scratch, of_row, ranked), part, poll| {
+                for (row, clusters, values, beyond) in part.rows() {
+                    costs.of_row(row, scratch, of_row)?;
                     ranked.clear();
                     extend(ranked, 0..of_row.len() as u32, "clusters of a row")?;
                     *beyond = keep_cheapest(of_row, prices, ranked, (clusters, values));
@@ -344,20 +359,12 @@ impl Candidates {
         threads: &Threads<'_>,
     ) -> Result<()> {
         let priced = |j: u32, cost: f64| cost + prices[j as usize];
-        let width = self.width;
-        let tasks = self
-            .clusters
-            .chunks_mut(TASK_ROWS * width)
-            .zip(self.costs.chunks_mut(TASK_ROWS * width))
-            .zip(self.beyond.chunks_mut(TASK_ROWS))
-            .zip(costs.chunks(TASK_ROWS));
         threads.run(
-            tasks,
+            self.parts(),
             || (),
-            |(), (((clusters, values), beyond), costs)| {
-                let rows = clusters.chunks_exact_mut(width);
-                let rows = rows.zip(values.chunks_exact_mut(width));
-                for (((clusters, values), beyond), &cost) in rows.zip(beyond).zip(costs) {
+            |(), part| {
+                for (row, clusters, values, beyond) in part.rows() {
+                    let cost = costs[row];
                     let value = priced(cluster, cost);
                     if value >= *beyond || clusters.contains(&cluster) {
                         continue;

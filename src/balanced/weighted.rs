@@ -17,9 +17,6 @@ use crate::threads::Threads;
 const ALIKE: f64 = 1.0 + 1.0 / 16.0;
 const SEARCHES: f64 = 64.0;
 
-/// Rows per task.
-const TASK_ROWS: usize = 1024;
-
 impl Candidates {
     /// [`fill`](Candidates::fill) for rows with weights. Some k·d for each
     /// search beside what one without weights takes.
@@ -115,35 +112,20 @@ impl Candidates {
         let least_price = prices.iter().copied().fold(f64::INFINITY, f64::min);
         let complete = self.width == costs.clusters();
         let width = self.width;
-        let tasks = self
-            .clusters
-            .chunks(TASK_ROWS * width)
-            .zip(self.costs.chunks_mut(TASK_ROWS * width))
-            .zip(self.beyond.chunks_mut(TASK_ROWS))
-            .enumerate();
-        threads.run(
-            tasks,
-            RowScratch::default,
-            |scratch, (task, ((clusters, values), beyond))| {
-                let rows = clusters
-                    .chunks_exact(width)
-                    .zip(values.chunks_exact_mut(width));
-                for ((row, (clusters, values)), beyond) in
-                    (task * TASK_ROWS..).zip(rows).zip(beyond)
-                {
-                    let weight = costs.points.weight(row);
-                    let rest = least_price * (1.0 - weight / heaviest);
-                    *beyond = match complete {
-                        true => f64::INFINITY,
-                        false => weight * values[width - 1] + rest,
-                    };
-                    for (value, &cluster) in values.iter_mut().zip(clusters) {
-                        *value = costs.of(row, cluster as usize, scratch)?;
-                    }
+        threads.run(self.parts(), RowScratch::default, |scratch, part| {
+            for (row, clusters, values, beyond) in part.rows() {
+                let weight = costs.points.weight(row);
+                let rest = least_price * (1.0 - weight / heaviest);
+                *beyond = match complete {
+                    true => f64::INFINITY,
+                    false => weight * values[width - 1] + rest,
+                };
+                for (value, &mut cluster) in values.iter_mut().zip(clusters) {
+                    *value = costs.of(row, cluster as usize, scratch)?;
                 }
-                Ok(())
-            },
-        )
+            }
+            Ok(())
+        })
     }
 }
 

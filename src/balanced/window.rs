@@ -10,23 +10,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// `width` wide, as near to `low` as `rows` rows in `clusters` clusters
-    /// permit. No cluster is empty.
-    pub fn near(low: usize, width: usize, rows: usize, clusters: usize) -> Self {
-        let (least, most) = Self::lows(width, rows, clusters);
-        let low = low.clamp(least, most);
-        Window {
-            low,
-            high: low + width,
-        }
-    }
-
-    /// The least and the greatest `low` of a window that has room for all rows.
-    pub fn lows(width: usize, rows: usize, clusters: usize) -> (usize, usize) {
-        let least = rows.div_ceil(clusters).saturating_sub(width).max(1);
-        (least, rows / clusters)
-    }
-
     pub fn width(self) -> usize {
         self.high - self.low
     }
@@ -53,11 +36,16 @@ impl Windows {
                     most: low,
                 }
             }
-            None => {
-                let width = config.max_balance_diff;
-                let (least, most) = Window::lows(width, rows, config.n_clusters);
-                Windows { width, least, most }
-            }
+            None => Self::of_width(config.max_balance_diff, rows, config.n_clusters),
+        }
+    }
+
+    /// All of this width that have room for all rows. No cluster is empty.
+    pub fn of_width(width: usize, rows: usize, clusters: usize) -> Self {
+        Windows {
+            width,
+            least: rows.div_ceil(clusters).saturating_sub(width).max(1),
+            most: rows / clusters,
         }
     }
 
@@ -89,7 +77,7 @@ mod tests {
             for clusters in 1..=rows {
                 for width in 1..=rows {
                     for low in 0..=rows {
-                        let window = Window::near(low, width, rows, clusters);
+                        let window = Windows::of_width(width, rows, clusters).near(low);
                         assert!(window.low >= 1 && window.width() <= width);
                         assert!(window.low * clusters <= rows);
                         assert!(window.high * clusters >= rows);

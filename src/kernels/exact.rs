@@ -9,7 +9,7 @@ use super::dispatch::{Work, work};
 use super::lanes::Lanes;
 use std::marker::PhantomData;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// So many dimensions at most go without the other lanes.
 const FEW: usize = 4;
 

@@ -2,7 +2,7 @@
 //! which only some numbers are kept: the others are zeros, and what adds zero to
 //! a sum doesn't change its bits.
 
-const LANES: usize = 16;
+use super::exact::{LANES, fold};
 
 /// Numbers and their columns, which ascend; the other columns are zero.
 #[derive(Clone, Copy)]
@@ -25,15 +25,7 @@ impl Sum {
     }
 
     fn value(self) -> f64 {
-        let Sum(mut lanes) = self;
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                lanes[lane] += lanes[lane + width];
-            }
-            width /= 2;
-        }
-        lanes[0]
+        fold(self.0)
     }
 }
 

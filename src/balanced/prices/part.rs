@@ -9,7 +9,7 @@ use super::Choice;
 use crate::allocate::{collect, extend, try_vec, with_capacity};
 use crate::balanced::candidates::Costs;
 use crate::balanced::transport::{EqualRows, Transport};
-use crate::balanced::window::{self, Window};
+use crate::balanced::window::{self, Window, Windows};
 use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::sort::sort;
@@ -66,7 +66,8 @@ fn balance_part(
         ..costs.clone()
     };
     let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
-    let window = Window::near(low, width.max(1), drawn.len(), prices.len());
+    let windows = Windows::of_width(width.max(1), drawn.len(), prices.len());
+    let window = windows.near(low);
     let windows = try_vec(window, prices.len(), "windows")?;
     let mut nearest = costs.shared.nearest(&points, 1);
     let mut part = Choice::new(drawn.len(), prices.len(), threads)?;
