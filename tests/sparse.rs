@@ -274,6 +274,41 @@ fn larger_ones_too_on_two_threads() {
     }
 }
 
+/// Where clusters are many and rows long, training keeps bounds.
+#[test]
+fn many_clusters_of_long_rows_too() {
+    for case in 0..6 {
+        let rng = &mut Rng(case + 7000);
+        let kind = Kind {
+            density: 0.7,
+            ties: case == 2,
+            untidy: case == 3,
+        };
+        let mut train = rows((900, 110), kind, rng);
+        if case % 3 > 0 {
+            // Rows that are near each other, and settle one after the other.
+            for row in 300..900 {
+                let places = train.indptr[row] as usize..train.indptr[row + 1] as usize;
+                for at in places {
+                    let column = train.indices[at] as usize;
+                    let near = f64::from(train.dense[[row % 300, column]] as f32);
+                    let change =
+                        near + f64::from(0.05 * rng.unit() as f32) - train.dense[[row, column]];
+                    train.values[at] += change;
+                    train.dense[[row, column]] += change;
+                }
+            }
+        }
+        let model = KMeans::new(257 + 13 * case as usize)
+            .with_euclidean(case < 4)
+            .with_seed(case)
+            .with_iterations(9);
+        let dense = fit(&train.dense.view().into(), model.clone());
+        let sparse = fit(&train.sparse(), model);
+        check_same(&sparse, &dense, &train.dense, &format!("case {case}"));
+    }
+}
+
 #[test]
 fn more_columns_than_65536() {
     for (rows_and_columns, density) in [((40, 70_000), 3e-4), ((20, 100_000), 2e-4)] {

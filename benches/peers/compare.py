@@ -58,6 +58,9 @@ def takes(name, spec):
         return spec["plain"] and name.startswith("kentro")
     if name == "faiss-avx2":
         return False  # only against Kentro held to AVX2: see --avx2
+    kind, default = ("sparse", False) if spec.get("sparse") else ("dense", True)
+    if not getattr(library, kind, default):
+        return False
     return hasattr(library, spec["task"]) and spec["metric"] in library.metrics
 
 

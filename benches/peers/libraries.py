@@ -1,6 +1,7 @@
 """One small adapter per library: the same six tasks through its own API.
 
 A method that a library does not have means that it is left out of that task.
+`sparse` is true where it takes sparse rows.
 `given_start` is false where a library takes no initial centroids.
 """
 
@@ -20,6 +21,7 @@ def batches(x, spec):
 
 class Kentro:
     modules = ("kentro",)
+    sparse = True
     given_start = True
     metrics = ("euclidean", "cosine")
 
@@ -82,6 +84,7 @@ class PlainKentro(Kentro):
 
 class ScikitLearn:
     modules = ("sklearn.cluster",)
+    sparse = True
     given_start = True
     metrics = ("euclidean",)
 
@@ -123,8 +126,16 @@ class ScikitLearn:
             index.fit(start).kneighbors(x, return_distance=False)
 
 
+class ScikitLearnUnit(ScikitLearn):
+    """Its Euclidean K-means on unit rows, beside Kentro's with cosine."""
+
+    metrics = ("cosine",)
+    dense = False
+
+
 class OneDal(ScikitLearn):
     modules = ("sklearnex", "daal4py")
+    sparse = False
 
     def prepare(self, spec):
         import daal4py
@@ -281,6 +292,7 @@ LIBRARIES = {
     "kentro": Kentro,
     "kentro-plain": PlainKentro,
     "scikit-learn": ScikitLearn,
+    "scikit-learn-unit": ScikitLearnUnit,
     "oneDAL": OneDal,
     "faiss": Faiss,
     "faiss-mkl": FaissMkl,

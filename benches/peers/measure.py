@@ -21,10 +21,12 @@ def inertia(x, centroids, labels, metric, weights=None):
     import numpy as np
 
     total = 0.0
-    centroids = np.asarray(centroids, np.float64)
-    for start in range(0, len(x), 4096):
-        rows = x[start : start + 4096].astype(np.float64)
-        own = centroids[labels[start : start + 4096]]
+    centroids = np.asarray(centroids)
+    step = max(1, min(4096, 2**23 // x.shape[1]))
+    for start in range(0, x.shape[0], step):
+        rows = x[start : start + step].astype(np.float64)
+        rows = rows if isinstance(rows, np.ndarray) else rows.toarray()
+        own = centroids[labels[start : start + step]].astype(np.float64)
         if metric == "cosine":
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
             own = own / np.linalg.norm(own, axis=1, keepdims=True)
@@ -32,7 +34,7 @@ def inertia(x, centroids, labels, metric, weights=None):
         else:
             squares = ((rows - own) ** 2).sum(1)
             if weights is not None:
-                squares *= weights[start : start + 4096]
+                squares *= weights[start : start + step]
             total += float(squares.sum())
     return total
 
@@ -75,18 +77,20 @@ def main():
 
     import numpy as np
     from libraries import LIBRARIES
+    from workloads import load
 
     library = LIBRARIES[request["library"]]()
     for module in library.modules:
         __import__(module)
     if hasattr(library, "prepare"):
         library.prepare(spec)
-    x = np.load(request["data"])
+    x = load(request["data"])
     start = np.load(request["start"]) if request["start"] else None
 
     if hasattr(library, "kmeans"):
-        few = np.ascontiguousarray(x[:512])
-        library.kmeans(few, few[:16].copy(), {**spec, "k": 16, "iterations": 2})
+        few, first = x[:512], x[:16]
+        first = first.toarray() if spec.get("sparse") else first.copy()
+        library.kmeans(few, first, {**spec, "k": 16, "iterations": 2})
     if spec["task"] in ("assign", "ask") and hasattr(library, "prepare_assign"):
         library.prepare_assign(x, start, spec)
 

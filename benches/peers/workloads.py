@@ -1,9 +1,10 @@
 """What is measured: data sets and workloads.
 
-Data becomes float32 `.npy` files in a cache folder once, so that every library
-reads the same bytes. `minilm` and `mnist` need files that are not part of the
-project (100,000 sentence embeddings of all-MiniLM-L6-v2 and 20,000 MNIST
-digits); without them their workloads are left out.
+Data becomes float32 `.npy` files (sparse rows `.npz`) in a cache folder once, so
+that every library reads the same bytes. `minilm`, `mnist` and `tfidf` need files
+that are not part of the project (100,000 sentence embeddings of all-MiniLM-L6-v2,
+20,000 MNIST digits, and the words of 60,000 short summaries); without them their
+workloads are left out.
 """
 
 import os
@@ -94,6 +95,43 @@ def minilm(rows=None):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def tfidf():
+    """Unit rows, 6.6 values each of 12,247 columns; without those that are empty,
+    for scikit-learn's sake."""
+    import scipy.sparse
+
+    with np.load(DATA / "tfidf_summaries.npz") as file:
+        values = file["data"].astype(np.float32)
+        parts = values, file["indices"].astype(np.int32), file["indptr"]
+        rows = scipy.sparse.csr_matrix(parts, shape=tuple(file["shape"]))
+    return rows[np.diff(rows.indptr) > 0]
+
+
+def texts(n, d):
+    """Unit rows of 200 to 300 of d words: frequencies of Zipf, half of them moved
+    about by one of 50 topics."""
+    import scipy.sparse
+
+    rng = np.random.default_rng(0)
+    frequency = np.cumsum((np.arange(d) + 10.0) ** -0.9)
+    frequency /= frequency[-1]
+    topics = [rng.permutation(d) for _ in range(50)]
+    columns, values, indptr = [], [], [0]
+    for _ in range(n):
+        size, topic = rng.integers(200, 301), topics[rng.integers(50)]
+        drawn = np.searchsorted(frequency, rng.random(2 * size))
+        drawn = np.unique(np.where(rng.random(2 * size) < 0.5, topic[drawn], drawn))
+        drawn = np.sort(rng.permutation(drawn)[:size])
+        weights = 1 + rng.exponential(size=len(drawn))
+        columns.append(drawn.astype(np.int32))
+        values.append(weights / np.linalg.norm(weights))
+        indptr.append(indptr[-1] + len(drawn))
+    parts = np.concatenate(values), np.concatenate(columns), np.array(indptr, np.int32)
+    return scipy.sparse.csr_matrix(parts, shape=(n, d))
+
+
+SPARSE = {"tfidf": tfidf, "texts": lambda: texts(20_000, 30_000)}
+
 DATASETS = {
     "minilm": minilm,
     "minilm2k": lambda: minilm(2_000),
@@ -143,6 +181,7 @@ def workload(
         "metric": metric,
         "threads": threads,
         "top": top,
+        **({"sparse": True} if data in SPARSE else {}),
         **({"batch": batch} if batch else {}),
     }
 
@@ -174,6 +213,15 @@ WORKLOADS = {
     "K16d32": workload("kmeans", "wide32", 16, iterations=20),
     "K16d256": workload("kmeans", "wide256", 16, iterations=20),
     "K16d1536": workload("kmeans", "wide1536", 16, iterations=20),
+    "S100": workload("kmeans", "tfidf", 100),
+    "S100c": workload("kmeans", "tfidf", 100, metric="cosine"),
+    "S1000": workload("kmeans", "tfidf", 1000),
+    "S1000c": workload("kmeans", "tfidf", 1000, metric="cosine"),
+    "L100": workload("kmeans", "texts", 100),
+    "L100c": workload("kmeans", "texts", 100, metric="cosine"),
+    "L1000": workload("kmeans", "texts", 1000),
+    "L1000c": workload("kmeans", "texts", 1000, metric="cosine"),
+    "L1000i1": workload("kmeans", "texts", 1000, iterations=1),
     "W9b": workload("balanced", "minilm20k", 50),
     "P100k": workload("balanced", "minilm", 100, plain=True),
     "P1M": workload("balanced", "emb64", 1000, threads=2, plain=True),
@@ -201,8 +249,19 @@ def sample_weight(rows):
     return rng.lognormal(size=rows).astype(np.float32)
 
 
+def load(path):
+    """The rows of a data set."""
+    if str(path).endswith(".npz"):
+        import scipy.sparse
+
+        return scipy.sparse.load_npz(path)
+    return np.load(path)
+
+
 def data_path(name, cache):
     """The float32 file of a data set, or None where its source is missing."""
+    if name in SPARSE:
+        return sparse_path(name, cache)
     path = Path(cache) / f"{name}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,13 +273,29 @@ def data_path(name, cache):
     return path
 
 
+def sparse_path(name, cache):
+    path = Path(cache) / f"{name}.npz"
+    if not path.exists():
+        import scipy.sparse
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            rows = SPARSE[name]()
+        except FileNotFoundError:
+            return None
+        scipy.sparse.save_npz(path, rows.astype(np.float32))
+    return path
+
+
 def start_path(spec, cache):
     """k distinct random rows; to be assigned to, refined by two steps of k-means."""
     path = Path(cache) / f"start-{spec['data']}-{spec['task']}-{spec['k']}.npy"
     if not path.exists():
-        x = np.load(data_path(spec["data"], cache), mmap_mode="r")
+        x = load(data_path(spec["data"], cache))
         rng = np.random.Generator(np.random.PCG64([0, spec["k"]]))
-        centroids = x[np.sort(rng.choice(len(x), spec["k"], replace=False))]
+        centroids = x[np.sort(rng.choice(x.shape[0], spec["k"], replace=False))]
+        if spec.get("sparse"):
+            centroids = centroids.toarray()
         if spec["task"] in ("assign", "ask"):
             from sklearn.cluster import KMeans
 

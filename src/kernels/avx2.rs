@@ -77,6 +77,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn greatest(v: __m256) -> f32 {
+        // SAFETY: see the top of this file.
+        unsafe {
+            let v = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let v = _mm_max_ps(v, _mm_movehl_ps(v, v));
+            _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn min(a: __m256, b: __m256) -> __m256 {
         // SAFETY: see the top of this file.
         unsafe { _mm256_min_ps(a, b) }

@@ -76,6 +76,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn greatest(v: __m512) -> f32 {
+        // SAFETY: see the top of this file.
+        unsafe { _mm512_reduce_max_ps(v) }
+    }
+
+    #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
         // SAFETY: see the top of this file.
         unsafe { _mm512_min_ps(a, b) }

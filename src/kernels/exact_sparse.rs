@@ -3,12 +3,56 @@
 //! a sum doesn't change its bits.
 
 use super::exact::{LANES, fold};
+use crate::allocate::with_capacity;
+use crate::error::Result;
 
 /// Numbers and their columns, which ascend; the other columns are zero.
 #[derive(Clone, Copy)]
 pub(crate) struct Vector<'v> {
     pub columns: &'v [u32],
     pub values: &'v [f32],
+}
+
+/// Some vectors, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'r> {
+    /// Where each starts, and the last ends.
+    pub starts: &'r [usize],
+    pub columns: &'r [u32],
+    pub values: &'r [f32],
+}
+
+impl<'r> Rows<'r> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The columns and values of one.
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> (&'r [u32], &'r [f32]) {
+        let places = self.starts[i]..self.starts[i + 1];
+        (&self.columns[places.clone()], &self.values[places])
+    }
+
+    pub fn row(&self, i: usize) -> Vector<'r> {
+        let (columns, values) = self.get(i);
+        Vector { columns, values }
+    }
+
+    /// Some of them.
+    pub fn part(&self, rows: std::ops::Range<usize>) -> Self {
+        Rows {
+            starts: &self.starts[rows.start..=rows.end],
+            ..*self
+        }
+    }
+
+    /// The most numbers that one has.
+    pub fn longest(&self) -> usize {
+        let lengths = self.starts.windows(2).map(|ends| ends[1] - ends[0]);
+        lengths.max().unwrap_or(0)
+    }
 }
 
 /// Sixteen partial sums, by dimension.
@@ -29,6 +73,35 @@ impl Sum {
     }
 }
 
+/// 1 / ‖x‖ by Σ x², or 0 for zeros.
+#[inline]
+pub(crate) fn inverse_of_root(square: f64) -> f64 {
+    let norm = square.sqrt();
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
+}
+
+/// Σ x² of some vectors whose numbers come column by column.
+pub(crate) struct Squares(Vec<Sum>);
+
+impl Squares {
+    pub fn new(count: usize) -> Result<Self> {
+        let mut sums = with_capacity(count, "squares")?;
+        sums.resize_with(count, Sum::new);
+        Ok(Squares(sums))
+    }
+
+    /// A number of a vector; columns ascend.
+    #[inline]
+    pub fn add(&mut self, vector: u32, column: u32, value: f32) {
+        let value = f64::from(value);
+        self.0[vector as usize].add(column, value * value);
+    }
+
+    pub fn values(self) -> impl Iterator<Item = f64> {
+        self.0.into_iter().map(Sum::value)
+    }
+}
+
 impl Vector<'_> {
     fn entries(&self) -> impl Iterator<Item = (u32, f64)> {
         let values = self.values.iter().map(|&value| f64::from(value));
@@ -45,8 +118,7 @@ impl Vector<'_> {
 
     /// 1 / ‖x‖, or 0 for zeros.
     pub fn inverse_norm(&self) -> f64 {
-        let norm = self.square().sqrt();
-        if norm > 0.0 { 1.0 / norm } else { 0.0 }
+        inverse_of_root(self.square())
     }
 
     /// Σ x·c
@@ -65,9 +137,15 @@ impl Vector<'_> {
     /// [`dot`](Vector::dot) with a vector of which all numbers are kept.
     #[inline]
     pub fn dot_dense(&self, c: &[f32]) -> f64 {
+        self.dot_with(|column| c[column as usize])
+    }
+
+    /// [`dot`](Vector::dot) with the numbers that `c` gives of columns.
+    #[inline]
+    pub fn dot_with(&self, c: impl Fn(u32) -> f32) -> f64 {
         let mut sum = Sum::new();
         for (column, x) in self.entries() {
-            sum.add(column, x * f64::from(c[column as usize]));
+            sum.add(column, x * f64::from(c(column)));
         }
         sum.value()
     }

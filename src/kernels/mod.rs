@@ -30,6 +30,7 @@ pub(crate) mod pick;
 pub(crate) mod portable;
 pub(crate) mod scan;
 pub(crate) mod simd;
+pub(crate) mod sparse_columns;
 pub(crate) mod sparse_dense;
 pub(crate) mod sparse_scores;
 pub(crate) mod tile;

@@ -86,6 +86,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn greatest(v: Self::V) -> f32 {
+        // SAFETY: see the top of this file.
+        unsafe { vmaxvq_f32(vmaxq_f32(v.0, v.1)) }
+    }
+
+    #[inline(always)]
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: see the top of this file.
         unsafe { (vminq_f32(a.0, b.0), vminq_f32(a.1, b.1)) }

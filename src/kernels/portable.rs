@@ -74,6 +74,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn greatest(v: Self::V) -> f32 {
+        let greater = |best, lane| if lane > best { lane } else { best };
+        v.into_iter().fold(f32::NEG_INFINITY, greater)
+    }
+
+    #[inline(always)]
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
         std::array::from_fn(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] })
     }

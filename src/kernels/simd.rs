@@ -29,6 +29,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn below(a: Self::V, b: Self::V) -> u32;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// The greatest lane.
+    unsafe fn greatest(v: Self::V) -> f32;
     /// Lane by lane: `yes` where a > b, else `no`. Bits pass unchanged.
     unsafe fn if_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// Transposes a square of `LANES` × `LANES` values: vector r is row r on

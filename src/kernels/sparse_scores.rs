@@ -1,172 +1,95 @@
 //! Scores of sparse rows among centroids that are kept by column.
 //!
-//! A column in which few centroids have a number is a list of those, any other a
-//! run of all numbers. A row adds up its lists one number at a time, and its runs
-//! in registers.
+//! A row adds up its lists one number at a time, and its runs in registers, where
+//! the best two scores are found too.
 
+use super::sparse_columns::{Column, Columns, NONE, RUN, STEP};
 use crate::allocate::{push, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::dispatch::{self, Kernel};
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::exact_sparse::Rows;
 use crate::kernels::isa::Isa;
 use crate::kernels::simd::Simd;
-
-/// Places of a run are a multiple of this: whole vectors of any instruction set.
-const STEP: usize = 16;
 
 /// Vectors of sums that are kept in registers.
 const TOGETHER: usize = 8;
 
-/// A list entry costs as much as so many numbers of a run.
-const LIST_COST: usize = 12;
+/// Numbers whose columns are looked up, and fetched, before they are added up.
+const AHEAD: usize = 64;
 
-/// The length that marks a run.
-const RUN: u32 = u32::MAX;
-
-/// Where the numbers of a column are.
-#[derive(Clone, Copy)]
-struct Place {
-    /// The first of the list, or which run.
-    start: usize,
-    len: u32,
+/// What is asked of a row: its numbers count times `scale`, and only the first
+/// `width` places, a multiple of [`STEP`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub scale: f32,
+    pub width: u32,
 }
 
-const NONE: Place = Place { start: 0, len: 0 };
-
-/// The numbers of some centroids, by column. All clusters of lists are below the
-/// width, and all runs are there: what the kernels rely on.
-#[derive(Default)]
-pub(crate) struct Columns {
-    clusters: usize,
-    width: usize,
-    places: Vec<Place>,
-    lists: Vec<(u32, f32)>,
-    runs: Aligned<f32>,
-    used_runs: usize,
+/// The best score, its place, and the best of the other scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Best {
+    pub place: u32,
+    pub score: f32,
+    pub second: f32,
 }
 
-impl Columns {
-    /// No numbers yet, and room for so many runs.
-    pub fn start(&mut self, clusters: usize, cols: usize, runs: usize) -> Result<()> {
-        self.clusters = clusters;
-        self.width = clusters.next_multiple_of(STEP);
-        self.places.clear();
-        resize(&mut self.places, cols, NONE, "centroids by column")?;
-        self.lists.clear();
-        self.used_runs = 0;
-        let values = runs.saturating_mul(self.width);
-        self.runs.resize(0.0, values, "centroids by column")
-    }
-
-    /// Whether a column with so many numbers is a run.
-    pub fn is_run(clusters: usize, numbers: usize) -> bool {
-        numbers * LIST_COST > clusters
-    }
-
-    pub fn clusters(&self) -> usize {
-        self.clusters
-    }
-
-    /// Clusters in whole vectors.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    pub fn cols(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Writes the numbers of a column: pairs of cluster and value.
-    pub fn write(
-        &mut self,
-        column: usize,
-        numbers: impl ExactSizeIterator<Item = (u32, f32)>,
-    ) -> Result<()> {
-        let len = numbers.len();
-        if Self::is_run(self.clusters, len) {
-            let start = self.used_runs * self.width;
-            let run = &mut self.runs[start..][..self.width];
-            run.fill(0.0);
-            numbers.for_each(|(cluster, value)| run[cluster as usize] = value);
-            self.places[column] = Place {
-                start: self.used_runs,
-                len: RUN,
-            };
-            self.used_runs += 1;
-        } else {
-            let start = self.lists.len();
-            for (cluster, value) in numbers {
-                assert!((cluster as usize) < self.clusters);
-                push(&mut self.lists, (cluster, value), "centroids by column")?;
-            }
-            self.places[column] = Place {
-                start,
-                len: len as u32,
-            };
-        }
-        Ok(())
-    }
-
-    /// Calls `see` with each cluster that has a number in a column, and the number.
-    pub fn each(&self, column: usize, mut see: impl FnMut(u32, f32)) {
-        match self.places[column] {
-            Place { start, len: RUN } => {
-                let run = &self.runs[start * self.width..][..self.clusters];
-                for (cluster, &value) in run.iter().enumerate() {
-                    if value.to_bits() != 0 {
-                        see(cluster as u32, value);
-                    }
-                }
-            }
-            Place { start, len } => {
-                let list = &self.lists[start..][..len as usize];
-                list.iter()
-                    .for_each(|&(cluster, value)| see(cluster, value));
-            }
-        }
-    }
+impl Best {
+    /// Of no scores.
+    pub const NONE: Best = Best {
+        place: 0,
+        score: f32::NEG_INFINITY,
+        second: f32::NEG_INFINITY,
+    };
 }
 
 /// What a worker scores rows with.
 #[derive(Default)]
 pub(crate) struct Scores {
-    /// One a cluster, in whole vectors.
+    /// Those of the last row, one a place.
     values: Aligned<f32>,
+    /// The greatest lanes of each group of vectors.
+    greatest: Aligned<f32>,
+    /// Of the rows that come next, the runs and lists, and where those of each end.
     runs: Vec<(u32, f32)>,
-    /// The greatest of each group of vectors.
-    greatest: Vec<f32>,
+    lists: Vec<(Column, f32)>,
+    ends: Vec<(usize, usize)>,
 }
 
 impl Scores {
-    /// Scores a row, each number times `scale`, from `base` on. Returns the
-    /// greatest score.
-    pub fn of(
+    /// Scores each row from `base` on, and writes the best scores to `best`.
+    pub fn best(
         &mut self,
         isa: Isa,
-        columns: &Columns,
-        base: &[f32],
-        row: Vector<'_>,
-        scale: f64,
-    ) -> Result<f32> {
-        assert!(base.len() == columns.width);
-        self.values.resize(0.0, columns.width, "scores")?;
-        resize(&mut self.runs, row.columns.len(), (0, 0.0), "scores")?;
-        let groups = columns.width.div_ceil(STEP * TOGETHER);
-        resize(&mut self.greatest, groups.max(1), 0.0, "scores")?;
+        (columns, base): (&Columns, &[f32]),
+        rows: Rows<'_>,
+        asked: &[Asked],
+        best: &mut [Best],
+    ) -> Result<()> {
+        let width = columns.width();
+        assert!(base.len() == width && rows.len() == asked.len() && rows.len() == best.len());
+        let fits = |asked: &Asked| {
+            asked.width as usize <= width && (asked.width as usize).is_multiple_of(STEP)
+        };
+        assert!(asked.iter().all(fits));
+        let numbers = rows.longest().max(AHEAD);
+        self.values.resize(0.0, width, "scores")?;
+        let groups = width.div_ceil(STEP * TOGETHER / 2).max(1);
+        self.greatest.resize(0.0, groups * STEP, "scores")?;
+        resize(&mut self.runs, numbers, (0, 0.0), "scores")?;
+        resize(&mut self.lists, numbers, (NONE, 0.0), "scores")?;
+        resize(&mut self.ends, AHEAD, (0, 0), "scores")?;
         let score = Score {
             columns,
             base,
-            row,
-            scale,
-            scores: &mut self.values,
-            runs: &mut self.runs,
-            greatest: &mut self.greatest,
+            rows,
+            asked,
+            best,
+            own: self,
         };
         // SAFETY: the instruction set is one that this CPU has.
         unsafe { dispatch::run(isa, score) };
-        let greatest = self.greatest.iter().copied();
-        Ok(greatest.fold(f32::NEG_INFINITY, f32::max))
+        Ok(())
     }
 
     /// The scores of the last row: one a cluster, and what fills the last vector up.
@@ -174,135 +97,255 @@ impl Scores {
         &self.values
     }
 
-    /// The clusters whose scores are at least `limit`, ascending.
-    pub fn at_least(&self, limit: f32, found: &mut Vec<u32>) -> Result<()> {
+    /// The places, ascending, where the last row has scores of at least `limit`
+    /// among the first `width`, which were asked for.
+    pub fn at_least(&self, limit: f32, width: u32, found: &mut Vec<u32>) -> Result<()> {
         found.clear();
-        let groups = self.values.chunks(STEP * TOGETHER);
-        for (group, (scores, &greatest)) in groups.zip(&self.greatest).enumerate() {
-            if greatest < limit {
-                continue;
-            }
-            let first = group * STEP * TOGETHER;
-            for (part, scores) in scores.as_chunks::<STEP>().0.iter().enumerate() {
-                let any = scores
-                    .iter()
-                    .fold(false, |any, &score| any | (score >= limit));
-                if any {
-                    for (lane, &score) in scores.iter().enumerate() {
-                        if score >= limit {
-                            push(found, (first + part * STEP + lane) as u32, "candidates")?;
-                        }
-                    }
-                }
+        for (place, &score) in (0..width).zip(self.values.iter()) {
+            if score >= limit {
+                push(found, place, "candidates")?;
             }
         }
         Ok(())
     }
 }
 
+/// The score of one place.
+pub(crate) fn score_of(
+    (columns, base): (&Columns, &[f32]),
+    (row_columns, values): (&[u32], &[f32]),
+    scale: f32,
+    place: u32,
+) -> f32 {
+    let numbers = row_columns.iter().zip(values);
+    let terms = numbers.map(|(&column, &value)| value * scale * columns.number(column, place));
+    terms.fold(base[place as usize], |sum, term| sum + term)
+}
+
 struct Score<'k> {
     columns: &'k Columns,
     base: &'k [f32],
-    row: Vector<'k>,
-    scale: f64,
-    scores: &'k mut [f32],
-    runs: &'k mut [(u32, f32)],
-    greatest: &'k mut [f32],
+    rows: Rows<'k>,
+    asked: &'k [Asked],
+    best: &'k mut [Best],
+    own: &'k mut Scores,
 }
 
 impl Kernel for Score<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(self) {
-        let Columns { lists, width, .. } = self.columns;
-        self.scores.copy_from_slice(self.base);
-        let mut used = 0;
-        for (&column, &value) in self.row.columns.iter().zip(self.row.values) {
-            let value = (f64::from(value) * self.scale) as f32;
-            let place = self.columns.places[column as usize];
-            if place.len == RUN {
-                self.runs[used] = (place.start as u32, value);
-                used += 1;
-                continue;
+    unsafe fn run<S: Simd, const NV: usize, const MR: usize>(mut self) {
+        let count = self.rows.len();
+        let mut first = 0;
+        while first < count {
+            // SAFETY: passed on.
+            let end = unsafe { self.look_up::<S>(first) };
+            let (mut runs, mut lists) = (0, 0);
+            for row in first..end {
+                let (last_run, last_list) = self.own.ends[row - first];
+                let width = self.asked[row].width as usize;
+                // SAFETY: passed on; the width was checked.
+                self.best[row] =
+                    unsafe { self.score::<S>(runs..last_run, lists..last_list, width) };
+                (runs, lists) = (last_run, last_list);
             }
-            for &(cluster, c) in &lists[place.start..][..place.len as usize] {
-                // SAFETY: clusters of lists are below the width.
-                let score = unsafe { self.scores.get_unchecked_mut(cluster as usize) };
-                *score += value * c;
-            }
-        }
-        let runs = &self.runs[..used];
-        let group = STEP * TOGETHER;
-        for (at, greatest) in (0..*width).step_by(group).zip(self.greatest.iter_mut()) {
-            // SAFETY: runs and scores hold whole groups of `width` values each; the
-            // caller has the instruction set.
-            *greatest = unsafe {
-                let scores = self.scores.as_mut_ptr().add(at);
-                let all = self.columns.runs.as_ptr().add(at);
-                let vectors = group.min(*width - at) / S::LANES;
-                let mut best = S::splat(f32::NEG_INFINITY);
-                let mut v = 0;
-                while v + TOGETHER <= vectors {
-                    let at = v * S::LANES;
-                    let found = add::<S, TOGETHER>(scores.add(at), all.add(at), *width, runs);
-                    best = S::max(best, found);
-                    v += TOGETHER;
-                }
-                let at = v * S::LANES;
-                let (scores, all) = (scores.add(at), all.add(at));
-                let found = match vectors - v {
-                    1 => add::<S, 1>(scores, all, *width, runs),
-                    2 => add::<S, 2>(scores, all, *width, runs),
-                    3 => add::<S, 3>(scores, all, *width, runs),
-                    4 => add::<S, 4>(scores, all, *width, runs),
-                    5 => add::<S, 5>(scores, all, *width, runs),
-                    6 => add::<S, 6>(scores, all, *width, runs),
-                    7 => add::<S, 7>(scores, all, *width, runs),
-                    _ => best,
-                };
-                let mut lanes = [0.0f32; STEP];
-                S::store(lanes.as_mut_ptr(), S::max(best, found));
-                let lanes = lanes[..S::LANES].iter();
-                lanes.fold(
-                    f32::NEG_INFINITY,
-                    |best, &lane| if lane > best { lane } else { best },
-                )
-            };
+            first = end;
         }
     }
 }
 
-/// Adds the runs to `N` vectors of scores, and returns the greatest lanes.
+impl Score<'_> {
+    /// Looks up the columns of some rows from `first` on, and has their numbers
+    /// fetched. Returns the row after the last.
+    ///
+    /// # Safety
+    /// The CPU has `S`.
+    #[inline(always)]
+    unsafe fn look_up<S: Simd>(&mut self, first: usize) -> usize {
+        let Scores {
+            runs, lists, ends, ..
+        } = &mut *self.own;
+        let (columns, width) = (&self.columns.columns[..], self.columns.width);
+        let (all_runs, all_lists) = (self.columns.runs.as_ptr(), self.columns.numbers().as_ptr());
+        let (mut used_runs, mut used_lists) = (0, 0);
+        let mut row = first;
+        loop {
+            let Asked {
+                scale,
+                width: asked,
+            } = self.asked[row];
+            let (row_columns, values) = match asked {
+                0 => (&[][..], &[][..]),
+                _ => self.rows.get(row),
+            };
+            let places = used_runs.max(used_lists) + row_columns.len();
+            assert!(places <= runs.len() && places <= lists.len());
+            for (&column, &value) in row_columns.iter().zip(values) {
+                let column = columns[column as usize];
+                let value = value * scale;
+                let is_run = column.len == RUN;
+                // SAFETY: there is room for all numbers of the row. What is fetched
+                // may be at any address.
+                unsafe {
+                    *runs.get_unchecked_mut(used_runs) = (column.start, value);
+                    *lists.get_unchecked_mut(used_lists) = (column, value);
+                    let start = column.start as usize;
+                    S::prefetch(match is_run {
+                        true => all_runs.wrapping_add(start * width),
+                        false => all_lists.wrapping_add(start).cast(),
+                    });
+                }
+                used_runs += usize::from(is_run);
+                used_lists += usize::from(!is_run && column.len > 0);
+            }
+            ends[row - first] = (used_runs, used_lists);
+            row += 1;
+            let full = row == self.rows.len() || row - first == AHEAD;
+            if full || used_runs.max(used_lists) + self.rows.get(row).0.len() > AHEAD {
+                return row;
+            }
+        }
+    }
+
+    /// The best of the first `width` scores of a row.
+    ///
+    /// # Safety
+    /// The CPU has `S`; `width` is at most that of the columns, and a multiple of
+    /// [`STEP`].
+    #[inline(always)]
+    unsafe fn score<S: Simd>(
+        &mut self,
+        runs: std::ops::Range<usize>,
+        lists: std::ops::Range<usize>,
+        width: usize,
+    ) -> Best {
+        let numbers = self.columns.numbers();
+        let (all, apart) = (&self.columns.runs, self.columns.width);
+        let own = &mut *self.own;
+        let mut from = self.base.as_ptr();
+        if !lists.is_empty() {
+            for at in (0..width).step_by(S::LANES) {
+                // SAFETY: both have `width` values; the caller has the instruction set.
+                unsafe { S::store(own.values.as_mut_ptr().add(at), S::load(from.add(at))) };
+            }
+            for &(list, value) in &own.lists[lists] {
+                let mut list = &numbers[list.start as usize..][..list.len as usize];
+                if width < apart {
+                    // Some are asked for only where clusters are ordered, and lists too.
+                    let end = list.partition_point(|&(place, _)| (place as usize) < width);
+                    list = &list[..end];
+                }
+                for &(place, c) in list {
+                    // SAFETY: all places are below the width of the columns, which
+                    // scores have.
+                    let score = unsafe { own.values.get_unchecked_mut(place as usize) };
+                    *score += value * c;
+                }
+            }
+            from = own.values.as_ptr();
+        }
+        let runs = &own.runs[runs];
+        let (all, scores) = (all.as_ptr(), own.values.as_mut_ptr());
+        let greatest = own.greatest.as_mut_ptr();
+        let vectors = width / S::LANES;
+        // SAFETY: scores, `from` and all runs hold `width` values, groups a vector
+        // for each group; the caller has the instruction set.
+        unsafe {
+            let mut best = S::splat(f32::NEG_INFINITY);
+            let mut second = best;
+            let (mut v, mut groups) = (0, 0);
+            while v < vectors {
+                let at = v * S::LANES;
+                let (from, scores, all) = (from.add(at), scores.add(at), all.wrapping_add(at));
+                let together = TOGETHER.min(vectors - v);
+                let (most, next) = match together {
+                    1 => add::<S, 1>(from, scores, (all, apart), runs),
+                    2 => add::<S, 2>(from, scores, (all, apart), runs),
+                    3 => add::<S, 3>(from, scores, (all, apart), runs),
+                    4 => add::<S, 4>(from, scores, (all, apart), runs),
+                    5 => add::<S, 5>(from, scores, (all, apart), runs),
+                    6 => add::<S, 6>(from, scores, (all, apart), runs),
+                    7 => add::<S, 7>(from, scores, (all, apart), runs),
+                    _ => add::<S, TOGETHER>(from, scores, (all, apart), runs),
+                };
+                S::store(greatest.add(groups * S::LANES), most);
+                second = S::max(S::max(second, next), S::min(best, most));
+                best = S::max(best, most);
+                v += together;
+                groups += 1;
+            }
+            // In which group, vector and lane it is.
+            let score = S::greatest(best);
+            let all_lanes = S::splat(score);
+            let others = S::if_greater(all_lanes, best, best, S::splat(f32::NEG_INFINITY));
+            let below = (1u64 << S::LANES) as u32 - 1;
+            let equal = below & !S::below(best, all_lanes);
+            let second = match equal.count_ones() {
+                1 => S::greatest(S::max(second, others)),
+                _ => score,
+            };
+            let is_there = |at: *const f32| below & !S::below(S::load(at), all_lanes);
+            let mut group = 0;
+            while group + 1 < groups && is_there(greatest.add(group * S::LANES)) == 0 {
+                group += 1;
+            }
+            let mut v = group * TOGETHER;
+            let mut lanes = 0;
+            while v < vectors {
+                lanes = is_there(scores.add(v * S::LANES));
+                if lanes != 0 {
+                    break;
+                }
+                v += 1;
+            }
+            let lane = (lanes | 1 << 31).trailing_zeros();
+            Best {
+                place: match lanes {
+                    0 => 0,
+                    _ => (v * S::LANES) as u32 + lane,
+                },
+                score,
+                second,
+            }
+        }
+    }
+}
+
+/// Adds the runs to `N` vectors of scores. Returns the greatest and the second
+/// greatest of each lane.
 ///
 /// # Safety
-/// `scores` and every run, `width` values apart from `all` on, hold as many values;
-/// the CPU has `S`.
+/// `from`, `scores` and every run, `apart` values apart from `all` on, hold as many
+/// values; the CPU has `S`.
 #[inline(always)]
 unsafe fn add<S: Simd, const N: usize>(
+    from: *const f32,
     scores: *mut f32,
-    all: *const f32,
-    width: usize,
+    (all, apart): (*const f32, usize),
     runs: &[(u32, f32)],
-) -> S::V {
+) -> (S::V, S::V) {
     // SAFETY: as the caller promises.
     unsafe {
         let mut sums = [S::splat(0.0); N];
         for (v, sum) in sums.iter_mut().enumerate() {
-            *sum = S::load(scores.add(v * S::LANES));
+            *sum = S::load(from.add(v * S::LANES));
         }
         for &(run, value) in runs {
-            let (value, run) = (S::splat(value), all.add(run as usize * width));
+            let (value, run) = (S::splat(value), all.add(run as usize * apart));
             for (v, sum) in sums.iter_mut().enumerate() {
                 *sum = S::mul_add(value, S::load(run.add(v * S::LANES)), *sum);
             }
         }
-        let mut best = sums[0];
+        let (mut best, mut second) = (sums[0], S::splat(f32::NEG_INFINITY));
         for (v, &sum) in sums.iter().enumerate() {
             S::store(scores.add(v * S::LANES), sum);
-            best = S::max(best, sum);
+            if v > 0 {
+                second = S::max(second, S::min(best, sum));
+                best = S::max(best, sum);
+            }
         }
-        best
+        (best, second)
     }
 }
 
@@ -314,58 +357,100 @@ mod tests {
     #[test]
     fn scores_are_sums_on_every_instruction_set() {
         let mut rng = Rng::new(8);
-        for clusters in [1, 7, 16, 33, 100, 250] {
+        for (case, clusters) in [1, 7, 16, 33, 100, 130, 250, 500].into_iter().enumerate() {
             let (cols, mut columns) = (60, Columns::default());
             let dense: Vec<Vec<f32>> = (0..cols)
                 .map(|column| {
                     let density = [0.02, 0.07, 0.3, 1.0][column % 4];
                     let number = |_| match rng.unit() < density {
-                        true => rng.unit() as f32 - 0.4,
+                        true => (rng.unit() * 8.0).floor() as f32 - 3.0,
                         false => 0.0,
                     };
                     (0..clusters).map(number).collect()
                 })
                 .collect();
-            columns.start(clusters, cols, cols).unwrap();
+            let mut order: Vec<u32> = (0..clusters as u32).collect();
+            match case % 2 {
+                0 => order.clear(),
+                _ => order.reverse(),
+            }
+            columns.begin(clusters).unwrap();
+            for values in &dense {
+                for (cluster, &value) in (0..).zip(values).filter(|&(_, &value)| value != 0.0) {
+                    columns.push(cluster, value).unwrap();
+                }
+                columns.end_column().unwrap();
+            }
+            columns.finish(&order).unwrap();
             for (column, values) in dense.iter().enumerate() {
-                let numbers = (0u32..).zip(values.iter().copied());
-                let numbers: Vec<_> = numbers.filter(|&(_, value)| value != 0.0).collect();
-                columns.write(column, numbers.iter().copied()).unwrap();
-                let mut seen = Vec::new();
-                columns.each(column, |cluster, value| seen.push((cluster, value)));
-                assert_eq!(seen, numbers);
+                let mut seen = vec![0.0; clusters];
+                columns.each(column, |cluster, value| seen[cluster as usize] = value);
+                assert_eq!(&seen, values);
             }
             let mut base = vec![f32::NEG_INFINITY; columns.width()];
-            base[..clusters].fill_with(|| rng.unit() as f32);
-            let picked: Vec<u32> = (0..cols as u32).filter(|_| rng.unit() < 0.5).collect();
-            let values: Vec<f32> = picked.iter().map(|_| rng.unit() as f32).collect();
-            let row = Vector {
+            base[..clusters].fill_with(|| (rng.unit() * 8.0).floor() as f32);
+            let (mut starts, mut picked) = (vec![0], Vec::new());
+            for row in 0..200 {
+                if row % 9 > 0 {
+                    picked.extend((0..cols as u32).filter(|_| rng.unit() < 0.2));
+                }
+                starts.push(picked.len());
+            }
+            let values: Vec<f32> = picked.iter().map(|_| rng.below(5) as f32 - 1.0).collect();
+            let rows = Rows {
+                starts: &starts,
                 columns: &picked,
                 values: &values,
             };
-            let expected: Vec<f64> = (0..clusters)
-                .map(|j| {
-                    let terms = row.columns.iter().zip(row.values);
-                    let terms =
-                        terms.map(|(&t, &x)| f64::from(x) * f64::from(dense[t as usize][j]));
-                    f64::from(base[j]) + 0.5 * terms.sum::<f64>()
+            let asked: Vec<Asked> = (0..rows.len())
+                .map(|row| Asked {
+                    scale: 0.5,
+                    width: match row % 4 {
+                        0 => rng.below(columns.width() / STEP + 1) * STEP,
+                        _ => columns.width(),
+                    } as u32,
                 })
                 .collect();
             for isa in Isa::available() {
                 let mut scores = Scores::default();
-                let greatest = scores.of(isa, &columns, &base, row, 0.5).unwrap();
-                let near = |a: f32, b: f64| (f64::from(a) - b).abs() < 1e-5;
-                for (&score, &expected) in scores.values.iter().zip(&expected) {
-                    assert!(near(score, expected));
+                let mut best = vec![Best::NONE; rows.len()];
+                let centroids = (&columns, &base[..]);
+                scores
+                    .best(isa, centroids, rows, &asked, &mut best)
+                    .unwrap();
+                for (row, (best, asked)) in best.iter().zip(&asked).enumerate() {
+                    // All are multiples of a half: sums are exact.
+                    let numbers = rows.get(row);
+                    let score = |place: usize| {
+                        let cluster = columns.cluster(place as u32) as usize;
+                        let terms = numbers.0.iter().zip(numbers.1);
+                        let terms = terms.map(|(&t, &x)| 0.5 * x * dense[t as usize][cluster]);
+                        base[place] + terms.sum::<f32>()
+                    };
+                    let width = clusters.min(asked.width as usize);
+                    let all: Vec<f32> = (0..width).map(score).collect();
+                    let mut sorted = all.clone();
+                    sorted.sort_by(|a, b| b.total_cmp(a));
+                    sorted.resize(2.max(width), f32::NEG_INFINITY);
+                    assert_eq!((best.score, best.second), (sorted[0], sorted[1]));
+                    for (place, &score) in all.iter().enumerate() {
+                        let found = score_of(centroids, numbers, 0.5, place as u32);
+                        assert_eq!(found, score);
+                    }
+                    if width > 0 {
+                        assert_eq!(all[best.place as usize], best.score);
+                        let (asked, mut alone, mut found) = ([*asked], [Best::NONE], Vec::new());
+                        let row = rows.part(row..row + 1);
+                        scores
+                            .best(isa, centroids, row, &asked, &mut alone)
+                            .unwrap();
+                        assert_eq!(alone[0], *best);
+                        let limit = best.score - 1.0;
+                        scores.at_least(limit, asked[0].width, &mut found).unwrap();
+                        let plain = (0..width).filter(|&place| all[place] >= limit);
+                        assert_eq!(found, plain.map(|place| place as u32).collect::<Vec<_>>());
+                    }
                 }
-                assert!(near(
-                    greatest,
-                    expected.iter().copied().fold(f64::MIN, f64::max)
-                ));
-                let mut found = Vec::new();
-                scores.at_least(greatest - 0.2, &mut found).unwrap();
-                let plain = (0..clusters).filter(|&j| scores.values[j] >= greatest - 0.2);
-                assert_eq!(found, plain.map(|j| j as u32).collect::<Vec<_>>());
             }
         }
     }

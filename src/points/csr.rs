@@ -68,6 +68,22 @@ macro_rules! indices {
                 }
             }
 
+            /// Appends numbers that have been checked, less `first` and plus `before`;
+            /// there is room for them.
+            fn append_less(
+                &self,
+                places: Range<usize>,
+                (first, before): (usize, usize),
+                out: &mut Vec<usize>,
+            ) {
+                match self {
+                    $(Indices::$name(indices) => {
+                        let ends = indices[places].iter();
+                        out.extend(ends.map(|&end| end as usize - first + before));
+                    })*
+                }
+            }
+
             /// A number that has been checked.
             #[inline]
             fn at(&self, at: usize) -> usize {
@@ -203,6 +219,14 @@ impl<'a> Csr<'a> {
     /// Appends the columns of some places, for which there is room.
     pub fn append_columns(&self, places: Range<usize>, out: &mut Vec<u32>) {
         self.columns.append(places, out);
+    }
+
+    /// Appends where the numbers of some rows end if those of the first begin at
+    /// `before`; there is room for them.
+    pub fn append_ends(&self, rows: Range<usize>, before: usize, out: &mut Vec<usize>) {
+        let first = self.starts.at(rows.start);
+        self.starts
+            .append_less(rows.start + 1..rows.end + 1, (first, before), out);
     }
 
     /// The places of a row's numbers.
@@ -447,6 +471,14 @@ impl OnNumbers for AreEqual<'_> {
     type Out = Result<bool>;
 
     fn visit<T: Stored>(self, numbers: &[T]) -> Result<bool> {
+        if self.csr.ascending {
+            let [a, b] = self.rows.map(|row| {
+                let places = self.csr.places(row);
+                let entries = places.map(|at| (self.csr.columns.at(at), numbers[at].number()));
+                entries.filter(|(_, number)| number.to_f64() != 0.0)
+            });
+            return Ok(a.eq(b));
+        }
         let mut order = Vec::new();
         let mut both = [Vec::new(), Vec::new()];
         for (row, entries) in self.rows.into_iter().zip(&mut both) {

@@ -5,7 +5,7 @@ use super::element::{Number, OnNumbers, Stored};
 use super::{Points, Source};
 use crate::allocate::{grow, push};
 use crate::error::Result;
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::exact_sparse::{Rows, Vector};
 use crate::threads::Poll;
 use std::ops::Range;
 
@@ -28,11 +28,11 @@ impl SparseRows {
         self.starts.len() - 1
     }
 
-    pub fn row(&self, i: usize) -> Vector<'_> {
-        let places = self.starts[i]..self.starts[i + 1];
-        Vector {
-            columns: &self.columns[places.clone()],
-            values: &self.values[places],
+    pub fn all(&self) -> Rows<'_> {
+        Rows {
+            starts: &self.starts,
+            columns: &self.columns,
+            values: &self.values,
         }
     }
 
@@ -41,6 +41,10 @@ impl SparseRows {
         for value in &mut self.values[self.starts[i]..self.starts[i + 1]] {
             *value = (f64::from(*value) * factor) as f32;
         }
+    }
+
+    pub fn row(&self, i: usize) -> Vector<'_> {
+        self.all().row(i)
     }
 
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Vector<'_>> {
@@ -155,8 +159,7 @@ impl OnNumbers for Read<'_> {
         if self.csr.is_ascending() {
             let before = columns.len();
             self.csr.append_columns(places.clone(), columns);
-            let ends = self.range.map(|row| self.csr.span(row..row + 1).end);
-            starts.extend(ends.map(|end| end - places.start + before));
+            self.csr.append_ends(self.range, before, starts);
             values.extend(numbers[places].iter().map(|v| v.number().to_f32()));
             return Ok(());
         }

@@ -2,7 +2,7 @@
 //! it, and of whole rows.
 
 use super::grid::Grid;
-use crate::allocate::{push, try_vec};
+use crate::allocate::try_vec;
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::kernels::exact_sparse::Vector;
@@ -70,7 +70,7 @@ pub(super) fn add_sparse<'v>(
 pub(crate) struct ColumnSum {
     /// Clusters × limbs: whole numbers of units.
     limbs: Vec<i64>,
-    /// Clusters that have a number in the column.
+    /// Clusters that have a number in the column, and room for one more.
     touched: Vec<u32>,
     is_touched: Vec<bool>,
 }
@@ -79,7 +79,7 @@ impl ColumnSum {
     pub fn new(grid: &Grid, clusters: usize) -> Result<Self> {
         Ok(ColumnSum {
             limbs: try_vec(0, clusters * grid.limbs(), "sums of a column")?,
-            touched: Vec::new(),
+            touched: try_vec(0, clusters + 1, "sums of a column")?,
             is_touched: try_vec(false, clusters, "sums of a column")?,
         })
     }
@@ -92,34 +92,47 @@ impl ColumnSum {
         grid: &Grid,
         t: usize,
         numbers: impl Iterator<Item = (u32, f64)>,
+        see: impl FnMut(u32, f64) -> Result<()>,
+    ) -> Result<()> {
+        match grid.limbs() {
+            1 => self.add_limbs::<1>(grid, t, numbers, see),
+            2 => self.add_limbs::<2>(grid, t, numbers, see),
+            _ => self.add_limbs::<0>(grid, t, numbers, see),
+        }
+    }
+
+    /// [`add_up`](Self::add_up) of `LIMBS` limbs, or with 0 as many as there are.
+    #[inline]
+    fn add_limbs<const LIMBS: usize>(
+        &mut self,
+        grid: &Grid,
+        t: usize,
+        numbers: impl Iterator<Item = (u32, f64)>,
         mut see: impl FnMut(u32, f64) -> Result<()>,
     ) -> Result<()> {
-        let (columns, limbs) = (grid.columns(), grid.limbs());
+        let columns = grid.columns();
+        let limbs = if LIMBS == 0 { grid.limbs() } else { LIMBS };
         let magic = grid.magic();
+        let mut touched = 0;
         for (cluster, mut value) in numbers {
             let j = cluster as usize;
-            if !self.is_touched[j] {
-                self.is_touched[j] = true;
-                push(&mut self.touched, cluster, "sums of a column")?;
-            }
-            match limbs {
-                1 => self.limbs[j] = self.limbs[j].wrapping_add(units(magic[t], value).0),
-                _ => {
-                    for (l, limb) in self.limbs[j * limbs..][..limbs].iter_mut().enumerate() {
-                        let (units, rest) = units(magic[l * columns + t], value);
-                        *limb = limb.wrapping_add(units);
-                        value = rest;
-                    }
-                }
+            // Without a branch: whether a cluster comes again is hard to foresee.
+            self.touched[touched] = cluster;
+            touched += usize::from(!self.is_touched[j]);
+            self.is_touched[j] = true;
+            let own = &mut self.limbs[j * limbs..][..limbs];
+            for (l, limb) in own.iter_mut().enumerate() {
+                let (units, rest) = units(magic[l * columns + t], value);
+                *limb = limb.wrapping_add(units);
+                value = rest;
             }
         }
-        for &cluster in &self.touched {
+        for &cluster in &self.touched[..touched] {
             let limbs = &mut self.limbs[cluster as usize * limbs..][..limbs];
             see(cluster, grid.read_value(t, |l| limbs[l]))?;
             limbs.fill(0);
             self.is_touched[cluster as usize] = false;
         }
-        self.touched.clear();
         Ok(())
     }
 }

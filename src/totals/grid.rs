@@ -310,6 +310,15 @@ impl Grid {
     pub(super) fn read_value(&self, t: usize, limb: impl Fn(usize) -> i64) -> f64 {
         match self.limbs() {
             1 => limb(0) as f64 * self.units[t],
+            2 => {
+                let (first, second) = (limb(0), limb(1));
+                if (first.unsigned_abs() | second.unsigned_abs()) >> 53 > 0 {
+                    return self.read_limbs(t, limb).0;
+                }
+                // Both are exact, and their sum rounds once.
+                let first = first as f64 * (1u64 << (self.bits + 1)) as f64;
+                (first + second as f64) * self.units[t]
+            }
             _ => self.read_limbs(t, limb).0,
         }
     }

@@ -2,8 +2,10 @@
 
 use crate::allocate::{collect, push, refill, try_vec, with_capacity};
 use crate::error::Result;
+use crate::kernels::exact_sparse::inverse_of_root;
+use crate::kernels::sparse_columns::Columns;
 use crate::metric::Metric;
-use crate::nearest::sparse::{ByColumn, SparseCentroids};
+use crate::nearest::sparse::SparseCentroids;
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 use crate::totals::{ColumnSum, Grid, size_of_sum};
@@ -22,14 +24,20 @@ const PURPOSE: &str = "sparse rows by column";
 pub(super) struct RowsByColumn {
     starts: Vec<usize>,
     rows: Vec<u32>,
-    values: Vec<f32>,
-    /// 1 / ‖x‖ of every row, or 0 for a row of zeros; empty unless the metric is
-    /// cosine.
-    inverse_norms: Vec<f64>,
+    values: Values,
+    /// Σ x² of every row.
+    squares: Vec<f64>,
     /// Of every row; empty where they have none.
     weights: Vec<f64>,
     parts: Vec<Range<usize>>,
     sums: Vec<Sums>,
+}
+
+/// The numbers that are added up: with cosine those of unit rows, unless rows are
+/// weighted.
+enum Values {
+    Whole(Vec<f32>),
+    Unit(Vec<f64>),
 }
 
 /// Of a part, the sums of all columns one after the other, and where those of each
@@ -40,26 +48,21 @@ impl RowsByColumn {
     /// Bytes for these points.
     pub fn bytes(points: &Points<'_>) -> u64 {
         let stored = points.stored() as u64;
-        let per_row = 8 * (1 + u64::from(points.is_weighted()));
-        stored * 8 + (points.cols() as u64) * 16 + (points.rows() as u64) * per_row
+        let per_row = 12 + 8 * u64::from(points.is_weighted());
+        stored * 12 + (points.cols() as u64) * 16 + (points.rows() as u64) * per_row
     }
 
     /// Two passes over the numbers.
     pub fn new(points: &Points<'_>, metric: Metric, threads: &Threads<'_>) -> Result<Self> {
         let cols = points.cols();
         let mut starts = try_vec(0usize, cols + 1, PURPOSE)?;
-        let mut inverse_norms = Vec::new();
-        if metric == Metric::Cosine {
-            inverse_norms = with_capacity(points.rows(), PURPOSE)?;
-        }
+        let mut squares = with_capacity(points.rows(), PURPOSE)?;
         each_block(points, threads, |_, block| {
             for row in block.rows() {
                 for &column in row.columns {
                     starts[column as usize + 1] += 1;
                 }
-                if metric == Metric::Cosine {
-                    inverse_norms.push(row.inverse_norm());
-                }
+                squares.push(row.square());
             }
         })?;
         for column in 0..cols {
@@ -68,12 +71,22 @@ impl RowsByColumn {
         let mut next = Vec::new();
         refill(&mut next, &starts[..cols], PURPOSE)?;
         let mut rows = try_vec(0u32, starts[cols], PURPOSE)?;
-        let mut values = try_vec(0.0f32, starts[cols], PURPOSE)?;
+        let mut values = match metric {
+            Metric::Cosine if !points.is_weighted() => {
+                Values::Unit(try_vec(0.0, starts[cols], PURPOSE)?)
+            }
+            _ => Values::Whole(try_vec(0.0, starts[cols], PURPOSE)?),
+        };
         each_block(points, threads, |first, block| {
-            for (number, row) in (first as u32..).zip(block.rows()) {
+            for (number, row) in (first..).zip(block.rows()) {
+                let scale = inverse_of_root(squares[number]);
                 for (&column, &value) in row.columns.iter().zip(row.values) {
                     let at = &mut next[column as usize];
-                    (rows[*at], values[*at]) = (number, value);
+                    rows[*at] = number as u32;
+                    match &mut values {
+                        Values::Whole(values) => values[*at] = value,
+                        Values::Unit(values) => values[*at] = f64::from(value) * scale,
+                    }
                     *at += 1;
                 }
             }
@@ -102,10 +115,15 @@ impl RowsByColumn {
             starts,
             rows,
             values,
-            inverse_norms,
+            squares,
             weights,
             parts,
         })
+    }
+
+    /// Σ x² of every row.
+    pub fn squares(&self) -> &[f64] {
+        &self.squares
     }
 
     /// Writes the centroids of the clusters that rows are in, `counts` of them, to
@@ -116,7 +134,7 @@ impl RowsByColumn {
         grid: &Grid,
         (labels, counts): (&[u32], &[usize]),
         before: &SparseCentroids<'_>,
-        next: &mut ByColumn,
+        next: &mut Columns,
         threads: &Threads<'_>,
     ) -> Result<()> {
         let clusters = counts.len();
@@ -124,7 +142,7 @@ impl RowsByColumn {
             starts: places,
             rows,
             values,
-            inverse_norms,
+            squares,
             weights,
             parts,
             sums,
@@ -143,24 +161,29 @@ impl RowsByColumn {
                 for column in columns.clone() {
                     let places = places[column]..places[column + 1];
                     let rows = rows[places.clone()].iter();
-                    let numbers = rows.zip(&values[places]);
-                    let scale = |row: u32| match grid.metric() {
-                        Metric::Euclidean => 1.0,
-                        Metric::Cosine => inverse_norms[row as usize],
-                    };
                     let see = |cluster, sum| push(sums, (cluster, sum), PURPOSE);
-                    if weights.is_empty() {
-                        let numbers = numbers.map(|(&row, &value)| {
-                            (labels[row as usize], f64::from(value) * scale(row))
-                        });
-                        sum.add_up(grid, column, numbers, see)?;
-                    } else {
-                        let numbers = numbers.flat_map(|(&row, &value)| {
-                            let factors = grid.factors(scale(row), weights[row as usize]);
-                            let products = factors.times(value);
-                            products.map(|product| (labels[row as usize], product))
-                        });
-                        sum.add_up(grid, column, numbers, see)?;
+                    let labelled = rows.clone().map(|&row| labels[row as usize]);
+                    match &*values {
+                        Values::Unit(values) => {
+                            let values = values[places].iter().copied();
+                            sum.add_up(grid, column, labelled.zip(values), see)?;
+                        }
+                        Values::Whole(values) if weights.is_empty() => {
+                            let values = values[places].iter().map(|&value| value.into());
+                            sum.add_up(grid, column, labelled.zip(values), see)?;
+                        }
+                        Values::Whole(values) => {
+                            let numbers = rows.zip(&values[places]).flat_map(|(&row, &value)| {
+                                let row = row as usize;
+                                let scale = match grid.metric() {
+                                    Metric::Euclidean => 1.0,
+                                    Metric::Cosine => inverse_of_root(squares[row]),
+                                };
+                                let products = grid.factors(scale, weights[row]).times(value);
+                                products.map(|product| (labels[row], product))
+                            });
+                            sum.add_up(grid, column, numbers, see)?;
+                        }
                     }
                     push(ends, sums.len(), PURPOSE)?;
                 }
@@ -189,9 +212,6 @@ impl RowsByColumn {
         });
         let sizes: Vec<Option<f64>> = collect(sizes, PURPOSE)?;
         let keeps = sizes.contains(&None);
-        let ByColumn { starts, numbers } = next;
-        refill(starts, &[0], PURPOSE)?;
-        numbers.clear();
         for (columns, (sums, ends)) in parts.iter().zip(&*sums) {
             let mut first = 0;
             for (column, &end) in columns.clone().zip(ends) {
@@ -199,7 +219,7 @@ impl RowsByColumn {
                     if let Some(size) = sizes[cluster as usize] {
                         let value = (sum / size) as f32;
                         if value.to_bits() != 0 {
-                            push(numbers, (cluster, value), PURPOSE)?;
+                            next.push(cluster, value)?;
                         }
                     }
                 }
@@ -207,12 +227,12 @@ impl RowsByColumn {
                     let mut kept = Ok(());
                     before.each(column, |cluster, value| {
                         if sizes[cluster as usize].is_none() && kept.is_ok() {
-                            kept = push(numbers, (cluster, value), PURPOSE);
+                            kept = next.push(cluster, value);
                         }
                     });
                     kept?;
                 }
-                push(starts, numbers.len(), PURPOSE)?;
+                next.end_column()?;
                 first = end;
             }
         }

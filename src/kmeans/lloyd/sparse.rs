@@ -10,13 +10,12 @@ use crate::clusters::UNASSIGNED;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::kernels::exact::inverse_norm;
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::exact_sparse::{Vector, inverse_of_root};
 use crate::kernels::isa::Isa;
 use crate::metric::Metric;
-use crate::nearest::sparse::{self, ByColumn, SparseCentroids};
+use crate::nearest::sparse::{self, Known, SparseCentroids};
 use crate::nearest::{Centroids, Nearest};
-use crate::points::SparseRows;
+use crate::points::{Points, SparseRows};
 use crate::threads::{Iteration, Phase, Threads};
 use crate::totals::{ExactSum, Grid};
 use std::time::Instant;
@@ -27,6 +26,10 @@ const TASK_ROWS: usize = 1024;
 /// ‖x‖² − 2x·c + ‖c‖² below this part of its terms is computed as ‖x − c‖².
 const CANCELLED: f64 = 1e-6;
 
+/// From so many clusters, and numbers a row, on it pays to know of centroids that
+/// are too far for a row and have not moved enough.
+const BOUNDS_FROM: (usize, usize) = (256, 64);
+
 /// What is kept between iterations.
 struct Sparse<'n, 'a> {
     nearest: &'n Nearest<'a>,
@@ -35,7 +38,8 @@ struct Sparse<'n, 'a> {
     grid: Grid,
     centroids: SparseCentroids<'static>,
     next: SparseCentroids<'static>,
-    by_column: ByColumn,
+    /// How far the other centroids are from each row, where that pays.
+    bounds: Vec<f32>,
     labels: Vec<u32>,
     counts: Vec<usize>,
 }
@@ -63,7 +67,10 @@ pub(super) fn fit(
         grid: nearest.grid(threads)?,
         centroids: SparseCentroids::new(metric),
         next: SparseCentroids::new(metric),
-        by_column: ByColumn::default(),
+        bounds: match bounds_pay(points, config.n_clusters) {
+            true => threads.try_vec(f32::NEG_INFINITY, rows, "bounds")?,
+            false => Vec::new(),
+        },
         labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
         counts: try_vec(0, config.n_clusters, "cluster sizes")?,
     };
@@ -96,6 +103,9 @@ pub(super) fn fit(
             let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
             for (row, cluster) in moves {
                 state.labels[row as usize] = cluster;
+                if let Some(bound) = state.bounds.get_mut(row as usize) {
+                    *bound = f32::NEG_INFINITY;
+                }
             }
             count(&state.labels, &mut state.counts);
         }
@@ -137,11 +147,20 @@ pub(super) fn fit(
     }))
 }
 
+fn bounds_pay(points: &Points<'_>, clusters: usize) -> bool {
+    let (from_clusters, from_numbers) = BOUNDS_FROM;
+    clusters >= from_clusters && points.stored() / from_numbers >= points.rows()
+}
+
 impl Sparse<'_, '_> {
     /// Labels every row by its nearest centroid. Returns how many changed.
     fn assign(&mut self, threads: &Threads<'_>) -> Result<usize> {
         let (points, labels) = (self.nearest.points(), &mut self.labels);
-        let changed = sparse::assign(points, &self.centroids, self.isa, threads, labels)?;
+        let known = Some(Known {
+            squares: self.rows.squares(),
+            bounds: &mut self.bounds,
+        });
+        let changed = sparse::assign(points, &self.centroids, self.isa, threads, labels, known)?;
         count(&self.labels, &mut self.counts);
         Ok(changed)
     }
@@ -149,10 +168,11 @@ impl Sparse<'_, '_> {
     /// Makes centroids of what the rows of each cluster add up to.
     fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
         let clusters = (&self.labels[..], &self.counts[..]);
-        let (before, next) = (&self.centroids, &mut self.by_column);
-        self.rows
-            .write_centroids(&self.grid, clusters, before, next, threads)?;
-        self.next.set(&self.by_column, self.counts.len())?;
+        let (before, rows, grid) = (&self.centroids, &mut self.rows, &self.grid);
+        let moved_from = (!self.bounds.is_empty()).then_some(before);
+        self.next.set(self.counts.len(), moved_from, |columns| {
+            rows.write_centroids(grid, clusters, before, columns, threads)
+        })?;
         std::mem::swap(&mut self.centroids, &mut self.next);
         Ok(())
     }
@@ -174,17 +194,16 @@ impl Sparse<'_, '_> {
         let (points, metric) = (self.nearest.points(), self.nearest.metric());
         let dims = self.grid.dims();
         let centroid = |label: u32| &centroids[label as usize * dims..][..dims];
-        let mut inverse_norms = Vec::new();
-        if metric == Metric::Cosine {
-            let norms = centroids.chunks_exact(dims).map(inverse_norm);
-            inverse_norms = collect(norms, "norms of centroids")?;
-        }
-        let distance = |row: Vector<'_>, label: u32| {
+        let clusters = 0..self.counts.len() as u32;
+        let inverse_norms = clusters.map(|j| inverse_of_root(self.centroids.square(j)));
+        let inverse_norms: Vec<f64> = collect(inverse_norms, "norms of centroids")?;
+        let distance = |row: Vector<'_>, square: f64, label: u32| {
             let dot = row.dot_dense(centroid(label));
             if metric == Metric::Cosine {
-                return Ok(1.0 - dot * row.inverse_norm() * inverse_norms[label as usize]);
+                let along = dot * inverse_of_root(square);
+                return Ok(1.0 - along * inverse_norms[label as usize]);
             }
-            let terms = row.square() + self.centroids.square(label);
+            let terms = square + self.centroids.square(label);
             let distance = terms - 2.0 * dot;
             match distance < CANCELLED * terms {
                 true => Ok(self.centroids.vectors()?.canonical(metric, row, label)),
@@ -199,8 +218,10 @@ impl Sparse<'_, '_> {
             |rows, (task, (labels, part)), poll| {
                 let first = task * TASK_ROWS;
                 points.read_sparse(first..first + labels.len(), rows)?;
-                for ((row, &label), number) in rows.rows().zip(labels).zip(first..) {
-                    let distance = distance(row, label)?;
+                let squares = &self.rows.squares()[first..];
+                let numbered = rows.rows().zip(labels).zip(squares).zip(first..);
+                for (((row, &label), &square), number) in numbered {
+                    let distance = distance(row, square, label)?;
                     match points.is_weighted() {
                         true => part.add_product(points.weight(number), distance),
                         false => part.add(distance),

@@ -1,12 +1,13 @@
 //! Centroids by column, with what their scores and the bound on these need.
 
 use super::vectors::Vectors;
-use crate::allocate::{refill, resize, try_vec};
+use crate::allocate::{extend, refill, resize, try_vec};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::exact_sparse::{Rows, Squares, Vector, inverse_of_root};
 use crate::kernels::isa::Isa;
-use crate::kernels::sparse_scores::{Columns, Scores};
+use crate::kernels::sparse_columns::Columns;
+use crate::kernels::sparse_scores::{Asked, Best, Scores};
 use crate::metric::Metric;
 use crate::nearest::vectors::Centroids;
 use std::sync::OnceLock;
@@ -21,54 +22,20 @@ const U64: f64 = f64::EPSILON / 2.0;
 /// Scores are not computed in float32 beyond this: nothing may overflow.
 const LARGEST: f64 = 1e30;
 
-/// The numbers of centroids, column by column: pairs of cluster and value.
-#[derive(Default)]
-pub(crate) struct ByColumn {
-    /// Where each column starts, and the last ends.
-    pub starts: Vec<usize>,
-    pub numbers: Vec<(u32, f32)>,
-}
-
-impl ByColumn {
-    pub fn column(&self, column: usize) -> &[(u32, f32)] {
-        &self.numbers[self.starts[column]..self.starts[column + 1]]
-    }
-
-    /// Those of sparse vectors.
-    fn of_vectors(vectors: &Vectors, cols: usize) -> Result<Self> {
-        let mut starts = try_vec(0, cols + 1, PURPOSE)?;
-        for j in 0..vectors.len() as u32 {
-            for &column in vectors.get(j).columns {
-                starts[column as usize + 1] += 1;
-            }
-        }
-        for column in 0..cols {
-            starts[column + 1] += starts[column];
-        }
-        let mut numbers = try_vec((0, 0.0), vectors.stored(), PURPOSE)?;
-        let mut next = Vec::new();
-        refill(&mut next, &starts[..cols], PURPOSE)?;
-        for j in 0..vectors.len() as u32 {
-            let Vector { columns, values } = vectors.get(j);
-            for (&column, &value) in columns.iter().zip(values) {
-                let at = &mut next[column as usize];
-                numbers[*at] = (j, value);
-                *at += 1;
-            }
-        }
-        Ok(ByColumn { starts, numbers })
-    }
-}
-
 /// Centroids that sparse rows are compared with.
 #[derive(Default)]
 pub(crate) struct SparseCentroids<'b> {
     metric: Metric,
     bias: Option<&'b [f64]>,
     columns: Columns,
-    /// Where scores start from: −½‖c‖² − ½w, with cosine −w.
+    /// Where scores start from: −½‖c‖² − ½w, with cosine −w; by place.
     base: Aligned<f32>,
-    /// ‖c‖², up to rounding.
+    /// How far each has moved at most since the search before, by place,
+    /// descending; empty if that isn't known.
+    moves: Vec<f32>,
+    /// The place of each centroid, where there are moves.
+    places: Vec<u32>,
+    /// Σ c², as D adds it up.
     squares: Vec<f64>,
     /// The greatest ‖c‖, |base| and |w|; with cosine by how much ‖c‖ misses 1.
     longest: f64,
@@ -101,27 +68,59 @@ impl<'b> SparseCentroids<'b> {
     /// Takes row-major centroids in place of those before.
     pub fn set_dense(&mut self, values: &[f32], dims: usize) -> Result<()> {
         let vectors = Vectors::of_dense(values, dims, self.metric)?;
-        self.set(&ByColumn::of_vectors(&vectors, dims)?, vectors.len())?;
+        let mut starts = try_vec(0usize, dims + 1, PURPOSE)?;
+        for j in 0..vectors.len() as u32 {
+            for &column in vectors.get(j).columns {
+                starts[column as usize + 1] += 1;
+            }
+        }
+        for column in 0..dims {
+            starts[column + 1] += starts[column];
+        }
+        let mut numbers = try_vec((0, 0.0), vectors.stored(), PURPOSE)?;
+        let mut next = Vec::new();
+        refill(&mut next, &starts[..dims], PURPOSE)?;
+        for j in 0..vectors.len() as u32 {
+            let Vector { columns, values } = vectors.get(j);
+            for (&column, &value) in columns.iter().zip(values) {
+                let at = &mut next[column as usize];
+                numbers[*at] = (j, value);
+                *at += 1;
+            }
+        }
+        self.set(vectors.len(), None, |columns| {
+            for places in starts.windows(2) {
+                for &(j, value) in &numbers[places[0]..places[1]] {
+                    columns.push(j, value)?;
+                }
+                columns.end_column()?;
+            }
+            Ok(())
+        })?;
         self.vectors = OnceLock::from(Ok(vectors));
         Ok(())
     }
 
-    /// Takes other centroids, in the memory of those before.
-    pub fn set(&mut self, by_column: &ByColumn, clusters: usize) -> Result<()> {
-        let cols = by_column.starts.len() - 1;
+    /// Takes other centroids, which `write` writes, in place of those that it had.
+    /// They have moved from where `before` has them, if that matters.
+    pub fn set(
+        &mut self,
+        clusters: usize,
+        before: Option<&SparseCentroids<'_>>,
+        write: impl FnOnce(&mut Columns) -> Result<()>,
+    ) -> Result<()> {
         self.vectors = OnceLock::new();
-        self.squares.clear();
-        resize(&mut self.squares, clusters, 0.0, PURPOSE)?;
-        let is_run = |column: &usize| Columns::is_run(clusters, by_column.column(*column).len());
-        let runs = (0..cols).filter(is_run).count();
-        self.columns.start(clusters, cols, runs)?;
-        for column in 0..cols {
-            let numbers = by_column.column(column);
-            for &(cluster, value) in numbers {
-                self.squares[cluster as usize] += f64::from(value) * f64::from(value);
-            }
-            self.columns.write(column, numbers.iter().copied())?;
+        self.columns.begin(clusters)?;
+        write(&mut self.columns)?;
+        let mut squares = Squares::new(clusters)?;
+        for column in 0..self.columns.cols() {
+            let add = |cluster, value| squares.add(cluster, column as u32, value);
+            self.columns.each(column, add);
         }
+        self.squares.clear();
+        extend(&mut self.squares, squares.values(), PURPOSE)?;
+        let moves = before.map(|before| self.moves_from(before)).transpose()?;
+        self.order(&moves.unwrap_or_default())?;
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         let bias = |j: usize| self.bias.map_or(0.0, |bias| bias[j]);
         self.longest = most(&mut self.squares.iter().copied()).sqrt();
@@ -135,13 +134,57 @@ impl<'b> SparseCentroids<'b> {
             .resize(f32::NEG_INFINITY, self.columns.width(), PURPOSE)?;
         self.base.fill(f32::NEG_INFINITY);
         self.farthest = 0.0;
-        for (j, base) in self.base[..clusters].iter_mut().enumerate() {
+        for (place, base) in self.base[..clusters].iter_mut().enumerate() {
+            let j = self.columns.cluster(place as u32) as usize;
             let value = match self.metric {
                 Metric::Euclidean => -0.5 * self.squares[j] - 0.5 * bias(j),
                 Metric::Cosine => -bias(j),
             };
             self.farthest = self.farthest.max(value.abs());
             *base = value as f32;
+        }
+        Ok(())
+    }
+
+    /// How far each has moved from where `before` has it, at most.
+    fn moves_from(&self, before: &SparseCentroids<'_>) -> Result<Vec<f64>> {
+        let mut was = try_vec(0.0f32, self.len(), PURPOSE)?;
+        let mut moves = try_vec(0.0f64, self.len(), PURPOSE)?;
+        for column in 0..self.columns.cols() {
+            before.each(column, |j, value| was[j as usize] = value);
+            self.each(column, |j, value| {
+                let was = std::mem::take(&mut was[j as usize]);
+                let difference = f64::from(value) - f64::from(was);
+                moves[j as usize] += difference * difference;
+            });
+            before.each(column, |j, _| {
+                let gone = f64::from(std::mem::take(&mut was[j as usize]));
+                moves[j as usize] += gone * gone;
+            });
+        }
+        for square in &mut moves {
+            *square = square.sqrt() * (1.0 + U32);
+        }
+        Ok(moves)
+    }
+
+    /// Puts those that moved farthest first.
+    fn order(&mut self, moves: &[f64]) -> Result<()> {
+        let mut order = Vec::new();
+        resize(&mut order, moves.len(), 0u32, PURPOSE)?;
+        (0..).zip(&mut order).for_each(|(j, place)| *place = j);
+        order.sort_unstable_by(|&a, &b| {
+            let farther = moves[b as usize].total_cmp(&moves[a as usize]);
+            farther.then(a.cmp(&b))
+        });
+        self.columns.finish(&order)?;
+        self.moves.clear();
+        resize(&mut self.moves, order.len(), 0.0, PURPOSE)?;
+        self.places.clear();
+        resize(&mut self.places, order.len(), 0, PURPOSE)?;
+        for (place, &j) in order.iter().enumerate() {
+            self.moves[place] = (moves[j as usize] * (1.0 + 2.0 * U32)) as f32;
+            self.places[j as usize] = place as u32;
         }
         Ok(())
     }
@@ -154,7 +197,21 @@ impl<'b> SparseCentroids<'b> {
         self.metric
     }
 
-    /// ‖c‖², up to rounding.
+    pub fn bias(&self, j: u32) -> f64 {
+        self.bias.map_or(0.0, |bias| bias[j as usize])
+    }
+
+    /// The centroids by column, and where scores start from, by place.
+    pub fn scored(&self) -> (&Columns, &[f32]) {
+        (&self.columns, &self.base)
+    }
+
+    /// How far centroids have moved, and their places; see the fields.
+    pub fn moves(&self) -> (&[f32], &[u32]) {
+        (&self.moves, &self.places)
+    }
+
+    /// Σ c², as D adds it up.
     pub fn square(&self, j: u32) -> f64 {
         self.squares[j as usize]
     }
@@ -166,62 +223,50 @@ impl<'b> SparseCentroids<'b> {
 
     /// The centroids as vectors, made when they are first asked for.
     pub fn vectors(&self) -> Result<&Vectors> {
-        let made = self.vectors.get_or_init(|| {
-            Vectors::of_columns(self.len(), self.metric, |see| {
-                for column in 0..self.columns.cols() {
-                    let each = |j, value| see(j, column as u32, value);
-                    self.columns.each(column, each);
-                }
-            })
-        });
+        let made = self
+            .vectors
+            .get_or_init(|| Vectors::of_columns(&self.columns, self.metric));
         made.as_ref().map_err(Clone::clone)
     }
 
-    /// The nearest centroid of a row with Σ x² = `square`.
-    pub fn nearest(
-        &self,
-        isa: Isa,
-        row: Vector<'_>,
-        square: f64,
-        scores: &mut Scores,
-        candidates: &mut Vec<u32>,
-    ) -> Result<u32> {
-        let norm = square.sqrt();
-        let inverse_norm = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        let (scale, length) = match self.metric {
-            Metric::Euclidean => (1.0, norm),
-            Metric::Cosine => (inverse_norm, 1.0),
-        };
-        let error = self.error(row.columns.len(), length);
-        let fits = length * self.longest + self.farthest <= LARGEST && error <= LARGEST;
-        if fits && norm <= LARGEST && (scale == 1.0 || inverse_norm <= LARGEST) {
-            let best = scores.of(isa, &self.columns, &self.base, row, scale)?;
-            let limit = (f64::from(best) - 2.0 * error) as f32;
-            scores.at_least(limit.next_down(), candidates)?;
-            if let [found] = candidates[..] {
-                return Ok(found);
+    /// D of a row with 1 / ‖x‖, without bias.
+    pub fn distance(&self, row: Vector<'_>, inverse_norm: f64, j: u32) -> Result<f64> {
+        Ok(match self.metric {
+            Metric::Euclidean => row.squared_distance(self.vectors()?.get(j)),
+            Metric::Cosine => {
+                // Only columns of the row count.
+                let place = self.places.get(j as usize).map_or(j, |&place| place);
+                let along = row.dot_with(|column| self.columns.number(column, place));
+                1.0 - along * inverse_norm * inverse_of_root(self.square(j))
             }
-        } else {
-            candidates.clear();
-            resize(candidates, self.len(), 0, "candidates")?;
-            (0..)
-                .zip(candidates.iter_mut())
-                .for_each(|(j, candidate)| *candidate = j);
-        }
-        let vectors = self.vectors()?;
-        let inverse_norm = match self.metric {
+        })
+    }
+
+    /// Whether scores of a row of length `norm` can be computed in float32.
+    #[inline]
+    pub fn fits(&self, norm: f64) -> bool {
+        let length = match self.metric {
+            Metric::Euclidean => norm,
+            Metric::Cosine if norm > 0.0 && norm < 1.0 / LARGEST => return false,
+            Metric::Cosine => 1.0,
+        };
+        norm <= LARGEST && length * self.longest + self.farthest <= LARGEST
+    }
+
+    /// What to ask of a row of that length to score it among all centroids; numbers of
+    /// one that can't be scored count as 0.
+    #[inline]
+    pub fn ask(&self, norm: f64) -> Asked {
+        let scale = match self.metric {
+            _ if !self.fits(norm) => 0.0,
             Metric::Euclidean => 1.0,
-            Metric::Cosine => inverse_norm,
+            Metric::Cosine if norm > 0.0 => 1.0 / norm as f32,
+            Metric::Cosine => 0.0,
         };
-        let (mut nearest, mut least) = (0, f64::INFINITY);
-        for &j in candidates.iter() {
-            let bias = self.bias.map_or(0.0, |bias| bias[j as usize]);
-            let value = vectors.distance(self.metric, row, inverse_norm, j) + bias;
-            if value < least {
-                (nearest, least) = (j, value);
-            }
+        Asked {
+            scale,
+            width: self.columns.width() as u32,
         }
-        Ok(nearest)
     }
 
     /// Scores a row with Σ x² = `square` among all centroids, in float32, and tells by how
@@ -234,36 +279,42 @@ impl<'b> SparseCentroids<'b> {
         scores: &mut Scores,
     ) -> Result<Option<f64>> {
         let norm = square.sqrt();
-        let inverse_norm = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        let (scale, length) = match self.metric {
-            Metric::Euclidean => (1.0, norm),
-            Metric::Cosine => (inverse_norm, 1.0),
-        };
-        let error = self.error(row.columns.len(), length);
-        let fits = length * self.longest + self.farthest <= LARGEST && error <= LARGEST;
-        if !fits || norm > LARGEST || (scale != 1.0 && inverse_norm > LARGEST) {
+        let error = self.error(row.columns.len(), norm);
+        if !self.fits(norm) || error > LARGEST {
             return Ok(None);
         }
-        scores.of(isa, &self.columns, &self.base, row, scale)?;
+        let rows = Rows {
+            starts: &[0, row.columns.len()],
+            columns: row.columns,
+            values: row.values,
+        };
+        let (asked, mut best) = ([self.ask(norm)], [Best::NONE]);
+        scores.best(isa, self.scored(), rows, &asked, &mut best)?;
         Ok(Some(error))
     }
 
     /// By how much a score in float32 may differ from what the canonical distance
     /// makes of it, for a row of that length with so many numbers: see
     /// docs/nearest.md.
-    fn error(&self, numbers: usize, length: f64) -> f64 {
+    #[inline]
+    pub fn error(&self, numbers: usize, norm: f64) -> f64 {
+        let length = match self.metric {
+            Metric::Euclidean => norm,
+            Metric::Cosine => 1.0,
+        };
         let terms = (numbers + 16) as f64;
         let relative = terms * U32;
         if relative > 0.25 {
             return f64::INFINITY;
         }
-        let gamma = relative / (1.0 - relative);
+        // 1 / (1 − r) ≤ 1 + 2r up to r = ½.
+        let gamma = relative * (1.0 + 2.0 * relative);
         let scores = gamma * (self.farthest + 1.01 * length * self.longest);
         let underflow = terms * f64::from(f32::MIN_POSITIVE) * (1.0 + length);
         // Canonical sums have a sixteenth of all dimensions in a part, at most,
         // and ‖c‖² was added up in one.
         let rounds = self.columns.cols() as f64 / 16.0 + 16.0;
-        let size = (length + self.longest).powi(2) + self.dearest + 1.0;
+        let size = (length + self.longest) * (length + self.longest) + self.dearest + 1.0;
         scores + 1.01 * length * self.deviation + underflow + 40.0 * rounds * U64 * size
     }
 }

@@ -7,19 +7,20 @@
 mod centroids;
 mod measure;
 mod ranked;
+mod search;
 mod vectors;
 
-use crate::allocate::try_vec;
+use crate::allocate::{extend, try_vec};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
-use crate::kernels::sparse_scores::Scores;
 use crate::nearest::Nearest;
 use crate::nearest::vectors::Centroids;
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
-pub(crate) use centroids::{ByColumn, SparseCentroids};
+pub(crate) use centroids::SparseCentroids;
 pub(crate) use measure::{Measure, transform};
+use search::{Block, Search};
 pub(crate) use vectors::Vectors;
 
 /// Rows of a task.
@@ -28,12 +29,21 @@ const TASK_ROWS: usize = 1024;
 /// Multiply-adds between two polls, about.
 const POLL_WORK: usize = 1 << 26;
 
+/// What is known of every row from search to search.
+pub(crate) struct Known<'k> {
+    /// Σ x².
+    pub squares: &'k [f64],
+    /// How far all centroids but the one of its label are at least: see
+    /// docs/nearest.md. Empty where that isn't to be found out.
+    pub bounds: &'k mut [f32],
+}
+
 /// A worker's buffers.
 #[derive(Default)]
-pub(crate) struct Scratch {
+struct Scratch {
     rows: SparseRows,
-    scores: Scores,
-    candidates: Vec<u32>,
+    squares: Vec<f64>,
+    search: Search,
 }
 
 /// Writes every row's nearest centroid to `labels`, and returns how many changed.
@@ -43,29 +53,52 @@ pub(crate) fn assign(
     isa: Isa,
     threads: &Threads<'_>,
     labels: &mut [u32],
+    known: Option<Known<'_>>,
 ) -> Result<usize> {
     let mut changed = try_vec(0usize, labels.len().div_ceil(TASK_ROWS), "change counts")?;
-    let tasks = labels.chunks_mut(TASK_ROWS).zip(&mut changed);
+    let (squares, bounds) = known.map_or((None, &mut [][..]), |known| {
+        (Some(known.squares), known.bounds)
+    });
+    let mut bounds = bounds.chunks_mut(TASK_ROWS);
+    let tasks = labels.chunks_mut(TASK_ROWS).zip(&mut changed).enumerate();
     threads.run_long(
-        tasks.enumerate(),
+        tasks.map(|(task, part)| (task, part, bounds.next().unwrap_or_default())),
         Scratch::default,
-        |scratch, (task, (labels, changed)), poll| {
+        |scratch, (task, (labels, changed), bounds), poll| {
             let first = task * TASK_ROWS;
-            points.read_sparse(first..first + labels.len(), &mut scratch.rows)?;
-            let mut work = 0;
-            for (row, label) in scratch.rows.rows().zip(labels) {
-                let square = row.square();
-                let (scores, candidates) = (&mut scratch.scores, &mut scratch.candidates);
-                let found = centroids.nearest(isa, row, square, scores, candidates)?;
-                *changed += usize::from(*label != found);
-                *label = found;
-                work += (row.columns.len() + 1) * centroids.len();
-                if work >= POLL_WORK {
-                    poll()?;
-                    work = 0;
+            let range = first..first + labels.len();
+            points.read_sparse(range.clone(), &mut scratch.rows)?;
+            let rows = scratch.rows.all();
+            let squares = match squares {
+                Some(squares) => &squares[range],
+                None => {
+                    scratch.squares.clear();
+                    extend(
+                        &mut scratch.squares,
+                        scratch.rows.rows().map(|row| row.square()),
+                        "lengths of rows",
+                    )?;
+                    &scratch.squares
                 }
+            };
+            let work = (rows.longest() + 1) * centroids.len();
+            let at_once = (POLL_WORK / work).clamp(1, TASK_ROWS);
+            for first in (0..labels.len()).step_by(at_once) {
+                let part = first..labels.len().min(first + at_once);
+                let bounds = match bounds.is_empty() {
+                    true => &mut [][..],
+                    false => &mut bounds[part.clone()],
+                };
+                let some = Block {
+                    rows: rows.part(part.clone()),
+                    squares: &squares[part.clone()],
+                    labels: &mut labels[part],
+                    bounds,
+                };
+                *changed += scratch.search.run(isa, centroids, some)?;
+                poll()?;
             }
-            poll()
+            Ok(())
         },
     )?;
     Ok(changed.iter().sum())
@@ -89,7 +122,7 @@ impl Nearest<'_> {
     ) -> Result<usize> {
         let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
         let isa = self.shared.setting.isa;
-        let changed = assign(self.points, &sparse, isa, threads, labels)?;
+        let changed = assign(self.points, &sparse, isa, threads, labels, None)?;
         if let Some(out) = distances {
             measure(self.points, centroids, &sparse, threads, labels, out)?;
         }

@@ -93,8 +93,9 @@ impl Scratch {
                 let scores = &self.scores.values()[..centroids.len()];
                 let least = least_of_greatest(scores, count, &mut self.ordered)?;
                 let limit = (f64::from(least) - 2.0 * error) as f32;
+                let width = centroids.scored().0.width() as u32;
                 self.scores
-                    .at_least(limit.next_down(), &mut self.candidates)?;
+                    .at_least(limit.next_down(), width, &mut self.candidates)?;
                 let score = |&j: &u32| (-f64::from(scores[j as usize]), j);
                 extend(&mut self.ranked, self.candidates.iter().map(score), PURPOSE)?;
                 keep_least(&mut self.ranked, centroids.len());

@@ -3,6 +3,7 @@
 use crate::allocate::{push, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
+use crate::kernels::sparse_columns::Columns;
 use crate::metric::Metric;
 
 /// What memory is for.
@@ -33,29 +34,34 @@ impl Vectors {
         vectors.with_norms(metric)
     }
 
-    /// What `visit` tells of: it is called twice with what to call, column by
-    /// column, with each vector's number, the column and the value.
-    pub fn of_columns(
-        count: usize,
-        metric: Metric,
-        mut visit: impl FnMut(&mut dyn FnMut(u32, u32, f32)),
-    ) -> Result<Self> {
-        let mut vectors = Self::none(count)?;
-        vectors.starts.resize(count + 1, 0); // there is room for them
-        visit(&mut |vector, _, _| vectors.starts[vector as usize + 1] += 1);
-        for vector in 0..count {
-            vectors.starts[vector + 1] += vectors.starts[vector];
+    /// Of centroids by column.
+    pub fn of_columns(columns: &Columns, metric: Metric) -> Result<Self> {
+        let mut vectors = Self::none(columns.clusters())?;
+        let Vectors {
+            starts,
+            columns: own,
+            values,
+            ..
+        } = &mut vectors;
+        starts.resize(columns.clusters() + 1, 0); // there is room for them
+        for column in 0..columns.cols() {
+            columns.each(column, |j, _| starts[j as usize + 1] += 1);
         }
-        let stored = vectors.starts[count];
-        vectors.columns = try_vec(0, stored, PURPOSE)?;
-        vectors.values = try_vec(0.0, stored, PURPOSE)?;
-        let mut next = with_capacity(count, PURPOSE)?;
-        next.extend_from_slice(&vectors.starts[..count]);
-        visit(&mut |vector, column, value| {
-            let at = &mut next[vector as usize];
-            (vectors.columns[*at], vectors.values[*at]) = (column, value);
-            *at += 1;
-        });
+        for j in 0..columns.clusters() {
+            starts[j + 1] += starts[j];
+        }
+        let stored = starts[columns.clusters()];
+        *own = try_vec(0, stored, PURPOSE)?;
+        *values = try_vec(0.0, stored, PURPOSE)?;
+        let mut next = with_capacity(columns.clusters(), PURPOSE)?;
+        next.extend_from_slice(&starts[..columns.clusters()]);
+        for column in 0..columns.cols() {
+            columns.each(column, |j, value| {
+                let at = &mut next[j as usize];
+                (own[*at], values[*at]) = (column as u32, value);
+                *at += 1;
+            });
+        }
         vectors.with_norms(metric)
     }
 
