@@ -129,14 +129,14 @@ def run(way, path, rows, limit, clusters, iterations):
     if way.startswith("mapped"):
         with open(path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        data = np.frombuffer(mapped, np.float32).reshape(rows, DIMS)
+        data = np.frombuffer(mapped, np.float32, rows * DIMS).reshape(rows, DIMS)
         mapped.madvise(mmap.MADV_SEQUENTIAL)
     if dropping:
         drop(path, mapped)
     elif way != "array":
         with open(path, "rb", buffering=0) as file:  # into the cache
             buffer = bytearray(16 << 20)
-            while file.readinto(buffer):
+            while file.tell() < rows * ROW and file.readinto(buffer):
                 pass
     if dropping and mapped is not None:
 
