@@ -5,11 +5,12 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test arm bench kill allocation-sweep docs setup clean
+.PHONY: help demo test spark arm bench kill allocation-sweep docs setup clean
 
 help:
 	@echo "make demo    cluster handwritten digits from Rust, C, C++ and Python; leaves build/digits.png"
 	@echo "make test    run every test and check; the last line counts them"
+	@echo "make spark   install Spark (456 MB; it needs Java 17) into .venv-spark, and test on it"
 	@echo "make arm     test kernels and engines on 64-bit ARM, in emulation"
 	@echo "make bench   time the kernels, then Kentro against the installed peers"
 	@echo "make kill    kill a saving process 300 times; a whole file must be there each time"
@@ -22,6 +23,14 @@ demo: setup
 
 test: setup
 	@$(PYTHON) tools/check.py
+
+spark: setup
+	test -x .venv-spark/bin/python || python3 -m venv .venv-spark
+	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-dev.txt -r requirements-spark.txt
+	.venv-spark/bin/python -m pip install --quiet --no-build-isolation \
+		--disable-pip-version-check ./bindings/python
+	.venv-spark/bin/python -m pytest -q bindings/python/tests/test_spark.py
 
 arm:
 	sh tools/arm.sh all
@@ -52,4 +61,4 @@ $(INSTALLED): requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf build target $(VENV)
+	rm -rf build target $(VENV) .venv-spark
