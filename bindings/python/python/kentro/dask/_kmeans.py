@@ -1,5 +1,5 @@
 # ruff: noqa: N803, N806 - X is scikit-learn's name for data
-# mypy: disable-error-code="no-untyped-call,attr-defined"
+# mypy: disable-error-code="no-untyped-call,attr-defined,import-not-found"
 """K-means as an estimator of Dask's collections."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-untyped-call,attr-defined,untyped-decorator,import-untyped"
+# mypy: disable-error-code="no-untyped-call,attr-defined,untyped-decorator,import-not-found"
 """Blocks on the workers of a client, or in this process."""
 
 from __future__ import annotations
