@@ -137,6 +137,11 @@
 #define KENTRO_INIT_CENTROIDS 4
 
 /**
+ * First centroids: clusters of coarse clusters, for very many of them.
+ */
+#define KENTRO_INIT_TREE 5
+
+/**
  * One run from a cheap start.
  */
 #define KENTRO_QUALITY_FAST 0
@@ -1249,6 +1254,16 @@ kentro_status kentro_kmeans_medoid_indices(const kentro_kmeans *kmeans,
                                            const size_t **out,
                                            size_t *out_len,
                                            kentro_error *error);
+
+/**
+ * Lends the coarse cluster that each cluster is in, where the first centroids
+ * came from a tree (`KENTRO_INIT_TREE`); NULL and 0 if they did not. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_cluster_parents(const kentro_kmeans *kmeans,
+                                            const uint32_t **out,
+                                            size_t *out_len,
+                                            kentro_error *error);
 
 /**
  * The number of columns of the centroids, and of the points that fit them.

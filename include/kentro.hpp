@@ -455,6 +455,7 @@ enum class Init : std::int32_t {
     kmeans_parallel = KENTRO_INIT_KMEANS_PARALLEL,
     random = KENTRO_INIT_RANDOM,
     centroids = KENTRO_INIT_CENTROIDS, ///< as init() tells it of given ones
+    tree = KENTRO_INIT_TREE,           ///< clusters of coarse clusters, for very many of them
 };
 
 /// How much time to spend for a lower inertia.
@@ -1223,6 +1224,13 @@ public:
         return lend<std::size_t>(kentro_kmeans_medoid_indices);
     }
     View<std::size_t> medoid_indices() const&& = delete;
+
+    /// The coarse cluster that each cluster is in, where the first centroids came
+    /// from a tree (Init::tree); else empty.
+    View<std::uint32_t> cluster_parents() const& {
+        return lend<std::uint32_t>(kentro_kmeans_cluster_parents);
+    }
+    View<std::uint32_t> cluster_parents() const&& = delete;
 
     /// The objective that was reached: the sum over all training points of the
     /// squared Euclidean distance, of 1 - cosine, or with medoids of the

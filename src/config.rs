@@ -22,6 +22,9 @@ pub enum Init {
     KMeansParallel,
     /// Distinct rows drawn uniformly.
     Random,
+    /// Clusters of coarse clusters, for very many of them: see
+    /// docs/algorithms/seeding.md. K-medoids take it for `Auto`.
+    Tree,
     /// These rows (n_clusters × dimensions).
     Centroids(Array2<f32>),
     /// The same where float32 has too few digits, as for points of int64 or
@@ -87,17 +90,19 @@ impl Init {
             Init::KMeansPlusPlus => "k-means++",
             Init::KMeansParallel => "k-means||",
             Init::Random => "random",
+            Init::Tree => "tree",
             Init::Centroids(_) | Init::CentroidsF64(_) => "centroids",
         }
     }
 
     /// All kinds but given centroids.
-    pub(crate) fn drawn() -> [Init; 4] {
+    pub(crate) fn drawn() -> [Init; 5] {
         [
             Init::Auto,
             Init::KMeansPlusPlus,
             Init::KMeansParallel,
             Init::Random,
+            Init::Tree,
         ]
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Fit {
     pub n_iter: usize,
     /// The row that is each cluster's medoid.
     pub medoids: Option<Vec<usize>>,
+    /// The coarse cluster that each cluster is in, where it grew from a tree.
+    pub parents: Option<Vec<u32>>,
     /// What balancing adds to the distance to each centroid.
     pub prices: Option<Vec<f64>>,
     /// The duality gap of the balanced assignment, relative to the inertia.
@@ -54,6 +56,7 @@ impl Fit {
             inertia: 0.0,
             n_iter: 0,
             medoids: None,
+            parents: None,
             prices: None,
             balance_gap: None,
             info: None,
@@ -164,6 +167,7 @@ impl Fit {
             inertia: f64::INFINITY,
             n_iter: self.n_iter,
             medoids: None,
+            parents: None,
             prices: None,
             balance_gap: None,
             info: None,

@@ -9,6 +9,7 @@ use crate::fit::Fit;
 use crate::kmeans::lloyd;
 use crate::kmeans::single_moves::move_single_rows;
 use crate::kmeans::swaps::{Effort, InMemory, swap_centroids};
+use crate::kmeans::tree;
 use crate::nearest::{Centroids, Nearest, Request};
 use crate::rng::Rng;
 use crate::text::text;
@@ -151,13 +152,14 @@ fn best_run(
 ) -> Result<Fit> {
     let mut rng = Rng::new(config.seed);
     let rows = &Unrepeated::find(nearest.points(), threads)?;
-    let effort = effort(config);
+    let tree = takes_tree(config);
     let given = matches!(config.init(), Init::Centroids(_));
-    let runs = match given && effort.is_none() {
+    let runs = match given && effort(config, tree).is_none() {
         true => 1, // all runs would be the same
         false => config.n_init,
     };
     let mut best: Option<Fit> = None;
+    let mut best_cells = None;
     for run in 1..=runs {
         if threads.stopping() && best.is_some() {
             break;
@@ -168,8 +170,16 @@ fn best_run(
         if config.verbose && runs > 1 {
             threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
         }
+        let tree = tree && before.is_none();
+        let effort = effort(config, tree);
+        let (mut cells, mut likely) = (None, None);
         let seeds = match before.take() {
             Some(fewer) => seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?,
+            None if tree => {
+                let tree = tree::grow(nearest, rows, config, &mut rng, threads)?;
+                (cells, likely) = (Some(tree.cells), Some(tree.labels));
+                tree.centroids
+            }
             None => {
                 let mut rows = seeding::InMemory::new(nearest, rows);
                 seeding::draw(&mut rows, config, &mut rng, threads)?
@@ -194,7 +204,8 @@ fn best_run(
             let fit = if bounded {
                 balanced::fit(nearest, config, centroids, threads, start)?
             } else {
-                let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
+                let from = (centroids, likely.take().filter(|_| effort.is_none()));
+                let fit = lloyd::fit(nearest, config, from, threads, start)?;
                 match config.quality {
                     Quality::Best => move_single_rows(nearest, rows, config, fit, threads, start)?,
                     Quality::Default | Quality::Fast => fit,
@@ -203,15 +214,20 @@ fn best_run(
             let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - EQUAL);
             if best.as_ref().is_none_or(is_better) {
                 best = Some(fit);
+                best_cells = cells.take().or(best_cells);
             }
             if threads.stopping() {
                 break;
             }
         }
     }
-    let best = best.expect("n_init is at least 1");
+    let mut best = best.expect("n_init is at least 1");
     if bounded && config.quality == Quality::Best {
-        return balanced::random_swap(nearest, config, best, &mut rng, threads, start);
+        best = balanced::random_swap(nearest, config, best, &mut rng, threads, start)?;
+    }
+    if let Some(cells) = best_cells {
+        let centroids = Centroids::new(best.centroid_values(), nearest.points().cols());
+        best.parents = Some(tree::parents(nearest, &cells, centroids, threads)?);
     }
     Ok(best)
 }
@@ -231,23 +247,30 @@ fn swapped(
     swap_centroids(&mut partition, config, centroids, effort, rng, threads)
 }
 
+/// Whether the first centroids come from a tree.
+fn takes_tree(config: &Config) -> bool {
+    matches!(config.init(), Init::Tree)
+}
+
 /// Searches for the nearest centroids that training takes, unless it ends early.
 pub(crate) fn searches(config: &Config) -> usize {
     /// Batches of swaps that are likely tried.
     const ROUNDS: usize = 8;
-    let swaps = effort(config).map_or(0, |effort| effort.rounds.min(ROUNDS) * 4);
+    let swaps = effort(config, matches!(config.init(), Init::Tree))
+        .map_or(0, |effort| effort.rounds.min(ROUNDS) * 4);
     let run = config.iterations.saturating_add(1 + swaps);
     run.saturating_mul(config.n_init)
 }
 
-/// What a run does against local minima before it iterates.
-pub(crate) fn effort(config: &Config) -> Option<Effort> {
+/// What a run does against local minima before it iterates, from a tree or not.
+pub(crate) fn effort(config: &Config, tree: bool) -> Option<Effort> {
     let given = matches!(config.init(), Init::Centroids(_));
     match config.quality {
         Quality::Fast => None,
-        // Who gives centroids wants to start there. And a round is as much
-        // work as four iterations: few iterations, few rounds.
-        Quality::Default if given || config.iterations < 8 => None,
+        // Who gives centroids wants to start there, and trees have exchanges of their
+        // own. And a round is as much work as four iterations: few iterations, few
+        // rounds.
+        Quality::Default if given || tree || config.iterations < 8 => None,
         Quality::Default => Some(Effort {
             rounds: (config.iterations / 8).min(3),
             patience: 1,

@@ -63,6 +63,7 @@ fn best_finds_every_cluster_from_any_start() {
         Init::KMeansPlusPlus,
         Init::KMeansParallel,
         Init::Random,
+        Init::Tree,
         Init::Centroids(Array2::from_shape_fn((36, 2), |(j, t)| {
             [j as f32 * 0.1, -(j as f32)][t] // all in one corner
         })),
@@ -208,7 +209,12 @@ fn the_same_bits_at_any_number_of_threads() {
     let mut unit = noise(5);
     let data = Array2::from_shape_fn((9000, 24), |_| unit() - 0.4);
     for euclidean in [true, false] {
-        for init in [Init::Auto, Init::KMeansPlusPlus, Init::KMeansParallel] {
+        for init in [
+            Init::Auto,
+            Init::KMeansPlusPlus,
+            Init::KMeansParallel,
+            Init::Tree,
+        ] {
             let model = KMeans::new(30)
                 .with_euclidean(euclidean)
                 .with_init(init)
@@ -235,6 +241,7 @@ fn distinct_rows_become_distinct_clusters_among_duplicates() {
         Init::KMeansPlusPlus,
         Init::KMeansParallel,
         Init::Random,
+        Init::Tree,
     ] {
         for euclidean in [true, false] {
             for k in [2, 19, 20] {
@@ -260,7 +267,7 @@ fn every_row_a_cluster_and_all_rows_one() {
     let mut unit = noise(7);
     let data = Array2::from_shape_fn((40, 5), |_| unit());
     for quality in [Quality::Fast, Quality::Default, Quality::Best] {
-        for init in [Init::Auto, Init::KMeansParallel, Init::Random] {
+        for init in [Init::Auto, Init::KMeansParallel, Init::Random, Init::Tree] {
             for k in [1, 2, 39, 40] {
                 let model = KMeans::new(k).with_quality(quality).with_init(init.clone());
                 let model = fit(&data, model, 1);
@@ -300,4 +307,89 @@ fn huge_and_tiny_values_are_seeded_like_others() {
         let centroids = model.centroids().unwrap() / scale;
         assert_eq!(centroid_index(centroids.view(), truth.view()), 0);
     }
+}
+
+/// Rows about `many` centres, which lie about `few`.
+fn nested(rows: usize, few: usize, many: usize, dims: usize) -> Array2<f32> {
+    let mut unit = noise(10);
+    let mut around = |count: usize, centres: Option<&Array2<f32>>, spread: f32| {
+        Array2::from_shape_fn((count, dims), |(i, t)| {
+            let centre = centres.map_or(0.0, |centres| centres[[i % centres.nrows(), t]]);
+            centre + spread * (unit() + unit() - 1.0)
+        })
+    };
+    let coarse = around(few, None, 10.0);
+    let fine = around(many, Some(&coarse), 3.0);
+    around(rows, Some(&fine), 1.0)
+}
+
+#[test]
+fn a_tree_starts_low_whether_rows_are_many_or_few() {
+    // Ten rows a cluster go by cells, fifty by neighbours.
+    for (rows, k) in [(4000, 400), (10_000, 200)] {
+        let data = nested(rows, 12, k, 10);
+        for euclidean in [true, false] {
+            let model = KMeans::new(k)
+                .with_euclidean(euclidean)
+                .with_quality(Quality::Fast)
+                .with_iterations(1);
+            let model = |init| fit(&data, model.clone().with_init(init), 1);
+            let tree = model(Init::Tree);
+            let random = model(Init::Random);
+            let (low, high) = (tree.inertia().unwrap(), random.inertia().unwrap());
+            assert!(low < 0.8 * high, "{rows} rows: {low} {high}");
+            assert!(random.cluster_parents().is_none());
+
+            // Whatever the hints were, the labels are exact.
+            let (points, mut found) = (Points::from(data.view()), vec![0; rows]);
+            let options = RunOptions::default();
+            tree.predict(&points, &mut found, None, options).unwrap();
+            assert_eq!(found, tree.labels().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_tree_gives_the_same_bits_at_any_number_of_threads() {
+    let data = nested(6000, 12, 300, 40);
+    for k in [90, 500] {
+        for euclidean in [true, false] {
+            let model = KMeans::new(k)
+                .with_euclidean(euclidean)
+                .with_init(Init::Tree)
+                .with_iterations(2)
+                .with_quality(Quality::Fast);
+            let fits = [1, 2, 5].map(|threads| fit(&data, model.clone(), threads));
+            for other in &fits[1..] {
+                assert_eq!(fits[0].centroids(), other.centroids());
+                assert_eq!(fits[0].labels(), other.labels());
+                assert_eq!(fits[0].cluster_parents(), other.cluster_parents());
+            }
+        }
+    }
+}
+
+#[test]
+fn parents_part_the_clusters_as_the_data_are_parted() {
+    let data = nested(9000, 5, 100, 6);
+    let model = KMeans::new(100).with_euclidean(true).with_init(Init::Tree);
+    let model = fit(&data, model, 1);
+    let parents = model.cluster_parents().unwrap();
+    let count = *parents.iter().max().unwrap() as usize + 1;
+    assert!((5..=15).contains(&count), "{count}");
+    let used: HashSet<u32> = parents.iter().copied().collect();
+    assert_eq!(used.len(), count);
+    // Clusters of one parent lie nearer to each other than to those of others.
+    let centroids = model.centroids().unwrap();
+    let distance = |a: usize, b: usize| {
+        let pairs = centroids.row(a).into_iter().zip(centroids.row(b));
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+    };
+    let mean = |alike: bool| {
+        let pairs = (0..100).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let pairs = pairs.filter(|&(a, b)| (parents[a] == parents[b]) == alike);
+        let distances: Vec<f32> = pairs.map(|(a, b)| distance(a, b)).collect();
+        distances.iter().sum::<f32>() / distances.len() as f32
+    };
+    assert!(2.0 * mean(true) < mean(false));
 }

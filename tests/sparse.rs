@@ -118,9 +118,10 @@ fn random_model(clusters: usize, rng: &mut Rng) -> KMeans {
         4 => model.with_tolerance(1e-3),
         _ => model,
     };
-    match rng.below(4) {
+    match rng.below(5) {
         0 => model.with_init(Init::Random),
         1 => model.with_init(Init::KMeansParallel),
+        2 => model.with_init(Init::Tree),
         _ => model,
     }
 }

@@ -70,13 +70,14 @@ fn check(model: &KMeans, data: &Array2<f32>, weights: &[f64], threads: [usize; 2
     }
 }
 
-fn inits(data: &Array2<f32>, k: usize) -> [Init; 5] {
+fn inits(data: &Array2<f32>, k: usize) -> [Init; 6] {
     let given = data.slice(ndarray::s![..k, ..]).to_owned();
     [
         Init::Auto,
         Init::Random,
         Init::KMeansPlusPlus,
         Init::KMeansParallel,
+        Init::Tree,
         Init::Centroids(given),
     ]
 }
@@ -122,6 +123,8 @@ fn weights_are_repeated_rows_in_large_data() {
     for (rows, dims, k, levels, init) in [
         (9000, 2, 8, 40, Init::Auto),
         (1900, 4, 150, 90, Init::KMeansParallel),
+        (2500, 12, 150, 400, Init::Tree),
+        (2500, 12, 40, 400, Init::Tree),
         (1500, 33, 520, 1000, Init::Auto),
         (3000, 40, 60, 1000, Init::KMeansPlusPlus),
     ] {

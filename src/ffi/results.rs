@@ -102,6 +102,24 @@ pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
     }
 }
 
+/// Lends the coarse cluster that each cluster is in, where the first centroids
+/// came from a tree (`KENTRO_INIT_TREE`); NULL and 0 if they did not. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_cluster_parents(
+    kmeans: *const KMeansHandle,
+    out: *mut *const u32,
+    out_len: *mut usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lend(kmeans, out, out_len, error, |state| {
+            require_trained(state)?;
+            Ok(state.model.cluster_parents())
+        })
+    }
+}
+
 /// The number of columns of the centroids, and of the points that fit them.
 /// Since 0.3.
 #[unsafe(no_mangle)]

@@ -23,6 +23,8 @@ pub const KENTRO_INIT_KMEANS_PARALLEL: i32 = 2;
 pub const KENTRO_INIT_RANDOM: i32 = 3;
 /// First centroids: given by `kentro_kmeans_set_init_centroids`.
 pub const KENTRO_INIT_CENTROIDS: i32 = 4;
+/// First centroids: clusters of coarse clusters, for very many of them.
+pub const KENTRO_INIT_TREE: i32 = 5;
 
 /// One run from a cheap start.
 pub const KENTRO_QUALITY_FAST: i32 = 0;
@@ -199,6 +201,7 @@ pub unsafe extern "C" fn kentro_kmeans_set_init(
             KENTRO_INIT_KMEANS_PLUS_PLUS => Init::KMeansPlusPlus,
             KENTRO_INIT_KMEANS_PARALLEL => Init::KMeansParallel,
             KENTRO_INIT_RANDOM => Init::Random,
+            KENTRO_INIT_TREE => Init::Tree,
             _ => {
                 return Err(invalid(format_args!(
                     "init must be one of KENTRO_INIT_*, got {init}"

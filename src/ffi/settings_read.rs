@@ -4,8 +4,8 @@ use super::error::ErrorHandle;
 use super::handle::KMeansHandle;
 use super::settings::{
     KENTRO_INIT_AUTO, KENTRO_INIT_CENTROIDS, KENTRO_INIT_KMEANS_PARALLEL,
-    KENTRO_INIT_KMEANS_PLUS_PLUS, KENTRO_INIT_RANDOM, KENTRO_QUALITY_BEST, KENTRO_QUALITY_DEFAULT,
-    KENTRO_QUALITY_FAST, invalid,
+    KENTRO_INIT_KMEANS_PLUS_PLUS, KENTRO_INIT_RANDOM, KENTRO_INIT_TREE, KENTRO_QUALITY_BEST,
+    KENTRO_QUALITY_DEFAULT, KENTRO_QUALITY_FAST, invalid,
 };
 use super::status::StatusCode;
 use super::{borrow_slice_mut, require};
@@ -186,6 +186,7 @@ pub unsafe extern "C" fn kentro_kmeans_init(
         Init::KMeansPlusPlus => KENTRO_INIT_KMEANS_PLUS_PLUS,
         Init::KMeansParallel => KENTRO_INIT_KMEANS_PARALLEL,
         Init::Random => KENTRO_INIT_RANDOM,
+        Init::Tree => KENTRO_INIT_TREE,
         Init::Centroids(_) | Init::CentroidsF64(_) => KENTRO_INIT_CENTROIDS,
     };
     // SAFETY: as the caller promises.

@@ -90,6 +90,9 @@ fn add_fit<'a>(layout: &mut Layout<'a>, fit: &'a Fit, labels: bool) -> Result<()
     if let Some(medoids) = &fit.medoids {
         layout.add_tensor("medoid_indices", Values::U64(medoids))?;
     }
+    if let Some(parents) = &fit.parents {
+        layout.add_tensor("cluster_parents", Values::U32(parents))?;
+    }
     if labels && !fit.labels.is_empty() {
         layout.add_tensor("labels", Values::U32(&fit.labels))?;
     }
@@ -163,6 +166,7 @@ struct Tensors {
     cluster_weights: Option<Vec<f64>>,
     prices: Option<Vec<f64>>,
     medoid_indices: Option<Vec<usize>>,
+    cluster_parents: Option<Vec<u32>>,
     labels: Option<Vec<u32>>,
 }
 
@@ -182,6 +186,7 @@ impl Tensors {
             "cluster_weights" => self.cluster_weights = Some(vector(source, tensor, "F64")?),
             "prices" => self.prices = Some(vector(source, tensor, "F64")?),
             "medoid_indices" => self.medoid_indices = Some(sizes(source, tensor)?),
+            "cluster_parents" => self.cluster_parents = Some(vector(source, tensor, "U32")?),
             "labels" => self.labels = Some(vector(source, tensor, "U32")?),
             _ => source.skip(tensor.bytes())?,
         }
@@ -353,6 +358,7 @@ fn read_fit(
         inertia: inertia.unwrap_or(f64::INFINITY),
         n_iter: header.number("n_iter")?,
         medoids: tensors.medoid_indices,
+        parents: tensors.cluster_parents,
         prices: tensors.prices,
         balance_gap,
         info: header.get("info").map(header::copy).transpose()?,
@@ -427,6 +433,14 @@ fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
             .any(|&row| rows.is_none_or(|rows| row >= rows))
         {
             return Err(wrong("medoid_indices", "a row that there is not"));
+        }
+    }
+    if let Some(parents) = &fit.parents {
+        if parents.len() != clusters {
+            return Err(wrong("cluster_parents", "not n_clusters values"));
+        }
+        if parents.iter().any(|&parent| parent as usize >= clusters) {
+            return Err(wrong("cluster_parents", "more parents than clusters"));
         }
     }
     Ok(())

@@ -20,7 +20,8 @@ pub(crate) use empty_clusters::{Candidate, FarthestRows, compare, most_candidate
 pub(crate) use row_set::RowSet;
 use std::time::Instant;
 
-/// Iterates from the given centroids until no assignment changes, the
+/// Iterates from the given centroids, and the labels that rows are likely to have
+/// with them, until no assignment changes, the
 /// relative gain falls below the tolerance, or `config.iterations` are done.
 /// In the end every label is that of the nearest of the final centroids, and
 /// these are the means of what the last iteration assigned to them.
@@ -29,7 +30,7 @@ use std::time::Instant;
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
-    mut centroids: Vec<f32>,
+    (mut centroids, likely): (Vec<f32>, Option<Vec<u32>>),
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
@@ -37,7 +38,10 @@ pub(crate) fn fit(
         return Ok(fit);
     }
     let dims = nearest.points().cols();
-    let partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
+    let mut partition = Partition::new(nearest, Centroids::new(&centroids, dims), threads)?;
+    if let Some(labels) = likely {
+        partition.expect(labels);
+    }
     iterate(partition, config, centroids, threads, start)
 }
 

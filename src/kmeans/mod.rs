@@ -1,9 +1,11 @@
-//! K-means: Lloyd's iteration, and two ways on where it has stopped too early.
-//! Moving centroids ([`swaps`]) leads out of local minima, moving single rows
-//! ([`single_moves`]) to lower ones nearby. Between iterations, labels and sums
+//! K-means: Lloyd's iteration, a start for very many clusters ([`tree`]), and two
+//! ways on where it has stopped too early. Moving centroids ([`swaps`]) leads out of
+//! local minima, moving single rows ([`single_moves`]) to lower ones nearby. Between iterations, labels and sums
 //! are a [`partition`].
 
 pub(crate) mod lloyd;
 pub(crate) mod partition;
 pub(crate) mod single_moves;
+mod split;
 pub(crate) mod swaps;
+pub(crate) mod tree;

@@ -17,6 +17,8 @@ pub(crate) struct Partition<'n, 'a> {
     origin: Vec<f32>,
     /// Σ‖x − origin‖², or with cosine what all rows weigh; once it was needed.
     spread: Option<f64>,
+    /// That labels are hints: no row was assigned yet.
+    hinted: bool,
 }
 
 impl<'n, 'a> Partition<'n, 'a> {
@@ -33,8 +35,16 @@ impl<'n, 'a> Partition<'n, 'a> {
                 Metric::Cosine => try_vec(0.0, centroids.dims, "origin")?,
             },
             spread: None,
+            hinted: false,
             nearest,
         })
+    }
+
+    /// Before the first search, what the labels likely are: that saves time, and
+    /// changes nothing else.
+    pub fn expect(&mut self, labels: Vec<u32>) {
+        self.assignment.expect(labels);
+        self.hinted = true;
     }
 
     pub fn nearest(&self) -> &Nearest<'a> {
@@ -66,7 +76,11 @@ impl<'n, 'a> Partition<'n, 'a> {
     /// Returns how many rows changed.
     pub fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
         let request = Request::totals(centroids, &mut self.assignment);
-        self.nearest.search(request, threads)
+        let changed = self.nearest.search(request, threads)?;
+        match std::mem::take(&mut self.hinted) {
+            true => Ok(self.nearest.points().rows()),
+            false => Ok(changed),
+        }
     }
 
     /// Labels every row by its nearest centroid. The totals need not follow.

@@ -52,7 +52,7 @@ pub(crate) fn move_single_rows(
         let Some(centroids) = pass(nearest, rows, &best, threads)? else {
             break;
         };
-        let fit = lloyd::fit(nearest, config, centroids, threads, start)?;
+        let fit = lloyd::fit(nearest, config, (centroids, None), threads, start)?;
         let gain = best.inertia - fit.inertia;
         if gain > 0.0 {
             best = fit;

@@ -55,6 +55,7 @@ impl KMeans {
             inertia: f64::INFINITY,
             n_iter: 0,
             medoids: None,
+            parents: None,
             prices: match prices {
                 Some(prices) => Some(allocate::copy(prices, "prices")?),
                 None => None,

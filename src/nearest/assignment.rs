@@ -82,17 +82,22 @@ impl Assignment {
         }
     }
 
-    /// Makes the totals follow the labels, of which `changed` are new, where
-    /// this goes cluster by cluster.
-    pub(super) fn follow(
-        &mut self,
-        changed: usize,
-        points: &Points<'_>,
-        threads: &Threads<'_>,
-    ) -> Result<()> {
+    /// Likely labels of all rows, none of them assigned yet: hints.
+    pub fn expect(&mut self, labels: Vec<u32>) {
+        debug_assert_eq!(labels.len(), self.labels.len());
+        self.labels = labels;
+        if let Method::Rows { stale, .. } = &mut self.method {
+            *stale = true;
+        }
+    }
+
+    /// Makes the totals follow the labels where this goes cluster by cluster.
+    pub(super) fn follow(&mut self, points: &Points<'_>, threads: &Threads<'_>) -> Result<()> {
         let Method::Clusters { summed } = &mut self.method else {
             return Ok(());
         };
+        let both = self.labels.iter().zip(&*summed);
+        let changed = both.filter(|(to, from)| to != from).count();
         // Rows that moved are taken from one sum and added to another, unless
         // adding all rows is less work.
         if 2 * changed >= self.labels.len() {

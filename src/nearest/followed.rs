@@ -197,7 +197,7 @@ impl Nearest<'_> {
             }
             Method::Clusters { .. } => {
                 let changed = self.by_blocks(centroids, (labels, None), None, threads)?;
-                assignment.follow(changed, self.points, threads)?;
+                assignment.follow(self.points, threads)?;
                 Ok(changed)
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::kernels::exact::{dot, inverse_norm, squared_distance};
 use crate::metric::Metric;
+use crate::points::Points;
+use ndarray::ArrayView2;
 
 /// The centroids of one search: k rows of d values, row-major, with an
 /// optional bias (a price) that is added to every distance.
@@ -28,6 +30,12 @@ impl<'a> Centroids<'a> {
             bias: Some(bias),
             ..self
         }
+    }
+
+    /// The centroids as rows.
+    pub fn as_points(&self) -> Points<'a> {
+        let shape = (self.len(), self.dims);
+        Points::from(ArrayView2::from_shape(shape, self.values).expect("k x dims values"))
     }
 
     pub fn len(&self) -> usize {

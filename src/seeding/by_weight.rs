@@ -68,7 +68,7 @@ pub(crate) fn draw(
 
 /// `count` rows, ascending: each is drawn among all by weight, so that heavy
 /// ones may come several times.
-pub(super) fn draw_again(
+pub(crate) fn draw_again(
     weights: &[f64],
     count: usize,
     rng: &mut Rng,

@@ -58,6 +58,7 @@ pub(crate) fn draw(
             return Ok(centroids);
         }
         Init::CentroidsF64(_) => unreachable!("converted before training"),
+        Init::Tree => unreachable!("grown by training"),
         Init::Random => random(all, rows.weights(), count, rng, threads)?,
         Init::KMeansPlusPlus => draw_among_all(rows, rng)?,
         Init::KMeansParallel => parallel(rows, count, rng, threads)?,

@@ -30,6 +30,12 @@ use stream::{Stream, Which};
 
 /// An error where training needs rows at hand.
 fn check(config: &Config) -> Result<()> {
+    if matches!(config.init(), Init::Tree) {
+        return Err(invalid(
+            "init \"tree\" needs all rows at hand; with a source, init must be \"auto\", \
+             \"k-means++\", \"k-means||\", \"random\" or centroids",
+        ));
+    }
     if config.use_medoids || config.balanced {
         return Err(invalid(
             "medoids and bounds on cluster sizes need all rows at hand; a source can train \
@@ -154,7 +160,7 @@ fn best_run(
             config,
         };
         let seeds = seeding::draw(&mut drawing, config, &mut rng, threads)?;
-        let seeds = match train::effort(config) {
+        let seeds = match train::effort(config, false) {
             None => seeds,
             Some(effort) => {
                 let setting = (shared, config, true);

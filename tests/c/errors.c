@@ -96,6 +96,7 @@ static void null_handles_are_errors(void)
     NULL_POINTER(kentro_kmeans_labels(NULL, &labels, &size, test_error));
     NULL_POINTER(kentro_kmeans_centroids(NULL, &centroids, &size, &size, test_error));
     NULL_POINTER(kentro_kmeans_medoid_indices(NULL, &indices, &size, test_error));
+    NULL_POINTER(kentro_kmeans_cluster_parents(NULL, &labels, &size, test_error));
     NULL_POINTER(kentro_kmeans_centroids_f64(NULL, &number, 1, test_error));
     NULL_POINTER(kentro_kmeans_offset(NULL, &numbers, &size, test_error));
     NULL_POINTER(kentro_kmeans_cluster_sizes(NULL, &indices, &size, test_error));
@@ -232,7 +233,8 @@ static void settings_out_of_range_change_nothing(void)
     INVALID(kentro_kmeans_set_tolerance(kmeans, -1e-9, test_error));
     INVALID(kentro_kmeans_set_tolerance(kmeans, NAN, test_error));
     INVALID(kentro_kmeans_set_tolerance(kmeans, INFINITY, test_error));
-    INVALID(kentro_kmeans_set_init(kmeans, KENTRO_INIT_RANDOM + 1, test_error));
+    INVALID(kentro_kmeans_set_init(kmeans, KENTRO_INIT_CENTROIDS, test_error));
+    INVALID(kentro_kmeans_set_init(kmeans, KENTRO_INIT_TREE + 1, test_error));
     DETAIL("init must be one of KENTRO_INIT_*, got 4");
     INVALID(kentro_kmeans_set_init(kmeans, -1, test_error));
     INVALID(kentro_kmeans_set_quality(kmeans, KENTRO_QUALITY_BEST + 1, test_error));
@@ -411,6 +413,7 @@ static void untrained_models_have_no_results(void)
     NOT_TRAINED(kentro_kmeans_labels(kmeans, &labels, &size, test_error));
     NOT_TRAINED(kentro_kmeans_centroids(kmeans, &centroids, &size, &size, test_error));
     NOT_TRAINED(kentro_kmeans_medoid_indices(kmeans, &indices, &size, test_error));
+    NOT_TRAINED(kentro_kmeans_cluster_parents(kmeans, &labels, &size, test_error));
     NOT_TRAINED(kentro_kmeans_clusters(kmeans, &clusters, test_error));
     NOT_TRAINED(kentro_kmeans_inertia(kmeans, &inertia, test_error));
     NOT_TRAINED(kentro_kmeans_balance_gap(kmeans, &inertia, test_error));

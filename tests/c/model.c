@@ -448,6 +448,8 @@ static void results_are_lent_until_the_handle_is_freed(void)
     first = centroids[0];
     OK(kentro_kmeans_medoid_indices(kmeans, &medoids, &len, test_error));
     CHECK(medoids == NULL && len == 0); /* none without medoids */
+    OK(kentro_kmeans_cluster_parents(kmeans, &again, &len, test_error));
+    CHECK(again == NULL && len == 0); /* none without a tree */
 
     /* Setting up keeps the training, and so does a clone that outlives it. */
     OK(kentro_kmeans_set_iterations(kmeans, 7, test_error));
@@ -484,11 +486,35 @@ static void clones_are_independent(void)
     free(data);
 }
 
+static void a_tree_tells_the_parent_of_each_cluster(void)
+{
+    float *data = blobs(ROWS, COLS, CLUSTERS);
+    kentro_kmeans *kmeans = new_kmeans(20, 1);
+    const uint32_t *parents = NULL;
+    size_t len = 0, j, first = 0;
+    int32_t init = -1;
+    OK(kentro_kmeans_set_init(kmeans, KENTRO_INIT_TREE, test_error));
+    OK(kentro_kmeans_init(kmeans, &init, test_error));
+    CHECK(init == KENTRO_INIT_TREE);
+    OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
+    OK(kentro_kmeans_cluster_parents(kmeans, &parents, &len, test_error));
+    CHECK(len == 20);
+    for (j = 0; j < len; j++) {
+        CHECK(parents[j] < 7);
+        first += parents[j] == 0;
+    }
+    CHECK(first > 0);
+    kentro_kmeans_free(kmeans);
+    free(data);
+}
+
 static void every_setting_is_accepted(void)
 {
     float *data = blobs(ROWS, COLS, CLUSTERS);
     int32_t init, quality;
-    for (init = KENTRO_INIT_AUTO; init <= KENTRO_INIT_RANDOM; init++)
+    for (init = KENTRO_INIT_AUTO; init <= KENTRO_INIT_TREE; init++) {
+        if (init == KENTRO_INIT_CENTROIDS)
+            continue;
         for (quality = KENTRO_QUALITY_FAST; quality <= KENTRO_QUALITY_BEST; quality++) {
             kentro_kmeans *kmeans = new_kmeans(CLUSTERS, 1);
             OK(kentro_kmeans_set_init(kmeans, init, test_error));
@@ -500,6 +526,7 @@ static void every_setting_is_accepted(void)
             OK(train_f32(kmeans, data, ROWS, COLS, 1, NULL, test_error));
             kentro_kmeans_free(kmeans);
         }
+    }
     free(data);
 }
 
@@ -755,6 +782,7 @@ int main(void)
     RUN(as_many_clusters_as_points);
     RUN(results_are_lent_until_the_handle_is_freed);
     RUN(clones_are_independent);
+    RUN(a_tree_tells_the_parent_of_each_cluster);
     RUN(every_setting_is_accepted);
     RUN(balanced_sizes_keep_their_bound);
     RUN(sizes_lie_between_given_bounds);

@@ -56,6 +56,7 @@ void an_untrained_model() {
     check_error([&] { kmeans.labels(); }, status, text);
     check_error([&] { kmeans.centroids(); }, status, text);
     check_error([&] { kmeans.medoid_indices(); }, status, text);
+    check_error([&] { kmeans.cluster_parents(); }, status, text);
     check_error([&] { kmeans.inertia(); }, status, text);
     check_error([&] { kmeans.n_iter(); }, status, text);
 }

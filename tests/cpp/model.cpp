@@ -120,6 +120,10 @@ void train_returns_a_partition() {
     check(std::distance(clusters.begin(), clusters.end()) == 4);
     check(clusters.to_vectors() == kmeans.clusters().to_vectors());
     check(kmeans.warnings().empty() && kmeans.medoid_indices().empty());
+    check(kmeans.cluster_parents().empty());
+    kmeans = kmeans.untrained().with_init(kentro::Init::tree);
+    kmeans.train({data, 400}, 1);
+    check(kmeans.init() == kentro::Init::tree && kmeans.cluster_parents().size() == 4);
 }
 
 void results_agree_with_brute_force() {

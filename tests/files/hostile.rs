@@ -454,6 +454,9 @@ fn models_that_cannot_be_are_errors() {
         &with(&[counts(&[1, 1]), other]),
         "values that the labels don't have",
     );
+    let parents = |parents: &[u32]| ("cluster_parents", "U32", labels(parents));
+    fails(&with(&[parents(&[0])]), "not n_clusters values");
+    fails(&with(&[parents(&[0, 2])]), "more parents than clusters");
     let medoids = |rows: &[u64]| ("medoid_indices", "U64", sizes(rows));
     fails(&with(&[medoids(&[0, 1])]), "a row that there is not");
     fails(

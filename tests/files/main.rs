@@ -41,6 +41,7 @@ fn models() -> Vec<(&'static str, KMeans)> {
             "balanced-medoids",
             new().with_use_medoids(true).with_balanced(true),
         ),
+        ("tree", new().with_init(Init::Tree)),
         ("given", new().with_init(Init::Centroids(start.clone()))),
         (
             "settings",

@@ -34,6 +34,7 @@ fn without_labels_the_rest_is_there() {
         assert_eq!(predictions(&loaded), predictions(&model), "{name}");
         assert_eq!(loaded.cluster_sizes(), model.cluster_sizes());
         assert_eq!(loaded.medoid_indices(), model.medoid_indices());
+        assert_eq!(loaded.cluster_parents(), model.cluster_parents());
         assert_eq!(loaded.inertia(), model.inertia());
         assert_eq!(loaded.n_iter(), model.n_iter());
         assert_eq!(loaded.warnings(), model.warnings());
@@ -122,6 +123,12 @@ fn another_reader_finds_the_same() {
             let (stored, _) = tensor("labels", Dtype::U32, &[labels.len()]).as_chunks();
             let stored = stored.iter().map(|&v| u32::from_le_bytes(v));
             assert!(stored.eq(labels.iter().copied()));
+            if let Some(parents) = model.cluster_parents() {
+                let (stored, _) = tensor("cluster_parents", Dtype::U32, &[k]).as_chunks();
+                let stored = stored.iter().map(|&v| u32::from_le_bytes(v));
+                assert!(stored.eq(parents.iter().copied()));
+            }
+            assert_eq!(model.cluster_parents().is_some(), name == "tree");
             if let Some(prices) = model.prices() {
                 let stored = wide(tensor("prices", Dtype::F64, &[k]), f64::from_le_bytes);
                 assert_eq!(stored, prices);

@@ -47,6 +47,7 @@ def test_results_are_none_until_trained():
     for result in (
         "centroids",
         "medoid_indices",
+        "cluster_parents",
         "labels",
         "inertia",
         "n_iter",
@@ -204,9 +205,23 @@ def test_same_seed_same_result(blobs):
     assert not np.array_equal(other.centroids, first.centroids)
 
 
-@pytest.mark.parametrize("init", ["auto", "k-means++", "k-means||", "random"])
+@pytest.mark.parametrize("init", ["auto", "k-means++", "k-means||", "random", "tree"])
 def test_init_by_name(init, blobs):
     labels_of(KMeans(6).with_init(init).train(blobs), len(blobs))
+
+
+@pytest.mark.parametrize("euclidean", [False, True])
+def test_a_tree_tells_the_parent_of_each_cluster(euclidean, blobs):
+    kmeans = KMeans(30).with_euclidean(euclidean).with_init("tree").with_quality("fast")
+    assert kmeans.init == "tree"
+    kmeans.train(blobs)
+    parents = kmeans.cluster_parents
+    assert parents.dtype == np.uint32 and parents.shape == (30,)
+    assert set(parents) == set(range(parents.max() + 1)) and 1 < parents.max() < 9
+    assert np.array_equal(KMeans.from_bytes(kmeans.to_bytes()).cluster_parents, parents)
+    kmeans = kmeans.untrained().with_init("random")
+    kmeans.train(blobs)
+    assert kmeans.cluster_parents is None
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, list])

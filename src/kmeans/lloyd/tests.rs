@@ -60,7 +60,14 @@ fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
         threads,
     )
     .unwrap();
-    lloyd::fit(&mut nearest, config, centroids, threads, Instant::now()).unwrap()
+    lloyd::fit(
+        &mut nearest,
+        config,
+        (centroids, None),
+        threads,
+        Instant::now(),
+    )
+    .unwrap()
 }
 
 fn fit(data: &Array2<f32>, config: &Config) -> Fit {

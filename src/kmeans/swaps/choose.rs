@@ -1,16 +1,14 @@
 //! Which centroids to remove, and which clusters to split.
 
 use super::rows::Swappable;
-use super::split::{Sampled, Split, sample, split};
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
+use crate::kmeans::split::{Sampled, Split, sample, split};
 use crate::nearest::{Centroids, Request};
-use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
-use ndarray::ArrayView2;
 
 /// Clusters per task.
 const TASK_CLUSTERS: usize = 16;
@@ -196,9 +194,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
     /// only one, since the rows of each need the other.
     fn dispensable(&self, splits: &[(usize, Split)], threads: &Threads<'_>) -> Result<Vec<usize>> {
         let n_clusters = self.centroids.len();
-        let shape = (n_clusters, self.centroids.dims);
-        let view = ArrayView2::from_shape(shape, self.centroids.values).expect("k x dims values");
-        let points = Points::from(view);
+        let points = self.centroids.as_points();
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
         let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));

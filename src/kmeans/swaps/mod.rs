@@ -8,7 +8,6 @@
 
 mod choose;
 mod rows;
-mod split;
 
 use crate::allocate::copy;
 use crate::config::Config;

@@ -93,6 +93,20 @@ class Results(Handle):
         return rows.tolist() if rows.size else None
 
     @property
+    def cluster_parents(self) -> NDArray[np.uint32] | None:
+        """The coarse cluster that each cluster is in, uint32, numbered from 0.
+
+        Where the first centroids came from a tree: `with_init("tree")`, and "auto" where
+        it takes one; else None.
+        """
+        if not self.is_trained:
+            return None
+        parents = read_array(
+            lib.kentro_kmeans_cluster_parents, self._handle, "uint32_t", np.uint32
+        )
+        return parents.copy() if parents.size else None
+
+    @property
     def labels(self) -> NDArray[np.uint32] | None:
         """The cluster of each training point, uint32.
 

@@ -17,7 +17,7 @@ from ._watching import Watcher, checked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-InitName = Literal["auto", "k-means++", "k-means||", "random"]
+InitName = Literal["auto", "k-means++", "k-means||", "random", "tree"]
 Quality = Literal["fast", "default", "best"]
 
 _INITS: dict[InitName, int] = {
@@ -25,6 +25,7 @@ _INITS: dict[InitName, int] = {
     "k-means++": lib.KENTRO_INIT_KMEANS_PLUS_PLUS,
     "k-means||": lib.KENTRO_INIT_KMEANS_PARALLEL,
     "random": lib.KENTRO_INIT_RANDOM,
+    "tree": lib.KENTRO_INIT_TREE,
 }
 _QUALITIES: dict[Quality, int] = {
     "fast": lib.KENTRO_QUALITY_FAST,
@@ -99,8 +100,9 @@ class Settings(Handle):
     ) -> Model:
         """Where the first centroids come from.
 
-        "auto" (default), "k-means++", "k-means||", "random", or the centroids
-        themselves (n_clusters x n_dimensions).
+        "auto" (default), "k-means++", "k-means||", "random", "tree" (clusters of coarse
+        clusters, for very many of them), or the centroids themselves (n_clusters x
+        n_dimensions).
         """
         if isinstance(init, str):
             return self._with(lib.kentro_kmeans_set_init, choice(init, "init", _INITS))

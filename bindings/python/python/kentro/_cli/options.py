@@ -128,7 +128,9 @@ def _training(parser: Any) -> None:
     add("--iterations", "N", "at most; default 25", type=values.positive)
     text = "stop when an iteration gains less than this fraction; default 0"
     add("--tolerance", "X", text, type=values.fraction)
-    text = "auto (default), k-means++, k-means||, random; or a file of centroids, or a model"
+    text = (
+        "auto (default), k-means++, k-means||, random, tree; or a file of centroids, or a model"
+    )
     add("--init", "HOW", text)
     text = "starts, of which the best is kept; default 1"
     add("--n-init", "N", text, type=values.positive)

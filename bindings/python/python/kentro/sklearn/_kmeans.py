@@ -24,8 +24,8 @@ class KMeans(WeightedClusterer):
     The parameters and defaults are those of scikit-learn. What is different or new:
 
     init : "k-means++" (default), "random", an array of n_clusters x n_features, a callable
-        `init(X, n_clusters, random_state=...)`; and "k-means||" and "auto", which are much
-        faster for many clusters.
+        `init(X, n_clusters, random_state=...)`; and "k-means||", "auto" and "tree", which are
+        much faster for many clusters.
     tol : stop when an iteration lowers the inertia by less than the fraction
         `tol / (n_clusters * n_features)`: what scikit-learn's rule for the moves of centres
         comes to in clusters of equal size. 0: stop when no label changes.

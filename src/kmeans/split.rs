@@ -14,7 +14,9 @@ const SAMPLE: usize = 256;
 const ITERATIONS: usize = 3;
 
 pub(super) struct Split {
-    /// By how much the cluster's inertia falls.
+    /// The cluster's inertia before.
+    pub cost: f64,
+    /// By how much it falls.
     pub gain: f64,
     /// 2 × dimensions: the centroids of the halves.
     pub halves: Vec<f32>,
@@ -83,6 +85,7 @@ pub(super) fn split(
         }
     }
     Ok(Some(Split {
+        cost: cost * total / sampled,
         gain: (cost - split_cost) * total / sampled,
         halves,
     }))
