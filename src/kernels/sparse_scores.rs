@@ -36,7 +36,7 @@ pub(crate) struct Best {
 
 impl Best {
     /// Of no scores.
-    pub const NONE: Best = Best {
+    pub(crate) const NONE: Best = Best {
         place: 0,
         score: f32::NEG_INFINITY,
         second: f32::NEG_INFINITY,
