@@ -26,7 +26,9 @@ def low_rank(rows, dims, rank=24, centres=2000):
     """Groups of rows in a subspace whose directions matter less and less, and noise."""
     rng = np.random.default_rng(0)
     scale = np.arange(1, rank + 1, dtype=np.float32) ** -0.5
-    basis = rng.standard_normal((rank, dims), dtype=np.float32) / np.sqrt(np.float32(rank))
+    basis = rng.standard_normal((rank, dims), dtype=np.float32) / np.sqrt(
+        np.float32(rank)
+    )
     middle = rng.standard_normal((centres, rank), dtype=np.float32) * scale
     data = np.empty((rows, dims), dtype=np.float32)
     for first in range(0, rows, 50_000):
@@ -41,7 +43,9 @@ def low_rank(rows, dims, rank=24, centres=2000):
 def load(name):
     if name == "minilm":
         return np.load(DATA / "minilm_summaries_f16.npy").astype(np.float32), 8192
-    rows, dims, k = (500_000, 96, 8192) if name == "synthetic" else map(int, name.split(","))
+    rows, dims, k = (
+        (500_000, 96, 8192) if name == "synthetic" else map(int, name.split(","))
+    )
     return low_rank(rows, dims), k
 
 
@@ -68,7 +72,10 @@ def faiss(rows, k, iterations):
 
     faiss.omp_set_num_threads(1)
     model = faiss.Kmeans(
-        rows.shape[1], k, niter=iterations, max_points_per_centroid=10**9,
+        rows.shape[1],
+        k,
+        niter=iterations,
+        max_points_per_centroid=10**9,
         min_points_per_centroid=1,
     )
     model.train(rows)
@@ -87,14 +94,16 @@ def inertia(rows, centroids, labels):
 def nearest(rows, queries, count):
     squares = np.einsum("ij,ij->i", rows, rows)
     found = [
-        np.argpartition(squares - 2 * (rows @ query), count)[:count] for query in queries
+        np.argpartition(squares - 2 * (rows @ query), count)[:count]
+        for query in queries
     ]
     return np.array(found)
 
 
 def recall(centroids, labels, queries, truth):
     order = np.argsort(
-        np.einsum("ij,ij->i", centroids, centroids) - 2 * (queries @ centroids.T), axis=1
+        np.einsum("ij,ij->i", centroids, centroids) - 2 * (queries @ centroids.T),
+        axis=1,
     )
     hits = labels[truth][:, :, None] == order[:, None, : max(PROBES)]
     return [hits[:, :, :probes].any(axis=2).mean() for probes in PROBES]
@@ -120,19 +129,30 @@ def main():
         ways["SuperKMeans, hierarchical"] = lambda: superkmeans(rows, k, True, 0)
         ways["faiss, 3 iterations"] = lambda: faiss(rows, k, 3)
     first = None
-    print("| way | CPU s | ratio | inertia | recall@10, " + "/".join(map(str, PROBES)) + " lists |")
+    print(
+        "| way | CPU s | ratio | inertia | recall@10, "
+        + "/".join(map(str, PROBES))
+        + " lists |"
+    )
     print("|---|---|---|---|---|")
     for name, way in ways.items():
-        if options.ways and not any(name.startswith(way) for way in options.ways.split(";")):
+        if options.ways and not any(
+            name.startswith(way) for way in options.ways.split(";")
+        ):
             continue
         begin = time.process_time()
         centroids, labels = way()
         seconds = time.process_time() - begin
         sum_of_squares = inertia(rows, centroids, labels)
         first = first or (seconds, sum_of_squares)
-        found = "/".join(f"{part:.3f}" for part in recall(centroids, labels, queries, truth))
+        found = "/".join(
+            f"{part:.3f}" for part in recall(centroids, labels, queries, truth)
+        )
         ratio, more = seconds / first[0], sum_of_squares / first[1] - 1
-        print(f"| {name} | {seconds:.1f} | {ratio:.2f} | {more:+.2%} | {found} |", flush=True)
+        print(
+            f"| {name} | {seconds:.1f} | {ratio:.2f} | {more:+.2%} | {found} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -66,10 +66,10 @@ impl KMeans {
     }
 
     /// The parent of each cluster, where the first centroids came from a tree
-    /// ([`Init::Tree`](crate::Init::Tree), and [`Init::Auto`](crate::Init::Auto) where
-    /// it takes one): the coarse cluster nearest to its centroid. Coarse clusters are
-    /// numbered from 0, and each is somebody's parent. `None` without a tree, and after
-    /// [`partial_fit`](KMeans::partial_fit), which moves centroids.
+    /// ([`Init::Tree`](crate::Init::Tree)): the coarse cluster nearest to its centroid.
+    /// Coarse clusters are numbered from 0, and each is somebody's parent. `None`
+    /// without a tree, and after [`partial_fit`](KMeans::partial_fit), which moves
+    /// centroids.
     pub fn cluster_parents(&self) -> Option<&[u32]> {
         self.fit_of_training()?.parents.as_deref()
     }

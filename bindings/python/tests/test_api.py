@@ -216,8 +216,10 @@ def test_a_tree_tells_the_parent_of_each_cluster(euclidean, blobs):
     assert kmeans.init == "tree"
     kmeans.train(blobs)
     parents = kmeans.cluster_parents
-    assert parents.dtype == np.uint32 and parents.shape == (30,)
-    assert set(parents) == set(range(parents.max() + 1)) and 1 < parents.max() < 9
+    assert parents.dtype == np.uint32
+    assert parents.shape == (30,)
+    assert set(parents) == set(range(parents.max() + 1))
+    assert 1 < parents.max() < 9
     assert np.array_equal(KMeans.from_bytes(kmeans.to_bytes()).cluster_parents, parents)
     kmeans = kmeans.untrained().with_init("random")
     kmeans.train(blobs)
