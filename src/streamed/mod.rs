@@ -76,6 +76,11 @@ pub(crate) fn fit(source: &mut dyn Source, config: &Config, threads: &Threads<'_
         let merged = merged_by_rounding(&mut stream, &fit.labels, threads)?;
         fit.warn_of_empty_as(merged, metric)?;
     }
+    if stream.is_sparse
+        && let Some(limit) = limit
+    {
+        fit.warn_of_large_centroids(limit)?;
+    }
     label_all(&mut stream, &mut fit, &shared, threads)?;
     if let Some(weights) = &stream.weights {
         let weight = |row: usize| weights[row];

@@ -27,6 +27,8 @@ pub(super) struct Stream<'s> {
     pub positive: usize,
     /// Of the positive rows, those that equal the one before, ascending.
     pub repeated: Vec<u32>,
+    /// Whether any block is sparse.
+    pub is_sparse: bool,
 }
 
 /// Some of the rows in their order, less the offset.
@@ -63,6 +65,7 @@ impl<'s> Stream<'s> {
             weights: None,
             positive: 0,
             repeated: Vec::new(),
+            is_sparse: false,
         };
         let (mut number, mut total) = (0, 0.0);
         let (mut extents, mut last): (_, Option<ExactRow>) = (Extents::default(), None);
@@ -76,6 +79,7 @@ impl<'s> Stream<'s> {
             check_kind(&block, number, known)?;
             number += 1;
             (stream.cols, stream.type_name) = (block.cols(), block.type_name());
+            stream.is_sparse |= block.is_sparse();
             let (first, rows) = (stream.rows, block.rows());
             if rows == 0 {
                 continue;
