@@ -39,6 +39,7 @@ mod run;
 
 mod judging;
 
+mod record;
 mod results;
 
 mod file;

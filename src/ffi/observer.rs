@@ -2,8 +2,9 @@
 
 use super::error::ErrorHandle;
 use super::guard::guard;
+use super::record;
 use super::require;
-use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
+use super::status::{Outcome, StatusCode};
 use super::text::Line;
 use crate::model::print_message;
 use crate::owned::boxed;
@@ -115,26 +116,8 @@ impl ObserverRecord {
         if pointer.is_null() {
             return Ok(Self::NONE);
         }
-        require(pointer, "observer")?;
-        // SAFETY: every record begins with its size.
-        let size = unsafe { pointer.cast::<usize>().read() };
-        if size < size_of::<usize>() {
-            let text = "observer->size is not set; set it to sizeof(kentro_observer)";
-            return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
-        }
-        let known = size.min(size_of::<Self>());
-        let bytes = pointer.cast::<u8>();
-        // SAFETY: the record has `size` bytes.
-        let unknown = (known..size).any(|i| unsafe { bytes.add(i).read() } != 0);
-        if unknown {
-            let text = "observer has fields set that this version of the library does not know";
-            return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
-        }
-        let mut record = Self::NONE;
-        // SAFETY: both have `known` bytes; fields that a shorter record lacks
-        // stay as they are.
-        unsafe { ptr::copy_nonoverlapping(bytes, (&raw mut record).cast::<u8>(), known) };
-        Ok(record)
+        // SAFETY: as the caller promises; all fields may be zero.
+        unsafe { record::read(pointer, "observer", Self::NONE) }
     }
 
     /// Does anybody want to be told?

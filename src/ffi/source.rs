@@ -4,7 +4,7 @@ use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, Texts};
 use super::observer::ObserverRecord;
 use super::points::PointsHandle;
-use super::require;
+use super::record;
 use super::run::Call;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use crate::error::{KMeansError, Result};
@@ -62,36 +62,20 @@ impl SourceRecord {
     /// # Safety
     /// `pointer` is NULL or points to a record that has the size it says.
     unsafe fn read(pointer: *const Self) -> Outcome<Self> {
-        require(pointer, "source")?;
-        // SAFETY: every record begins with its size.
-        let size = unsafe { pointer.cast::<usize>().read() };
-        let invalid = |text: &'static str| Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text);
-        if size < size_of::<usize>() {
-            return Err(invalid(
-                "source->size is not set; set it to sizeof(kentro_source)",
-            ));
-        }
-        let known = size.min(size_of::<Self>());
-        let bytes = pointer.cast::<u8>();
-        // SAFETY: the record has `size` bytes.
-        let unknown = (known..size).any(|i| unsafe { bytes.add(i).read() } != 0);
-        if unknown {
-            return Err(invalid(
-                "source has fields set that this version of the library does not know",
-            ));
-        }
-        let mut record = SourceRecord {
+        let empty = SourceRecord {
             size: size_of::<Self>(),
             rewind: None,
             next: None,
             message: None,
             user_data: ptr::null_mut(),
         };
-        // SAFETY: both have `known` bytes; fields that a shorter record lacks
-        // stay as they are.
-        unsafe { ptr::copy_nonoverlapping(bytes, (&raw mut record).cast::<u8>(), known) };
+        // SAFETY: as the caller promises; all fields may be zero.
+        let record = unsafe { record::read(pointer, "source", empty) }?;
         if record.rewind.is_none() || record.next.is_none() {
-            return Err(invalid("source->rewind and source->next must be set"));
+            return Err(Failure::new(
+                KENTRO_STATUS_INVALID_PARAMETER,
+                "source->rewind and source->next must be set",
+            ));
         }
         Ok(record)
     }

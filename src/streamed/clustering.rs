@@ -11,13 +11,10 @@ use crate::kmeans::swaps::Swappable;
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::partial::candidates::Candidates;
-use crate::points::Points;
 use crate::seeding::Work;
 use crate::threads::Threads;
 use crate::totals::{Changes, ExactSum, Totals};
 use crate::unrepeated::Unrepeated;
-use ndarray::ArrayView2;
-use std::ops::Range;
 
 pub(super) struct Streamed<'c, 's> {
     stream: &'c mut Stream<'s>,
@@ -305,13 +302,7 @@ impl Swappable for Streamed<'_, '_> {
     }
 
     fn with(&mut self, places: &[u32], threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
-        let rows = places
-            .iter()
-            .map(|&place| self.rows.row(place as usize) as u32);
-        let rows: Vec<u32> = collect(rows, "fetched rows")?;
-        let values = self.stream.gather(&rows, threads)?;
-        let view = ArrayView2::from_shape((rows.len(), self.stream.cols), &values);
-        work(&Points::from(view.expect("rows x columns values")))
+        self.stream.with_rows((self.rows, places), threads, work)
     }
 
     fn distances(
@@ -320,18 +311,13 @@ impl Swappable for Streamed<'_, '_> {
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let (rows, blocks) = (self.rows, &self.blocks);
-        self.stream.pass(Which::Positive, threads, |part| {
-            let (places, own) = unrepeated_of(rows, part.first..part.first + part.points.rows())?;
-            let points = part.points.without_weights();
-            let points = match &own {
-                Some(own) => points.select(own),
-                None => points,
-            };
-            let nearest = blocks.once(&points);
-            let out = &mut distances[places.clone()];
-            nearest.distances(centroids, threads, &labels[places], out)
-        })
+        let blocks = &self.blocks;
+        self.stream
+            .pass_unrepeated(self.rows, threads, |places, points| {
+                let out = &mut distances[places.clone()];
+                let nearest = blocks.once(points);
+                nearest.distances(centroids, threads, &labels[places], out)
+            })
     }
 
     fn search(
@@ -368,21 +354,6 @@ impl Swappable for Streamed<'_, '_> {
             Ok(())
         })
     }
-}
-
-/// The places of some rows among those without repetitions, and these rows counted
-/// from the first of all; `None` if they are all.
-pub(super) fn unrepeated_of(
-    rows: &Unrepeated,
-    range: Range<usize>,
-) -> Result<(Range<usize>, Option<Vec<u32>>)> {
-    let first = range.start;
-    let places = rows.places(range);
-    if rows.are_all() {
-        return Ok((places, None));
-    }
-    let numbers = places.clone().map(|place| (rows.row(place) - first) as u32);
-    Ok((places, Some(collect(numbers, "rows without repetitions")?)))
 }
 
 /// What is kept of a block.

@@ -1,17 +1,14 @@
 //! The rows of a source, to draw first centroids among.
 
-use super::clustering::unrepeated_of;
-use super::stream::{Stream, Which};
+use super::stream::Stream;
 use crate::allocate::collect;
 use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, invalid};
 use crate::error::Result;
 use crate::nearest::{Centroids, Request, Shared};
-use crate::points::Points;
 use crate::seeding::{Rows, Work};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
-use ndarray::ArrayView2;
 
 pub(super) struct Drawing<'d, 's> {
     pub stream: &'d mut Stream<'s>,
@@ -38,13 +35,7 @@ impl Rows for Drawing<'_, '_> {
     }
 
     fn with(&mut self, rows: &[u32], threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
-        let rows = rows
-            .iter()
-            .map(|&place| self.rows.row(place as usize) as u32);
-        let rows: Vec<u32> = collect(rows, "seeds")?;
-        let values = self.stream.gather(&rows, threads)?;
-        let view = ArrayView2::from_shape((rows.len(), self.stream.cols), &values);
-        work(&Points::from(view.expect("rows x columns values")))
+        self.stream.with_rows((self.rows, rows), threads, work)
     }
 
     fn with_all(&mut self, threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()> {
@@ -75,20 +66,12 @@ impl Rows for Drawing<'_, '_> {
         threads: &Threads<'_>,
     ) -> Result<()> {
         labels.fill(UNASSIGNED);
-        let (rows, shared) = (self.rows, &self.shared);
-        self.stream.pass(Which::Positive, threads, |part| {
-            let (places, own) = unrepeated_of(rows, part.first..part.first + part.points.rows())?;
-            let points = part.points.without_weights();
-            let points = match &own {
-                Some(own) => points.select(own),
-                None => points,
-            };
-            let (labels, distances) = (&mut labels[places.clone()], &mut distances[places]);
-            let request = Request::nearest(centroids, labels, Some(distances));
-            shared
-                .nearest(&points, 1)
-                .search(request, threads)
-                .map(drop)
-        })
+        let shared = &self.shared;
+        self.stream
+            .pass_unrepeated(self.rows, threads, |places, points| {
+                let (labels, distances) = (&mut labels[places.clone()], &mut distances[places]);
+                let request = Request::nearest(centroids, labels, Some(distances));
+                shared.nearest(points, 1).search(request, threads).map(drop)
+            })
     }
 }

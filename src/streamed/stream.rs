@@ -1,12 +1,15 @@
 //! Passes over a source, once its rows are known.
 
 use super::source::Source;
-use crate::allocate::{append, push, resize, with_capacity};
+use crate::allocate::{append, collect, push, resize, with_capacity};
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
 use crate::points::{ExactRow, Extents, Points};
 use crate::ranges::Range;
+use crate::seeding::Work;
 use crate::threads::Threads;
+use crate::unrepeated::Unrepeated;
+use ndarray::ArrayView2;
 
 /// What memory is for.
 const PURPOSE: &str = "what is known of rows";
@@ -264,6 +267,41 @@ impl<'s> Stream<'s> {
             Ok(())
         })?;
         Ok(values)
+    }
+
+    /// Fetches rows by their places among those without repetitions, in one pass.
+    pub fn with_rows(
+        &mut self,
+        (rows, places): (&Unrepeated, &[u32]),
+        threads: &Threads<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<()> {
+        let rows = places.iter().map(|&place| rows.row(place as usize) as u32);
+        let rows: Vec<u32> = collect(rows, "fetched rows")?;
+        let values = self.gather(&rows, threads)?;
+        let view = ArrayView2::from_shape((rows.len(), self.cols), &values);
+        work(&Points::from(view.expect("rows x columns values")))
+    }
+
+    /// A pass over the positive rows without repetitions, with their places among
+    /// these, and without weights.
+    pub fn pass_unrepeated(
+        &mut self,
+        rows: &Unrepeated,
+        threads: &Threads<'_>,
+        mut work: impl FnMut(std::ops::Range<usize>, &Points<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.pass(Which::Positive, threads, |part| {
+            let first = part.first;
+            let places = rows.places(first..first + part.points.rows());
+            let points = part.points.without_weights();
+            if rows.are_all() {
+                return work(places, &points);
+            }
+            let own = places.clone().map(|place| (rows.row(place) - first) as u32);
+            let own: Vec<u32> = collect(own, "rows without repetitions")?;
+            work(places, &points.select(&own))
+        })
     }
 
     /// The first rows, less the offset.
