@@ -222,50 +222,44 @@ impl<'o> Threads<'o> {
         state: impl Fn() -> S + Sync,
         work: impl Fn(&mut S, T, Poll<'_>) -> R + Sync,
     ) -> Result<()> {
-        match self.pool.as_ref().and_then(|pool| pool.threads.as_ref()) {
-            Some(pool) if tasks.len() > 1 => self.run_parallel(pool, tasks, state, work),
-            _ => {
-                let mut state = state();
-                for task in tasks {
-                    work(&mut state, task, &|| self.poll()).into_result()?;
-                    self.poll()?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn run_parallel<T: Send, S, R: Outcome>(
-        &self,
-        pool: &rayon::ThreadPool,
-        tasks: impl ExactSizeIterator<Item = T> + Send,
-        state: impl Fn() -> S + Sync,
-        work: impl Fn(&mut S, T, Poll<'_>) -> R + Sync,
-    ) -> Result<()> {
         let workers = self.count.min(tasks.len());
         let queue = Mutex::new(tasks);
-        let failure = Mutex::new(None);
         let next = || queue.lock().map_or(None, |mut tasks| tasks.next());
+        self.run_workers(workers, &|poll| {
+            let mut state = state();
+            while let Some(task) = next() {
+                work(&mut state, task, poll).into_result()?;
+                poll()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs `work` once on each of some workers, on threads of the pool if more than
+    /// one. Compiled once, whatever the work is.
+    fn run_workers(
+        &self,
+        workers: usize,
+        work: &(dyn Fn(Poll<'_>) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let pool = self.pool.as_ref().and_then(|pool| pool.threads.as_ref());
+        let Some(pool) = pool.filter(|_| workers > 1) else {
+            return work(&|| self.poll());
+        };
+        let failure = Mutex::new(None);
         let (cancelled, cancel) = (&self.cancelled, self.cancel);
-        let going = || !is_set(cancelled, cancel) && lock(&failure).is_none();
+        let going = || match is_set(cancelled, cancel) || lock(&failure).is_some() {
+            true => Err(KMeansError::Cancelled),
+            false => Ok(()),
+        };
         let running = Running::new(workers);
         pool.in_place_scope(|scope| {
             for _ in 0..workers {
-                let (next, going, state, work) = (&next, &going, &state, &work);
-                let (failure, running) = (&failure, &running);
+                let (going, failure, running) = (&going, &failure, &running);
                 scope.spawn(move |_| {
                     let _done = running.done_when_dropped(); // also by a panic
-                    let mut state = state();
-                    let poll = || match going() {
-                        true => Ok(()),
-                        false => Err(KMeansError::Cancelled),
-                    };
-                    while going()
-                        && let Some(task) = next()
-                    {
-                        if let Err(error) = work(&mut state, task, &poll).into_result() {
-                            lock(failure).get_or_insert(error);
-                        }
+                    if let Err(error) = going().and_then(|()| work(going)) {
+                        lock(failure).get_or_insert(error);
                     }
                 });
             }

@@ -70,7 +70,13 @@ fn cmake(source: &Path, build: &Path, definitions: &[String]) {
         .arg(source)
         .arg("-B")
         .arg(build));
-    run(Command::new("cmake").arg("--build").arg(build));
+    // What is installed is what counts here, not its speed: quickly built.
+    run(Command::new("cmake")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .arg("--build")
+        .arg(build));
 }
 
 /// The prefix that Kentro is installed to, once for all tests.

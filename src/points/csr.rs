@@ -234,6 +234,16 @@ impl<'a> Csr<'a> {
         self.starts.at(row)..self.starts.at(row + 1)
     }
 
+    /// The columns of a row, ascending, each with the place of its number.
+    fn sort(&self, row: usize, order: &mut Vec<(u32, usize)>) -> Result<()> {
+        order.clear();
+        for at in self.places(row) {
+            push(order, (self.columns.at(at) as u32, at), "columns of a row")?;
+        }
+        order.sort_unstable();
+        Ok(())
+    }
+
     /// Every column of a row that has a number, ascending, with the sum of what
     /// it has.
     #[inline]
@@ -249,11 +259,7 @@ impl<'a> Csr<'a> {
                 .for_each(|at| see(self.columns.at(at), numbers[at].number()));
             return Ok(());
         }
-        order.clear();
-        for at in self.places(row) {
-            push(order, (self.columns.at(at) as u32, at), "columns of a row")?;
-        }
-        order.sort_unstable();
+        self.sort(row, order)?;
         let mut left = order.iter();
         let Some(&(mut column, at)) = left.next() else {
             return Ok(());
