@@ -7,7 +7,8 @@
 Each measurement is a process of its own; rounds are interleaved (A B C A B C),
 so that a machine that changes speed changes it for everybody. One thread
 counts in CPU seconds, more in wall seconds; medians are kept. Labels are part
-of the time. Results go to benches/peers/results.json.
+of the time. Results go to benches/peers/results.json, those of each kind of
+processor beside those of others.
 """
 
 import argparse
@@ -115,11 +116,41 @@ def versions():
     return found
 
 
+#: What processors of a family and a range of models are called, where the name that
+#: they give themselves doesn't tell.
+KINDS = {
+    ("AuthenticAMD", 23): [(0x30, 0xFF, "Zen 2")],
+    ("AuthenticAMD", 25): [
+        (0x10, 0x1F, "Zen 4"),
+        (0x60, 0xAF, "Zen 4"),
+        (0x00, 0x5F, "Zen 3"),
+    ],
+    ("AuthenticAMD", 26): [(0x00, 0xFF, "Zen 5")],
+    ("GenuineIntel", 6): [
+        (85, 85, "Skylake or Cascade Lake"),
+        (106, 108, "Ice Lake"),
+        (143, 143, "Sapphire Rapids"),
+        (173, 174, "Granite Rapids"),
+        (207, 207, "Emerald Rapids"),
+    ],
+}
+
+
 def processor():
+    """The kind of processor, such as "AMD EPYC (Zen 4)"."""
+    found = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+        key, _, value = line.partition(":")
+        found.setdefault(key.strip(), value.strip())
+    name = found.get("model name", platform.processor())
+    if "cpu family" not in found:
+        return name
+    model = int(found["model"])
+    family = found["vendor_id"], int(found["cpu family"])
+    for least, most, kind in KINDS.get(family, ()):
+        if least <= model <= most:
+            return f"{name} ({kind})"
+    return name
 
 
 def main():
@@ -140,6 +171,7 @@ def main():
 
     names = [name for name in options.libraries.split(",") if installed(name)]
     chosen = {name: WORKLOADS[name] for name in options.workloads.split(",")}
+    kind = results.setdefault(processor(), {"workloads": {}})
     extra = {}
     if options.avx2:
         names, chosen = ["kentro", "faiss-avx2"], {"W1avx2": WORKLOADS["W1"]}
@@ -156,17 +188,14 @@ def main():
                 runs[name].append(run)
                 print(title, name, json.dumps(run), flush=True)
         row = {name: summarise(found) for name, found in runs.items()}
-        results.setdefault("workloads", {})[title] = {
+        kind["workloads"][title] = {
             "spec": spec,
             "rounds": options.rounds,
+            "date": datetime.date.today().isoformat(),
             "results": row,
         }
-        results["machine"] = {
-            "processor": processor(),
-            "cpus": os.cpu_count(),
-            "date": datetime.date.today().isoformat(),
-            "versions": versions(),
-        }
+        kind["cpus"] = os.cpu_count()
+        kind["versions"] = versions()
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     write_report(results)
 

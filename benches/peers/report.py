@@ -1,4 +1,7 @@
-"""Turns results.json into docs/benchmarks.md and its picture."""
+"""Turns results.json into docs/benchmarks.md and its picture, and into a page of
+tables for each kind of processor."""
+
+import re
 
 from workloads import ROOT
 
@@ -7,6 +10,10 @@ ALIKE = 1.005
 
 PAGE = ROOT / "docs/benchmarks.md"
 PICTURE = ROOT / "docs/benchmarks.svg"
+#: A page for each kind of processor.
+TABLES = ROOT / "docs/benchmarks"
+
+COLOURS = ("#2a6f97", "#e09f3e", "#9e2a2b", "#6a994e", "#735d78")
 
 WHAT = {
     "kmeans": "{iterations} iterations from the same {k} rows, then labels",
@@ -21,9 +28,8 @@ WHAT = {
 HEAD = """# Benchmarks
 
 Written by `python benches/peers/compare.py` from
-[results.json](../benches/peers/results.json); the same command measures again.
-
-{machine}
+[results.json](../benches/peers/results.json); the same command measures again, and
+keeps what is measured on one kind of processor beside what others gave.
 
 Every measurement is a process of its own, in interleaved rounds; medians.
 One thread counts in CPU seconds, more in wall seconds. The time includes the
@@ -35,30 +41,28 @@ without sampling or early stop, and draws random rows of its own. Kentro's
 labels are the float64 brute-force labels; the others compute in float32, and
 SuperKMeans prunes by a probabilistic test. In the rows E everyone runs with the
 defaults, and the fastest peer is that of those within 0.5 % of Kentro's inertia;
-the tables show all. In W1w and W3w rows have weights; these two were measured later,
-while others used the machine. In the rows S and L data is sparse (CSR), and c stands
-for cosine: scikit-learn, which doesn't have it, runs on the same unit rows.
+the tables show all. In W1w and W3w rows have weights. In the rows S and L data is
+sparse (CSR), and c stands for cosine: scikit-learn, which doesn't have it, runs on
+the same unit rows.
 
 ![Time of the fastest peer over Kentro's](benchmarks.svg)
 
-| workload | fastest peer | its time, s | Kentro, s | ratio |
-|---|---|---|---|---|
+The ratio of the fastest peer, by kind of processor; all times are behind the names:
+
 {summary}
 
 What the bound on cluster sizes costs: the same start and as many iterations,
 with it and without. [algorithms/balanced.md](algorithms/balanced.md) says where
 it costs more.
 
-| workload | plain, s | balanced, s | times | extra MiB, plain | balanced |
-|---|---|---|---|---|---|
 {plain}
 
 A trained model that is asked for a few rows in each call, from C: what a row takes,
 in microseconds, with 1,000 clusters of 128 dimensions. `make bench` builds and runs
 [one_row.c](../benches/one_row.c); one thread, CPU time, the least of nine rounds; AMD
 EPYC (Zen 5), 2026-11-30. A loop over the centroids (`-O3 -march=native -ffast-math`)
-takes 4.2. A1, A1k8, A64 and A4096 below, of the same day, are from Python, with as
-many rows in each call.
+takes 4.2. The rows A1, A1k8, A64 and A4096 are from Python, with as many rows in
+each call.
 
 | rows in a call | 1 | 4 | 16 | 64 | 256 | 1,024 | 4,096 |
 |---|---|---|---|---|---|---|---|
@@ -68,6 +72,10 @@ many rows in each call.
 | nearest, held to AVX2 | 4.58 | 1.81 | 1.66 | 1.61 | 1.55 | 1.68 | 1.67 |
 
 Before, one row took 489, 64 rows 5.7 each, 4,096 rows 0.87 each.
+"""
+
+WITH_PLAIN = """| workload | plain, s | balanced, s | times | extra MiB, plain | balanced |
+|---|---|---|---|---|---|
 """
 
 
@@ -135,61 +143,115 @@ def table(row):
     return "\n".join(lines)
 
 
-def picture(rows):
-    """Horizontal bars: fastest peer's time over Kentro's."""
-    bar, left, width = 22, 96, 640
-    most = max((ratio for _, _, ratio in rows), default=1.0)
+def picture(ratios, kinds):
+    """Horizontal bars: fastest peer's time over Kentro's, a colour for each kind of
+    processor."""
+    bar, left, width, top = 9, 96, 640, 28 + 16 * len(kinds)
+    most = max((ratio for row in ratios.values() for _, ratio in row.values()))
     scale = (width - left - 170) / max(most, 1.0)
-    height = bar * len(rows) + 44
-    out = [
+    out, y = [], top
+    for title, row in ratios.items():
+        middle = y + bar * len(row) / 2
+        out.append(f'<text x="8" y="{middle + 4:.1f}">{title}</text>')
+        for kind, (peer, ratio) in row.items():
+            colour = COLOURS[kinds.index(kind) % len(COLOURS)]
+            out.append(
+                f'<rect x="{left}" y="{y}" width="{ratio * scale:.1f}"'
+                f' height="{bar - 1}" rx="2" fill="{colour}"/>'
+            )
+            out.append(
+                f'<text x="{left + ratio * scale + 6:.1f}" y="{y + bar - 1}"'
+                f' font-size="9">{ratio:.2f}× {peer}</text>'
+            )
+            y += bar
+        y += 8
+    x = left + scale
+    head = [
         '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"',
-        f' font-size="12" viewBox="0 0 {width} {height}">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f' font-size="12" viewBox="0 0 {width} {y + 8}">',
+        f'<rect width="{width}" height="{y + 8}" fill="white"/>',
         '<text x="8" y="16" font-weight="bold">',
         "Time of the fastest peer over Kentro's (longer is better)</text>",
     ]
-    for i, (title, peer, ratio) in enumerate(rows):
-        y = 28 + i * bar
-        out.append(f'<text x="8" y="{y + 14}">{title}</text>')
-        out.append(
-            f'<rect x="{left}" y="{y + 2}" width="{ratio * scale:.1f}"'
-            f' height="{bar - 6}" rx="2" fill="#2a6f97"/>'
+    for i, kind in enumerate(kinds):
+        place = f'y="{24 + 16 * i}"'
+        colour = COLOURS[i % len(COLOURS)]
+        head.append(
+            f'<rect x="{left}" {place} width="10" height="10" fill="{colour}"/>'
         )
-        out.append(
-            f'<text x="{left + ratio * scale + 6:.1f}" y="{y + 14}">'
-            f"{ratio:.2f}× {peer}</text>"
-        )
-    x = left + scale
-    out.append(
-        f'<line x1="{x:.1f}" y1="24" x2="{x:.1f}" y2="{height - 8}"'
+        head.append(f'<text x="{left + 16}" y="{33 + 16 * i}">{kind}</text>')
+    head.extend(out)
+    head.append(
+        f'<line x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{y}"'
         ' stroke="#888" stroke-dasharray="3 3"/>'
     )
-    return "\n".join([*out, "</svg>"]) + "\n"
+    return "\n".join([*head, "</svg>"]) + "\n"
+
+
+def page_of(kind):
+    """The name of a kind's page."""
+    return re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") + ".md"
+
+
+def ratios_of(results):
+    """By workload and kind of processor: the fastest peer, and its time over
+    Kentro's."""
+    ratios = {}
+    for kind, found in results.items():
+        for title, given in found.get("ratios", {}).items():
+            ratios.setdefault(title, {})[kind] = given["peer"], given["ratio"]
+        for title, row in found.get("workloads", {}).items():
+            if "kentro-plain" in row["results"] or not (pair := fastest_peer(row)):
+                continue
+            (peer, _, peer_time), (_, _, own_time) = pair
+            ratios.setdefault(title, {})[kind] = peer, peer_time / own_time
+    return dict(sorted(ratios.items()))
+
+
+def summary(ratios, results):
+    def link(kind):
+        if "workloads" not in results[kind]:
+            return f"{kind}, {results[kind]['date']}, ratios alone"
+        return f"[{kind}](benchmarks/{page_of(kind)})"
+
+    lines = [
+        "| workload | " + " | ".join(link(kind) for kind in results) + " |",
+        "|---" * (1 + len(results)) + "|",
+    ]
+    for title, row in ratios.items():
+        cells = [
+            f"{row[kind][1]:.2f} {row[kind][0]}" if kind in row else ""
+            for kind in results
+        ]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_tables(kind, found):
+    listed = ", ".join(f"{name} {v}" for name, v in sorted(found["versions"].items()))
+    text = (
+        f"# Benchmarks on {kind}\n\nWritten by `python benches/peers/compare.py`; "
+        f"[what is measured](../benchmarks.md). {found['cpus']} cores; {listed}.\n"
+    )
+    for title, row in sorted(found["workloads"].items()):
+        text += (
+            f"\n## {title}\n\n{describe(row['spec'])}; {row['date']}\n\n{table(row)}\n"
+        )
+    (TABLES / page_of(kind)).write_text(text)
 
 
 def write_report(results):
-    machine = results["machine"]
-    listed = ", ".join(f"{name} {v}" for name, v in sorted(machine["versions"].items()))
-    text = (
-        f"{machine['processor']}, {machine['cpus']} cores, {machine['date']}; {listed}."
-    )
-    summary, plain, bars, tables = [], [], [], []
-    for title, row in results["workloads"].items():
-        tables.append(f"\n## {title}\n\n{describe(row['spec'])}\n\n{table(row)}\n")
-        if "kentro-plain" in row["results"]:
-            plain.append(with_plain(title, row))
-            continue
-        pair = fastest_peer(row)
-        if pair is None:
-            continue
-        (peer, _, peer_time), (_, _, own_time) = pair
-        ratio = peer_time / own_time
-        summary.append(
-            f"| {title} | {peer} | {peer_time:.3f} | {own_time:.3f} | {ratio:.2f} |"
-        )
-        bars.append((title, peer, ratio))
-    PAGE.write_text(
-        HEAD.format(machine=text, summary="\n".join(summary), plain="\n".join(plain))
-        + "".join(tables)
-    )
-    PICTURE.write_text(picture(bars))
+    TABLES.mkdir(exist_ok=True)
+    plain = []
+    for kind, found in results.items():
+        rows = found.get("workloads", {})
+        if rows:
+            write_tables(kind, found)
+        rows = [(t, row) for t, row in rows.items() if "kentro-plain" in row["results"]]
+        if rows:
+            lines = "\n".join(with_plain(title, row) for title, row in rows)
+            plain.append(f"On {kind}:\n\n{WITH_PLAIN}{lines}")
+    ratios = ratios_of(results)
+    text = HEAD.format(summary=summary(ratios, results), plain="\n\n".join(plain))
+    PAGE.write_text(text)
+    PICTURE.write_text(picture(ratios, list(results)))
