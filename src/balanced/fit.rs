@@ -12,6 +12,7 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
+use crate::kmeans::clustering::{Clustering, Complete};
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};

@@ -5,6 +5,7 @@
 use crate::allocate::try_vec;
 use crate::config::Config;
 use crate::error::Result;
+use crate::kmeans::clustering::Clustering;
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest};
 use crate::threads::Threads;

@@ -3,6 +3,8 @@
 //! local minima, moving single rows ([`single_moves`]) to lower ones nearby. Between iterations, labels and sums
 //! are a [`partition`].
 
+pub(crate) mod clustering;
+pub(crate) mod empty_clusters;
 pub(crate) mod lloyd;
 pub(crate) mod partition;
 pub(crate) mod single_moves;

@@ -1,22 +1,20 @@
 //! Which cluster every row is in, and what the clusters add up to: the state
 //! of Lloyd's algorithm between two iterations.
 
-use crate::allocate::try_vec;
+use super::clustering::{Clustering, Complete, Spread, spread};
+use super::empty_clusters::{put_on_rows, rows_for_empty_clusters};
 use crate::error::Result;
-use crate::kernels::exact::squared_distance;
 use crate::metric::Metric;
 use crate::nearest::{Assignment, Centroids, Nearest, Request};
 use crate::points::Points;
 use crate::threads::Threads;
-use crate::totals::{ExactSum, Totals, add_weighted};
+use crate::totals::{ExactSum, Totals};
 
+/// Rows in memory, in clusters.
 pub(crate) struct Partition<'n, 'a> {
     nearest: &'n mut Nearest<'a>,
     assignment: Assignment,
-    /// A point amid the data, about which distances are summed.
-    origin: Vec<f32>,
-    /// Σ‖x − origin‖², or with cosine what all rows weigh; once it was needed.
-    spread: Option<f64>,
+    spread: Spread,
     /// That labels are hints: no row was assigned yet.
     hinted: bool,
 }
@@ -30,11 +28,7 @@ impl<'n, 'a> Partition<'n, 'a> {
     ) -> Result<Self> {
         Ok(Partition {
             assignment: nearest.unassigned(centroids.len(), threads)?,
-            origin: match nearest.metric() {
-                Metric::Euclidean => mean(centroids)?,
-                Metric::Cosine => try_vec(0.0, centroids.dims, "origin")?,
-            },
-            spread: None,
+            spread: Spread::new(centroids, nearest.metric())?,
             hinted: false,
             nearest,
         })
@@ -51,30 +45,30 @@ impl<'n, 'a> Partition<'n, 'a> {
         self.nearest
     }
 
-    pub fn totals(&self) -> &Totals {
-        self.assignment.totals()
-    }
-
-    /// The labels are in the order of the points.
-    pub fn nearest_and_labels(&mut self, threads: &Threads<'_>) -> Result<(&Nearest<'a>, &[u32])> {
-        let labels = self.nearest.labels(&mut self.assignment, threads)?;
-        Ok((self.nearest, labels))
-    }
-
     /// In the order of the points.
     pub fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]> {
         let labels = self.nearest.labels(&mut self.assignment, threads)?;
         Ok(labels)
     }
 
-    pub fn into_labels(mut self, threads: &Threads<'_>) -> Result<Vec<u32>> {
-        let labels = self.nearest.labels(&mut self.assignment, threads)?;
-        Ok(std::mem::take(labels))
+    /// Moves single rows: pairs of row and new cluster.
+    pub fn move_rows(&mut self, moves: &[(u32, u32)], threads: &Threads<'_>) -> Result<()> {
+        self.nearest.move_rows(&mut self.assignment, moves, threads)
     }
 
-    /// Assigns every row to its nearest centroid, and makes the totals follow.
-    /// Returns how many rows changed.
-    pub fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
+    /// Rows for clusters that are empty.
+    fn moves(
+        &mut self,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(u32, u32)>> {
+        let labels = self.nearest.labels(&mut self.assignment, threads)?;
+        rows_for_empty_clusters(self.nearest, centroids, labels, threads)
+    }
+}
+
+impl Clustering for Partition<'_, '_> {
+    fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
         let request = Request::totals(centroids, &mut self.assignment);
         let changed = self.nearest.search(request, threads)?;
         match std::mem::take(&mut self.hinted) {
@@ -83,54 +77,53 @@ impl<'n, 'a> Partition<'n, 'a> {
         }
     }
 
-    /// Labels every row by its nearest centroid. The totals need not follow.
-    /// Returns the sum of distances.
-    pub fn label(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+    fn totals(&self) -> &Totals {
+        self.assignment.totals()
+    }
+
+    fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        if self.spread.sum.is_none() {
+            self.spread.sum = Some(match self.nearest.metric() {
+                Metric::Cosine => total_weight(self.nearest.points()),
+                Metric::Euclidean => spread(self.nearest, &self.spread.origin, threads)?.value(),
+            });
+        }
+        match self.spread.inertia(self.totals(), centroids) {
+            Some(inertia) => Ok(inertia),
+            None => self.exact_inertia(centroids, threads),
+        }
+    }
+}
+
+impl Complete for Partition<'_, '_> {
+    fn exact_inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
+        let sum = self.nearest.inertia(&self.assignment, centroids, threads)?;
+        Ok(sum.value())
+    }
+
+    fn label(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
         let mut inertia = 0.0;
         let request = Request::inertia(centroids, &mut self.assignment, &mut inertia);
         self.nearest.search(request, threads)?;
         Ok(inertia)
     }
 
-    /// Moves single rows: pairs of row and new cluster.
-    pub fn move_rows(&mut self, moves: &[(u32, u32)], threads: &Threads<'_>) -> Result<()> {
-        self.nearest.move_rows(&mut self.assignment, moves, threads)
+    fn fill_empty(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<()> {
+        let moves = self.moves(centroids, threads)?;
+        self.move_rows(&moves, threads)
     }
 
-    /// The sum of distances to `centroids`, the ones last assigned to: from
-    /// sums alone where these are precise enough.
-    pub fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        let spread = match (self.spread, self.nearest.metric()) {
-            (Some(spread), _) => spread,
-            (None, Metric::Cosine) => total_weight(self.nearest.points()),
-            (None, Metric::Euclidean) => spread(self.nearest, &self.origin, threads)?.value(),
-        };
-        self.spread = Some(spread);
-        match inertia_of_sums(self.totals(), centroids, &self.origin, spread) {
-            Some(inertia) => Ok(inertia),
-            None => self.exact_inertia(centroids, threads),
-        }
+    fn place_empty(&mut self, centroids: &mut [f32], threads: &Threads<'_>) -> Result<bool> {
+        let now = Centroids::new(centroids, self.nearest.points().cols());
+        let moves = self.moves(now, threads)?;
+        put_on_rows(self.nearest, &moves, centroids)?;
+        Ok(!moves.is_empty())
     }
 
-    /// The sum of canonical distances: one pass over the data.
-    pub fn exact_inertia(&self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        Ok(self
-            .nearest
-            .inertia(&self.assignment, centroids, threads)?
-            .value())
+    fn into_labels(mut self, threads: &Threads<'_>) -> Result<Vec<u32>> {
+        let labels = self.nearest.labels(&mut self.assignment, threads)?;
+        Ok(std::mem::take(labels))
     }
-}
-
-/// The sum of distances from sums alone, about an origin: see [`Totals::inertia`].
-/// `None` where these are not precise enough.
-pub(crate) fn inertia_of_sums(
-    totals: &Totals,
-    centroids: Centroids<'_>,
-    origin: &[f32],
-    spread: f64,
-) -> Option<f64> {
-    let inertia = totals.inertia(centroids.values, origin, spread);
-    (inertia > spread * 1e-4).then_some(inertia)
 }
 
 fn total_weight(points: &Points<'_>) -> f64 {
@@ -141,29 +134,4 @@ fn total_weight(points: &Points<'_>) -> f64 {
         }
         false => points.rows() as f64,
     }
-}
-
-/// Σ‖x − origin‖², each row times its weight. One pass over the data.
-pub(crate) fn spread(
-    nearest: &Nearest<'_>,
-    origin: &[f32],
-    threads: &Threads<'_>,
-) -> Result<ExactSum> {
-    let points = nearest.points();
-    nearest.sum_rows(threads, |sum, first, block| {
-        let rows = block.chunks_exact(origin.len());
-        let distances = rows.map(|row| squared_distance(row, origin));
-        add_weighted(sum, points, first, distances);
-    })
-}
-
-/// The mean of all centroids, as float32.
-pub(crate) fn mean(centroids: Centroids<'_>) -> Result<Vec<f32>> {
-    let mut mean = try_vec(0.0f32, centroids.dims, "origin")?;
-    let count = centroids.len() as f64;
-    for (t, mean) in mean.iter_mut().enumerate() {
-        let column = centroids.values[t..].iter().step_by(centroids.dims);
-        *mean = (column.map(|&c| f64::from(c)).sum::<f64>() / count) as f32;
-    }
-    Ok(mean)
 }

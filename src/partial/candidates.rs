@@ -8,7 +8,9 @@
 use crate::allocate::{append, collect, copy, extend, push, refill, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
-use crate::kmeans::lloyd::{Candidate, FarthestRows, RowSet, compare, most_candidates, winners};
+use crate::kmeans::empty_clusters::{
+    Candidate, FarthestRows, RowSet, compare, most_candidates, winners,
+};
 use crate::metric::Metric;
 use crate::nearest::{Nearest, Shared};
 use crate::points::Points;

@@ -5,8 +5,8 @@ use crate::allocate::{collect, push, refill, resize, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
-use crate::kmeans::lloyd::{Clustering, Complete, compare};
-use crate::kmeans::partition::{inertia_of_sums, mean, spread};
+use crate::kmeans::clustering::{Clustering, Complete, Spread, spread};
+use crate::kmeans::empty_clusters::compare;
 use crate::kmeans::swaps::Swappable;
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
@@ -23,10 +23,7 @@ pub(super) struct Streamed<'c, 's> {
     /// Of each block, by number.
     kept: &'c mut Vec<Option<Kept>>,
     labels: Vec<u32>,
-    /// A point amid the data, about which distances are summed.
-    origin: Vec<f32>,
-    /// Σ‖x − origin‖², or with cosine what all rows weigh; once it was needed.
-    spread: Option<f64>,
+    spread: Spread,
     metric: Metric,
     /// Whether the inertia will be asked for after each assignment.
     measures: bool,
@@ -53,11 +50,7 @@ impl<'c, 's> Streamed<'c, 's> {
         let metric = blocks.grid().metric();
         Ok(Streamed {
             labels: threads.try_vec(UNASSIGNED, stream.positive, "labels")?,
-            origin: match metric {
-                Metric::Euclidean => mean(centroids)?,
-                Metric::Cosine => Vec::new(),
-            },
-            spread: None,
+            spread: Spread::new(centroids, metric)?,
             stream,
             rows,
             blocks,
@@ -174,7 +167,9 @@ impl<'c, 's> Streamed<'c, 's> {
 impl Clustering for Streamed<'_, '_> {
     fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
         let (blocks, kept, labels) = (&mut self.blocks, &mut *self.kept, &mut self.labels);
-        let measures = self.measures && self.spread.is_none() && self.metric == Metric::Euclidean;
+        let origin = &self.spread.origin;
+        let known = self.spread.sum.is_some() || self.metric == Metric::Cosine;
+        let measures = self.measures && !known;
         let mut sum = ExactSum::default();
         let mut changed = 0;
         self.stream.pass(Which::Positive, threads, |part| {
@@ -182,12 +177,12 @@ impl Clustering for Streamed<'_, '_> {
             let kept = entry(kept, part.number)?;
             changed += blocks.assign((part.points, labels), kept, centroids, threads)?;
             if measures {
-                sum.merge(&spread(&blocks.once(part.points), &self.origin, threads)?);
+                sum.merge(&spread(&blocks.once(part.points), origin, threads)?);
             }
             Ok(())
         })?;
         if measures {
-            self.spread = Some(sum.value());
+            self.spread.sum = Some(sum.value());
         }
         Ok(changed)
     }
@@ -197,14 +192,14 @@ impl Clustering for Streamed<'_, '_> {
     }
 
     fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        let all = match (self.spread, &self.stream.weights) {
-            (Some(spread), _) => spread,
+        let all = match (self.spread.sum, &self.stream.weights) {
+            (Some(sum), _) => sum,
             (None, Some(weights)) if self.metric == Metric::Cosine => {
                 weights.iter().copied().collect::<ExactSum>().value()
             }
             (None, None) if self.metric == Metric::Cosine => self.stream.positive as f64,
             _ => {
-                let (blocks, origin) = (&self.blocks, &self.origin);
+                let (blocks, origin) = (&self.blocks, &self.spread.origin);
                 let mut sum = ExactSum::default();
                 self.stream.pass(Which::Positive, threads, |part| {
                     sum.merge(&spread(&blocks.once(part.points), origin, threads)?);
@@ -213,11 +208,8 @@ impl Clustering for Streamed<'_, '_> {
                 sum.value()
             }
         };
-        self.spread = Some(all);
-        if self.origin.is_empty() {
-            self.origin = try_vec(0.0, centroids.dims, "origin")?;
-        }
-        match inertia_of_sums(self.blocks.totals(), centroids, &self.origin, all) {
+        self.spread.sum = Some(all);
+        match self.spread.inertia(self.blocks.totals(), centroids) {
             Some(inertia) => Ok(inertia),
             None => self.exact_inertia(centroids, threads),
         }

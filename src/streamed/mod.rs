@@ -12,14 +12,14 @@ use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
-use crate::kmeans::lloyd;
+use crate::kmeans::lloyd::{self, Dense};
 use crate::kmeans::swaps::swap_centroids;
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::owned::TryArc;
 use crate::rng::Rng;
 use crate::text::text;
-use crate::threads::{Event, Threads};
+use crate::threads::{Event, Phase, Threads};
 use crate::totals::{Grid, Totals};
 use crate::unrepeated::Unrepeated;
 use crate::{memory, seeding, train};
@@ -176,7 +176,12 @@ fn best_run(
         let measures = threads.observed() || config.tolerance > 0.0;
         let setting = (shared, config, measures);
         let rows = clustering((stream, rows), setting, &mut kept, &seeds, threads)?;
-        let fit = lloyd::iterate(rows, config, seeds, threads, start)?;
+        threads.enter(Phase::Iterating);
+        let steps = Dense {
+            rows,
+            centroids: seeds,
+        };
+        let fit = lloyd::iterate(steps, config, threads, start)?;
         let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - train::EQUAL);
         if best.as_ref().is_none_or(is_better) {
             best = Some(fit);

@@ -1,24 +1,21 @@
-//! Lloyd's algorithm on sparse rows: the same iteration, with centroids that are
-//! sparse too. The given centroids and the final ones are all that is kept of
-//! clusters × dimensions numbers.
+//! Lloyd's algorithm on sparse rows, with centroids that are sparse too. The given
+//! centroids and the final ones are all that is kept of clusters × dimensions numbers.
 
+use super::Steps;
 use super::by_column::RowsByColumn;
-use super::empty_clusters::rows_for_empty_clusters;
-use super::{copy_row, count};
 use crate::allocate::{collect, try_vec};
 use crate::clusters::UNASSIGNED;
-use crate::config::Config;
 use crate::error::Result;
-use crate::fit::Fit;
 use crate::kernels::exact_sparse::{Vector, inverse_of_root};
 use crate::kernels::isa::Isa;
+use crate::kmeans::empty_clusters::{put_on_rows, rows_for_empty_clusters};
+use crate::memory::Reserved;
 use crate::metric::Metric;
 use crate::nearest::sparse::{self, Known, SparseCentroids};
 use crate::nearest::{Centroids, Nearest};
 use crate::points::{Points, SparseRows};
-use crate::threads::{Iteration, Phase, Threads};
+use crate::threads::Threads;
 use crate::totals::{ExactSum, Grid};
-use std::time::Instant;
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
@@ -30,130 +27,91 @@ const CANCELLED: f64 = 1e-6;
 /// are too far for a row and have not moved enough.
 const BOUNDS_FROM: (usize, usize) = (256, 64);
 
-/// What is kept between iterations.
-struct Sparse<'n, 'a> {
+/// Sparse rows in clusters, with the centroids of these.
+pub(super) struct Sparse<'n, 'a> {
     nearest: &'n Nearest<'a>,
     isa: Isa,
     rows: RowsByColumn,
     grid: Grid,
     centroids: SparseCentroids<'static>,
     next: SparseCentroids<'static>,
+    /// The centroids as clusters × dimensions numbers, and whether they are these yet.
+    dense: Vec<f32>,
+    is_dense: bool,
     /// How far the other centroids are from each row, where that pays.
     bounds: Vec<f32>,
     labels: Vec<u32>,
     counts: Vec<usize>,
+    _reserved: Reserved,
 }
 
-/// [`fit`](super::fit) of sparse rows, `None` for others. `centroids` are overwritten.
-pub(super) fn fit(
-    nearest: &Nearest<'_>,
-    config: &Config,
-    centroids: &mut Vec<f32>,
-    threads: &Threads<'_>,
-    start: Instant,
-) -> Result<Option<Fit>> {
-    let Some(isa) = nearest.sparse_engine() else {
-        return Ok(None);
-    };
-    let bytes = RowsByColumn::bytes(nearest.points());
-    let _reserved = nearest.budget().reserve(bytes);
-    threads.enter(Phase::Iterating);
-    let (points, metric) = (nearest.points(), nearest.metric());
-    let (rows, dims) = (points.rows(), points.cols());
-    let mut state = Sparse {
-        nearest,
-        isa,
-        rows: RowsByColumn::new(points, metric, threads)?,
-        grid: nearest.grid(threads)?,
-        centroids: SparseCentroids::new(metric),
-        next: SparseCentroids::new(metric),
-        bounds: match bounds_pay(points, config.n_clusters) {
-            true => threads.try_vec(f32::NEG_INFINITY, rows, "bounds")?,
-            false => Vec::new(),
-        },
-        labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
-        counts: try_vec(0, config.n_clusters, "cluster sizes")?,
-    };
-    state.centroids.set_dense(centroids, dims)?;
-    let mut last_inertia = f64::INFINITY;
-    let mut n_iter = 0;
-    let mut last = false;
-    let mut settled = false;
-    while !last {
-        n_iter += 1;
-        let changed = state.assign(threads)?;
-        last = changed == 0 || n_iter == config.iterations;
-        if threads.observed() || config.tolerance > 0.0 {
-            state.write_centroids(centroids);
-            let inertia = state.inertia(centroids, threads)?;
-            let iteration = Iteration {
-                number: n_iter,
-                inertia,
-                changed,
-                seconds: start.elapsed().as_secs_f64(),
-            };
-            config.report(threads, iteration)?;
-            last |= n_iter > 1 && last_inertia - inertia < config.tolerance * last_inertia;
-            last_inertia = inertia;
-        }
-        last |= threads.stopping();
-        if changed > 0 && state.counts.contains(&0) {
-            state.write_centroids(centroids);
-            let now = Centroids::new(centroids, dims);
-            let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
-            for (row, cluster) in moves {
-                state.labels[row as usize] = cluster;
-                if let Some(bound) = state.bounds.get_mut(row as usize) {
-                    *bound = f32::NEG_INFINITY;
-                }
-            }
-            count(&state.labels, &mut state.counts);
-        }
-        // Where no row moved, neither do centroids.
-        settled = changed == 0;
-        if !settled {
-            state.update(threads)?;
+impl<'n, 'a> Sparse<'n, 'a> {
+    /// In no cluster yet. Two passes over the rows.
+    pub fn new(
+        nearest: &'n Nearest<'a>,
+        isa: Isa,
+        centroids: Vec<f32>,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
+        let (points, metric) = (nearest.points(), nearest.metric());
+        let (rows, dims) = (points.rows(), points.cols());
+        let clusters = centroids.len() / dims;
+        let reserved = nearest.budget().reserve(RowsByColumn::bytes(points));
+        let mut made = Sparse {
+            nearest,
+            isa,
+            rows: RowsByColumn::new(points, metric, threads)?,
+            grid: nearest.grid(threads)?,
+            centroids: SparseCentroids::new(metric),
+            next: SparseCentroids::new(metric),
+            dense: centroids,
+            is_dense: true,
+            bounds: match bounds_pay(points, clusters) {
+                true => threads.try_vec(f32::NEG_INFINITY, rows, "bounds")?,
+                false => Vec::new(),
+            },
+            labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
+            counts: try_vec(0, clusters, "cluster sizes")?,
+            _reserved: reserved,
+        };
+        made.centroids.set_dense(&made.dense, dims)?;
+        Ok(made)
+    }
+
+    /// Counts the rows of each cluster.
+    fn count(&mut self) {
+        self.counts.fill(0);
+        for &label in &self.labels {
+            self.counts[label as usize] += 1;
         }
     }
-    threads.enter(Phase::Labelling);
-    if !settled {
-        state.assign(threads)?;
-    }
-    state.write_centroids(centroids);
-    let mut inertia = state.inertia(centroids, threads)?;
-    while state.counts.contains(&0) {
-        let now = Centroids::new(centroids, dims);
-        let moves = rows_for_empty_clusters(nearest, now, &state.labels, threads)?;
-        if moves.is_empty() {
-            break;
+
+    /// Writes the centroids as clusters × dimensions numbers, unless they are there.
+    fn make_dense(&mut self) {
+        if std::mem::replace(&mut self.is_dense, true) {
+            return;
         }
-        for (row, cluster) in moves {
-            let centroid = &mut centroids[cluster as usize * dims..][..dims];
-            copy_row(nearest, row, centroid)?;
-        }
-        state.centroids.set_dense(centroids, dims)?;
-        state.assign(threads)?;
-        let before = inertia;
-        inertia = state.inertia(centroids, threads)?;
-        if inertia >= before {
-            break;
+        let dims = self.grid.dims();
+        self.dense.fill(0.0);
+        for column in 0..dims {
+            self.centroids.each(column, |cluster, value| {
+                self.dense[cluster as usize * dims + column] = value;
+            });
         }
     }
-    let (centroids, labels) = (std::mem::take(centroids), state.labels);
-    Ok(Some(Fit {
-        inertia,
-        n_iter,
-        ..Fit::new(centroids, labels, config.n_clusters)?
-    }))
+
+    /// Rows for clusters that are empty.
+    fn moves(&mut self, threads: &Threads<'_>) -> Result<Vec<(u32, u32)>> {
+        if !self.counts.contains(&0) {
+            return Ok(Vec::new());
+        }
+        self.make_dense();
+        let now = Centroids::new(&self.dense, self.grid.dims());
+        rows_for_empty_clusters(self.nearest, now, &self.labels, threads)
+    }
 }
 
-fn bounds_pay(points: &Points<'_>, clusters: usize) -> bool {
-    let (from_clusters, from_numbers) = BOUNDS_FROM;
-    clusters >= from_clusters && points.stored() / from_numbers >= points.rows()
-}
-
-impl Sparse<'_, '_> {
-    /// Labels every row by its nearest centroid. Returns how many changed.
+impl Steps for Sparse<'_, '_> {
     fn assign(&mut self, threads: &Threads<'_>) -> Result<usize> {
         let (points, labels) = (self.nearest.points(), &mut self.labels);
         let known = Some(Known {
@@ -161,11 +119,28 @@ impl Sparse<'_, '_> {
             bounds: &mut self.bounds,
         });
         let changed = sparse::assign(points, &self.centroids, self.isa, threads, labels, known)?;
-        count(&self.labels, &mut self.counts);
+        self.count();
         Ok(changed)
     }
 
-    /// Makes centroids of what the rows of each cluster add up to.
+    fn inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
+        self.exact_inertia(threads)
+    }
+
+    fn fill_empty(&mut self, threads: &Threads<'_>) -> Result<()> {
+        let moves = self.moves(threads)?;
+        for &(row, cluster) in &moves {
+            self.labels[row as usize] = cluster;
+            if let Some(bound) = self.bounds.get_mut(row as usize) {
+                *bound = f32::NEG_INFINITY;
+            }
+        }
+        if !moves.is_empty() {
+            self.count();
+        }
+        Ok(())
+    }
+
     fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
         let clusters = (&self.labels[..], &self.counts[..]);
         let (before, rows, grid) = (&self.centroids, &mut self.rows, &self.grid);
@@ -174,26 +149,15 @@ impl Sparse<'_, '_> {
             rows.write_centroids(grid, clusters, before, columns, threads)
         })?;
         std::mem::swap(&mut self.centroids, &mut self.next);
+        self.is_dense = false;
         Ok(())
     }
 
-    /// The centroids as clusters × dimensions numbers.
-    fn write_centroids(&self, out: &mut [f32]) {
-        let dims = self.grid.dims();
-        out.fill(0.0);
-        for column in 0..dims {
-            self.centroids.each(column, |cluster, value| {
-                out[cluster as usize * dims + column] = value;
-            });
-        }
-    }
-
-    /// The sum of distances to the centroids that labels name, given also as
-    /// clusters × dimensions numbers.
-    fn inertia(&self, centroids: &[f32], threads: &Threads<'_>) -> Result<f64> {
+    fn exact_inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
+        self.make_dense();
         let (points, metric) = (self.nearest.points(), self.nearest.metric());
         let dims = self.grid.dims();
-        let centroid = |label: u32| &centroids[label as usize * dims..][..dims];
+        let centroid = |label: u32| &self.dense[label as usize * dims..][..dims];
         let clusters = 0..self.counts.len() as u32;
         let inverse_norms = clusters.map(|j| inverse_of_root(self.centroids.square(j)));
         let inverse_norms: Vec<f64> = collect(inverse_norms, "norms of centroids")?;
@@ -234,4 +198,28 @@ impl Sparse<'_, '_> {
         parts.iter().for_each(|part| sum.merge(part));
         Ok(sum.value())
     }
+
+    fn label(&mut self, threads: &Threads<'_>) -> Result<f64> {
+        self.assign(threads)?;
+        self.exact_inertia(threads)
+    }
+
+    fn place_empty(&mut self, threads: &Threads<'_>) -> Result<bool> {
+        let moves = self.moves(threads)?;
+        put_on_rows(self.nearest, &moves, &mut self.dense)?;
+        if !moves.is_empty() {
+            self.centroids.set_dense(&self.dense, self.grid.dims())?;
+        }
+        Ok(!moves.is_empty())
+    }
+
+    fn finish(mut self, _: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)> {
+        self.make_dense();
+        Ok((self.dense, self.labels))
+    }
+}
+
+fn bounds_pay(points: &Points<'_>, clusters: usize) -> bool {
+    let (from_clusters, from_numbers) = BOUNDS_FROM;
+    clusters >= from_clusters && points.stored() / from_numbers >= points.rows()
 }

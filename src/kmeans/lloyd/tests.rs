@@ -4,6 +4,7 @@ use crate::clusters::Clusters;
 use crate::config::{Config, Init};
 use crate::fit::Fit;
 use crate::kernels::accumulate::Sign;
+use crate::kmeans::clustering::Clustering;
 use crate::kmeans::lloyd;
 use crate::kmeans::partition::Partition;
 use crate::metric::Metric;

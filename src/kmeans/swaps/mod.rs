@@ -12,7 +12,7 @@ mod rows;
 use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
-use crate::kmeans::lloyd::Clustering;
+use crate::kmeans::clustering::Clustering;
 use crate::nearest::Centroids;
 use crate::rng::Rng;
 use crate::text::text;

@@ -1,7 +1,7 @@
 //! Rows in clusters, of which some are looked up, wherever the rows are.
 
 use crate::error::Result;
-use crate::kmeans::lloyd::Clustering;
+use crate::kmeans::clustering::Clustering;
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::seeding::Work;

@@ -4,6 +4,7 @@ use super::groups::{self, Group};
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
+use crate::kmeans::clustering::{Clustering, Complete};
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::points::Points;

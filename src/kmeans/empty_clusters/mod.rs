@@ -4,8 +4,9 @@
 //! values alone, not on their order or on how they are cut into blocks: of
 //! equally far ones the one with the lesser fingerprint comes first.
 
-use super::farthest::Farthest;
-use super::row_set::RowSet;
+mod farthest;
+mod row_set;
+
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::equal_rows::fingerprint;
@@ -15,6 +16,8 @@ use crate::nearest::{Centroids, Nearest, Request, Row};
 use crate::points::Points;
 use crate::seeding::copy_rows;
 use crate::threads::Threads;
+use farthest::Farthest;
+pub(crate) use row_set::RowSet;
 use std::cmp::{Ordering, Reverse};
 
 /// Rows that are likely wanted.
@@ -28,7 +31,7 @@ const FEW: usize = 256;
 /// A pass over the data, and for each cluster that is empty some
 /// O(dims + log rows); with cosine also a search of as many rows among as many
 /// centroids.
-pub(super) fn rows_for_empty_clusters(
+pub(crate) fn rows_for_empty_clusters(
     nearest: &Nearest<'_>,
     centroids: Centroids<'_>,
     labels: &[u32],
@@ -56,6 +59,21 @@ pub(super) fn rows_for_empty_clusters(
     )
 }
 
+/// Puts centroids (clusters × dimensions) on rows, given as (row, cluster).
+pub(crate) fn put_on_rows(
+    nearest: &Nearest<'_>,
+    moves: &[(u32, u32)],
+    centroids: &mut [f32],
+) -> Result<()> {
+    let (points, mut scratch) = (nearest.points(), Vec::new());
+    for &(row, cluster) in moves {
+        let centroid = &mut centroids[cluster as usize * points.cols()..][..points.cols()];
+        centroid.copy_from_slice(points.row(row as usize, &mut scratch)?);
+        nearest.metric().normalize(centroid);
+    }
+    Ok(())
+}
+
 /// Rows of different values that compete for so many empty clusters, at most.
 /// A distance is 0 between equal rows alone; but of directions that are almost
 /// the same, not each may win the row in its place.
@@ -66,6 +84,7 @@ pub(crate) fn most_candidates(metric: Metric, empty: usize) -> usize {
         Metric::Cosine => 2 * empty + RIVALS,
     }
 }
+
 fn empty_clusters(labels: &[u32], n_clusters: usize, threads: &Threads<'_>) -> Result<Vec<u32>> {
     let mut is_empty = try_vec(true, n_clusters, "cluster sizes")?;
     threads.in_steps(labels.len(), |rows| {
