@@ -1,14 +1,14 @@
 //! Blocks of rows that remember.
 
 use super::error::ErrorHandle;
-use super::guard::{catch, guard};
+use super::guard::guard;
 use super::observer::ObserverRecord;
 use super::partial::{PartialHandle, matrix};
 use super::points::PointsHandle;
 use super::run::Call;
 use super::settings::metric;
 use super::status::{Failure, KENTRO_STATUS_BUSY, Outcome, StatusCode};
-use super::{borrow, borrow_slice_mut, check_capacity, require};
+use super::{borrow, borrow_slice_mut, check_capacity, free, put};
 use crate::owned::boxed;
 use crate::partial::{Block, BlockOptions};
 use crate::points::Points;
@@ -83,17 +83,13 @@ pub unsafe extern "C" fn kentro_block_new(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     let make = || {
-        require(out_block, "out_block")?;
-        let metric = metric(euclidean)?;
+        let options = BlockOptions::new(metric(euclidean)?);
         // SAFETY: as the caller promises.
-        unsafe {
-            let points = &borrow(points, "points")?.points;
-            out_block.write(BlockHandle::new(points, BlockOptions::new(metric))?);
-        }
-        Ok(())
+        let points = &unsafe { borrow(points, "points") }?.points;
+        BlockHandle::new(points, options)
     };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_block, "out_block", make)) }
 }
 
 /// Runs the body of a function on the block behind a pointer.
@@ -130,12 +126,12 @@ pub unsafe extern "C" fn kentro_block_partial(
     // SAFETY: as the caller promises.
     unsafe {
         on_block(block, error, |block| {
-            require(out_partial, "out_partial")?;
-            let centroids = matrix(centroids, n_clusters, n_dimensions)?;
-            let call = Call::new(num_threads, observer);
-            let partial = call.run(|options| Ok(block.partial(centroids, options)?))?;
-            out_partial.write(PartialHandle::new(partial)?);
-            Ok(())
+            put(out_partial, "out_partial", || {
+                let centroids = matrix(centroids, n_clusters, n_dimensions)?;
+                let call = Call::new(num_threads, observer);
+                let partial = call.run(|options| Ok(block.partial(centroids, options)?))?;
+                PartialHandle::new(partial)
+            })
         })
     }
 }
@@ -148,13 +144,7 @@ pub unsafe extern "C" fn kentro_block_rows(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        on_block(block, error, |block| {
-            require(out, "out")?;
-            out.write(block.rows());
-            Ok(())
-        })
-    }
+    unsafe { on_block(block, error, |block| put(out, "out", || Ok(block.rows()))) }
 }
 
 /// Writes the cluster of every row, as of the last partial, to `out`, which has
@@ -196,11 +186,6 @@ pub unsafe extern "C" fn kentro_block_forget(
 /// Frees a block; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_block_free(block: *mut BlockHandle) {
-    let _ = catch(|| {
-        if !block.is_null() {
-            // SAFETY: the handle came from `Box::into_raw` and is not used again.
-            drop(unsafe { Box::from_raw(block) });
-        }
-        Ok(())
-    });
+    // SAFETY: as the caller promises.
+    unsafe { free(block) }
 }

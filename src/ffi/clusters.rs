@@ -1,9 +1,9 @@
 //! Which points belong to which cluster, in compressed rows.
 
 use super::error::ErrorHandle;
-use super::guard::{catch, guard};
+use super::guard::guard;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, require};
+use super::{borrow, free, lend, put};
 use crate::allocate::try_vec;
 use crate::clusters::Clusters;
 use crate::owned::boxed;
@@ -38,7 +38,7 @@ impl ClustersHandle {
 ///
 /// # Safety
 /// `clusters` and `error` are NULL or live; the outputs are NULL or can be written.
-unsafe fn lend(
+unsafe fn lend_of(
     clusters: *const ClustersHandle,
     out: *mut *const usize,
     out_len: *mut usize,
@@ -48,12 +48,8 @@ unsafe fn lend(
     // SAFETY: as the caller promises.
     unsafe {
         guard(error, || {
-            let slice = read(borrow(clusters, "clusters")?)?;
-            require(out, "out")?;
-            require(out_len, "out_len")?;
-            out.write(slice.as_ptr());
-            out_len.write(slice.len());
-            Ok(())
+            let slice = read(borrow(clusters, "clusters")?);
+            lend(out, out_len, slice.map(Some))
         })
     }
 }
@@ -69,9 +65,7 @@ pub unsafe extern "C" fn kentro_clusters_n_clusters(
     unsafe {
         guard(error, || {
             let n_clusters = borrow(clusters, "clusters")?.n_clusters();
-            require(out, "out")?;
-            out.write(n_clusters);
-            Ok(())
+            put(out, "out", || Ok(n_clusters))
         })
     }
 }
@@ -89,7 +83,7 @@ pub unsafe extern "C" fn kentro_clusters_members(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(clusters, out, out_len, error, |clusters| {
+        lend_of(clusters, out, out_len, error, |clusters| {
             if cluster >= clusters.n_clusters() {
                 let text = format_args!("there is no cluster {cluster}");
                 return Err(Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text));
@@ -111,7 +105,7 @@ pub unsafe extern "C" fn kentro_clusters_offsets(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(clusters, out, out_len, error, |clusters| {
+        lend_of(clusters, out, out_len, error, |clusters| {
             Ok(&clusters.offsets)
         })
     }
@@ -127,7 +121,7 @@ pub unsafe extern "C" fn kentro_clusters_all_members(
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
-        lend(clusters, out, out_len, error, |clusters| {
+        lend_of(clusters, out, out_len, error, |clusters| {
             Ok(&clusters.members)
         })
     }
@@ -136,11 +130,6 @@ pub unsafe extern "C" fn kentro_clusters_all_members(
 /// Frees the lists; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_clusters_free(clusters: *mut ClustersHandle) {
-    let _ = catch(|| {
-        if !clusters.is_null() {
-            // SAFETY: the handle came from `Box::into_raw` and is not used again.
-            drop(unsafe { Box::from_raw(clusters) });
-        }
-        Ok(())
-    });
+    // SAFETY: as the caller promises.
+    unsafe { free(clusters) }
 }

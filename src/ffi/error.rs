@@ -1,5 +1,6 @@
 //! What went wrong, in an object of the caller's.
 
+use super::free;
 use super::guard::catch;
 use super::status::{Failure, KENTRO_STATUS_NULL_POINTER, KENTRO_STATUS_OK, StatusCode};
 use super::text::Line;
@@ -109,8 +110,6 @@ fn number(index: Option<usize>) -> i64 {
 /// Frees an error; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_error_free(error: *mut ErrorHandle) {
-    if !error.is_null() {
-        // SAFETY: it came from `Box::into_raw` and is not used again.
-        drop(unsafe { Box::from_raw(error) });
-    }
+    // SAFETY: as the caller promises.
+    unsafe { free(error) }
 }

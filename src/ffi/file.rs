@@ -6,7 +6,7 @@ use super::handle::KMeansHandle;
 use super::points::PointsHandle;
 use super::settings::flag;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, require};
+use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, put, require};
 use crate::allocate::text;
 use crate::model::KMeans;
 use crate::model::saving::SaveOptions;
@@ -49,15 +49,9 @@ unsafe fn new_model(
     error: *mut ErrorHandle,
     make: impl FnOnce() -> Outcome<KMeans>,
 ) -> StatusCode {
-    let body = || {
-        require(out_kmeans, "out_kmeans")?;
-        let handle = KMeansHandle::of(make()?)?;
-        // SAFETY: as the caller promises.
-        unsafe { out_kmeans.write(handle) };
-        Ok(())
-    };
+    let make = || KMeansHandle::of(make()?);
     // SAFETY: as the caller promises.
-    unsafe { guard(error, body) }
+    unsafe { guard(error, || put(out_kmeans, "out_kmeans", make)) }
 }
 
 /// Writes a model to a file, in the place of any that is there: its settings
@@ -112,10 +106,9 @@ pub unsafe extern "C" fn kentro_kmeans_serialized_size(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_size, "out_size")?;
-            let size = handle.state().model.serialized_size(options(labels)?)?;
-            out_size.write(size);
-            Ok(())
+            put(out_size, "out_size", || {
+                Ok(handle.state().model.serialized_size(options(labels)?)?)
+            })
         })
     }
 }
@@ -137,14 +130,14 @@ pub unsafe extern "C" fn kentro_kmeans_serialize(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_size, "out_size")?;
-            let (state, options) = (handle.state(), options(labels)?);
-            let size = state.model.serialized_size(options)?;
-            check_capacity(capacity, size, "bytes")?;
-            let out = borrow_slice_mut(out, size, "out")?;
-            state.model.write_bytes(options, out)?;
-            out_size.write(size);
-            Ok(())
+            put(out_size, "out_size", || {
+                let (state, options) = (handle.state(), options(labels)?);
+                let size = state.model.serialized_size(options)?;
+                check_capacity(capacity, size, "bytes")?;
+                let out = borrow_slice_mut(out, size, "out")?;
+                state.model.write_bytes(options, out)?;
+                Ok(size)
+            })
         })
     }
 }
@@ -218,9 +211,7 @@ pub unsafe extern "C" fn kentro_kmeans_clone_untrained(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_kmeans, "out_kmeans")?;
-            out_kmeans.write(handle.untrained()?);
-            Ok(())
+            put(out_kmeans, "out_kmeans", || handle.untrained())
         })
     }
 }
@@ -242,14 +233,14 @@ pub unsafe extern "C" fn kentro_kmeans_describe(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_len, "out_len")?;
-            let text = text(&handle.state().model, "a line about the model")?;
-            check_capacity(capacity, text.len() + 1, "bytes")?;
-            let out = borrow_slice_mut(out.cast::<u8>(), text.len() + 1, "out")?;
-            out[..text.len()].copy_from_slice(text.as_bytes());
-            out[text.len()] = 0;
-            out_len.write(text.len());
-            Ok(())
+            put(out_len, "out_len", || {
+                let text = text(&handle.state().model, "a line about the model")?;
+                check_capacity(capacity, text.len() + 1, "bytes")?;
+                let out = borrow_slice_mut(out.cast::<u8>(), text.len() + 1, "out")?;
+                out[..text.len()].copy_from_slice(text.as_bytes());
+                out[text.len()] = 0;
+                Ok(text.len())
+            })
         })
     }
 }

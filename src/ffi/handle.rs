@@ -1,12 +1,12 @@
 //! The model behind a `kentro_kmeans`.
 
 use super::error::ErrorHandle;
-use super::guard::{catch, guard};
+use super::guard::guard;
 use super::status::{
     Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_N_CLUSTERS, Outcome, StatusCode,
 };
 use super::text::Text;
-use super::{borrow, require};
+use super::{borrow, free, put};
 use crate::allocate;
 use crate::model::KMeans;
 use crate::owned::{TryArc, boxed};
@@ -40,14 +40,18 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    pub fn of(model: &KMeans) -> Outcome<Self> {
+    /// `None` before training.
+    fn of(model: &KMeans) -> Outcome<Option<TryArc<Self>>> {
         const PURPOSE: &str = "warnings";
+        if !model.is_trained() {
+            return Ok(None);
+        }
         let mut warnings = allocate::with_capacity(model.warnings().len(), PURPOSE)?;
         for text in model.warnings() {
             warnings.push(Text::new(text, PURPOSE)?);
         }
         let info = Text::new(model.info().unwrap_or_default(), PURPOSE)?;
-        Ok(Texts { warnings, info })
+        Ok(Some(TryArc::new(Texts { warnings, info }, PURPOSE)?))
     }
 }
 
@@ -64,10 +68,7 @@ impl KMeansHandle {
     /// A handle of a model.
     pub fn of(model: KMeans) -> Outcome<*mut Self> {
         let state = State {
-            texts: match model.is_trained() {
-                true => Some(TryArc::new(Texts::of(&model)?, "warnings")?),
-                false => None,
-            },
+            texts: Texts::of(&model)?,
             model,
         };
         KMeansHandle::new(TryArc::new(state, "a model")?)
@@ -122,6 +123,15 @@ impl KMeansHandle {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
+
+    /// Replaces the model by what `train` makes of a copy; not if it fails.
+    pub fn train(&self, train: impl FnOnce(&mut KMeans) -> Outcome) -> Outcome {
+        self.change(|state| {
+            train(&mut state.model)?;
+            state.texts = Texts::of(&state.model)?;
+            Ok(())
+        })
+    }
 }
 
 /// Makes a model of `n_clusters` clusters with default settings: cosine,
@@ -135,18 +145,12 @@ pub unsafe extern "C" fn kentro_kmeans_new(
     out_kmeans: *mut *mut KMeansHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let make = || {
-        require(out_kmeans, "out_kmeans")?;
-        if n_clusters == 0 {
-            return Err(Failure::from(KENTRO_STATUS_INVALID_N_CLUSTERS));
-        }
-        let handle = KMeansHandle::of(KMeans::new(n_clusters))?;
-        // SAFETY: `out_kmeans` can be written, as the caller promises.
-        unsafe { out_kmeans.write(handle) };
-        Ok(())
+    let make = || match n_clusters {
+        0 => Err(Failure::from(KENTRO_STATUS_INVALID_N_CLUSTERS)),
+        _ => KMeansHandle::of(KMeans::new(n_clusters)),
     };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_kmeans, "out_kmeans", make)) }
 }
 
 /// Makes an independent copy with the same settings. What training left
@@ -161,9 +165,9 @@ pub unsafe extern "C" fn kentro_kmeans_clone(
     // SAFETY: the handle is live and the output can be written, as promised.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_kmeans, "out_kmeans")?;
-            out_kmeans.write(KMeansHandle::new(handle.state())?);
-            Ok(())
+            put(out_kmeans, "out_kmeans", || {
+                KMeansHandle::new(handle.state())
+            })
         })
     }
 }
@@ -171,11 +175,6 @@ pub unsafe extern "C" fn kentro_kmeans_clone(
 /// Frees a model and everything lent from it; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_free(kmeans: *mut KMeansHandle) {
-    let _ = catch(|| {
-        if !kmeans.is_null() {
-            // SAFETY: the handle came from `Box::into_raw` and is not used again.
-            drop(unsafe { Box::from_raw(kmeans) });
-        }
-        Ok(())
-    });
+    // SAFETY: as the caller promises.
+    unsafe { free(kmeans) }
 }

@@ -9,7 +9,7 @@ use super::points::PointsHandle;
 use super::run::Call;
 use super::settings::metric;
 use super::status::{Outcome, StatusCode};
-use super::{borrow, borrow_slice, borrow_slice_mut, require};
+use super::{borrow, borrow_slice, borrow_slice_mut, put, require};
 use crate::allocate::with_capacity;
 use crate::model::sweep::SweepStep;
 use crate::silhouette::silhouette;
@@ -73,13 +73,13 @@ pub unsafe extern "C" fn kentro_kmeans_representatives(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_clusters, "out_clusters")?;
-            let points = &borrow(points, "points")?.points;
-            let model = &handle.state().model;
-            let clusters = Call::new(num_threads, observer)
-                .run(|options| Ok(model.representatives(points, m, options)?))?;
-            out_clusters.write(ClustersHandle::new(clusters)?);
-            Ok(())
+            put(out_clusters, "out_clusters", || {
+                let points = &borrow(points, "points")?.points;
+                let model = &handle.state().model;
+                let clusters = Call::new(num_threads, observer)
+                    .run(|options| Ok(model.representatives(points, m, options)?))?;
+                ClustersHandle::new(clusters)
+            })
         })
     }
 }

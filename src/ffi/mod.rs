@@ -57,6 +57,7 @@ mod guard;
 mod text;
 
 use status::{Failure, KENTRO_STATUS_INVALID_DATA, KENTRO_STATUS_INVALID_PARAMETER, Outcome};
+use std::ptr;
 
 // Handles are promised to be fit for sharing between threads.
 const fn shareable<T: Sync>() {}
@@ -68,6 +69,20 @@ const fn shareable<T: Sync>() {}
 unsafe fn borrow<'a, T>(pointer: *const T, argument: &'static str) -> Outcome<&'a T> {
     // SAFETY: as the caller promises.
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
+}
+
+/// Frees what `Box::into_raw` gave; NULL is fine.
+///
+/// # Safety
+/// `pointer` is NULL or came from `Box::into_raw`, and is not used again.
+unsafe fn free<T>(pointer: *mut T) {
+    let _ = guard::catch(|| {
+        if !pointer.is_null() {
+            // SAFETY: as the caller promises.
+            drop(unsafe { Box::from_raw(pointer) });
+        }
+        Ok(())
+    });
 }
 
 /// Checks that memory can be what it should be: neither NULL nor misaligned.
@@ -88,6 +103,53 @@ fn may_be_null<T>(pointer: *const T, argument: &'static str) -> Outcome {
         true => Ok(()),
         false => require(pointer, argument),
     }
+}
+
+/// Writes what `make` makes to an output, which is checked first.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+unsafe fn put<T>(
+    out: *mut T,
+    argument: &'static str,
+    make: impl FnOnce() -> Outcome<T>,
+) -> Outcome {
+    require(out, argument)?;
+    let made = make()?;
+    // SAFETY: as the caller promises.
+    unsafe { out.write(made) };
+    Ok(())
+}
+
+/// Writes an output where it is wanted; it was checked.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+unsafe fn put_if_wanted<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: as the caller promises.
+        unsafe { out.write(value) };
+    }
+}
+
+/// Lends a slice, if there is one, to `out` and `out_len`.
+///
+/// # Safety
+/// The outputs are NULL or can be written.
+unsafe fn lend<T>(
+    out: *mut *const T,
+    out_len: *mut usize,
+    slice: Outcome<Option<&[T]>>,
+) -> Outcome {
+    require(out, "out")?;
+    require(out_len, "out_len")?;
+    let (pointer, len) = slice?.map_or((ptr::null(), 0), |s| (s.as_ptr(), s.len()));
+    // SAFETY: as the caller promises.
+    unsafe {
+        out.write(pointer);
+        out_len.write(len);
+    }
+    Ok(())
 }
 
 /// The `len` values behind a pointer that C gave us; NULL is fine for none.

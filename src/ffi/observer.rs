@@ -3,9 +3,9 @@
 use super::error::ErrorHandle;
 use super::guard::guard;
 use super::record;
-use super::require;
 use super::status::{Outcome, StatusCode};
 use super::text::Line;
+use super::{free, put};
 use crate::model::print_message;
 use crate::owned::boxed;
 use crate::threads::{End, Event, Phase, Progress};
@@ -214,15 +214,12 @@ pub unsafe extern "C" fn kentro_cancel_new(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     let make = || {
-        require(out_cancel, "out_cancel")?;
         let requested = AtomicBool::new(false);
         let cancel = boxed(CancelHandle { requested }, "a cancel token")?;
-        // SAFETY: it can be written, as the caller promises.
-        unsafe { out_cancel.write(Box::into_raw(cancel)) };
-        Ok(())
+        Ok(Box::into_raw(cancel))
     };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_cancel, "out_cancel", make)) }
 }
 
 /// Ends all calls that are watched by an observer with this `cancel`, now and
@@ -238,8 +235,6 @@ pub unsafe extern "C" fn kentro_cancel_request(cancel: *const CancelHandle) {
 /// Frees it; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_cancel_free(cancel: *mut CancelHandle) {
-    if !cancel.is_null() {
-        // SAFETY: it came from `Box::into_raw` and is not used again.
-        drop(unsafe { Box::from_raw(cancel) });
-    }
+    // SAFETY: as the caller promises.
+    unsafe { free(cancel) }
 }

@@ -1,9 +1,12 @@
 //! Statistics of blocks that merge.
 
 use super::error::ErrorHandle;
-use super::guard::{catch, guard};
+use super::guard::guard;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, may_be_null, require};
+use super::{
+    borrow, borrow_slice, borrow_slice_mut, check_capacity, free, lend, may_be_null, put,
+    put_if_wanted, require,
+};
 use crate::owned::boxed;
 use crate::partial::Partial;
 use ndarray::ArrayView2;
@@ -116,9 +119,7 @@ pub unsafe extern "C" fn kentro_partial_finalize(
             for (out, value) in out.iter_mut().zip(&update.centroids) {
                 *out = *value;
             }
-            if !out_converged.is_null() {
-                out_converged.write(update.converged.into());
-            }
+            put_if_wanted(out_converged, update.converged.into());
             Ok(())
         })
     }
@@ -137,12 +138,8 @@ pub unsafe extern "C" fn kentro_partial_shape(
         on_partial(partial, error, |partial| {
             may_be_null(out_n_clusters, "out_n_clusters")?;
             may_be_null(out_n_dimensions, "out_n_dimensions")?;
-            if !out_n_clusters.is_null() {
-                out_n_clusters.write(partial.n_clusters());
-            }
-            if !out_n_dimensions.is_null() {
-                out_n_dimensions.write(partial.n_dimensions());
-            }
+            put_if_wanted(out_n_clusters, partial.n_clusters());
+            put_if_wanted(out_n_dimensions, partial.n_dimensions());
             Ok(())
         })
     }
@@ -160,11 +157,7 @@ pub unsafe extern "C" fn kentro_partial_cluster_sizes(
     // SAFETY: as the caller promises.
     unsafe {
         on_partial(partial, error, |partial| {
-            require(out, "out")?;
-            require(out_len, "out_len")?;
-            out.write(partial.cluster_sizes().as_ptr());
-            out_len.write(partial.cluster_sizes().len());
-            Ok(())
+            lend(out, out_len, Ok(Some(partial.cluster_sizes())))
         })
     }
 }
@@ -180,9 +173,7 @@ pub unsafe extern "C" fn kentro_partial_inertia(
     // SAFETY: as the caller promises.
     unsafe {
         on_partial(partial, error, |partial| {
-            require(out, "out")?;
-            out.write(partial.inertia());
-            Ok(())
+            put(out, "out", || Ok(partial.inertia()))
         })
     }
 }
@@ -198,10 +189,9 @@ pub unsafe extern "C" fn kentro_partial_changed(
     // SAFETY: as the caller promises.
     unsafe {
         on_partial(partial, error, |partial| {
-            require(out, "out")?;
             let changed = partial.changed().map(i64::try_from);
-            out.write(changed.map_or(-1, |changed| changed.unwrap_or(i64::MAX)));
-            Ok(())
+            let changed = changed.map_or(-1, |changed| changed.unwrap_or(i64::MAX));
+            put(out, "out", || Ok(changed))
         })
     }
 }
@@ -216,9 +206,7 @@ pub unsafe extern "C" fn kentro_partial_serialized_size(
     // SAFETY: as the caller promises.
     unsafe {
         on_partial(partial, error, |partial| {
-            require(out_size, "out_size")?;
-            out_size.write(partial.serialized_size()?);
-            Ok(())
+            put(out_size, "out_size", || Ok(partial.serialized_size()?))
         })
     }
 }
@@ -238,12 +226,12 @@ pub unsafe extern "C" fn kentro_partial_serialize(
     // SAFETY: as the caller promises.
     unsafe {
         on_partial(partial, error, |partial| {
-            require(out_size, "out_size")?;
-            let size = partial.serialized_size()?;
-            check_capacity(capacity, size, "bytes")?;
-            partial.write_bytes(borrow_slice_mut(out, size, "out")?)?;
-            out_size.write(size);
-            Ok(())
+            put(out_size, "out_size", || {
+                let size = partial.serialized_size()?;
+                check_capacity(capacity, size, "bytes")?;
+                partial.write_bytes(borrow_slice_mut(out, size, "out")?)?;
+                Ok(size)
+            })
         })
     }
 }
@@ -260,27 +248,18 @@ pub unsafe extern "C" fn kentro_partial_deserialize(
     out_partial: *mut *mut PartialHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let body = || {
-        require(out_partial, "out_partial")?;
-        // SAFETY: as the caller promises.
-        let bytes = unsafe { borrow_slice(bytes, size, "bytes") }?;
-        let partial = PartialHandle::new(Partial::from_bytes(bytes)?)?;
-        // SAFETY: as the caller promises.
-        unsafe { out_partial.write(partial) };
-        Ok(())
+    // SAFETY: as the caller promises.
+    let read = || unsafe {
+        let bytes = borrow_slice(bytes, size, "bytes")?;
+        PartialHandle::new(Partial::from_bytes(bytes)?)
     };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, body) }
+    unsafe { guard(error, || put(out_partial, "out_partial", read)) }
 }
 
 /// Frees a partial; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_partial_free(partial: *mut PartialHandle) {
-    let _ = catch(|| {
-        if !partial.is_null() {
-            // SAFETY: the handle came from `Box::into_raw` and is not used again.
-            drop(unsafe { Box::from_raw(partial) });
-        }
-        Ok(())
-    });
+    // SAFETY: as the caller promises.
+    unsafe { free(partial) }
 }

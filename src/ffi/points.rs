@@ -1,9 +1,9 @@
 //! The caller's rows, whatever their number type and layout.
 
 use super::error::ErrorHandle;
-use super::guard::{catch, guard};
+use super::guard::guard;
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
-use super::{borrow_slice, require};
+use super::{borrow_slice, free, put, require};
 use crate::owned::boxed;
 use crate::points::{Element, Points, Swapped, Weights};
 use half::{bf16, f16};
@@ -81,23 +81,15 @@ pub unsafe extern "C" fn kentro_points_new(
     out_points: *mut *mut PointsHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let make = || {
-        require(out_points, "out_points")?;
-        let layout = Layout {
-            data,
-            shape: [rows, cols],
-            strides: [row_stride_bytes, col_stride_bytes],
-        };
-        // SAFETY: the caller describes memory that can be read, and lets
-        // `out_points` be written.
-        unsafe {
-            let points = layout.points(dtype)?;
-            out_points.write(PointsHandle::new(points)?);
-        }
-        Ok(())
+    let layout = Layout {
+        data,
+        shape: [rows, cols],
+        strides: [row_stride_bytes, col_stride_bytes],
     };
+    // SAFETY: the caller describes memory that can be read.
+    let make = || PointsHandle::new(unsafe { layout.points(dtype) }?);
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_points, "out_points", make)) }
 }
 
 /// `kentro_points_new` for float32 rows without gaps: row i, column j is
@@ -110,18 +102,10 @@ pub unsafe extern "C" fn kentro_points_new_f32(
     out_points: *mut *mut PointsHandle,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let make = || {
-        require(out_points, "out_points")?;
-        // SAFETY: the caller describes memory that can be read, and lets
-        // `out_points` be written.
-        unsafe {
-            let points = row_major(data, rows, cols)?;
-            out_points.write(PointsHandle::new(points)?);
-        }
-        Ok(())
-    };
+    // SAFETY: the caller describes memory that can be read.
+    let make = || PointsHandle::new(unsafe { row_major(data, rows, cols) }?);
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_points, "out_points", make)) }
 }
 
 /// Gives each point a weight: `weights` holds one number of type `dtype`,
@@ -182,13 +166,8 @@ unsafe fn borrow_weights<'a, T>(weights: *const T, len: usize) -> Outcome<&'a [T
 /// Frees a view, not the memory it is a view of; NULL is fine. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_points_free(points: *mut PointsHandle) {
-    let _ = catch(|| {
-        if !points.is_null() {
-            // SAFETY: the view came from `Box::into_raw` and is not used again.
-            drop(unsafe { Box::from_raw(points) });
-        }
-        Ok(())
-    });
+    // SAFETY: as the caller promises.
+    unsafe { free(points) }
 }
 
 /// float32 rows without gaps.

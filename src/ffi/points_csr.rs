@@ -7,7 +7,7 @@ use super::points::{
     invalid,
 };
 use super::status::{Outcome, StatusCode};
-use super::{borrow_slice, require};
+use super::{borrow_slice, put, require};
 use crate::points::Indices;
 use libc::c_void;
 
@@ -44,12 +44,10 @@ pub unsafe extern "C" fn kentro_points_new_csr(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     let make = || {
-        require(out_points, "out_points")?;
         let starts = rows
             .checked_add(1)
             .ok_or_else(|| invalid("the size of indptr overflows"))?;
-        // SAFETY: the caller describes memory that can be read, and lets
-        // `out_points` be written.
+        // SAFETY: the caller describes memory that can be read.
         unsafe {
             if len > 0 {
                 require(values.cast::<u8>(), "values")?;
@@ -57,13 +55,11 @@ pub unsafe extern "C" fn kentro_points_new_csr(
             let values = Layout::of_values(values, len, dtype).points(dtype)?;
             let indices = borrow_indices(indices, indices_dtype, len, "indices")?;
             let indptr = borrow_indices(indptr, indptr_dtype, starts, "indptr")?;
-            let points = values.into_csr(indices, indptr, cols)?;
-            out_points.write(PointsHandle::new(points)?);
+            PointsHandle::new(values.into_csr(indices, indptr, cols)?)
         }
-        Ok(())
     };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, make) }
+    unsafe { guard(error, || put(out_points, "out_points", make)) }
 }
 
 /// # Safety

@@ -6,18 +6,19 @@ use super::error::ErrorHandle;
 use super::handle::{KMeansHandle, State};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::text::Text;
-use super::{borrow_slice_mut, require};
+use super::{borrow_slice_mut, put, require};
 use crate::error::KMeansError;
+use crate::model::KMeans;
 use libc::c_char;
-use std::ptr;
 
 /// A result that only a trained model has.
 fn trained<T>(result: Option<T>) -> Outcome<T> {
     result.ok_or_else(|| KMeansError::NotTrained.into())
 }
 
-fn require_trained(state: &State) -> Outcome {
-    trained(state.model.is_trained().then_some(()))
+/// A trained model.
+fn require_trained(state: &State) -> Outcome<&KMeans> {
+    trained(state.model.is_trained().then_some(&state.model))
 }
 
 /// Writes a result of a model to `out`.
@@ -33,14 +34,12 @@ unsafe fn get<T>(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out, "out")?;
-            out.write(read(&handle.state())?);
-            Ok(())
+            put(out, "out", || read(&handle.state()))
         })
     }
 }
 
-/// Lends a slice of a model to `out` and `out_len`.
+/// Lends a slice of a trained model to `out` and `out_len`.
 ///
 /// # Safety
 /// `kmeans` and `error` are NULL or live; the outputs are NULL or can be written.
@@ -49,19 +48,13 @@ unsafe fn lend<T>(
     out: *mut *const T,
     out_len: *mut usize,
     error: *mut ErrorHandle,
-    read: impl FnOnce(&State) -> Outcome<Option<&[T]>>,
+    read: impl FnOnce(&KMeans) -> Option<&[T]>,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out, "out")?;
-            require(out_len, "out_len")?;
             let state = handle.state();
-            let slice = read(&state)?;
-            let (pointer, len) = slice.map_or((ptr::null(), 0), |s| (s.as_ptr(), s.len()));
-            out.write(pointer);
-            out_len.write(len);
-            Ok(())
+            super::lend(out, out_len, require_trained(&state).map(read))
         })
     }
 }
@@ -76,12 +69,7 @@ pub unsafe extern "C" fn kentro_kmeans_labels(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.labels())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::labels) }
 }
 
 /// Lends the row of the training data that is each cluster's medoid; NULL and
@@ -94,12 +82,7 @@ pub unsafe extern "C" fn kentro_kmeans_medoid_indices(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.medoid_indices())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::medoid_indices) }
 }
 
 /// Lends the coarse cluster that each cluster is in, where the first centroids
@@ -112,12 +95,7 @@ pub unsafe extern "C" fn kentro_kmeans_cluster_parents(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.cluster_parents())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::cluster_parents) }
 }
 
 /// The number of columns of the centroids, and of the points that fit them.
@@ -147,8 +125,7 @@ pub unsafe extern "C" fn kentro_kmeans_n_points(
     // SAFETY: as the caller promises.
     unsafe {
         get(kmeans, out, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.n_points().unwrap_or(0))
+            Ok(require_trained(state)?.n_points().unwrap_or(0))
         })
     }
 }
@@ -164,12 +141,7 @@ pub unsafe extern "C" fn kentro_kmeans_prices(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.prices())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::prices) }
 }
 
 /// Lends the centroids, n_clusters x dimensions, row-major: means, unit
@@ -235,12 +207,7 @@ pub unsafe extern "C" fn kentro_kmeans_offset(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.offset())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::offset) }
 }
 
 /// Lends the number of training points in each cluster; NULL and 0 if the model
@@ -253,12 +220,7 @@ pub unsafe extern "C" fn kentro_kmeans_cluster_sizes(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.cluster_sizes())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::cluster_sizes) }
 }
 
 /// Lends what the training points of each cluster weigh together: their number
@@ -272,12 +234,7 @@ pub unsafe extern "C" fn kentro_kmeans_cluster_weights(
     error: *mut ErrorHandle,
 ) -> StatusCode {
     // SAFETY: as the caller promises.
-    unsafe {
-        lend(kmeans, out, out_len, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.cluster_weights())
-        })
-    }
+    unsafe { lend(kmeans, out, out_len, error, KMeans::cluster_weights) }
 }
 
 /// Makes the lists of training points by cluster. To be freed by
@@ -310,8 +267,7 @@ pub unsafe extern "C" fn kentro_kmeans_inertia(
     // SAFETY: as the caller promises.
     unsafe {
         get(kmeans, out, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.inertia().unwrap_or(f64::NAN))
+            Ok(require_trained(state)?.inertia().unwrap_or(f64::NAN))
         })
     }
 }
@@ -328,8 +284,7 @@ pub unsafe extern "C" fn kentro_kmeans_balance_gap(
     // SAFETY: as the caller promises.
     unsafe {
         get(kmeans, out, error, |state| {
-            require_trained(state)?;
-            Ok(state.model.balance_gap().unwrap_or(f64::NAN))
+            Ok(require_trained(state)?.balance_gap().unwrap_or(f64::NAN))
         })
     }
 }

@@ -2,14 +2,13 @@
 
 use super::clusters::ClustersHandle;
 use super::error::ErrorHandle;
-use super::handle::{KMeansHandle, Texts};
+use super::handle::KMeansHandle;
 use super::observer::ObserverRecord;
 use super::points::{PointsHandle, row_major};
 use super::status::{
     Failure, KENTRO_STATUS_INVALID_DATA, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode,
 };
-use super::{borrow, borrow_slice_mut, may_be_null, require};
-use crate::owned::TryArc;
+use super::{borrow, borrow_slice_mut, may_be_null, put, put_if_wanted, require};
 use crate::points::Points;
 use crate::threads::{Event, Observer, RunOptions};
 use std::ptr;
@@ -40,7 +39,8 @@ pub unsafe extern "C" fn kentro_kmeans_train(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
-            train(handle, points, Call::new(num_threads, observer))
+            let call = Call::new(num_threads, observer);
+            handle.train(|model| call.run(|options| Ok(model.fit(points, options)?)))
         })
     }
 }
@@ -71,27 +71,11 @@ pub unsafe extern "C" fn kentro_kmeans_partial_fit(
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
             let call = Call::new(num_threads, observer);
-            handle.change(|state| {
-                call.run(|options| Ok(state.model.partial_fit(points, forgetting, options)?))?;
-                state.texts = match state.model.is_trained() {
-                    true => Some(TryArc::new(Texts::of(&state.model)?, "warnings")?),
-                    false => None,
-                };
-                Ok(())
+            handle.train(|model| {
+                call.run(|options| Ok(model.partial_fit(points, forgetting, options)?))
             })
         })
     }
-}
-
-/// # Safety
-/// As of [`Call::run`].
-unsafe fn train(handle: &KMeansHandle, points: &Points<'_>, call: Call) -> Outcome {
-    handle.change(|state| {
-        // SAFETY: as the caller promises.
-        unsafe { call.run(|options| Ok(state.model.fit(points, options)?)) }?;
-        state.texts = Some(TryArc::new(Texts::of(&state.model)?, "warnings")?);
-        Ok(())
-    })
 }
 
 /// Assigns every row of `points` to its `k` nearest clusters (at least 1; more
@@ -110,27 +94,15 @@ pub unsafe extern "C" fn kentro_kmeans_assign(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out_clusters, "out_clusters")?;
-            let points = &borrow(points, "points")?.points;
-            out_clusters.write(assign(handle, points, k, Call::new(num_threads, observer))?);
-            Ok(())
+            put(out_clusters, "out_clusters", || {
+                let points = &borrow(points, "points")?.points;
+                let model = &handle.state().model;
+                let clusters = Call::new(num_threads, observer)
+                    .run(|options| Ok(model.assign_points(points, k, options)?))?;
+                ClustersHandle::new(clusters)
+            })
         })
     }
-}
-
-/// # Safety
-/// As of [`Call::run`].
-unsafe fn assign(
-    handle: &KMeansHandle,
-    points: &Points<'_>,
-    k: usize,
-    call: Call,
-) -> Outcome<*mut ClustersHandle> {
-    let state = handle.state();
-    // SAFETY: as the caller promises.
-    let clusters =
-        unsafe { call.run(|options| Ok(state.model.assign_points(points, k, options)?)) };
-    ClustersHandle::new(clusters?)
 }
 
 /// Writes the `k` nearest clusters of every row (at least 1; more than there
@@ -221,7 +193,7 @@ unsafe fn predict_top(
     unsafe {
         let (labels, distances) = outputs.borrow(points.rows(), width)?;
         call.run(|options| Ok(model.predict_top(points, k, labels, distances, options)?))?;
-        outputs.write_width(width);
+        put_if_wanted(outputs.width, width);
     }
     Ok(())
 }
@@ -290,9 +262,7 @@ pub unsafe extern "C" fn kentro_kmeans_transform(
             let distances = output(distances, points.rows(), width, "out_distances")?;
             let call = Call::new(num_threads, observer);
             call.run(|options| Ok(model.transform(points, distances, options)?))?;
-            if !out_width.is_null() {
-                out_width.write(width);
-            }
+            put_if_wanted(out_width, width);
             Ok(())
         })
     }
@@ -315,11 +285,11 @@ pub unsafe extern "C" fn kentro_kmeans_score(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let points = &borrow(points, "points")?.points;
-            require(out, "out")?;
             let model = &handle.state().model;
             let call = Call::new(num_threads, observer);
-            out.write(call.run(|options| Ok(model.score(points, options)?))?);
-            Ok(())
+            put(out, "out", || {
+                call.run(|options| Ok(model.score(points, options)?))
+            })
         })
     }
 }
@@ -351,15 +321,6 @@ impl Outputs {
                 distances => Some(output(distances, rows, width, "out_distances")?),
             };
             Ok((labels, distances))
-        }
-    }
-
-    /// # Safety
-    /// The width is NULL or can be written, and is aligned.
-    unsafe fn write_width(&self, width: usize) {
-        if !self.width.is_null() {
-            // SAFETY: as the caller promises.
-            unsafe { self.width.write(width) };
         }
     }
 }

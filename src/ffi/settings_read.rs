@@ -8,7 +8,7 @@ use super::settings::{
     KENTRO_QUALITY_DEFAULT, KENTRO_QUALITY_FAST, invalid,
 };
 use super::status::StatusCode;
-use super::{borrow_slice_mut, require};
+use super::{borrow_slice_mut, put, require};
 use crate::config::{Init, Quality};
 use crate::model::KMeans;
 use ndarray::Array2;
@@ -26,9 +26,7 @@ unsafe fn get<T>(
     // SAFETY: as the caller promises.
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
-            require(out, "out")?;
-            out.write(read(&handle.state().model));
-            Ok(())
+            put(out, "out", || Ok(read(&handle.state().model)))
         })
     }
 }

@@ -1,14 +1,13 @@
 //! Rows that a caller yields block by block.
 
 use super::error::ErrorHandle;
-use super::handle::{KMeansHandle, Texts};
+use super::handle::KMeansHandle;
 use super::observer::ObserverRecord;
 use super::points::PointsHandle;
 use super::record;
 use super::run::Call;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use crate::error::{KMeansError, Result};
-use crate::owned::TryArc;
 use crate::points::Points;
 use crate::streamed::Source;
 use crate::text::text;
@@ -144,11 +143,7 @@ pub unsafe extern "C" fn kentro_kmeans_train_source(
         KMeansHandle::call(kmeans, error, |handle| {
             let mut source = SourceRecord::read(source)?;
             let call = Call::new(num_threads, observer);
-            handle.change(|state| {
-                call.run(|options| Ok(state.model.fit_source(&mut source, options)?))?;
-                state.texts = Some(TryArc::new(Texts::of(&state.model)?, "warnings")?);
-                Ok(())
-            })
+            handle.train(|model| call.run(|options| Ok(model.fit_source(&mut source, options)?)))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::ErrorHandle;
 use super::guard::guard;
-use super::require;
+use super::put;
 use super::run::KENTRO_ALL_THREADS;
 use super::status::StatusCode;
 use crate::threads::{default_threads, set_default_threads};
@@ -34,13 +34,6 @@ pub unsafe extern "C" fn kentro_default_threads(
     out: *mut usize,
     error: *mut ErrorHandle,
 ) -> StatusCode {
-    let body = || {
-        require(out, "out")?;
-        let count = default_threads()?;
-        // SAFETY: it can be written, as the caller promises.
-        unsafe { out.write(count) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { guard(error, body) }
+    unsafe { guard(error, || put(out, "out", || Ok(default_threads()?))) }
 }
