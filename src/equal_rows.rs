@@ -102,18 +102,18 @@ pub(crate) fn first_equals(
 
     let mut first = threads.try_vec(UNASSIGNED, rows, "equal rows")?;
     while !order.is_empty() {
-        let mut heads = threads.try_vec(UNASSIGNED, order.len(), "equal rows")?;
-        let tasks = heads.chunks_mut(size).enumerate();
-        threads.run(tasks, Scratch::default, |scratch, (task, heads)| {
-            compare_with_heads(points, &order, task * size, heads, scratch)
+        let mut originals = threads.try_vec(UNASSIGNED, order.len(), "equal rows")?;
+        let tasks = originals.chunks_mut(size).enumerate();
+        threads.run(tasks, Scratch::default, |scratch, (task, originals)| {
+            compare_with_originals(points, &order, task * size, originals, scratch)
         })?;
         // Others that share a fingerprint: compared among themselves.
         let mut others = Vec::new();
         threads.in_steps(order.len(), |part| {
-            for (&entry, &head) in order[part.clone()].iter().zip(&heads[part]) {
-                match head {
+            for (&entry, &original) in order[part.clone()].iter().zip(&originals[part]) {
+                match original {
                     UNASSIGNED => push(&mut others, entry, purpose)?,
-                    head => first[entry.1 as usize] = head,
+                    original => first[entry.1 as usize] = original,
                 }
             }
             Ok(())
@@ -127,50 +127,50 @@ pub(crate) fn first_equals(
 #[derive(Default)]
 struct Scratch {
     row: Vec<f32>,
-    head: Vec<f32>,
+    original: Vec<f32>,
     rows: SparseRows,
-    sparse_head: SparseRows,
+    sparse_original: SparseRows,
 }
 
 /// Writes the first row of each fingerprint for the rows that equal it. The
-/// pairs in `order` are sorted; `heads` are for those from `from` on.
-fn compare_with_heads(
+/// pairs in `order` are sorted; `originals` are for those from `from` on.
+fn compare_with_originals(
     points: &Points<'_>,
     order: &[(u32, u32)],
     from: usize,
-    heads: &mut [u32],
+    originals: &mut [u32],
     scratch: &mut Scratch,
 ) -> Result<()> {
     let alike = order.partition_point(|entry| entry.0 < order[from].0);
-    let mut head = order[alike];
+    let mut original = order[alike];
     let mut known = None;
-    for (&(print, row), out) in order[from..].iter().zip(heads) {
-        if print != head.0 {
-            head = (print, row);
+    for (&(print, row), out) in order[from..].iter().zip(originals) {
+        if print != original.0 {
+            original = (print, row);
         }
-        if row != head.1 && points.reads_sparse() {
-            if known != Some(head.1) {
-                let range = head.1 as usize..head.1 as usize + 1;
-                points.read_sparse(range, &mut scratch.sparse_head)?;
-                known = Some(head.1);
+        if row != original.1 && points.reads_sparse() {
+            if known != Some(original.1) {
+                let range = original.1 as usize..original.1 as usize + 1;
+                points.read_sparse(range, &mut scratch.sparse_original)?;
+                known = Some(original.1);
             }
             points.read_sparse(row as usize..row as usize + 1, &mut scratch.rows)?;
-            let (one, other) = (scratch.sparse_head.row(0), scratch.rows.row(0));
+            let (one, other) = (scratch.sparse_original.row(0), scratch.rows.row(0));
             if !numbers(one).eq(numbers(other)) {
                 continue;
             }
-        } else if row != head.1 {
-            if known != Some(head.1) {
-                let values = points.row(head.1 as usize, &mut scratch.row)?;
-                scratch.head.clear();
-                extend(&mut scratch.head, values.iter().copied(), "equal rows")?;
-                known = Some(head.1);
+        } else if row != original.1 {
+            if known != Some(original.1) {
+                let values = points.row(original.1 as usize, &mut scratch.row)?;
+                scratch.original.clear();
+                extend(&mut scratch.original, values.iter().copied(), "equal rows")?;
+                known = Some(original.1);
             }
-            if points.row(row as usize, &mut scratch.row)? != scratch.head {
+            if points.row(row as usize, &mut scratch.row)? != scratch.original {
                 continue;
             }
         }
-        *out = head.1;
+        *out = original.1;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! How far an assignment can be from the optimum, at most.
 
 use super::candidates::{Costs, data_changed};
+use super::size_bounds::SizeBounds;
 use super::weighted;
-use super::window::Window;
 use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::error::{KMeansError, Result};
@@ -13,16 +13,16 @@ use crate::threads::Threads;
 const TASK_ROWS: usize = 256;
 
 /// The duality gap: cost of the assignment less the lower bound that `prices`
-/// prove for every assignment within the window (weak duality), as a fraction
+/// prove for every assignment within the bounds (weak duality), as a fraction
 /// of the cost. It uses nothing of how the assignment was found. An error if a
-/// size is not within the window.
+/// size is not within the bounds.
 ///
 /// `own` holds the cost of every row in its cluster.
 pub(super) fn relative_gap(
     nearest: &mut Nearest<'_>,
     costs: &Costs<'_>,
     threads: &Threads<'_>,
-    (window, prices): (Window, &[f64]),
+    (bounds, prices): (SizeBounds, &[f64]),
     (labels, own): (&[u32], &[f64]),
 ) -> Result<f64> {
     let mut best = threads.try_vec(UNASSIGNED, labels.len(), "labels")?;
@@ -48,14 +48,14 @@ pub(super) fn relative_gap(
         Ok(())
     })?;
     for (cluster, (&size, &price)) in sizes.iter().zip(prices).enumerate() {
-        if !(window.low..=window.high).contains(&size) {
-            return Err(outside(window, cluster, size));
+        if !(bounds.low..=bounds.high).contains(&size) {
+            return Err(outside(bounds, cluster, size));
         }
         // Room for more rows where the price keeps them out, or rows to spare
         // where it calls for them.
         gap += match price > 0.0 {
-            true => (window.high - size) as f64 * price,
-            false => (size - window.low) as f64 * -price,
+            true => (bounds.high - size) as f64 * price,
+            false => (size - bounds.low) as f64 * -price,
         };
     }
     let total: f64 = own.iter().sum();
@@ -67,7 +67,7 @@ pub(super) fn relative_gap(
     Ok(if gap > 0.0 { gap / total } else { 0.0 })
 }
 
-fn outside(Window { low, high }: Window, cluster: usize, size: usize) -> KMeansError {
+fn outside(SizeBounds { low, high }: SizeBounds, cluster: usize, size: usize) -> KMeansError {
     KMeansError::invalid_data(format_args!(
         "cluster {cluster} came out with {size} rows, but may have {low} to {high}: either the \
          data changed while it was being clustered, or this is a bug in Kentro; train again on a \
@@ -130,7 +130,7 @@ mod tests {
     use ndarray::array;
 
     /// The gap of an assignment of four rows on a line to centroids at 0 and 10.
-    fn gap(window: Window, labels: [u32; 4], own: [f64; 4], prices: [f64; 2]) -> Result<f64> {
+    fn gap(bounds: SizeBounds, labels: [u32; 4], own: [f64; 4], prices: [f64; 2]) -> Result<f64> {
         let data = array![[0.0f32], [1.0], [2.0], [9.0]];
         let points = Points::from(data.view());
         let threads = Threads::exactly(1, None).unwrap();
@@ -142,14 +142,14 @@ mod tests {
             &mut nearest,
             &costs,
             &threads,
-            (window, &prices),
+            (bounds, &prices),
             assignment,
         )
     }
 
     #[test]
     fn gaps_are_what_duality_says() {
-        let halves = Window { low: 2, high: 2 };
+        let halves = SizeBounds { low: 2, high: 2 };
         // Row 2 pays 64 - 4 for going to the far cluster.
         let (labels, own) = ([0, 0, 1, 1], [0.0, 1.0, 64.0, 1.0]);
         let with = |prices| gap(halves, labels, own, prices).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn sizes_are_certified_as_well() {
         let (labels, own) = ([0, 0, 0, 1], [0.0, 1.0, 4.0, 1.0]);
-        let with = |low, high| gap(Window { low, high }, labels, own, [0.0, 0.0]);
+        let with = |low, high| gap(SizeBounds { low, high }, labels, own, [0.0, 0.0]);
         assert_eq!(with(1, 3), Ok(0.0));
         for (low, high, named) in [
             (1, 2, "cluster 0 came out with 3"),
@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn costs_that_are_no_numbers_are_an_error() {
-        let window = Window { low: 1, high: 3 };
+        let bounds = SizeBounds { low: 1, high: 3 };
         let own = [0.0, f64::NAN, 4.0, 1.0];
-        let error = gap(window, [0, 0, 0, 1], own, [0.0, 0.0]).unwrap_err();
+        let error = gap(bounds, [0, 0, 0, 1], own, [0.0, 0.0]).unwrap_err();
         assert_eq!(error, data_changed());
     }
 }

@@ -3,9 +3,9 @@
 use super::candidates::{Costs, data_changed};
 use super::prices::Choice;
 use super::prices::sample::{self, PriceSample};
+use super::size_bounds::{self, SizeBounds, SlidingBounds};
 use super::transport::place::best_place;
 use super::transport::{EqualRows, Transport};
-use super::window::{self, Window, Windows};
 use super::{certificate, medoid};
 use crate::allocate::{collect, copy, try_vec};
 use crate::clusters::Clusters;
@@ -86,7 +86,7 @@ pub(super) fn fit_until(
     let mut last_inertia = f64::INFINITY;
     while model.n_iter < until.iterations {
         model.n_iter += 1;
-        model.float_window();
+        model.slide_bounds();
         threads.enter(Phase::Repairing);
         let changed = model.assign(nearest, &mut choice, threads)?;
         let inertia: f64 = choice.costs.iter().sum();
@@ -115,9 +115,9 @@ struct Model<'c> {
     centroids: Vec<f32>,
     medoids: Vec<Option<u32>>,
     prices: Vec<f64>,
-    windows: Windows,
-    window: Window,
-    /// By how much the window moves, and whether its last move was up.
+    sliding: SlidingBounds,
+    bounds: SizeBounds,
+    /// By how much the bounds move, and whether their last move was up.
     step: usize,
     rising: bool,
     n_iter: usize,
@@ -131,8 +131,8 @@ impl<'c> Model<'c> {
         (config, until): (&'c Config, Until),
     ) -> Result<Self> {
         let clusters = config.n_clusters;
-        let windows = Windows::new(config, rows);
-        let low = (rows / clusters).saturating_sub(windows.width / 2);
+        let sliding = SlidingBounds::new(config, rows);
+        let low = (rows / clusters).saturating_sub(sliding.width / 2);
         Ok(Model {
             config,
             until,
@@ -140,9 +140,9 @@ impl<'c> Model<'c> {
             centroids,
             medoids: try_vec(None, clusters, "medoids")?,
             prices: try_vec(0.0, clusters, "prices")?,
-            windows,
-            window: windows.near(low),
-            step: windows.width.div_ceil(4),
+            sliding,
+            bounds: sliding.near(low),
+            step: sliding.width.div_ceil(4),
             rising: false,
             n_iter: 0,
         })
@@ -168,12 +168,12 @@ impl<'c> Model<'c> {
         let mut last_inertia = f64::INFINITY;
         let mut stalled = false;
         loop {
-            if sample.can_see(self.window.width()) {
-                self.float_window();
+            if sample.can_see(self.bounds.width()) {
+                self.slide_bounds();
             }
             let costs = Costs::new(&sample_nearest, &self.centroids, self.config)?;
             let prices = &mut self.prices;
-            sample.balance(&mut sample_nearest, &costs, self.window, prices, threads)?;
+            sample.balance(&mut sample_nearest, &costs, self.bounds, prices, threads)?;
             if stalled || self.n_iter == self.until.iterations || threads.stopping() {
                 // Good prices for an exact assignment.
                 break;
@@ -181,8 +181,8 @@ impl<'c> Model<'c> {
             let centroids = Centroids::new(&self.centroids, points.cols());
             let changed = partition.assign(centroids.with_bias(prices), threads)?;
             let sizes = &partition.totals().counts;
-            let windows = try_vec(self.window, sizes.len(), "windows")?;
-            if window::violation(&windows, sizes) > rows / TOO_MANY {
+            let each_bounds = try_vec(self.bounds, sizes.len(), "size bounds")?;
+            if size_bounds::violation(&each_bounds, sizes) > rows / TOO_MANY {
                 break;
             }
             self.n_iter += 1;
@@ -220,8 +220,8 @@ impl<'c> Model<'c> {
         }
     }
 
-    /// Moves the window to where the prices pull.
-    fn float_window(&mut self) {
+    /// Moves the bounds to where the prices pull.
+    fn slide_bounds(&mut self) {
         // A positive sum means that the upper bound costs more than the lower.
         let slope: f64 = self.prices.iter().sum();
         if slope == 0.0 {
@@ -233,13 +233,13 @@ impl<'c> Model<'c> {
         }
         self.rising = rising;
         let low = match rising {
-            true => self.window.low + self.step,
-            false => self.window.low.saturating_sub(self.step),
+            true => self.bounds.low + self.step,
+            false => self.bounds.low.saturating_sub(self.step),
         };
-        self.window = self.windows.near(low);
+        self.bounds = self.sliding.near(low);
     }
 
-    /// The best assignment within the window; returns how many labels changed.
+    /// The best assignment within the bounds; returns how many labels changed.
     fn assign(
         &mut self,
         nearest: &mut Nearest<'_>,
@@ -263,10 +263,10 @@ impl<'c> Model<'c> {
         threads: &Threads<'_>,
     ) -> Result<Transport<'s>> {
         let costs = Costs::new(nearest, &self.centroids, self.config)?;
-        let windows = try_vec(self.window, self.prices.len(), "windows")?;
-        let target = (&windows[..], self.window);
+        let each_bounds = try_vec(self.bounds, self.prices.len(), "size bounds")?;
+        let target = (&each_bounds[..], self.bounds);
         choice.balance_by_part(nearest, &costs, target, &mut self.prices, threads)?;
-        let dual = (&self.prices[..], self.window);
+        let dual = (&self.prices[..], self.bounds);
         Transport::new(costs, choice, &self.equal_rows, dual, threads)
     }
 
@@ -302,14 +302,14 @@ impl<'c> Model<'c> {
         mut choice: Choice,
         threads: &Threads<'_>,
     ) -> Result<Fit> {
-        let windows = self.windows;
+        let sliding = self.sliding;
         let mut gap = f64::INFINITY;
         for _ in 0..MAX_SOLVED {
             let mut transport = self.transport(nearest, &mut choice, threads)?;
             transport.solve(threads)?;
-            (self.window, self.prices) = best_place(transport, windows, threads)?;
+            (self.bounds, self.prices) = best_place(transport, sliding, threads)?;
             let costs = Costs::new(nearest, &self.centroids, self.config)?;
-            let dual = (self.window, &self.prices[..]);
+            let dual = (self.bounds, &self.prices[..]);
             let assignment = (&choice.labels[..], &choice.costs[..]);
             gap = certificate::relative_gap(nearest, &costs, threads, dual, assignment)?;
             if gap <= EXACT {

@@ -14,8 +14,8 @@
 //!    and all rows are assigned by these;
 //! 3. then, in each iteration, prices come near, from a part of the rows if need
 //!    be, [`transport`] repairs the rest exactly, the centroids move, their
-//!    prices follow, and the window floats to where the prices pull it;
-//! 4. the last assignment, in the best place of the window, has a
+//!    prices follow, and the bounds slide to where the prices pull them;
+//! 4. the last assignment, in the best place of the bounds, has a
 //!    [`certificate`] of its optimality.
 
 mod candidates;
@@ -26,9 +26,9 @@ mod medoid;
 mod penalty;
 mod prices;
 mod random_swap;
+mod size_bounds;
 mod transport;
 mod weighted;
-mod window;
 
 use crate::config::Config;
 use crate::error::Result;

@@ -15,8 +15,8 @@ use crate::error::Result;
 /// Rows of a panel. Vector lanes run along them.
 pub(crate) const PANEL: usize = 32;
 
-/// Rows of a group. As many as AVX-512 has registers for beside a panel.
-pub(crate) const GROUP: usize = 12;
+/// Rows of a strip. As many as AVX-512 has registers for beside a panel.
+pub(crate) const STRIP: usize = 12;
 
 /// Stores rows of `dims` values transposed, `LANES` at a time: value t of row
 /// l of a bundle goes to place `t * LANES + l`. Missing rows are zero.
@@ -40,20 +40,20 @@ pub(crate) fn pack<const LANES: usize>(
     Ok(())
 }
 
-/// Squared Euclidean distances of the rows of some groups to those of a
+/// Squared Euclidean distances of the rows of some strips to those of a
 /// panel: `out[m * PANEL + l]` is that of row m to row l of the panel.
-pub(crate) fn squared_distances(groups: &[f32], panel: &[f32], out: &mut [f32]) {
-    squared_distances_on(Isa::chosen(), groups, panel, out);
+pub(crate) fn squared_distances(strips: &[f32], panel: &[f32], out: &mut [f32]) {
+    squared_distances_on(Isa::chosen(), strips, panel, out);
 }
 
-fn squared_distances_on(isa: Isa, groups: &[f32], panel: &[f32], out: &mut [f32]) {
+fn squared_distances_on(isa: Isa, strips: &[f32], panel: &[f32], out: &mut [f32]) {
     assert!(isa.is_available());
     // SAFETY: the CPU has the instruction set; the kernel asks for nothing.
-    unsafe { run(isa, SquaredDistances { groups, panel, out }) }
+    unsafe { run(isa, SquaredDistances { strips, panel, out }) }
 }
 
 struct SquaredDistances<'d> {
-    groups: &'d [f32],
+    strips: &'d [f32],
     panel: &'d [f32],
     out: &'d mut [f32],
 }
@@ -66,7 +66,7 @@ impl Kernel for SquaredDistances<'_> {
         // SAFETY: passed on; a panel is so many vectors wide.
         unsafe {
             match S::LANES {
-                16 => tiles::<S, 2, GROUP>(self),
+                16 => tiles::<S, 2, STRIP>(self),
                 8 => tiles::<S, 4, 2>(self),
                 lanes => unreachable!("no vectors have {lanes} lanes"),
             }
@@ -81,10 +81,10 @@ impl Kernel for SquaredDistances<'_> {
 #[inline(always)]
 unsafe fn tiles<S: Simd, const WIDTH: usize, const ROWS: usize>(job: SquaredDistances<'_>) {
     let (columns, _) = job.panel.as_chunks::<PANEL>();
-    let outs = job.out.chunks_exact_mut(GROUP * PANEL);
-    let groups = job.groups.chunks_exact(GROUP * columns.len());
-    for (group, out) in groups.zip(outs) {
-        let (rows, _) = group.as_chunks::<GROUP>();
+    let outs = job.out.chunks_exact_mut(STRIP * PANEL);
+    let strips = job.strips.chunks_exact(STRIP * columns.len());
+    for (strip, out) in strips.zip(outs) {
+        let (rows, _) = strip.as_chunks::<STRIP>();
         for (part, out) in out.chunks_exact_mut(ROWS * PANEL).enumerate() {
             // SAFETY: a column and a row of `out` hold WIDTH vectors.
             unsafe {
@@ -172,12 +172,12 @@ mod tests {
         for dims in [1, 2, 7, 64] {
             let mut values =
                 |rows| -> Vec<f32> { (0..rows * dims).map(|_| rng.unit() as f32).collect() };
-            let (rows, columns) = (values(GROUP + 5), values(PANEL - 3));
-            let (mut groups, mut panel) = (Vec::new(), Vec::new());
-            pack::<GROUP>(&rows, dims, &mut groups).unwrap();
+            let (rows, columns) = (values(STRIP + 5), values(PANEL - 3));
+            let (mut strips, mut panel) = (Vec::new(), Vec::new());
+            pack::<STRIP>(&rows, dims, &mut strips).unwrap();
             pack::<PANEL>(&columns, dims, &mut panel).unwrap();
-            let mut out = vec![0.0; 2 * GROUP * PANEL];
-            squared_distances(&groups, &panel, &mut out);
+            let mut out = vec![0.0; 2 * STRIP * PANEL];
+            squared_distances(&strips, &panel, &mut out);
             for (out, row) in out.chunks(PANEL).zip(rows.chunks(dims)) {
                 for (out, column) in out.iter().zip(columns.chunks(dims)) {
                     let expected = row
@@ -189,7 +189,7 @@ mod tests {
             }
             for isa in Isa::available() {
                 let mut again = vec![0.0; out.len()];
-                squared_distances_on(isa, &groups, &panel, &mut again);
+                squared_distances_on(isa, &strips, &panel, &mut again);
                 assert_eq!(again, out, "{isa:?}");
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::allocate::try_vec;
 use crate::error::Result;
-use crate::kernels::pairwise::{GROUP, PANEL};
+use crate::kernels::pairwise::{PANEL, STRIP};
 use crate::memory::Zeros;
 use crate::threads::Threads;
 
@@ -15,8 +15,8 @@ pub(super) fn task_rows(dims: usize) -> usize {
     (TASK_VALUES / dims).clamp(1, TASK_ROWS)
 }
 
-/// Rows and columns of a tile at most: whole groups and whole panels.
-pub(crate) const TILE: usize = GROUP * PANEL;
+/// Rows and columns of a tile at most: whole strips and whole panels.
+pub(crate) const TILE: usize = STRIP * PANEL;
 
 /// The least weight that is kept apart from none.
 pub(super) const LEAST_WEIGHT: f32 = f32::MIN_POSITIVE;

@@ -5,12 +5,12 @@ use super::tiles::ScaledRows;
 use crate::allocate::resize;
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
-use crate::kernels::pairwise::{GROUP, PANEL, squared_distances};
+use crate::kernels::pairwise::{PANEL, STRIP, squared_distances};
 use crate::points::SparseRows;
 
 /// Rows that share columns with a panel: more have more columns, fewer are packed more
 /// often.
-const TOGETHER: usize = 4 * GROUP;
+const TOGETHER: usize = 4 * STRIP;
 
 const PURPOSE: &str = "tiles";
 
@@ -20,7 +20,7 @@ pub(super) struct Scratch {
     rows: SparseRows,
     columns: SparseRows,
     union: Union,
-    groups: Vec<f32>,
+    strips: Vec<f32>,
     panel: Vec<f32>,
 }
 
@@ -111,7 +111,7 @@ impl ScaledRows<'_> {
             rows: all,
             columns,
             union,
-            groups,
+            strips,
             panel,
         } = scratch;
         let width = PANEL.min(columns.len() - first);
@@ -121,13 +121,13 @@ impl ScaledRows<'_> {
             let count = TOGETHER.min(rows - from);
             let rows = || (from..from + count).map(|i| all.row(i));
             union.find(self.points.cols(), rows().chain(columns()))?;
-            union.pack::<GROUP>((count, rows()), groups)?;
+            union.pack::<STRIP>((count, rows()), strips)?;
             union.pack::<PANEL>((width, columns()), panel)?;
             if union.len == 0 {
                 block.fill(0.0);
                 continue;
             }
-            squared_distances(groups, panel, block);
+            squared_distances(strips, panel, block);
         }
         Ok(())
     }

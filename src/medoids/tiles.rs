@@ -10,7 +10,7 @@ use super::matrix::{TILE, task_rows};
 use super::sparse_tiles;
 use crate::allocate::{resize, try_vec};
 use crate::error::Result;
-use crate::kernels::pairwise::{GROUP, PANEL, pack, squared_distances};
+use crate::kernels::pairwise::{PANEL, STRIP, pack, squared_distances};
 use crate::metric::Metric;
 use crate::nearest::RowScratch;
 use crate::points::Points;
@@ -88,7 +88,7 @@ impl<'a> ScaledRows<'a> {
             return self.read_rows(rows, &mut scratch.sparse);
         }
         self.gather(rows, &mut scratch.raw, &mut scratch.rows)?;
-        pack::<GROUP>(&scratch.rows, self.points.cols(), &mut scratch.groups)?;
+        pack::<STRIP>(&scratch.rows, self.points.cols(), &mut scratch.strips)?;
         Ok(())
     }
 
@@ -117,13 +117,13 @@ impl<'a> ScaledRows<'a> {
                 true => &rows[..rows.len().min(first + PANEL)],
                 false => rows,
             };
-            let padded = rows.len().next_multiple_of(GROUP);
+            let padded = rows.len().next_multiple_of(STRIP);
             let block = &mut scratch.block[..padded * PANEL];
             if is_sparse {
                 self.sparse_panel(rows.len(), first, &mut scratch.sparse, block)?;
             } else {
                 let panel = &scratch.panels[part * PANEL * dims..][..PANEL * dims];
-                squared_distances(&scratch.groups[..padded * dims], panel, block);
+                squared_distances(&scratch.strips[..padded * dims], panel, block);
             }
             match self.metric {
                 Metric::Euclidean => block.iter_mut().for_each(|d| *d = d.sqrt()),
@@ -185,7 +185,7 @@ impl<'a> ScaledRows<'a> {
 pub(super) struct Scratch {
     raw: Vec<f32>,
     rows: Vec<f32>,
-    groups: Vec<f32>,
+    strips: Vec<f32>,
     panels: Vec<f32>,
     block: Vec<f32>,
     sparse: sparse_tiles::Scratch,

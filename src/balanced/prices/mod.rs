@@ -13,7 +13,7 @@ pub(super) mod sample;
 use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::balanced::candidates::{Candidates, Costs};
 use crate::balanced::least::Least;
-use crate::balanced::window::{self, Window};
+use crate::balanced::size_bounds::{self, SizeBounds};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -99,13 +99,13 @@ impl Choice {
         Ok(*slacks.select_nth_unstable_by(few, f64::total_cmp).1)
     }
 
-    /// Brings `prices` to where most sizes are within their windows. Every row
+    /// Brings `prices` to where most sizes are within their bounds. Every row
     /// is then in its cheapest cluster of all.
     pub fn balance(
         &mut self,
         nearest: &mut Nearest<'_>,
         costs: &Costs<'_>,
-        windows: &[Window],
+        each_bounds: &[SizeBounds],
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -114,13 +114,13 @@ impl Choice {
         let many = self.labels.len() / MANY;
         // Far from balance, prices only rise: how many rows leave is known,
         // but of those that would come only some have the cluster as candidate.
-        let mut only_raise = window::violation(windows, &self.sizes) > many;
+        let mut only_raise = size_bounds::violation(each_bounds, &self.sizes) > many;
         let mut least = usize::MAX;
         let mut attracted = false;
         for _ in 0..MAX_ROUNDS {
             let before = copy(prices, "prices")?;
-            centre(windows, self.labels.len(), prices)?;
-            sweep(windows, only_raise, threads, prices, self)?;
+            centre(each_bounds, self.labels.len(), prices)?;
+            sweep(each_bounds, only_raise, threads, prices, self)?;
             let falls = before.iter().zip(prices.iter()).map(|(old, new)| old - new);
             let fall = falls.fold(f64::NEG_INFINITY, f64::max);
             self.candidates.prices_fell(fall);
@@ -141,7 +141,7 @@ impl Choice {
                 self.update(prices, threads)?;
             }
             // With the candidates found, another round may help.
-            let left = window::violation(windows, &self.sizes);
+            let left = size_bounds::violation(each_bounds, &self.sizes);
             let settled = doubtful == 0 || left > least / 2;
             let is_stuck = left >= least - least / 16;
             least = least.min(left);
@@ -153,7 +153,7 @@ impl Choice {
                 if attracted && is_stuck && left > many {
                     break;
                 }
-                attracted = self.attract(costs, windows, prices, threads)?;
+                attracted = self.attract(costs, each_bounds, prices, threads)?;
                 if settled && !attracted {
                     break;
                 }
@@ -168,12 +168,12 @@ impl Choice {
     fn attract(
         &mut self,
         costs: &Costs<'_>,
-        windows: &[Window],
+        each_bounds: &[SizeBounds],
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<bool> {
-        let lacks = windows.iter().zip(&self.sizes);
-        let lacks = lacks.map(|(window, &size)| window.low.saturating_sub(size));
+        let lacks = each_bounds.iter().zip(&self.sizes);
+        let lacks = lacks.map(|(bounds, &size)| bounds.low.saturating_sub(size));
         let few = LONELY.max(self.labels.len() / prices.len() / LONELY_PART);
         let lonely = lacks.enumerate().filter(|&(_, lack)| lack > few);
         let mut lonely = collect(lonely, "clusters that lack rows")?;
@@ -209,13 +209,13 @@ impl Choice {
 /// Adds the same to all prices, which moves no row, so that 0 is the hub's again
 /// and about as many clusters are to be full as there are rows for: the best
 /// step of the dual in this direction.
-fn centre(windows: &[Window], rows: usize, prices: &mut [f64]) -> Result<()> {
+fn centre(each_bounds: &[SizeBounds], rows: usize, prices: &mut [f64]) -> Result<()> {
     let mut dearest = collect(0..prices.len(), "clusters by price")?;
     dearest.sort_unstable_by(|&a, &b| prices[b].total_cmp(&prices[a]).then(a.cmp(&b)));
-    let least: usize = windows.iter().map(|window| window.low).sum();
+    let least: usize = each_bounds.iter().map(|bounds| bounds.low).sum();
     let mut spare = rows.saturating_sub(least);
     let part_full = dearest.iter().copied().find(|&j| {
-        let width = windows[j].width();
+        let width = each_bounds[j].width();
         let fits = width >= spare;
         spare = spare.saturating_sub(width);
         fits
@@ -236,7 +236,7 @@ fn greatest(prices: &[f64]) -> f64 {
 
 /// Improves `prices` and `choice`, which must agree before and do so after.
 fn sweep(
-    windows: &[Window],
+    each_bounds: &[SizeBounds],
     only_raise: bool,
     threads: &Threads<'_>,
     prices: &mut [f64],
@@ -248,15 +248,15 @@ fn sweep(
     let floors = collect(prices.iter().map(|price| price - reach), "prices")?;
     let mut least = usize::MAX;
     for _ in 0..MAX_SWEEPS {
-        let raised = raise(windows, threads, prices, choice)?;
+        let raised = raise(each_bounds, threads, prices, choice)?;
         if raised {
             choice.update(prices, threads)?;
         }
-        let lowered = !only_raise && lower(windows, &floors, threads, prices, choice)?;
+        let lowered = !only_raise && lower(each_bounds, &floors, threads, prices, choice)?;
         if lowered {
             choice.update(prices, threads)?;
         }
-        let left = unsettled(windows, prices, &choice.sizes);
+        let left = unsettled(each_bounds, prices, &choice.sizes);
         if !raised && !lowered || left >= least - least / 16 {
             break;
         }
@@ -267,13 +267,13 @@ fn sweep(
 
 /// Rows that are too many or too few, where a price calls for a full cluster
 /// or for one as small as may be.
-fn unsettled(windows: &[Window], prices: &[f64], sizes: &[usize]) -> usize {
-    let clusters = prices.iter().zip(sizes).zip(windows);
-    let wanted = clusters.map(|((&price, &size), window)| {
+fn unsettled(each_bounds: &[SizeBounds], prices: &[f64], sizes: &[usize]) -> usize {
+    let clusters = prices.iter().zip(sizes).zip(each_bounds);
+    let wanted = clusters.map(|((&price, &size), bounds)| {
         size.abs_diff(match price {
-            price if price > 0.0 => window.high,
-            price if price < 0.0 => window.low,
-            _ => size.clamp(window.low, window.high),
+            price if price > 0.0 => bounds.high,
+            price if price < 0.0 => bounds.low,
+            _ => size.clamp(bounds.low, bounds.high),
         })
     });
     wanted.sum()
@@ -281,23 +281,23 @@ fn unsettled(windows: &[Window], prices: &[f64], sizes: &[usize]) -> usize {
 
 /// Rows that must leave a cluster before its price may stay below 0, and
 /// before it may stay at all.
-fn surplus(window: Window, size: usize, price: f64) -> (usize, usize) {
+fn surplus(bounds: SizeBounds, size: usize, price: f64) -> (usize, usize) {
     let above_low = match price < 0.0 {
-        true => size.saturating_sub(window.low),
+        true => size.saturating_sub(bounds.low),
         false => 0,
     };
-    (above_low, size.saturating_sub(window.high))
+    (above_low, size.saturating_sub(bounds.high))
 }
 
 fn raise(
-    windows: &[Window],
+    each_bounds: &[SizeBounds],
     threads: &Threads<'_>,
     prices: &mut [f64],
     choice: &Choice,
 ) -> Result<bool> {
-    let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
+    let clusters = choice.sizes.iter().zip(prices.iter()).zip(each_bounds);
     let is_asked = clusters
-        .map(|((&size, &price), window)| size > window.high || (price < 0.0 && size >= window.low));
+        .map(|((&size, &price), bounds)| size > bounds.high || (price < 0.0 && size >= bounds.low));
     let is_asked = collect(is_asked, "clusters that rise")?;
     let mut margins = with_capacity(prices.len(), "margins")?;
     for (&asked, &size) in is_asked.iter().zip(&choice.sizes) {
@@ -316,7 +316,7 @@ fn raise(
     for (j, margins) in margins.iter_mut().enumerate().filter(|(j, _)| is_asked[*j]) {
         threads.poll()?;
         let old = prices[j];
-        let (above_low, above_high) = surplus(windows[j], choice.sizes[j], old);
+        let (above_low, above_high) = surplus(each_bounds[j], choice.sizes[j], old);
         prices[j] = if (above_low, above_high) == (0, 0) {
             let least = margins.iter().copied().fold(f64::INFINITY, f64::min);
             -relaxed(-old, least)
@@ -333,25 +333,25 @@ fn raise(
 
 /// Rows that must join a cluster before its price may stay above 0, and
 /// before it may stay at all.
-fn shortage(window: Window, size: usize, price: f64) -> (usize, usize) {
+fn shortage(bounds: SizeBounds, size: usize, price: f64) -> (usize, usize) {
     let below_high = match price > 0.0 {
-        true => window.high.saturating_sub(size),
+        true => bounds.high.saturating_sub(size),
         false => 0,
     };
-    (below_high, window.low.saturating_sub(size))
+    (below_high, bounds.low.saturating_sub(size))
 }
 
 fn lower(
-    windows: &[Window],
+    each_bounds: &[SizeBounds],
     floors: &[f64],
     threads: &Threads<'_>,
     prices: &mut [f64],
     choice: &Choice,
 ) -> Result<bool> {
-    let clusters = choice.sizes.iter().zip(prices.iter()).zip(windows);
-    let wanted = clusters.map(|((&size, &price), &window)| {
-        let (below_high, below_low) = shortage(window, size, price);
-        let relax = price > 0.0 && size == window.high;
+    let clusters = choice.sizes.iter().zip(prices.iter()).zip(each_bounds);
+    let wanted = clusters.map(|((&size, &price), &bounds)| {
+        let (below_high, below_low) = shortage(bounds, size, price);
+        let relax = price > 0.0 && size == bounds.high;
         below_high.max(below_low).max(usize::from(relax))
     });
     let wanted = collect(wanted, "clusters that fall")?;
@@ -380,7 +380,7 @@ fn lower(
         threads.poll()?;
         let mut falls = values(nearest)?;
         let old = prices[j];
-        let (below_high, below_low) = shortage(windows[j], choice.sizes[j], old);
+        let (below_high, below_low) = shortage(each_bounds[j], choice.sizes[j], old);
         prices[j] = if (below_high, below_low) == (0, 0) {
             let least = falls.iter().copied().fold(f64::INFINITY, f64::min);
             relaxed(old, least)

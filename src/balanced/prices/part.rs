@@ -8,8 +8,8 @@
 use super::Choice;
 use crate::allocate::{collect, extend, try_vec, with_capacity};
 use crate::balanced::candidates::Costs;
+use crate::balanced::size_bounds::{self, SizeBounds, SlidingBounds};
 use crate::balanced::transport::{EqualRows, Transport};
-use crate::balanced::window::{self, Window, Windows};
 use crate::error::Result;
 use crate::nearest::Nearest;
 use crate::sort::sort;
@@ -24,27 +24,27 @@ const FEW: usize = 64;
 
 impl Choice {
     /// [`balance`](Choice::balance), and better where many rows would still have
-    /// to move and prices can do something about it. `window` is about that of
+    /// to move and prices can do something about it. `bounds` is about that of
     /// every cluster.
     pub fn balance_by_part(
         &mut self,
         nearest: &mut Nearest<'_>,
         costs: &Costs<'_>,
-        (windows, window): (&[Window], Window),
+        (each_bounds, bounds): (&[SizeBounds], SizeBounds),
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        self.balance(nearest, costs, windows, prices, threads)?;
+        self.balance(nearest, costs, each_bounds, prices, threads)?;
         let (rows, clusters) = (self.labels.len(), prices.len());
-        let left = window::violation(windows, &self.sizes);
+        let left = size_bounds::violation(each_bounds, &self.sizes);
         let has_part = rows >= FRACTION * PER_CLUSTER * clusters;
         if !has_part || left < (rows / FEW).max(2 * self.tied) {
             return Ok(());
         }
         let drawn = draw(self, prices, threads)?;
-        balance_part(costs, &drawn, window, prices, threads)?;
-        self.balance(nearest, costs, windows, prices, threads)?;
-        let still_left = window::violation(windows, &self.sizes);
+        balance_part(costs, &drawn, bounds, prices, threads)?;
+        self.balance(nearest, costs, each_bounds, prices, threads)?;
+        let still_left = size_bounds::violation(each_bounds, &self.sizes);
         if still_left > left / 2 {
             self.tied = still_left;
         }
@@ -56,7 +56,7 @@ impl Choice {
 fn balance_part(
     costs: &Costs<'_>,
     drawn: &[u32],
-    window: Window,
+    bounds: SizeBounds,
     prices: &mut [f64],
     threads: &Threads<'_>,
 ) -> Result<()> {
@@ -65,16 +65,16 @@ fn balance_part(
         points: &points,
         ..costs.clone()
     };
-    let (low, width) = (window.low / FRACTION, window.width() / FRACTION);
-    let windows = Windows::of_width(width.max(1), drawn.len(), prices.len());
-    let window = windows.near(low);
-    let windows = try_vec(window, prices.len(), "windows")?;
+    let (low, width) = (bounds.low / FRACTION, bounds.width() / FRACTION);
+    let sliding = SlidingBounds::of_width(width.max(1), drawn.len(), prices.len());
+    let bounds = sliding.near(low);
+    let each_bounds = try_vec(bounds, prices.len(), "size bounds")?;
     let mut nearest = costs.shared.nearest(&points, 1);
     let mut part = Choice::new(drawn.len(), prices.len(), threads)?;
-    let target = (&windows[..], window);
+    let target = (&each_bounds[..], bounds);
     part.balance_by_part(&mut nearest, &costs, target, prices, threads)?;
     let equal_rows = EqualRows::find(&points, threads)?;
-    let mut transport = Transport::new(costs, &mut part, &equal_rows, (prices, window), threads)?;
+    let mut transport = Transport::new(costs, &mut part, &equal_rows, (prices, bounds), threads)?;
     transport.solve(threads)?;
     prices.copy_from_slice(&transport.end(threads)?);
     Ok(())

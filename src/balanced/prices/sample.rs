@@ -8,7 +8,7 @@
 use super::Choice;
 use crate::allocate::{collect, try_vec};
 use crate::balanced::candidates::Costs;
-use crate::balanced::window::Window;
+use crate::balanced::size_bounds::SizeBounds;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nearest::Nearest;
@@ -91,24 +91,24 @@ impl PriceSample {
         self.fraction * rows as f64 > mean_size.sqrt()
     }
 
-    /// Brings `prices` to where the sample says that sizes are in the window.
+    /// Brings `prices` to where the sample says that sizes are in the bounds.
     pub fn balance(
         &mut self,
         nearest: &mut Nearest<'_>,
         costs: &Costs<'_>,
-        window: Window,
+        bounds: SizeBounds,
         prices: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let of_sample = |surplus: &f64| Window {
-            low: (self.fraction * window.low as f64 + surplus).floor() as usize,
-            high: (self.fraction * window.high as f64 + surplus)
+        let of_sample = |surplus: &f64| SizeBounds {
+            low: (self.fraction * bounds.low as f64 + surplus).floor() as usize,
+            high: (self.fraction * bounds.high as f64 + surplus)
                 .ceil()
                 .max(1.0) as usize,
         };
-        let windows = collect(self.surplus.iter().map(of_sample), "windows")?;
+        let each_bounds = collect(self.surplus.iter().map(of_sample), "size bounds")?;
         self.choice
-            .balance(nearest, costs, &windows, prices, threads)
+            .balance(nearest, costs, &each_bounds, prices, threads)
     }
 
     /// Lets prices follow centroids that have moved: see [`Choice::follow`].

@@ -1,4 +1,4 @@
-//! The exact assignment within a size window: a transport problem, solved by
+//! The exact assignment within size bounds: a transport problem, solved by
 //! successive shortest paths (Busacker & Gowen, 1960; with potentials:
 //! Edmonds & Karp, 1972; Tomizawa, 1971).
 //!
@@ -25,7 +25,7 @@ mod unknown_clusters;
 
 use super::candidates::Costs;
 use super::prices::Choice;
-use super::window::Window;
+use super::size_bounds::SizeBounds;
 use crate::allocate::{collect, copy, push, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
@@ -58,7 +58,7 @@ pub(super) struct Transport<'a> {
     rise: f64,
     past_rise: f64,
     past_prices: Vec<f64>,
-    window: Window,
+    bounds: SizeBounds,
     members: Vec<Vec<u32>>,
     /// How many rows these stand for.
     sizes: Vec<usize>,
@@ -88,7 +88,7 @@ pub(super) struct Transport<'a> {
 /// A solved problem.
 pub(super) struct Solution {
     pub total: f64,
-    window: Window,
+    bounds: SizeBounds,
     prices: Vec<f64>,
     labels: Vec<u32>,
     own: Vec<f64>,
@@ -101,7 +101,7 @@ impl<'a> Transport<'a> {
         costs: Costs<'a>,
         choice: &'a mut Choice,
         equal_rows: &'a EqualRows,
-        (prices, window): (&[f64], Window),
+        (prices, bounds): (&[f64], SizeBounds),
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let clusters = prices.len();
@@ -143,7 +143,7 @@ impl<'a> Transport<'a> {
             rise: 0.0,
             past_rise: 0.0,
             past_prices,
-            window,
+            bounds,
             members,
             sizes,
             flows: try_vec(0, clusters, "flows")?,
@@ -168,13 +168,13 @@ impl<'a> Transport<'a> {
     /// What is dear must be full, what is cheap must be no larger than it has
     /// to be.
     fn set_flows(&mut self) {
-        let (window, hub) = (self.window, self.prices[self.hub()]);
+        let (bounds, hub) = (self.bounds, self.prices[self.hub()]);
         let clusters = self.sizes.iter().zip(&self.prices);
         for (flow, (&size, price)) in self.flows.iter_mut().zip(clusters) {
             *flow = match price.total_cmp(&hub) {
-                Ordering::Greater => window.high,
-                Ordering::Less => window.low,
-                Ordering::Equal => size.clamp(window.low, window.high),
+                Ordering::Greater => bounds.high,
+                Ordering::Less => bounds.low,
+                Ordering::Equal => size.clamp(bounds.low, bounds.high),
             };
         }
         self.spread_hub();
@@ -184,36 +184,36 @@ impl<'a> Transport<'a> {
     /// a time, as long as the hub has too few or too many: the paths then have
     /// many ends.
     fn spread_hub(&mut self) {
-        let (window, hub) = (self.window, self.prices[self.hub()]);
+        let (bounds, hub) = (self.bounds, self.prices[self.hub()]);
         let (mut total, rows) = (self.flows.iter().sum::<usize>(), self.labels.len());
         let mut before = None;
         while total != rows && before.replace(total) != Some(total) {
             for (flow, &price) in self.flows.iter_mut().zip(&self.prices) {
-                if price == hub && total < rows && *flow < window.high {
+                if price == hub && total < rows && *flow < bounds.high {
                     (*flow, total) = (*flow + 1, total + 1);
-                } else if price == hub && total > rows && *flow > window.low {
+                } else if price == hub && total > rows && *flow > bounds.low {
                     (*flow, total) = (*flow - 1, total - 1);
                 }
             }
         }
     }
 
-    /// Moves the window; [`Transport::solve`] then repairs what this breaks.
-    pub fn move_window(&mut self, window: Window) -> Result<()> {
-        self.window = window;
+    /// Moves the bounds; [`Transport::solve`] then repairs what this breaks.
+    pub fn move_bounds(&mut self, bounds: SizeBounds) -> Result<()> {
+        self.bounds = bounds;
         // As many clusters are to be full as there are rows for.
         let hub = self.hub();
         let mut prices = copy(&self.prices[..hub], "prices")?;
-        let spare = self.labels.len() - window.low * hub;
-        let full = spare.checked_div(window.width()).unwrap_or(0).min(hub - 1);
+        let spare = self.labels.len() - bounds.low * hub;
+        let full = spare.checked_div(bounds.width()).unwrap_or(0).min(hub - 1);
         let (_, &mut price, _) = prices.select_nth_unstable_by(full, |a, b| b.total_cmp(a));
         self.prices[hub] = price;
         self.set_flows();
         Ok(())
     }
 
-    pub fn window(&self) -> Window {
-        self.window
+    pub fn bounds(&self) -> SizeBounds {
+        self.bounds
     }
 
     /// The prices of the clusters, relative to the hub's.
@@ -241,7 +241,7 @@ impl<'a> Transport<'a> {
         self.stacks.spread(&mut labels, &mut own, threads)?;
         Ok(Solution {
             total: self.total(),
-            window: self.window,
+            bounds: self.bounds,
             prices: self.prices()?,
             labels,
             own,
@@ -254,21 +254,21 @@ impl<'a> Transport<'a> {
         self.prices()
     }
 
-    /// Ends with a solution from earlier on: its window and prices.
+    /// Ends with a solution from earlier on: its bounds and prices.
     pub fn into_best(
         self,
         solution: Solution,
         threads: &Threads<'_>,
-    ) -> Result<(Window, Vec<f64>)> {
+    ) -> Result<(SizeBounds, Vec<f64>)> {
         threads.in_steps(self.labels.len(), |rows| {
             self.labels[rows.clone()].copy_from_slice(&solution.labels[rows.clone()]);
             self.own[rows.clone()].copy_from_slice(&solution.own[rows]);
             Ok(())
         })?;
-        Ok((solution.window, solution.prices))
+        Ok((solution.bounds, solution.prices))
     }
 
-    /// Brings all sizes into the window at the least total cost.
+    /// Brings all sizes into the bounds at the least total cost.
     pub fn solve(&mut self, threads: &Threads<'_>) -> Result<()> {
         let mut supply = self.supply()?;
         while !supply.is_settled() {
@@ -340,8 +340,8 @@ impl<'a> Transport<'a> {
             node = from as usize;
         }
         let room = path.iter().map(|&(from, row, to)| match row {
-            NO_ROW if to == self.hub() => self.window.high - self.flows[from],
-            NO_ROW => self.flows[to] - self.window.low,
+            NO_ROW if to == self.hub() => self.bounds.high - self.flows[from],
+            NO_ROW => self.flows[to] - self.bounds.low,
             row if self.labels[row as usize] == from as u32 => self.stacks.height(row),
             _ => 0,
         });

@@ -69,7 +69,7 @@ impl Transport<'_> {
         let hub = self.hub();
         let distance = self.search.distances[hub];
         for j in 0..hub {
-            if self.flows[j] > self.window.low {
+            if self.flows[j] > self.bounds.low {
                 let cost = (self.prices[j] - self.prices[hub]).max(0.0);
                 self.search
                     .reach(j, distance + cost, Some((hub as u32, NO_ROW)))?;
@@ -80,7 +80,7 @@ impl Transport<'_> {
 
     fn relax_cluster(&mut self, from: usize, threads: &Threads<'_>) -> Result<()> {
         let (hub, distance) = (self.hub(), self.search.distances[from]);
-        if self.flows[from] < self.window.high {
+        if self.flows[from] < self.bounds.high {
             let cost = (self.prices[hub] - self.prices[from]).max(0.0);
             self.search
                 .reach(hub, distance + cost, Some((from as u32, NO_ROW)))?;

@@ -1,28 +1,28 @@
-//! The best place of the window for the final centroids.
+//! The best place of the bounds for the final centroids.
 
 use super::Transport;
-use crate::balanced::window::{Window, Windows};
+use crate::balanced::size_bounds::{SizeBounds, SlidingBounds};
 use crate::error::Result;
 use crate::threads::Threads;
 
-/// Moves the window of a solved problem to where the total cost is least;
+/// Moves the bounds of a solved problem to where the total cost is least;
 /// returns it and the prices there.
 ///
-/// That cost is convex in the window's position, and the sum of the prices is
+/// That cost is convex in the position of the bounds, and the sum of the prices is
 /// minus its slope (by the envelope theorem): steps that double at most, but go
 /// no further than where the last two slopes point, then bisection.
 pub(in crate::balanced) fn best_place(
     mut transport: Transport<'_>,
-    Windows { width, least, most }: Windows,
+    SlidingBounds { width, least, most }: SlidingBounds,
     threads: &Threads<'_>,
-) -> Result<(Window, Vec<f64>)> {
+) -> Result<(SizeBounds, Vec<f64>)> {
     let mut best = transport.solution(threads)?;
     // The best position is between these, where they are known.
     let (mut below, mut above) = (None, None);
     let mut step = 1;
     let mut last = None;
     loop {
-        let low = transport.window().low;
+        let low = transport.bounds().low;
         let slope: f64 = transport.prices()?.iter().sum();
         if slope == 0.0 {
             break;
@@ -41,7 +41,7 @@ pub(in crate::balanced) fn best_place(
             break;
         }
         step *= 2;
-        transport.move_window(Window {
+        transport.move_bounds(SizeBounds {
             low: next,
             high: next + width,
         })?;

@@ -51,7 +51,7 @@ impl CodePanels {
         let lanes = count.next_multiple_of(MOST_LANES);
         resize(&mut reaches.chosen, lanes, 0, PURPOSE)?;
         grow(hits, count + 1, PURPOSE)?;
-        let sweep = SweepNear {
+        let sweep = SweepBounded {
             panels: self,
             terms,
             codes,
@@ -71,7 +71,7 @@ impl CodePanels {
 /// Lengths as `CodePanels::check` wants them; a reach, an offset and a bound
 /// for each row, room for them in whole vectors in `chosen`; room for a hit
 /// for each row.
-struct SweepNear<'a> {
+struct SweepBounded<'a> {
     panels: &'a CodePanels,
     terms: &'a Terms,
     codes: &'a [i8],
@@ -82,12 +82,12 @@ struct SweepNear<'a> {
     hits: &'a mut Vec<Hit>,
 }
 
-impl Kernel for SweepNear<'_> {
+impl Kernel for SweepBounded<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
-        let SweepNear {
+        let SweepBounded {
             panels,
             terms,
             codes,

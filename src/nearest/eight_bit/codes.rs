@@ -10,7 +10,7 @@ use crate::kernels::codes::{Side, round_all};
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
-use crate::nearest::eight_bit::principal::{Basis, LEVEL};
+use crate::nearest::eight_bit::principal::{Basis, PREFIX};
 use crate::nearest::scores::{AffineMap, FAR, ROUNDOFF};
 use crate::nearest::vectors::Row;
 use crate::points::{BLOCK_BYTES, Points};
@@ -83,7 +83,7 @@ impl Coder {
         let coder = Coder {
             dims,
             leading,
-            prefix: LEVEL,
+            prefix: PREFIX,
             slack: ROUNDOFF * (1.01 * (leading as f64).sqrt() * (dims + 16) as f64 + 4.0),
             defect: basis.defect,
             basis: Some(basis),

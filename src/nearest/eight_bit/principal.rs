@@ -14,10 +14,10 @@ use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
 
-/// Dimensions come and go in blocks of this many.
-pub(in crate::nearest) const LEVEL: usize = 32;
+/// Dimensions come and go in prefixes of this many.
+pub(in crate::nearest) const PREFIX: usize = 32;
 /// Dimensions at most.
-const MAX_HEAD: usize = 192;
+const MOST_LEADING: usize = 192;
 /// A block that holds less than this fraction of the variance, and all that
 /// follow it, are left out.
 const MIN_ENERGY: f64 = 0.04;
@@ -28,7 +28,7 @@ const SAMPLE: usize = 1008;
 pub(in crate::nearest) struct Basis {
     /// Basis vectors, as the kernels want them.
     pub panels: Panels,
-    /// Number of basis vectors, a multiple of `LEVEL`.
+    /// Number of basis vectors, a multiple of `PREFIX`.
     pub leading: usize,
     /// ‖H Hᵀ − I‖, in the Frobenius norm.
     pub defect: f64,
@@ -38,7 +38,7 @@ impl Basis {
     /// Bytes that [`Basis::new`] takes: the sample three times, and the vectors
     /// in float64, in float32, and packed.
     pub fn bytes_to_make(rows: usize, dims: usize) -> u64 {
-        let values = 3 * SAMPLE.min(rows) + 4 * MAX_HEAD;
+        let values = 3 * SAMPLE.min(rows) + 4 * MOST_LEADING;
         (size_of::<f32>() * values * dims) as u64
     }
 
@@ -49,13 +49,13 @@ impl Basis {
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let dims = affine.dims;
-        let count = MAX_HEAD.min(dims / LEVEL * LEVEL);
+        let count = MOST_LEADING.min(dims / PREFIX * PREFIX);
         let sample = SampledRows::new(points, affine, kernels)?;
         let mut rng = Rng::new(0);
         let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
         let mut values = try_vec(0.0f32, count * dims, "a basis")?;
-        let mut energy = try_vec(0.0f64, count / LEVEL, "a basis")?;
+        let mut energy = try_vec(0.0f64, count / PREFIX, "a basis")?;
         for round in 0..=ROUNDS {
             match round {
                 0 => (), // random directions are far enough apart
@@ -70,7 +70,7 @@ impl Basis {
                     *wide = f64::from(value);
                 }
             } else {
-                let blocks = projected.chunks_exact(LEVEL * sample.rows);
+                let blocks = projected.chunks_exact(PREFIX * sample.rows);
                 for (energy, block) in energy.iter_mut().zip(blocks) {
                     *energy = block.iter().map(|&v| f64::from(v).powi(2)).sum();
                 }
@@ -82,8 +82,8 @@ impl Basis {
             .take_while(|energy| enough(energy))
             .count()
             .max(1);
-        let leading = prefixes * LEVEL;
-        for block in basis[..leading * dims].chunks_exact_mut(LEVEL * dims) {
+        let leading = prefixes * PREFIX;
+        for block in basis[..leading * dims].chunks_exact_mut(PREFIX * dims) {
             mix(block, dims);
         }
         values.truncate(leading * dims);
@@ -207,11 +207,11 @@ fn multiply(
 ) -> Result<()> {
     let width = kernels.shape.width;
     let rows = out.len() / (others.len() / dims);
-    let mut panels = with_capacity(others.len().div_ceil(LEVEL * dims), "panels")?;
-    for others in others.chunks(LEVEL * dims) {
+    let mut panels = with_capacity(others.len().div_ceil(PREFIX * dims), "panels")?;
+    for others in others.chunks(PREFIX * dims) {
         panels.push(Panels::of_rows(others, dims, kernels)?);
     }
-    let tasks = panels.iter().zip(out.chunks_mut(LEVEL * rows));
+    let tasks = panels.iter().zip(out.chunks_mut(PREFIX * rows));
     threads.run(tasks, Vec::new, |scores, (panels, out)| {
         resize(scores, panels.starts.len() * width, 0.0, "scores")?;
         for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
@@ -236,7 +236,7 @@ fn round_to(wide: &[f64], narrow: &mut [f32]) {
 /// that rows have coordinates of like size in all of them: 8 bits go further.
 fn mix(block: &mut [f64], dims: usize) {
     let mut half = 1;
-    while half < LEVEL {
+    while half < PREFIX {
         for pair in block.chunks_exact_mut(2 * half * dims) {
             let (low, high) = pair.split_at_mut(half * dims);
             for (a, b) in low.iter_mut().zip(high) {

@@ -4,33 +4,33 @@ use crate::config::Config;
 
 /// Every cluster has at least `low` and at most `high` rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct SizeBounds {
     pub low: usize,
     pub high: usize,
 }
 
-impl Window {
+impl SizeBounds {
     pub fn width(self) -> usize {
         self.high - self.low
     }
 }
 
-/// The windows that a run may choose from, all equally wide.
+/// The size bounds that a run may choose from, all equally wide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Windows {
+pub(super) struct SlidingBounds {
     pub width: usize,
     /// The least and the greatest `low`.
     pub least: usize,
     pub most: usize,
 }
 
-impl Windows {
+impl SlidingBounds {
     /// As the settings say; those with room for all rows. No cluster is empty.
     pub fn new(config: &Config, rows: usize) -> Self {
         match config.size_bounds {
             Some((min_size, max_size)) => {
                 let low = min_size.max(1);
-                Windows {
+                SlidingBounds {
                     width: max_size.min(rows) - low,
                     least: low,
                     most: low,
@@ -42,28 +42,28 @@ impl Windows {
 
     /// All of this width that have room for all rows. No cluster is empty.
     pub fn of_width(width: usize, rows: usize, clusters: usize) -> Self {
-        Windows {
+        SlidingBounds {
             width,
             least: rows.div_ceil(clusters).saturating_sub(width).max(1),
             most: rows / clusters,
         }
     }
 
-    /// The one whose `low` is nearest to this.
-    pub fn near(self, low: usize) -> Window {
+    /// Those whose `low` is nearest to this.
+    pub fn near(self, low: usize) -> SizeBounds {
         let low = low.clamp(self.least, self.most);
-        Window {
+        SizeBounds {
             low,
             high: low + self.width,
         }
     }
 }
 
-/// By how many rows the sizes miss their windows.
-pub(super) fn violation(windows: &[Window], sizes: &[usize]) -> usize {
-    let clusters = windows.iter().zip(sizes);
+/// By how many rows the sizes miss their bounds.
+pub(super) fn violation(each_bounds: &[SizeBounds], sizes: &[usize]) -> usize {
+    let clusters = each_bounds.iter().zip(sizes);
     let misses = clusters
-        .map(|(window, &size)| window.low.saturating_sub(size) + size.saturating_sub(window.high));
+        .map(|(bounds, &size)| bounds.low.saturating_sub(size) + size.saturating_sub(bounds.high));
     misses.sum()
 }
 
@@ -72,15 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_always_has_room_for_all_rows() {
+    fn bounds_always_have_room_for_all_rows() {
         for rows in 1..40 {
             for clusters in 1..=rows {
                 for width in 1..=rows {
                     for low in 0..=rows {
-                        let window = Windows::of_width(width, rows, clusters).near(low);
-                        assert!(window.low >= 1 && window.width() <= width);
-                        assert!(window.low * clusters <= rows);
-                        assert!(window.high * clusters >= rows);
+                        let bounds = SlidingBounds::of_width(width, rows, clusters).near(low);
+                        assert!(bounds.low >= 1 && bounds.width() <= width);
+                        assert!(bounds.low * clusters <= rows);
+                        assert!(bounds.high * clusters >= rows);
                     }
                 }
             }
