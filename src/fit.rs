@@ -45,14 +45,26 @@ impl Fit {
     /// A result without the extras of one kind of model.
     pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
         let dims = centroids.len() / n_clusters;
+        let centroids = Array2::from_shape_vec((n_clusters, dims), centroids)
+            .expect("n_clusters x dims values");
         let mut fit = Fit {
-            centroids: Array2::from_shape_vec((n_clusters, dims), centroids)
-                .expect("n_clusters x dims values"),
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            weights: try_vec(0.0, n_clusters, "cluster sizes")?,
+            ..Fit::of_centroids(centroids)
+        };
+        fit.set_labels(labels);
+        Ok(fit)
+    }
+
+    /// Nothing but centroids.
+    pub fn of_centroids(centroids: Array2<f32>) -> Self {
+        Fit {
+            centroids,
             offset: None,
             placed: None,
             labels: Vec::new(),
-            counts: try_vec(0, n_clusters, "cluster sizes")?,
-            weights: try_vec(0.0, n_clusters, "cluster sizes")?,
+            counts: Vec::new(),
+            weights: Vec::new(),
             inertia: 0.0,
             n_iter: 0,
             medoids: None,
@@ -61,9 +73,7 @@ impl Fit {
             balance_gap: None,
             info: None,
             warnings: Vec::new(),
-        };
-        fit.set_labels(labels);
-        Ok(fit)
+        }
     }
 
     /// Takes the labels of all training points, and counts them.
@@ -156,22 +166,14 @@ impl Fit {
     pub fn without_rows(&self, centroids: Vec<f32>) -> Result<Fit> {
         let (clusters, dims) = self.centroids.dim();
         let rows = if centroids.is_empty() { 0 } else { clusters };
+        let centroids = Array2::from_shape_vec((rows, dims), centroids)
+            .map_err(|_| KMeansError::invalid_data("too many centroids"))?;
         let mut fit = Fit {
-            centroids: Array2::from_shape_vec((rows, dims), centroids)
-                .map_err(|_| KMeansError::invalid_data("too many centroids"))?,
-            offset: None,
-            placed: None,
-            labels: Vec::new(),
             counts: allocate::copy(&self.counts, "cluster sizes")?,
             weights: allocate::copy(&self.weights, "cluster sizes")?,
             inertia: f64::INFINITY,
             n_iter: self.n_iter,
-            medoids: None,
-            parents: None,
-            prices: None,
-            balance_gap: None,
-            info: None,
-            warnings: Vec::new(),
+            ..Fit::of_centroids(centroids)
         };
         for warning in &self.warnings {
             push(&mut fit.warnings, text(warning, "warnings")?, "warnings")?;

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 /// Runs that end within this fraction of each other have found the same, maybe
 /// with other numbers for the clusters: rounding must not choose.
-pub(crate) const EQUAL: f64 = 1e-9;
+const EQUAL: f64 = 1e-9;
 
 /// Trains by the algorithm that is asked for. `before`: the centroids of fewer
 /// clusters, which the first run starts from; not for K-medoids.
@@ -141,6 +141,41 @@ fn best_of_positive(
     Ok(fit)
 }
 
+/// Does so many runs, fewer where training is to stop; each puts what it comes to in the
+/// place of the best so far.
+pub(crate) fn best_of(
+    runs: usize,
+    config: &Config,
+    threads: &Threads<'_>,
+    mut run: impl FnMut(&mut Option<Fit>) -> Result<()>,
+) -> Result<Fit> {
+    let mut best = None;
+    for number in 1..=runs {
+        if threads.stopping() && best.is_some() {
+            break;
+        }
+        if number > 1 {
+            threads.next_run();
+        }
+        if config.verbose && runs > 1 {
+            let line = text(format_args!("run {number} of {runs}"));
+            threads.tell(Event::Message(&line))?;
+        }
+        run(&mut best)?;
+    }
+    Ok(best.expect("n_init is at least 1"))
+}
+
+/// Puts a fit in the place of the best if it is better; returns whether it is.
+pub(crate) fn keep_better(best: &mut Option<Fit>, fit: Fit) -> bool {
+    let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - EQUAL);
+    let is_better = best.as_ref().is_none_or(is_better);
+    if is_better {
+        *best = Some(fit);
+    }
+    is_better
+}
+
 /// The best of `n_init` runs, each from seeds of its own.
 fn best_run(
     nearest: &mut Nearest<'_>,
@@ -158,18 +193,8 @@ fn best_run(
         true => 1, // all runs would be the same
         false => config.n_init,
     };
-    let mut best: Option<Fit> = None;
     let mut best_cells = None;
-    for run in 1..=runs {
-        if threads.stopping() && best.is_some() {
-            break;
-        }
-        if run > 1 {
-            threads.next_run();
-        }
-        if config.verbose && runs > 1 {
-            threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
-        }
+    let mut best = best_of(runs, config, threads, |best| {
         let tree = tree && before.is_none();
         let effort = effort(config, tree);
         let (mut cells, mut likely) = (None, None);
@@ -211,17 +236,15 @@ fn best_run(
                     Quality::Default | Quality::Fast => fit,
                 }
             };
-            let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - EQUAL);
-            if best.as_ref().is_none_or(is_better) {
-                best = Some(fit);
-                best_cells = cells.take().or(best_cells);
+            if keep_better(best, fit) {
+                best_cells = cells.take().or(best_cells.take());
             }
             if threads.stopping() {
                 break;
             }
         }
-    }
-    let mut best = best.expect("n_init is at least 1");
+        Ok(())
+    })?;
     if bounded && config.quality == Quality::Best {
         best = balanced::random_swap(nearest, config, best, &mut rng, threads, start)?;
     }

@@ -44,25 +44,14 @@ impl KMeans {
         for centroid in values.chunks_exact_mut(dims) {
             config.metric.place(centroid);
         }
+        let values = Array2::from_shape_vec((clusters, dims), values);
         let mut fit = Fit {
-            offset: None,
-            placed: None,
-            centroids: Array2::from_shape_vec((clusters, dims), values)
-                .expect("as many values as before"),
-            labels: Vec::new(),
-            counts: Vec::new(),
-            weights: Vec::new(),
             inertia: f64::INFINITY,
-            n_iter: 0,
-            medoids: None,
-            parents: None,
             prices: match prices {
                 Some(prices) => Some(allocate::copy(prices, "prices")?),
                 None => None,
             },
-            balance_gap: None,
-            info: None,
-            warnings: Vec::new(),
+            ..Fit::of_centroids(values.expect("as many values as before"))
         };
         fit.set_offset(offset)?;
         Ok(KMeans {

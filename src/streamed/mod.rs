@@ -18,8 +18,7 @@ use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::owned::TryArc;
 use crate::rng::Rng;
-use crate::text::text;
-use crate::threads::{Event, Phase, Threads};
+use crate::threads::{Phase, Threads};
 use crate::totals::{Grid, Totals};
 use crate::unrepeated::Unrepeated;
 use crate::{memory, seeding, train};
@@ -147,17 +146,7 @@ fn best_run(
     };
     let mut rng = Rng::new(config.seed);
     let mut kept = Vec::new();
-    let mut best: Option<Fit> = None;
-    for run in 1..=runs {
-        if threads.stopping() && best.is_some() {
-            break;
-        }
-        if run > 1 {
-            threads.next_run();
-        }
-        if config.verbose && runs > 1 {
-            threads.tell(Event::Message(&text(format_args!("run {run} of {runs}"))))?;
-        }
+    train::best_of(runs, config, threads, |best| {
         let mut drawing = Drawing {
             stream,
             rows,
@@ -182,12 +171,9 @@ fn best_run(
             centroids: seeds,
         };
         let fit = lloyd::iterate(steps, config, threads, start)?;
-        let is_better = |best: &Fit| fit.inertia < best.inertia * (1.0 - train::EQUAL);
-        if best.as_ref().is_none_or(is_better) {
-            best = Some(fit);
-        }
-    }
-    Ok(best.expect("n_init is at least 1"))
+        train::keep_better(best, fit);
+        Ok(())
+    })
 }
 
 /// The rows in no cluster yet.
