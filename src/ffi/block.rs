@@ -1,14 +1,14 @@
 //! Blocks of rows that remember.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
 use super::observer::ObserverRecord;
 use super::partial::{PartialHandle, matrix};
 use super::points::PointsHandle;
 use super::run::Call;
 use super::settings::metric;
 use super::status::{Failure, KENTRO_STATUS_BUSY, Outcome, StatusCode};
-use super::{borrow, borrow_slice_mut, check_capacity, free, put};
+use super::{borrow, borrow_slice_mut, check_capacity, put};
 use crate::owned::boxed;
 use crate::partial::{Block, BlockOptions};
 use crate::points::Points;

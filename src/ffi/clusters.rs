@@ -1,9 +1,9 @@
 //! Which points belong to which cluster, in compressed rows.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
-use super::{borrow, free, lend, put};
+use super::{borrow, lend, put};
 use crate::allocate::try_vec;
 use crate::clusters::Clusters;
 use crate::owned::boxed;

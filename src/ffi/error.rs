@@ -1,7 +1,6 @@
 //! What went wrong, in an object of the caller's.
 
-use super::free;
-use super::guard::catch;
+use super::guard::{catch, free};
 use super::status::{Failure, KENTRO_STATUS_NULL_POINTER, KENTRO_STATUS_OK, StatusCode};
 use super::text::Line;
 use crate::owned::boxed;

@@ -33,6 +33,20 @@ pub(super) fn catch<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     })
 }
 
+/// Frees what `Box::into_raw` gave; NULL is fine.
+///
+/// # Safety
+/// `pointer` is NULL or came from `Box::into_raw`, and is not used again.
+pub(super) unsafe fn free<T>(pointer: *mut T) {
+    let _ = catch(|| {
+        if !pointer.is_null() {
+            // SAFETY: as the caller promises.
+            drop(unsafe { Box::from_raw(pointer) });
+        }
+        Ok(())
+    });
+}
+
 thread_local! {
     /// How many calls of the library this thread is in: callbacks may nest them.
     static DEPTH: Cell<usize> = const { Cell::new(0) };

@@ -1,12 +1,12 @@
 //! The model behind a `kentro_kmeans`.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
 use super::status::{
     Failure, KENTRO_STATUS_BUSY, KENTRO_STATUS_INVALID_N_CLUSTERS, Outcome, StatusCode,
 };
 use super::text::Text;
-use super::{borrow, free, put};
+use super::{borrow, put};
 use crate::allocate;
 use crate::model::KMeans;
 use crate::owned::{TryArc, boxed};

@@ -71,20 +71,6 @@ unsafe fn borrow<'a, T>(pointer: *const T, argument: &'static str) -> Outcome<&'
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(argument))
 }
 
-/// Frees what `Box::into_raw` gave; NULL is fine.
-///
-/// # Safety
-/// `pointer` is NULL or came from `Box::into_raw`, and is not used again.
-unsafe fn free<T>(pointer: *mut T) {
-    let _ = guard::catch(|| {
-        if !pointer.is_null() {
-            // SAFETY: as the caller promises.
-            drop(unsafe { Box::from_raw(pointer) });
-        }
-        Ok(())
-    });
-}
-
 /// Checks that memory can be what it should be: neither NULL nor misaligned.
 fn require<T>(pointer: *const T, argument: &'static str) -> Outcome {
     if pointer.is_null() {

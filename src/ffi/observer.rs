@@ -1,11 +1,11 @@
 //! What a call tells its caller while it runs, and how the caller ends it.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
+use super::put;
 use super::record;
 use super::status::{Outcome, StatusCode};
 use super::text::Line;
-use super::{free, put};
 use crate::model::print_message;
 use crate::owned::boxed;
 use crate::threads::{End, Event, Phase, Progress};

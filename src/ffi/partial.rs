@@ -1,11 +1,11 @@
 //! Statistics of blocks that merge.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
 use super::{
-    borrow, borrow_slice, borrow_slice_mut, check_capacity, free, lend, may_be_null, put,
-    put_if_wanted, require,
+    borrow, borrow_slice, borrow_slice_mut, check_capacity, lend, may_be_null, put, put_if_wanted,
+    require,
 };
 use crate::owned::boxed;
 use crate::partial::Partial;

@@ -1,9 +1,9 @@
 //! The caller's rows, whatever their number type and layout.
 
 use super::error::ErrorHandle;
-use super::guard::guard;
+use super::guard::{free, guard};
 use super::status::{Failure, KENTRO_STATUS_INVALID_DATA, Outcome, StatusCode};
-use super::{borrow_slice, free, put, require};
+use super::{borrow_slice, put, require};
 use crate::owned::boxed;
 use crate::points::{Element, Points, Swapped, Weights};
 use half::{bf16, f16};

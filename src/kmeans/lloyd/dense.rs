@@ -1,6 +1,6 @@
 //! Lloyd's algorithm where clusters have sums, and centroids are an array.
 
-use super::Steps;
+use super::steps::Steps;
 use crate::error::Result;
 use crate::kmeans::clustering::Complete;
 use crate::nearest::Centroids;

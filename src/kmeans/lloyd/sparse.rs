@@ -1,8 +1,8 @@
 //! Lloyd's algorithm on sparse rows, with centroids that are sparse too. The given
 //! centroids and the final ones are all that is kept of clusters × dimensions numbers.
 
-use super::Steps;
 use super::by_column::RowsByColumn;
+use super::steps::Steps;
 use crate::allocate::{collect, try_vec};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
