@@ -1,20 +1,22 @@
 """More rows than memory: training on a mapped file and on a source, beside an array.
 
-    python benches/out_of_core.py FILE [--rows 8000000] [--limit 2000000000] [--keep]
+    python benches/out_of_core.py FILE [--rows 8000000] [--limits 2000000000 ...] [--keep]
 
 Makes FILE of float32 rows of 384 dimensions (12.3 GB of them: sentence embeddings,
 repeated with noise) unless it is there, and deletes it in the end. Trains with k = 256,
 8 iterations, quality "fast" and two threads: on an array of the first third of the rows,
-then under the limit on all rows, mapped and from a source whose thread reads the next
-block ahead; with the file in the page cache, and with every page dropped soon after it
-was used. Each way has a process of its own. Tells seconds, rows x iterations a second
-beside the array's, gigabytes read a second beside what the disk gives a plain reader in
-the same run, and the peak of anonymous memory. "By CPU" is the rate in CPU seconds, which a
-loaded machine leaves as it is. Needs Linux, and a file that is not part
-of the project.
+then under each limit on all rows: mapped, from a source of slices of the mapped file, and
+from one whose thread reads the next block ahead; at last one pass of partial_fit over
+slices. With the file in the page cache, and with every page dropped soon after it was
+used. Each way has a process of its own. Tells seconds, rows x iterations a second beside
+the array's, gigabytes read a second beside what the disk gives a plain reader just
+before, the peak of anonymous memory, and the inertia a row. "By CPU" is the rate in CPU
+seconds, which a loaded machine leaves as it is. `--way "mapped, cached"` runs one alone.
+Needs Linux, and a file that is not part of the project.
 """
 
 import argparse
+import math
 import mmap
 import os
 import queue
@@ -84,6 +86,18 @@ def read_all(path):
     return size / (time.perf_counter() - begin)
 
 
+class Slices:
+    """Blocks of a mapped file."""
+
+    def __init__(self, data):
+        self.data, self.passes = data, 0
+
+    def __iter__(self):
+        self.passes += 1
+        for first in range(0, len(self.data), BLOCK):
+            yield self.data[first : first + BLOCK]
+
+
 class Blocks:
     """Blocks of a file; a thread reads the next one while this one is in use."""
 
@@ -126,12 +140,14 @@ def run(way, path, rows, limit, clusters, iterations):
         data = np.fromfile(path, np.float32, rows * DIMS).reshape(rows, DIMS)
     else:
         model = model.with_memory_limit(limit)
-    if way.startswith("mapped"):
+    if way.startswith(("mapped", "slices", "partial_fit")):
         with open(path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         data = np.frombuffer(mapped, np.float32, rows * DIMS).reshape(rows, DIMS)
         mapped.madvise(mmap.MADV_SEQUENTIAL)
+    disk = float("nan")
     if dropping:
+        disk = read_all(path)
         drop(path, mapped)
     elif way != "array":
         with open(path, "rb", buffering=0) as file:  # into the cache
@@ -150,61 +166,74 @@ def run(way, path, rows, limit, clusters, iterations):
     before = anonymous.now()
     anonymous.start()
     begin, cpu = time.perf_counter(), time.process_time()
-    if way.startswith("source"):
-        source = Blocks(path, rows, dropping)
+    if way.startswith(("source", "slices")):
+        is_read = way.startswith("source")
+        source = Blocks(path, rows, dropping) if is_read else Slices(data)
         model.train_source(source, 2)
         passes = source.passes
+    elif way.startswith("partial_fit"):
+        for block in Slices(data):
+            model.partial_fit(block, num_threads=2)
+        passes = 1
     else:
         model.train_labels(data, 2)
         passes = iterations + 2  # ranges, and the labels
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     peak = anonymous.peak - (before if way == "array" else 0)
-    inertia = model.inertia / rows
-    print(rows, seconds, cpu, passes, peak, inertia)
+    work = rows * (1 if way.startswith("partial_fit") else iterations)
+    inertia = (-model.score(data) if passes == 1 else model.inertia) / rows
+    print(work, seconds, cpu, passes * rows * ROW / seconds, disk, peak, inertia)
+
+
+WAYS = ["mapped", "slices", "source", "partial_fit"]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--rows", type=int, default=8_000_000)
-    parser.add_argument("--limit", type=int, default=2_000_000_000)
+    parser.add_argument("--limits", type=int, nargs="+", default=[2_000_000_000])
     parser.add_argument("--clusters", type=int, default=256)
     parser.add_argument("--iterations", type=int, default=8)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--way")
     arguments = parser.parse_args()
-    path, rows, limit = arguments.file, arguments.rows, arguments.limit
+    path, rows, limits = arguments.file, arguments.rows, arguments.limits
     if arguments.way:
-        run(arguments.way, path, rows, limit, arguments.clusters, arguments.iterations)
+        run(
+            arguments.way,
+            path,
+            rows,
+            limits[0],
+            arguments.clusters,
+            arguments.iterations,
+        )
         return
     if not os.path.exists(path):
         make(path, rows)
-    disk = read_all(path)
-    print(f"the disk gives {disk / 1e9:.2f} GB/s to a plain reader")
-    print(
-        "way               seconds    CPU  rate/array  by CPU  GB/s  of disk  anonymous GB"
-    )
+    print("| way | limit, GB | seconds | CPU | rate of the array | by CPU ", end="")
+    print("| GB/s | of the disk's | anonymous, GB | inertia a row |")
+    print("|" + "---|" * 10)
     first = None
-    for way in [
-        "array",
-        "mapped, cached",
-        "source, cached",
-        "mapped, dropped",
-        "source, dropped",
-    ]:
-        given = [__file__, path, f"--way={way}"]
-        for name in ("rows", "limit", "clusters", "iterations"):
+    ways = [("array", limits[0])]
+    for limit in limits:
+        ways += [(f"{way}, cached", limit) for way in WAYS]
+        ways += [(f"{way}, dropped", limit) for way in WAYS if way != "slices"]
+    for way, limit in ways:
+        given = [__file__, path, f"--way={way}", f"--limits={limit}"]
+        for name in ("rows", "clusters", "iterations"):
             given.append(f"--{name}={getattr(arguments, name)}")
         out = subprocess.run(
             [sys.executable, *given], check=True, stdout=subprocess.PIPE
         )
-        count, seconds, cpu, passes, peak, _ = map(float, out.stdout.split())
-        rate, work = count / seconds, count / cpu
-        first = first or (rate, work)
-        read = passes * count * ROW / seconds
+        work, seconds, cpu, speed, disk, peak, inertia = map(float, out.stdout.split())
+        first = first or (work / seconds, work / cpu)
+        limit = "" if way == "array" else f"{limit / 1e9:.1f}"
+        share = "" if math.isnan(disk) else f"{speed / disk:.2f}"
         print(
-            f"{way:<16}{seconds:9.1f}{cpu:7.1f}{rate / first[0]:12.2f}{work / first[1]:8.2f}"
-            f"{read / 1e9:6.2f}{read / disk:9.2f}{peak / 1e9:14.2f}",
+            f"| {way} | {limit} | {seconds:.1f} | {cpu:.1f} | {work / seconds / first[0]:.2f} "
+            f"| {work / cpu / first[1]:.2f} | {speed / 1e9:.2f} | {share} | {peak / 1e9:.2f} "
+            f"| {inertia:.4f} |",
             flush=True,
         )
     if not arguments.keep:

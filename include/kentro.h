@@ -1715,6 +1715,48 @@ kentro_status kentro_block_partial(kentro_block *block,
                                    kentro_error *error);
 
 /**
+ * Writes the least number of each column to `out`, then the greatest of each: of
+ * the rows that weigh something, infinity and -infinity where there are none.
+ * `out` has room for `capacity` values, 2 x n_dimensions at least. One pass over the
+ * rows; ranges of several blocks merge by minimum and maximum.
+ * `kentro_block_set_ranges` tells what they are for. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_ranges(kentro_block *block,
+                                  size_t num_threads,
+                                  const kentro_observer *observer,
+                                  double *out,
+                                  size_t capacity,
+                                  kentro_error *error);
+
+/**
+ * Takes the ranges of all blocks together, 2 x `n_dimensions` values as
+ * `kentro_block_ranges` writes them, and with the Euclidean distance the offset
+ * that training on all rows would subtract (see `kentro_kmeans_offset`). All blocks
+ * must get the same, before the first partial: labels of others are forgotten.
+ * Centroids are then those less `kentro_block_offset`, in
+ * `kentro_partial_finalize` too.
+ *
+ * `KENTRO_STATUS_INVALID_PARAMETER` unless each column has two finite numbers, the
+ * lesser first, or infinity and -infinity. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_set_ranges(kentro_block *block,
+                                      const double *ranges,
+                                      size_t n_dimensions,
+                                      kentro_error *error);
+
+/**
+ * Writes what each column loses before it is rounded to float32, 0 where that is
+ * nothing, to `out`, which has room for `capacity` values. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_offset(const kentro_block *block,
+                                  double *out,
+                                  size_t capacity,
+                                  kentro_error *error);
+
+/**
  * The number of rows. Since 0.3.
  */
 KENTRO_API

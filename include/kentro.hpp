@@ -1430,10 +1430,39 @@ private:
 /// out: a cache. Their memory must outlive the block and not change.
 class Block {
 public:
-    explicit Block(const Points& points, bool euclidean = false) {
+    explicit Block(const Points& points, bool euclidean = false) : dimensions_(points.cols()) {
         kentro_block* handle = nullptr;
         detail::call(kentro_block_new, points.handle(), euclidean, &handle);
         handle_.reset(handle);
+    }
+
+    /// The least number of each column, then the greatest of each: 2 x
+    /// n_dimensions, which merge by minimum and maximum; infinity and -infinity
+    /// where no row weighs anything. One pass; `set_ranges` tells what they are for.
+    [[nodiscard]] std::vector<double> ranges(std::optional<Count> num_threads = std::nullopt) {
+        std::vector<double> ranges(2 * dimensions_);
+        const std::size_t threads = num_threads ? std::size_t(*num_threads) : KENTRO_ALL_THREADS;
+        detail::call(kentro_block_ranges, handle_.get(), threads, nullptr, ranges.data(),
+                     ranges.size());
+        return ranges;
+    }
+
+    /// Takes the ranges of all blocks together, and with the Euclidean distance the
+    /// offset that training on all rows would subtract, where numbers wider than
+    /// float lie far from 0. All blocks must get the same, before the first partial.
+    /// Centroids are then those less `offset()`.
+    void set_ranges(const std::vector<double>& ranges) {
+        if (ranges.size() % 2 != 0)
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "ranges must be the least of each column, then the greatest of each");
+        detail::call(kentro_block_set_ranges, handle_.get(), ranges.data(), ranges.size() / 2);
+    }
+
+    /// What each column loses before it is rounded to float; 0 where that is nothing.
+    [[nodiscard]] std::vector<double> offset() const {
+        std::vector<double> offset(dimensions_);
+        detail::call(kentro_block_offset, handle_.get(), offset.data(), offset.size());
+        return offset;
     }
 
     /// What the rows come to for these centroids, n_clusters x n_dimensions;
@@ -1474,6 +1503,7 @@ public:
 
 private:
     std::unique_ptr<kentro_block, detail::Deleter<kentro_block_free>> handle_;
+    std::size_t dimensions_;
 };
 
 /// One number of clusters of `KMeans::sweep`.

@@ -1,10 +1,9 @@
 //! Blocks and partials against training on all rows together: the same bits,
 //! however rows are cut and in whatever order partials merge.
 
-use kentro::{
-    Block, BlockOptions, Init, KMeans, Metric, Partial, Points, Quality, RunOptions, Update,
-};
-use ndarray::{Array2, ArrayView2, s};
+use kentro::{Block, BlockOptions, Init, KMeans, Metric, Partial, Points, Quality, RunOptions};
+use ndarray::{Array2, ArrayView2, array, s};
+use std::ops::Range;
 
 /// A stream of numbers (Knuth's MMIX).
 struct Random(u64);
@@ -59,7 +58,7 @@ fn merged(partials: Vec<Partial>, random: &mut Random) -> Partial {
 }
 
 /// Cuts rows at random places.
-fn cuts(random: &mut Random, rows: usize) -> Vec<std::ops::Range<usize>> {
+fn cuts(random: &mut Random, rows: usize) -> Vec<Range<usize>> {
     let mut places: Vec<usize> = (0..random.below(6)).map(|_| random.below(rows)).collect();
     places.extend([0, rows]);
     places.sort_unstable();
@@ -67,105 +66,169 @@ fn cuts(random: &mut Random, rows: usize) -> Vec<std::ops::Range<usize>> {
     places.windows(2).map(|pair| pair[0]..pair[1]).collect()
 }
 
+/// Rows of one of the number types.
+enum Data {
+    F32(Array2<f32>),
+    F64(Array2<f64>),
+    I64(Array2<i64>),
+    U64(Array2<u64>),
+}
+
+impl Data {
+    /// Wide numbers are such that float32 would lose what tells them apart.
+    fn new(values: Array2<f32>, of: usize) -> Data {
+        let whole = |v: f32| v.clamp(-1e12, 1e12) as i64;
+        match of {
+            0 => Data::F32(values),
+            1 => Data::F64(values.mapv(|v| 3e9 + f64::from(v) / 64.0)),
+            2 => Data::I64(values.mapv(|v| whole(v) - (1 << 60))),
+            _ => Data::U64(values.mapv(|v| (1u64 << 63).wrapping_add_signed(whole(v)))),
+        }
+    }
+
+    fn points<'a>(&'a self, range: Range<usize>, weights: Option<&'a [f64]>) -> Points<'a> {
+        let points = match self {
+            Data::F32(data) => Points::from(data.slice(s![range.clone(), ..])),
+            Data::F64(data) => Points::from(data.slice(s![range.clone(), ..])),
+            Data::I64(data) => Points::from(data.slice(s![range.clone(), ..])),
+            Data::U64(data) => Points::from(data.slice(s![range.clone(), ..])),
+        };
+        match weights {
+            Some(weights) => points.with_weights(&weights[range]).unwrap(),
+            None => points,
+        }
+    }
+
+    fn in_f64(&self) -> Array2<f64> {
+        match self {
+            Data::F32(data) => data.mapv(f64::from),
+            Data::F64(data) => data.clone(),
+            Data::I64(data) => data.mapv(|v| v as f64),
+            Data::U64(data) => data.mapv(|v| v as f64),
+        }
+    }
+}
+
 fn train(
     points: &Points<'_>,
-    init: &Array2<f32>,
+    init: &Array2<f64>,
     metric: Metric,
     iterations: usize,
 ) -> Option<KMeans> {
     let mut kmeans = KMeans::new(init.nrows())
         .with_euclidean(metric == Metric::Euclidean)
-        .with_init(Init::Centroids(init.clone()))
+        .with_init(Init::CentroidsF64(init.clone()))
         .with_quality(Quality::Fast)
         .with_iterations(iterations);
     kmeans.fit(points, options()).ok()?;
     Some(kmeans)
 }
 
-fn leave_none_empty(update: &Update, points: &Points<'_>, metric: Metric) -> bool {
-    let centroids = update.centroids.view();
-    let euclidean = metric == Metric::Euclidean;
-    let model = KMeans::from_centroids(&centroids.into(), euclidean, None).unwrap();
-    let mut labels = vec![0; points.rows()];
-    model.predict(points, &mut labels, None, options()).unwrap();
-    let weighing = |cluster| {
-        let mut rows = (0..points.rows()).filter(|&row| points.weight(row) > 0.0);
-        rows.any(|row| labels[row] == cluster)
-    };
-    (0..centroids.nrows() as u32).all(weighing)
+/// The ranges of all blocks, which these get.
+fn agree(blocks: &mut [Block<'_>], random: &mut Random) {
+    let mut ranges: Vec<Array2<f64>> = blocks
+        .iter_mut()
+        .map(|block| block.ranges(options()).unwrap())
+        .collect();
+    random.shuffle(&mut ranges);
+    let mut all = ranges.remove(0);
+    for one in ranges {
+        for (column, (mut all, one)) in all.columns_mut().into_iter().zip(one.columns()).enumerate()
+        {
+            assert!(one[0] <= one[1] || one[0] == f64::INFINITY, "{column}");
+            all[0] = all[0].min(one[0]);
+            all[1] = all[1].max(one[1]);
+        }
+    }
+    for block in blocks {
+        block.set_ranges(all.view()).unwrap();
+    }
+}
+
+/// What all blocks come to, merged in some order; now and then one has lost its
+/// state.
+fn partial(blocks: &mut [Block<'_>], centroids: &Array2<f32>, random: &mut Random) -> Partial {
+    if random.below(4) == 0 {
+        let lost = random.below(blocks.len());
+        blocks[lost].forget();
+    }
+    let partials = blocks
+        .iter_mut()
+        .map(|block| block.partial(centroids.view(), options()).unwrap())
+        .collect();
+    merged(partials, random)
 }
 
 /// Iterates over blocks, and compares with training after as many iterations.
 ///
-/// Returns how many were compared.
-fn follows_training(random: &mut Random, metric: Metric, weighted: bool) -> usize {
+/// Returns how many were compared, and whether there was an offset.
+fn follows_training(
+    random: &mut Random,
+    metric: Metric,
+    weighted: bool,
+    of: usize,
+) -> (usize, bool) {
     let (n, dims) = (20 + random.below(300), 1 + random.below(9));
     let kind = random.below(4);
-    let data = rows(random, n, dims, kind);
+    let data = Data::new(rows(random, n, dims, kind), of);
     let weights: Vec<f64> = (0..n).map(|_| random.below(5) as f64 / 4.0).collect();
     let present = weights.iter().filter(|&&weight| weight > 0.0).count();
     let clusters = 1 + random.below(n.min(25));
     // Many of the first centroids are far from all rows: their clusters are empty.
-    let init = match random.below(2) {
-        0 => data.slice(s![..clusters, ..]).to_owned(),
-        _ => rows(random, clusters, dims, 1) * 30.0 - 500.0,
-    };
-    let ranges = cuts(random, n);
-    let points: Vec<Points<'_>> = ranges
-        .iter()
-        .map(|range| {
-            let points = Points::from(data.slice(s![range.clone(), ..]));
-            match weighted {
-                true => points.with_weights(&weights[range.clone()]).unwrap(),
-                false => points,
-            }
+    let mut init = data.in_f64().slice(s![..clusters, ..]).to_owned();
+    if random.below(2) == 0 {
+        init = init + rows(random, clusters, dims, 1).mapv(f64::from) * 30.0 - 500.0;
+    }
+    let weights = weighted.then_some(&weights[..]);
+    let mut blocks: Vec<Block<'_>> = cuts(random, n)
+        .into_iter()
+        .map(|range| Block::new(&data.points(range, weights), BlockOptions::new(metric)).unwrap())
+        .collect();
+    let whole = data.points(0..n, weights);
+    if of > 0 {
+        agree(&mut blocks, random);
+    }
+    let offset = blocks[0].offset().map(<[f64]>::to_vec);
+    let lost = |column: usize| offset.as_ref().map_or(0.0, |offset| offset[column]);
+    let place = |centroids: &Array2<f32>| {
+        Array2::from_shape_fn(centroids.dim(), |(row, column)| {
+            f64::from(centroids[[row, column]]) + lost(column)
         })
-        .collect();
-    let mut blocks: Vec<Block<'_>> = points
-        .iter()
-        .map(|points| Block::new(points, BlockOptions::new(metric)).unwrap())
-        .collect();
-    let whole = match weighted {
-        true => Points::from(data.view())
-            .with_weights(&weights[..])
-            .unwrap(),
-        false => Points::from(data.view()),
     };
+    let mut centroids = Array2::from_shape_fn(init.dim(), |(row, column)| {
+        (init[[row, column]] - lost(column)) as f32
+    });
 
-    let (mut centroids, mut compared) = (init.clone(), 0);
+    let mut compared = 0;
+    let mut all = partial(&mut blocks, &centroids, random);
     for iteration in 1..=6 {
-        if random.below(4) == 0 {
-            let lost = random.below(blocks.len());
-            blocks[lost].forget();
-        }
-        let partials = blocks
-            .iter_mut()
-            .map(|block| block.partial(centroids.view(), options()).unwrap())
-            .collect();
-        let all = merged(partials, random);
         let update = all.finalize(centroids.view()).unwrap();
+        let sizes = all.cluster_sizes().iter().sum::<u64>();
+        assert_eq!(sizes, if weighted { present } else { n } as u64);
         let Some(trained) = train(&whole, &init, metric, iteration) else {
-            return compared;
+            break;
         };
+        assert_eq!(trained.offset(), offset.as_deref());
+        all = partial(&mut blocks, &update.centroids, random);
         // Where the last centroids leave clusters empty, training goes on.
-        if trained.n_iter() == Some(iteration) && leave_none_empty(&update, &whole, metric) {
-            let expected = trained.centroids().unwrap();
+        let none_is_empty = !all.cluster_sizes().contains(&0);
+        let expected = |model: &KMeans| model.centroids_f64().unwrap();
+        if trained.n_iter() == Some(iteration) && none_is_empty {
             compared += 1;
             assert_eq!(
-                update.centroids, expected,
+                place(&update.centroids),
+                expected(&trained),
                 "{metric:?} {n} x {dims}, {clusters} {iteration}"
             );
         }
-        let sizes = all.cluster_sizes().iter().sum::<u64>();
-        assert_eq!(sizes, if weighted { present } else { n } as u64);
-        if update.converged && leave_none_empty(&update, &whole, metric) {
+        if update.converged && none_is_empty {
             let settled = train(&whole, &init, metric, 50).unwrap();
-            assert_eq!(update.centroids, settled.centroids().unwrap());
+            assert_eq!(place(&update.centroids), expected(&settled));
             break;
         }
         centroids = update.centroids;
     }
-    compared
+    (compared, offset.is_some())
 }
 
 #[test]
@@ -173,9 +236,74 @@ fn the_loop_gives_the_bits_of_training() {
     let mut random = Random(7);
     for metric in [Metric::Euclidean, Metric::Cosine] {
         for weighted in [false, true] {
-            let compared = (0..200).map(|_| follows_training(&mut random, metric, weighted));
+            let mut follow = |of| follows_training(&mut random, metric, weighted, of).0;
+            let compared = (0..200).map(|_| follow(0));
             assert!(compared.sum::<usize>() > 350, "too few comparisons");
         }
+    }
+}
+
+/// Blocks that know the ranges of all lose the offset that training subtracts.
+#[test]
+fn wide_numbers_give_the_bits_of_training() {
+    let mut random = Random(9);
+    for weighted in [false, true] {
+        let (mut compared, mut with_offset) = (0, 0);
+        for case in 0..240 {
+            let of = 1 + case % 3;
+            let (count, is_offset) = follows_training(&mut random, Metric::Euclidean, weighted, of);
+            compared += count;
+            with_offset += usize::from(is_offset);
+        }
+        assert!(
+            compared > 400 && with_offset > 200,
+            "{compared} {with_offset}"
+        );
+    }
+}
+
+#[test]
+fn ranges_that_rows_cannot_have_are_an_error() {
+    let data = Array2::from_shape_fn((30, 3), |(i, j)| 1e9 + (i * 7 % 11 + j) as f64);
+    let points = Points::from(data.view());
+    let mut block = Block::new(&points, BlockOptions::new(Metric::Euclidean)).unwrap();
+    let ranges = block.ranges(options()).unwrap();
+    assert_eq!(
+        ranges,
+        array![
+            [1e9, 1e9 + 1.0, 1e9 + 2.0],
+            [1e9 + 10.0, 1e9 + 11.0, 1e9 + 12.0]
+        ]
+    );
+    for (bad, word) in [
+        (ranges.slice(s![.., ..2]).to_owned(), "2 x 3"),
+        (ranges.slice(s![..;-1, ..]).to_owned(), "column 0"),
+        (ranges.mapv(|end| end * f64::INFINITY), "column 0"),
+        (ranges.mapv(|_| f64::NAN), "column 0"),
+    ] {
+        let error = block.set_ranges(bad.view()).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+        assert_eq!(block.offset(), None);
+    }
+    let first = array![[0.0_f32, 0.0, 0.0], [1.0, 1.0, 1.0]];
+    let mut without = block.partial(first.view(), options()).unwrap();
+    assert!(block.labels().is_ok());
+    block.set_ranges(ranges.view()).unwrap();
+    assert!(block.labels().is_err());
+    assert_eq!(block.offset(), Some(&[1e9 + 5.0, 1e9 + 6.0, 1e9 + 7.0][..]));
+    let with = block.partial(first.view(), options()).unwrap();
+    let error = without.merge(&with).unwrap_err().to_string();
+    assert!(error.contains("different offsets"), "{error}");
+    let mut sent = Partial::from_bytes(&with.to_bytes().unwrap()).unwrap();
+    assert_eq!(sent, with);
+    sent.merge(&with).unwrap();
+    // Nothing is subtracted of narrow numbers, nor with cosine.
+    let narrow = data.mapv(|value| value as f32);
+    let narrow = Points::from(narrow.view());
+    for (points, metric) in [(&narrow, Metric::Euclidean), (&points, Metric::Cosine)] {
+        let mut block = Block::new(points, BlockOptions::new(metric)).unwrap();
+        block.set_ranges(ranges.view()).unwrap();
+        assert_eq!(block.offset(), None);
     }
 }
 
@@ -266,7 +394,7 @@ fn hostile_bytes_are_an_error() {
     }
     let model = train(
         &points,
-        &data.slice(s![..3, ..]).to_owned(),
+        &data.slice(s![..3, ..]).mapv(f64::from),
         Metric::Euclidean,
         2,
     )

@@ -5,6 +5,8 @@
 //!
 //! `CC` names another compiler, `CFLAGS` adds flags.
 
+mod file_of_rows;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -229,10 +231,7 @@ fn blocks_of_a_file() {
     let source = Path::new(ROOT).join("examples/blocks.c");
     let program = try_compile(&source, "c-blocks-of-a-file", false);
     let program = program.unwrap_or_else(|error| panic!("{error}"));
-    let path = Path::new(BUILD).join("rows.f32");
-    let rows =
-        (0..3000u32).map(|i| (i.wrapping_mul(2654435761) >> 20) as f32 + (i % 3) as f32 * 5e3);
-    fs::write(&path, rows.flat_map(f32::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+    let (path, _) = file_of_rows::write("blocks.f32");
     let texts = ["1", "77", "1000"].map(|block| {
         let output = run(&program, &[path.to_str().unwrap(), "3", "4", block]);
         assert!(output.status.success());
@@ -244,6 +243,21 @@ fn blocks_of_a_file() {
     assert_eq!(texts[0], texts[2]);
     let output = run(&program, &[path.to_str().unwrap(), "3", "1001", "10"]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// A file of rows as a source: what the rows together come to.
+#[test]
+fn source_of_a_file() {
+    let program = compile(&Path::new(ROOT).join("examples/source.c"), "c-source");
+    file_of_rows::check_source(|arguments| {
+        let output = run(&program, arguments);
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    });
+    // What the source says comes out.
+    let output = run(&program, &[ROOT, "3", "4", "10"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.ends_with("the file cannot be read\n"), "{text}");
 }
 
 /// Refuses allocations, a few of each kind of model; `make allocation-sweep`

@@ -4,6 +4,8 @@
 //! `CXX` names another compiler, `CXXFLAGS` adds flags:
 //! `CXXFLAGS=-fsanitize=address,undefined cargo test --test cpp`.
 
+mod file_of_rows;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,19 @@ fn quickstart() {
         .unwrap();
     assert!(rust.status.success());
     assert_eq!(text, String::from_utf8(rust.stdout).unwrap());
+}
+
+/// A file of rows as a source: what the rows together come to.
+#[test]
+fn source_of_a_file() {
+    let source = Path::new(ROOT).join("examples/source.cpp");
+    let program = compile(&source, "source-cpp");
+    file_of_rows::check_source(|arguments| {
+        let mut command = Command::new(&program);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    });
 }
 
 /// The documentation shows whole programs.

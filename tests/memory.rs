@@ -1,9 +1,11 @@
 //! A call takes no more memory beside the data than its limit, or than it must
 //! have; and with less memory it finds the same.
 
-use kentro::{KMeans, Points, RunOptions};
-use ndarray::{Array2, ArrayView2};
+use kentro::{KMeans, KMeansError, Points, RunOptions, Source};
+use ndarray::{Array2, ArrayView2, s};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The system's allocator; counts bytes.
@@ -91,6 +93,79 @@ fn blobs(rows: usize, dims: usize) -> Array2<f32> {
     })
 }
 
+/// Blocks of some of the rows.
+struct Parts<'a> {
+    rows: ArrayView2<'a, f32>,
+    next: usize,
+}
+
+impl Source for Parts<'_> {
+    fn rewind(&mut self) -> Result<(), KMeansError> {
+        self.next = 0;
+        Ok(())
+    }
+
+    fn next_block(&mut self) -> Result<Option<Points<'_>>, KMeansError> {
+        let first = self.next;
+        self.next = self.rows.nrows().min(first + 9_000);
+        let rows = self.rows.slice(s![first..self.next, ..]);
+        Ok((first < self.next).then(|| rows.into()))
+    }
+}
+
+/// 205 MB of rows in a file that is mapped into memory, within 40 MB: as they are, and
+/// from a source.
+fn check_rows_beyond_the_limit() {
+    const LIMIT: usize = 40_000_000;
+    let (rows, dims) = (200_000, 256);
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/memory.f32");
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    for part in 0..20 {
+        let part = blobs(rows / 20, dims) + part as f32 / 7.0;
+        let values = part.as_slice().unwrap();
+        file.write_all(bytemuck::cast_slice(values)).unwrap();
+    }
+    drop(file);
+    let file = File::open(path).unwrap();
+    // SAFETY: nobody else writes to the file.
+    let map = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+    let mapped = ArrayView2::from_shape((rows, dims), bytemuck::cast_slice(&map)).unwrap();
+    let options = || RunOptions {
+        num_threads: Some(THREADS),
+        ..RunOptions::default()
+    };
+    // Iterations that are expected make codes worth while; there are few.
+    let free = KMeans::new(300)
+        .with_euclidean(true)
+        .with_quality(kentro::Quality::Fast)
+        .with_iterations(25)
+        .with_tolerance(0.9);
+    let model = free.clone().with_memory_limit(LIMIT as u64);
+    let (mut together, mut streamed) = (model.clone(), model);
+    let mut parts = Parts {
+        rows: mapped,
+        next: 0,
+    };
+    let (of_map, result) = most_during(|| together.fit(&Points::from(mapped), options()));
+    result.unwrap();
+    let (of_source, result) = most_during(|| streamed.fit_source(&mut parts, options()));
+    result.unwrap();
+    let mut free = free;
+    let (of_free, result) = most_during(|| free.fit_source(&mut parts, options()));
+    result.unwrap();
+    println!(
+        "beyond the limit: {of_map} bytes mapped, {of_source} from a source, {of_free} from one \
+         without a limit"
+    );
+    assert!(of_map <= LIMIT, "mapped: {of_map} bytes");
+    assert!(of_source <= LIMIT, "from a source: {of_source} bytes");
+    assert!(of_source < of_free, "without a limit: {of_free} bytes");
+    assert_eq!(streamed.labels(), together.labels());
+    assert_eq!(streamed.centroids(), together.centroids());
+    drop(map);
+    std::fs::remove_file(path).unwrap();
+}
+
 /// One test, for the counts are of the whole process.
 #[test]
 fn memory_stays_within_the_limit() {
@@ -109,6 +184,8 @@ fn memory_stays_within_the_limit() {
     );
     let balanced = model(50).with_balanced(true).with_max_balance_diff(4);
     check("balanced", blobs(20_000, 16).view(), &balanced, 256);
+
+    check_rows_beyond_the_limit();
 
     // Rows as wide as a task of some hundred rows: converted a few at a time.
     let wide = Array2::from_shape_fn((600, 60_000), |(i, t)| ((i * 31 + t * 17) % 97) as f64);

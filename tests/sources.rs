@@ -336,7 +336,6 @@ fn a_source_that_fails_leaves_the_model() {
         let mut source = Cuts::new(&data, None, 4);
         (source.most, source.moves, source.fails) = (40, false, Some((pass, 100)));
         let mut model = model();
-        // The second pass ends with the first block.
         if let Err(error) = model.fit_source(&mut source, options(1)) {
             assert_eq!(error.to_string(), "The source failed: the disk is gone");
             assert!(model.centroids().is_none());

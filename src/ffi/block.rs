@@ -12,60 +12,35 @@ use super::{borrow, borrow_slice_mut, check_capacity, put};
 use crate::owned::boxed;
 use crate::partial::{Block, BlockOptions};
 use crate::points::Points;
-use std::ptr::NonNull;
 use std::sync::{Mutex, TryLockError};
 
 /// Rows that are one part of the data, and what searches among them have found
 /// out: a cache. One call at a time; others get `KENTRO_STATUS_BUSY`.
 pub struct BlockHandle {
-    block: Mutex<Option<Block<'static>>>,
-    /// The view that the block has borrowed.
-    points: NonNull<Points<'static>>,
+    block: Mutex<Block<'static>>,
 }
 
-// SAFETY: the points are only read, and may be by any thread.
-unsafe impl Send for BlockHandle {}
-// SAFETY: as above; the block itself is behind a lock.
-unsafe impl Sync for BlockHandle {}
+const _: () = super::shareable::<BlockHandle>();
 
 impl BlockHandle {
     fn new(points: &Points<'static>, options: BlockOptions) -> Outcome<*mut Self> {
-        let points = NonNull::from(Box::leak(boxed(*points, "a block")?));
-        let mut handle = BlockHandle {
-            block: Mutex::new(None),
-            points,
-        };
-        // SAFETY: the view lives until the handle is dropped, after its block.
-        let points: &'static Points<'static> = unsafe { points.as_ref() };
-        handle.block = Mutex::new(Some(Block::new(points, options)?));
-        Ok(Box::into_raw(boxed(handle, "a block")?))
+        let block = Mutex::new(Block::new(points, options)?);
+        Ok(Box::into_raw(boxed(BlockHandle { block }, "a block")?))
     }
 
     /// Runs `body` on the block that nobody else uses meanwhile.
     fn with<T>(&self, body: impl FnOnce(&mut Block<'static>) -> Outcome<T>) -> Outcome<T> {
-        let mut block = match self.block.try_lock() {
-            Ok(block) => block,
+        match self.block.try_lock() {
+            Ok(mut block) => body(&mut block),
             // What a panic left half done is forgotten.
             Err(TryLockError::Poisoned(error)) => {
                 self.block.clear_poison();
                 let mut block = error.into_inner();
-                block.iter_mut().for_each(Block::forget);
-                block
+                block.forget();
+                body(&mut block)
             }
-            Err(TryLockError::WouldBlock) => return Err(Failure::from(KENTRO_STATUS_BUSY)),
-        };
-        match &mut *block {
-            Some(block) => body(block),
-            None => Err(Failure::from(KENTRO_STATUS_BUSY)),
+            Err(TryLockError::WouldBlock) => Err(Failure::from(KENTRO_STATUS_BUSY)),
         }
-    }
-}
-
-impl Drop for BlockHandle {
-    fn drop(&mut self) {
-        self.block = Mutex::new(None);
-        // SAFETY: `new` has leaked it, and the block that borrowed it is gone.
-        drop(unsafe { Box::from_raw(self.points.as_ptr()) });
     }
 }
 
@@ -127,11 +102,88 @@ pub unsafe extern "C" fn kentro_block_partial(
     unsafe {
         on_block(block, error, |block| {
             put(out_partial, "out_partial", || {
-                let centroids = matrix(centroids, n_clusters, n_dimensions)?;
+                let centroids = matrix(centroids, n_clusters, n_dimensions, "centroids")?;
                 let call = Call::new(num_threads, observer);
                 let partial = call.run(|options| Ok(block.partial(centroids, options)?))?;
                 PartialHandle::new(partial)
             })
+        })
+    }
+}
+
+/// Writes the least number of each column to `out`, then the greatest of each: of
+/// the rows that weigh something, infinity and -infinity where there are none.
+/// `out` has room for `capacity` values, 2 x n_dimensions at least. One pass over the
+/// rows; ranges of several blocks merge by minimum and maximum.
+/// `kentro_block_set_ranges` tells what they are for. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_ranges(
+    block: *mut BlockHandle,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out: *mut f64,
+    capacity: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            check_capacity(capacity, 2 * block.cols(), "ranges")?;
+            let out = borrow_slice_mut(out, 2 * block.cols(), "out")?;
+            let call = Call::new(num_threads, observer);
+            let ranges = call.run(|options| Ok(block.ranges(options)?))?;
+            for (out, end) in out.iter_mut().zip(&ranges) {
+                *out = *end;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Takes the ranges of all blocks together, 2 x `n_dimensions` values as
+/// `kentro_block_ranges` writes them, and with the Euclidean distance the offset
+/// that training on all rows would subtract (see `kentro_kmeans_offset`). All blocks
+/// must get the same, before the first partial: labels of others are forgotten.
+/// Centroids are then those less `kentro_block_offset`, in
+/// `kentro_partial_finalize` too.
+///
+/// `KENTRO_STATUS_INVALID_PARAMETER` unless each column has two finite numbers, the
+/// lesser first, or infinity and -infinity. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_set_ranges(
+    block: *mut BlockHandle,
+    ranges: *const f64,
+    n_dimensions: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            let ranges = matrix(ranges, 2, n_dimensions, "ranges")?;
+            Ok(block.set_ranges(ranges)?)
+        })
+    }
+}
+
+/// Writes what each column loses before it is rounded to float32, 0 where that is
+/// nothing, to `out`, which has room for `capacity` values. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_offset(
+    block: *const BlockHandle,
+    out: *mut f64,
+    capacity: usize,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            check_capacity(capacity, block.cols(), "values")?;
+            let out = borrow_slice_mut(out, block.cols(), "out")?;
+            match block.offset() {
+                Some(offset) => out.copy_from_slice(offset),
+                None => out.fill(0.0),
+            }
+            Ok(())
         })
     }
 }

@@ -34,20 +34,21 @@ impl PartialHandle {
 ///
 /// # Safety
 /// `values` is NULL or points to so many, which live for `'a`.
-pub(super) unsafe fn matrix<'a>(
-    values: *const f32,
+pub(super) unsafe fn matrix<'a, T>(
+    values: *const T,
     rows: usize,
     cols: usize,
-) -> Outcome<ArrayView2<'a, f32>> {
+    name: &'static str,
+) -> Outcome<ArrayView2<'a, T>> {
     let len = rows
         .checked_mul(cols)
-        .filter(|&len| len <= isize::MAX as usize / 4);
+        .filter(|&len| len <= isize::MAX as usize / size_of::<T>());
     let too_many = || {
-        let text = format_args!("{rows} x {cols} centroids are more than memory can hold");
+        let text = format_args!("{rows} x {cols} {name} are more than memory can hold");
         Failure::new(KENTRO_STATUS_INVALID_PARAMETER, text)
     };
     // SAFETY: as the caller promises.
-    let values = unsafe { borrow_slice(values, len.ok_or_else(too_many)?, "centroids") }?;
+    let values = unsafe { borrow_slice(values, len.ok_or_else(too_many)?, name) }?;
     ArrayView2::from_shape((rows, cols), values).map_err(|_| too_many())
 }
 
@@ -114,7 +115,7 @@ pub unsafe extern "C" fn kentro_partial_finalize(
             require(out_centroids, "out_centroids")?;
             may_be_null(out_converged, "out_converged")?;
             check_capacity(capacity, rows * cols, "values")?;
-            let update = partial.finalize(matrix(centroids, rows, cols)?)?;
+            let update = partial.finalize(matrix(centroids, rows, cols, "centroids")?)?;
             let out = borrow_slice_mut(out_centroids, rows * cols, "out_centroids")?;
             for (out, value) in out.iter_mut().zip(&update.centroids) {
                 *out = *value;

@@ -1,11 +1,14 @@
 //! What searches among rows that come block by block keep of them.
 
+use crate::nearest::Nearest;
 use crate::nearest::assignment::Workers;
 use crate::nearest::eight_bit::EightBit;
-use crate::nearest::eight_bit::bounds::{Groups, Values};
+use crate::nearest::eight_bit::bounds::{Bounds, Groups, Values};
 use crate::nearest::eight_bit::codes::Coder;
 use crate::nearest::shared::Shared;
+use crate::nearest::trees::Trees;
 use crate::owned::TryArc;
+use crate::points::Points;
 use crate::totals::{Changes, Grid, Totals};
 
 /// What all blocks share from search to search.
@@ -59,5 +62,50 @@ impl Blocks {
 
     pub fn grid(&self) -> &Grid {
         self.totals.grid()
+    }
+}
+
+/// [`Nearest`] while nobody lends the rows.
+pub(crate) struct Resting {
+    shared: Shared,
+    calls: usize,
+    searches: usize,
+    eight_bit: EightBit,
+    trees: Trees,
+    bounds: Option<Bounds>,
+    groups: Option<Groups>,
+    changed: f64,
+}
+
+impl Nearest<'_> {
+    /// Gives the rows back.
+    pub fn rest(self) -> Resting {
+        Resting {
+            shared: self.shared,
+            calls: self.calls,
+            searches: self.searches,
+            eight_bit: self.eight_bit,
+            trees: self.trees,
+            bounds: self.bounds,
+            groups: self.groups,
+            changed: self.changed,
+        }
+    }
+}
+
+impl Resting {
+    /// Goes on with the same rows.
+    pub fn over<'a>(self, points: &'a Points<'a>) -> Nearest<'a> {
+        Nearest {
+            points,
+            shared: self.shared,
+            calls: self.calls,
+            searches: self.searches,
+            eight_bit: self.eight_bit,
+            trees: self.trees,
+            bounds: self.bounds,
+            groups: self.groups,
+            changed: self.changed,
+        }
     }
 }

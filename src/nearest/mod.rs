@@ -50,7 +50,7 @@ use trees::Trees;
 pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
 pub(crate) use few::{Enough, RowDistances, Scratch as FewScratch};
-pub(crate) use kept::{Blocks, Kept};
+pub(crate) use kept::{Blocks, Kept, Resting};
 pub(crate) use prepared::Prepared;
 pub(crate) use request::Request;
 pub(crate) use shared::Shared;

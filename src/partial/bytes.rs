@@ -86,6 +86,9 @@ fn lay_out<'a>(partial: &'a Partial, columns: &'a Columns) -> Result<Layout<'a>>
     layout.add(KIND, PARTIAL)?;
     layout.add("metric", partial.metric.name())?;
     layout.add("centroids", partial.centroids)?;
+    if partial.offset != 0 {
+        layout.add("offset", partial.offset)?;
+    }
     if let Some(changed) = partial.changed {
         layout.add("changed", changed)?;
     }
@@ -178,6 +181,10 @@ fn read(mut source: Source<'_, &[u8]>) -> Result<Partial> {
     Ok(Partial {
         metric,
         centroids: header.number("centroids")?,
+        offset: match header.get("offset") {
+            Some(_) => header.number("offset")?,
+            None => 0,
+        },
         sums,
         counts: all.counts,
         inertia,

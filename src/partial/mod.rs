@@ -32,6 +32,8 @@ pub struct Partial {
     pub(crate) metric: Metric,
     /// The fingerprint of the centroids.
     pub(crate) centroids: u32,
+    /// That of the offset that columns lost; 0 for none.
+    pub(crate) offset: u32,
     /// n_clusters × (dimensions + 1): what the rows of each cluster add up to,
     /// times their weights, and what they weigh.
     pub(crate) sums: WideSums,
@@ -92,8 +94,8 @@ impl Partial {
     /// Adds what other rows come to for the same centroids. O(k·d), and for
     /// clusters that are empty O(d) more; the result is the same in any order.
     ///
-    /// An error, and no change, if the other is of another shape or metric, or
-    /// of other centroids.
+    /// An error, and no change, if the other is of another shape or metric, of other
+    /// centroids, or of rows that lost another offset.
     pub fn merge(&mut self, other: &Partial) -> Result<()> {
         self.check_same(other)?;
         let dims = self.n_dimensions();
@@ -132,6 +134,12 @@ impl Partial {
         if self.centroids != other.centroids {
             return Err(invalid(
                 "the partials are of different centroids; ask all blocks for the same ones",
+            ));
+        }
+        if self.offset != other.offset {
+            return Err(invalid(
+                "the partials are of rows that lost different offsets; give all blocks the same \
+                 ranges",
             ));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What is kept of rows that come block by block while they are looked over.
 
 use super::element::Extent;
+use crate::allocate::collect;
 use crate::error::Result;
 use crate::threads::Threads;
 
@@ -20,11 +21,18 @@ pub(crate) struct Extents {
 }
 
 impl Extents {
-    pub(super) fn new(columns: Vec<Extent>, of_integers: bool) -> Self {
+    pub fn new(columns: Vec<Extent>, of_integers: bool) -> Self {
         Extents {
             columns,
             of_integers,
         }
+    }
+
+    /// The least number of each column, then the greatest of each.
+    pub fn ends(&self) -> Result<Vec<f64>> {
+        let least = self.columns.iter().map(|extent| extent.least);
+        let greatest = self.columns.iter().map(|extent| extent.greatest);
+        collect(least.chain(greatest), "ranges of columns")
     }
 
     /// What each column should lose: see [`Points::check_for_offset`].
@@ -33,7 +41,7 @@ impl Extents {
             let range = greatest - least;
             let magnitude = f64::max(f64::abs(least), f64::abs(greatest));
             let middle = least + range / 2.0;
-            match magnitude > FAR * range {
+            match range >= 0.0 && magnitude > FAR * range {
                 true if self.of_integers => middle.floor(),
                 true => middle,
                 false => 0.0,

@@ -3,9 +3,11 @@
 use super::element::{Extent, View};
 use super::extents::{ExactRow, Extents};
 use super::{Points, Source};
-use crate::allocate::{resize, try_vec};
+use crate::allocate::{collect, resize, try_vec};
 use crate::error::Result;
+use crate::metric::Metric;
 use crate::threads::Threads;
+use ndarray::ArrayView2;
 
 impl Points<'_> {
     fn view(&self) -> View<'_> {
@@ -45,5 +47,25 @@ impl Points<'_> {
         resize(&mut all.columns, self.cols, nothing, "ranges of columns")?;
         all.of_integers = self.view().is_integer();
         self.inspect(threads, Some(&mut all.columns))
+    }
+
+    /// What each column is to lose where these are the [ends](Extents::ends) of the
+    /// columns, of these rows and of others: see [`check_for_offset`](Points::check_for_offset).
+    pub(crate) fn offset_within(
+        &self,
+        ends: ArrayView2<'_, f64>,
+        metric: Metric,
+        threads: &Threads<'_>,
+    ) -> Result<Option<Vec<f64>>> {
+        if metric != Metric::Euclidean || !self.is_wide() {
+            return Ok(None);
+        }
+        let ends = ends.columns().into_iter();
+        let columns = ends.map(|ends| Extent {
+            least: ends[0],
+            greatest: ends[1],
+        });
+        let columns = collect(columns, "ranges of columns")?;
+        Extents::new(columns, self.view().is_integer()).offset(threads)
     }
 }

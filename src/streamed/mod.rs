@@ -35,11 +35,16 @@ fn check(config: &Config) -> Result<()> {
              \"k-means++\", \"k-means||\", \"random\" or centroids",
         ));
     }
-    if config.use_medoids || config.balanced {
-        return Err(invalid(
-            "medoids and bounds on cluster sizes need all rows at hand; a source can train \
-             K-means without them",
-        ));
+    let at_hand = match (config.use_medoids, config.balanced) {
+        (true, _) => "medoids (with_use_medoids)",
+        (_, true) => "bounds on cluster sizes (with_balanced, with_size_bounds)",
+        _ => "",
+    };
+    if !at_hand.is_empty() {
+        return Err(invalid(format_args!(
+            "{at_hand} need all rows at hand; leave them out with a source, or train on as many \
+             rows as memory holds, and assign all of them by predict_source"
+        )));
     }
     if config.quality == Quality::Best {
         return Err(invalid(
@@ -54,15 +59,14 @@ fn check(config: &Config) -> Result<()> {
 pub(crate) fn fit(source: &mut dyn Source, config: &Config, threads: &Threads<'_>) -> Result<Fit> {
     let start = Instant::now();
     check(config)?;
-    let mut stream = Stream::survey(source, config.metric, threads)?;
+    let (metric, limit) = (config.metric, config.memory_limit);
+    let mut stream = Stream::survey(source, (metric, limit), threads)?;
     check_rows(&stream, config)?;
     let mut config = config.clone();
     if let Some(init) = config.init().less(stream.offset.as_deref())? {
         config.init = Some(TryArc::new(init, "init")?);
     }
-    let (metric, limit) = (config.metric, config.memory_limit);
-    let shared = stream.with_first(threads, |points| Shared::new(points, metric, limit))?;
-    let Some(shared) = shared else {
+    let Some(shared) = stream.shared.clone() else {
         return Err(KMeansError::InsufficientPoints(0, config.n_clusters));
     };
     let shape = (config.n_clusters, stream.cols);

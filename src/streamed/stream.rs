@@ -4,6 +4,7 @@ use super::source::Source;
 use crate::allocate::{append, collect, push, resize, with_capacity};
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
+use crate::nearest::Shared;
 use crate::points::{ExactRow, Extents, Points};
 use crate::ranges::Range;
 use crate::seeding::Work;
@@ -32,6 +33,8 @@ pub(super) struct Stream<'s> {
     pub repeated: Vec<u32>,
     /// Whether any block is sparse.
     pub is_sparse: bool,
+    /// For searches over the rows; `None` if there are no rows.
+    pub shared: Option<Shared>,
 }
 
 /// Some of the rows in their order, less the offset.
@@ -55,9 +58,10 @@ impl<'s> Stream<'s> {
     /// error where training in memory gives one for such rows.
     pub fn survey(
         source: &'s mut dyn Source,
-        metric: Metric,
+        (metric, memory_limit): (Metric, Option<u64>),
         threads: &Threads<'_>,
     ) -> Result<Self> {
+        let shared = |points: &Points<'_>| Shared::new(points, metric, memory_limit);
         let mut stream = Stream {
             source,
             rows: 0,
@@ -69,6 +73,7 @@ impl<'s> Stream<'s> {
             positive: 0,
             repeated: Vec::new(),
             is_sparse: false,
+            shared: None,
         };
         let (mut number, mut total) = (0, 0.0);
         let (mut extents, mut last): (_, Option<ExactRow>) = (Extents::default(), None);
@@ -98,6 +103,9 @@ impl<'s> Stream<'s> {
                     let ranges = block.check_ranges(threads).map_err(shift)?;
                     join(&mut stream.ranges, &ranges)?;
                 }
+            }
+            if stream.shared.is_none() {
+                stream.shared = Some(shared(&block)?);
             }
             total += block.check_each_weight().map_err(shift)?.1;
             check_total(total)?;
@@ -137,11 +145,15 @@ impl<'s> Stream<'s> {
         }
         stream.offset = extents.offset(threads)?;
         if stream.offset.is_some() {
-            let mut ranges = Vec::new();
+            let (mut ranges, mut less) = (Vec::new(), None);
             stream.each_block(threads, |_, _, block| {
-                join(&mut ranges, &block.check_ranges(threads)?)
+                join(&mut ranges, &block.check_ranges(threads)?)?;
+                if less.is_none() {
+                    less = Some(shared(block)?);
+                }
+                Ok(())
             })?;
-            stream.ranges = ranges;
+            (stream.ranges, stream.shared) = (ranges, less);
         }
         Ok(stream)
     }
@@ -302,25 +314,6 @@ impl<'s> Stream<'s> {
             let own: Vec<u32> = collect(own, "rows without repetitions")?;
             work(places, &points.select(&own))
         })
-    }
-
-    /// The first rows, less the offset.
-    pub fn with_first<R>(
-        &mut self,
-        threads: &Threads<'_>,
-        work: impl FnOnce(&Points<'_>) -> Result<R>,
-    ) -> Result<Option<R>> {
-        self.source.rewind()?;
-        loop {
-            threads.poll()?;
-            let Some(block) = self.source.next_block()? else {
-                return Ok(None);
-            };
-            check_kind(&block, 0, Some((self.cols, self.type_name)))?;
-            if block.rows() > 0 {
-                return work(&block.less(self.offset.as_deref())).map(Some);
-            }
-        }
     }
 }
 

@@ -130,6 +130,58 @@ static void partials_tell_what_rows_come_to(void)
     kentro_partial_free(NULL);
 }
 
+static void blocks_with_the_ranges_of_all_lose_an_offset(void)
+{
+    static const double data[] = {4e9 + 1, -7, 4e9 + 3, 8, 4e9 + 11, 0, 4e9 + 5, 1};
+    static const float centroids[] = {-5, -7, 5, 0};
+    double all[4], ranges[4], offset[2] = {7, 7};
+    float next[4];
+    kentro_block *blocks[2] = {NULL, NULL};
+    kentro_partial *partials[2] = {NULL, NULL};
+    size_t part, column;
+    for (part = 0; part < 2; part++) {
+        kentro_points *points = NULL;
+        OK(kentro_points_new(data + 4 * part, 2, 2, 16, 8, KENTRO_DTYPE_F64, &points,
+                             test_error));
+        OK(kentro_block_new(points, 1, &blocks[part], test_error));
+        kentro_points_free(points);
+    }
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_block_ranges(blocks[0], 1, NULL, all, 3, test_error));
+    OK(kentro_block_ranges(blocks[0], 1, NULL, all, 4, test_error));
+    CHECK(all[0] == 4e9 + 1 && all[1] == -7 && all[2] == 4e9 + 3 && all[3] == 8);
+    OK(kentro_block_ranges(blocks[1], 1, NULL, ranges, 4, test_error));
+    for (column = 0; column < 2; column++) {
+        all[column] = ranges[column] < all[column] ? ranges[column] : all[column];
+        all[2 + column] = ranges[2 + column] > all[2 + column] ? ranges[2 + column]
+                                                              : all[2 + column];
+    }
+    OK(kentro_block_offset(blocks[0], offset, 2, test_error));
+    CHECK(offset[0] == 0 && offset[1] == 0);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_block_offset(blocks[0], offset, 1, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_block_set_ranges(blocks[0], all, 1, test_error));
+    STATUS(KENTRO_STATUS_NULL_POINTER, kentro_block_set_ranges(blocks[0], NULL, 2, test_error));
+    OK(kentro_block_partial(blocks[0], centroids, 2, 2, 1, NULL, &partials[0], test_error));
+    for (part = 0; part < 2; part++)
+        OK(kentro_block_set_ranges(blocks[part], all, 2, test_error));
+    OK(kentro_block_offset(blocks[1], offset, 2, test_error));
+    CHECK(offset[0] == 4e9 + 6 && offset[1] == 0);
+    OK(kentro_block_partial(blocks[1], centroids, 2, 2, 1, NULL, &partials[1], test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_partial_merge(partials[1], partials[0], test_error));
+    kentro_partial_free(partials[0]);
+    OK(kentro_block_partial(blocks[0], centroids, 2, 2, 1, NULL, &partials[0], test_error));
+    OK(kentro_partial_merge(partials[1], partials[0], test_error));
+    OK(kentro_partial_finalize(partials[1], centroids, next, 4, NULL, test_error));
+    CHECK(next[0] == -5 && next[1] == -7 && next[2] == 1 / 3.0f && next[3] == 3);
+    for (part = 0; part < 2; part++) {
+        kentro_partial_free(partials[part]);
+        kentro_block_free(blocks[part]);
+    }
+}
+
 static void a_model_learns_block_by_block(void)
 {
     float *data = blobs(ROWS, COLS, 5);
@@ -167,6 +219,7 @@ static void a_model_learns_block_by_block(void)
 int main(void)
 {
     RUN(a_model_learns_block_by_block);
+    RUN(blocks_with_the_ranges_of_all_lose_an_offset);
     RUN(the_loop_gives_the_centroids_of_training);
     RUN(partials_tell_what_rows_come_to);
     return finish();

@@ -3,6 +3,7 @@
 
 #include "harness.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -136,6 +137,39 @@ void blocks_come_to_what_training_does() {
           KENTRO_STATUS_INVALID_PARAMETER);
 }
 
+/// Numbers that float would not tell apart.
+void blocks_with_the_ranges_of_all_lose_an_offset() {
+    std::vector<double> far;
+    for (std::size_t i = 0; i < 1800; ++i) far.push_back(static_cast<double>(i * i % 97) + 4e9);
+    kentro::Block first({far.data(), 100, 6}, true);
+    kentro::Block second({far.data() + 600, 200, 6}, true);
+    std::vector<double> all = first.ranges(), ranges = second.ranges(1);
+    check(all.size() == 12 && first.offset() == std::vector<double>(6));
+    for (std::size_t column = 0; column < 6; ++column) {
+        all[column] = std::min(all[column], ranges[column]);
+        all[6 + column] = std::max(all[6 + column], ranges[6 + column]);
+    }
+    first.set_ranges(all);
+    second.set_ranges(all);
+    const std::vector<double> offset = first.offset();
+    std::vector<float> centroids;
+    for (std::size_t i = 0; i < 5 * 6; ++i)
+        centroids.push_back(static_cast<float>(far[i] - offset[i % 6]));
+    for (int iteration = 0; iteration < 4; ++iteration) {
+        auto partial = first.partial(centroids, 5);
+        centroids = partial.merge(second.partial(centroids, 5)).finalize(centroids).centroids;
+    }
+    auto kmeans = kentro::KMeans(5).with_euclidean(true).with_iterations(4);
+    kmeans = std::move(kmeans).with_quality(kentro::Quality::fast);
+    kmeans = std::move(kmeans).with_init(far.data(), 5, 6);
+    kmeans.fit({far, 6});
+    const auto trained = kmeans.centroids_f64();
+    for (std::size_t i = 0; i < centroids.size(); ++i)
+        check(trained.data()[i] == static_cast<double>(centroids[i]) + offset[i % 6]);
+    all.pop_back();
+    check(error_of([&] { first.set_ranges(all); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
+}
+
 } // namespace
 
 int main() {
@@ -146,5 +180,7 @@ int main() {
         {"given_centroids_make_a_model", given_centroids_make_a_model},
         {"settings_are_read_back", settings_are_read_back},
         {"blocks_come_to_what_training_does", blocks_come_to_what_training_does},
+        {"blocks_with_the_ranges_of_all_lose_an_offset",
+         blocks_with_the_ranges_of_all_lose_an_offset},
     });
 }

@@ -69,7 +69,7 @@ void what_a_source_throws_comes_out() {
     const std::vector<double> values = data();
     Parts parts(values);
     kentro::KMeans kmeans = model();
-    parts.fails_in_pass = 4; // the third, for one block, ends with it
+    parts.fails_in_pass = 4;
     bool thrown = false;
     try {
         kmeans.fit(parts);

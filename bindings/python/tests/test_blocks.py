@@ -54,6 +54,33 @@ def test_the_loop_gives_the_bits_of_training(euclidean):
         assert np.array_equal(total.cluster_sizes, trained.cluster_sizes)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint64])
+def test_wide_numbers_with_the_ranges_of_all_give_the_bits_of_training(dtype):
+    data = (rows(6).astype(np.float64) * 100 + 2.0**40).astype(dtype)
+    model = KMeans(15).with_euclidean(True).with_init(data[:15].astype(np.float64))
+    trained = model.with_quality("fast").with_iterations(6)
+    trained.train_labels(data)
+    blocks = [Block(part, True) for part in np.split(data, [700, 1400])]
+    assert blocks[0].offset is None
+    ranges = np.array([block.ranges() for block in blocks])
+    assert np.array_equal(ranges[1], [data[700:1400].min(0), data[700:1400].max(0)])
+    ranges = np.array([ranges[:, 0].min(0), ranges[:, 1].max(0)])
+    for block in blocks:
+        block.set_ranges(ranges)
+    blocks = pickle.loads(pickle.dumps(blocks))  # with their ranges
+    offset = blocks[0].offset
+    assert np.array_equal(offset, trained.offset)
+    centroids = (data[:15].astype(np.float64) - offset).astype(np.float32)
+    centroids, _ = loop(blocks, centroids, 6, random.Random(1))
+    assert np.array_equal(centroids + offset, trained.centroids_f64)
+    with pytest.raises(KMeansError, match=r"shape \(2, 8\)"):
+        blocks[0].set_ranges(ranges[:1])
+    with pytest.raises(KMeansError, match="lesser first"):
+        blocks[0].set_ranges(ranges[::-1])
+    with pytest.raises(KMeansError, match="different offsets"):
+        blocks[0].partial(centroids).merge(Block(data, True).partial(centroids))
+
+
 def test_sparse_blocks_and_dense_ones_merge():
     sparse = pytest.importorskip("scipy.sparse")
     data = np.where(rows(3) > 4, rows(3), 0).astype(np.float32)

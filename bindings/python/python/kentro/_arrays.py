@@ -79,7 +79,7 @@ class Points:
         points = ffi.new("kentro_points **")
         base = ffi.cast("void *", array.ctypes.data)
         call(lib.kentro_points_new, base, *array.shape, *array.strides, code, points)
-        self.rows = array.shape[0]
+        self.rows, self.cols = array.shape
         self.memory: Any = array
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
 
@@ -103,7 +103,7 @@ class Points:
             arguments += ffi.cast("void *", array.ctypes.data), code
         points = ffi.new("kentro_points **")
         call(lib.kentro_points_new_csr, *arguments, *csr.shape, memory[0].size, points)
-        self.rows = csr.shape[0]
+        self.rows, self.cols = csr.shape
         self.memory = memory
         self.handle = ffi.gc(points[0], lib.kentro_points_free)
 

@@ -140,7 +140,8 @@ class Block:
 
     All that is a cache: losing it costs time, never a result. `data` is as for
     `KMeans.train`, is not copied, and must not change; `euclidean`: the metric,
-    default cosine. Pickled, a block takes its rows along and forgets the rest.
+    default cosine. Pickled, a block takes its rows and its ranges along and forgets the
+    rest.
 
     >>> import numpy as np, kentro
     >>> data = np.array([[0], [1], [8], [9], [10]], dtype=np.float32)
@@ -155,12 +156,21 @@ class Block:
            [9. ]], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_data", "_euclidean", "_handle", "_points", "_weights")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_euclidean",
+        "_handle",
+        "_points",
+        "_ranges",
+        "_weights",
+    )
 
     def __init__(
         self, data: Any, euclidean: bool = False, *, sample_weight: Any = None
     ) -> None:
         self._data, self._weights = data, sample_weight
+        self._ranges: np.ndarray | None = None
         self._euclidean = bool(flag(euclidean, "euclidean"))
         self._points = Points(data, weights=sample_weight)
         block = ffi.new("kentro_block **")
@@ -168,7 +178,7 @@ class Block:
         self._handle = ffi.gc(block[0], lib.kentro_block_free)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_block, (self._data, self._euclidean, self._weights))
+        return (_block, (self._data, self._euclidean, self._weights, self._ranges))
 
     def __len__(self) -> int:
         return int(self._points.rows)
@@ -179,6 +189,47 @@ class Block:
         values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
         weights = None if self._weights is None else np.asarray(self._weights)[rows]
         return values.astype(np.float32), weights
+
+    def ranges(self, num_threads: int | None = None) -> np.ndarray:
+        """Return the least number of each column, and the greatest (2 x n_dimensions).
+
+        Of the rows that weigh something; infinity and -infinity where there are none.
+        One pass; `np.minimum` of the first rows and `np.maximum` of the second merge the
+        ranges of blocks. See `set_ranges`.
+        """
+        out = np.empty((2, self._points.cols))
+        pointer = ffi.from_buffer("double[]", out)
+        arguments = (self._handle, threads(num_threads))
+        run(None, None, lib.kentro_block_ranges, arguments, (pointer, out.size))
+        return out
+
+    def set_ranges(self, ranges: Any) -> None:
+        """Take the `ranges` of all blocks together, and the offset that these call for.
+
+        With `euclidean`, numbers wider than float32 that lie far from 0 lose what training
+        on all rows would subtract: see `offset`. All blocks must get the same ranges, before
+        the first partial. Centroids are then those less the offset.
+        """
+        array = plain(np.asarray(ranges, dtype=np.float64))
+        if array.shape != (2, self._points.cols):
+            raise KMeansError(
+                f"ranges must have shape (2, {self._points.cols}), the least number of each "
+                f"column and the greatest, got {array.shape}"
+            )
+        pointer = ffi.from_buffer("double[]", array)
+        call(lib.kentro_block_set_ranges, self._handle, pointer, array.shape[1])
+        self._ranges = array
+
+    @property
+    def offset(self) -> np.ndarray | None:
+        """What each column loses before it is rounded to float32; None if nothing.
+
+        `centroids + offset`, in float64, is where centroids are.
+        """
+        offset = np.empty(self._points.cols)
+        pointer = ffi.from_buffer("double[]", offset)
+        call(lib.kentro_block_offset, self._handle, pointer, offset.size)
+        return offset if offset.any() else None
 
     def partial(self, centroids: Any, num_threads: int | None = None) -> Partial:
         """Return what the rows come to for these centroids (n_clusters x n_dimensions).
@@ -206,8 +257,11 @@ class Block:
         call(lib.kentro_block_forget, self._handle)
 
 
-def _block(data: Any, euclidean: bool, weights: Any) -> Block:
-    return Block(data, euclidean, sample_weight=weights)
+def _block(data: Any, euclidean: bool, weights: Any, ranges: Any) -> Block:
+    block = Block(data, euclidean, sample_weight=weights)
+    if ranges is not None:
+        block.set_ranges(ranges)
+    return block
 
 
 def _centroids(centroids: Any) -> np.ndarray:
