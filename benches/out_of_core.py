@@ -8,7 +8,7 @@ repeated with noise) unless it is there, and deletes it in the end. Trains with 
 then under each limit on all rows: mapped, from a source of slices of the mapped file, and
 from one whose thread reads the next block ahead; at last one pass of partial_fit over
 slices. With the file in the page cache, and with every page dropped soon after it was
-used. Each way has a process of its own. Tells seconds, rows x iterations a second beside
+used (of a mapped file also some that were read ahead, which are read again). Each way has a process of its own. Tells seconds, rows x iterations a second beside
 the array's, gigabytes read a second beside what the disk gives a plain reader just
 before, the peak of anonymous memory, and the inertia a row. "By CPU" is the rate in CPU
 seconds, which a loaded machine leaves as it is. `--way "mapped, cached"` runs one alone.
@@ -64,6 +64,11 @@ class Anonymous(threading.Thread):
         while True:
             self.peak = max(self.peak, self.now())
             time.sleep(0.02)
+
+
+def bytes_read():
+    """What this process has had the disk read."""
+    return int(Path("/proc/self/io").read_text().split("\nread_bytes:")[1].split()[0])
 
 
 def drop(path, mapped=None):
@@ -165,7 +170,7 @@ def run(way, path, rows, limit, clusters, iterations):
     anonymous = Anonymous()
     before = anonymous.now()
     anonymous.start()
-    begin, cpu = time.perf_counter(), time.process_time()
+    begin, cpu, before_reading = time.perf_counter(), time.process_time(), bytes_read()
     if way.startswith(("source", "slices")):
         is_read = way.startswith("source")
         source = Blocks(path, rows, dropping) if is_read else Slices(data)
@@ -179,10 +184,11 @@ def run(way, path, rows, limit, clusters, iterations):
         model.train_labels(data, 2)
         passes = iterations + 2  # ranges, and the labels
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    read = bytes_read() - before_reading if dropping else passes * rows * ROW
     peak = anonymous.peak - (before if way == "array" else 0)
     work = rows * (1 if way.startswith("partial_fit") else iterations)
     inertia = (-model.score(data) if passes == 1 else model.inertia) / rows
-    print(work, seconds, cpu, passes * rows * ROW / seconds, disk, peak, inertia)
+    print(work, seconds, cpu, read / seconds, read / rows / ROW, disk, peak, inertia)
 
 
 WAYS = ["mapped", "slices", "source", "partial_fit"]
@@ -212,8 +218,8 @@ def main():
     if not os.path.exists(path):
         make(path, rows)
     print("| way | limit, GB | seconds | CPU | rate of the array | by CPU ", end="")
-    print("| GB/s | of the disk's | anonymous, GB | inertia a row |")
-    print("|" + "---|" * 10)
+    print("| read so often | GB/s | of the disk's | anonymous, GB | inertia a row |")
+    print("|" + "---|" * 11)
     first = None
     ways = [("array", limits[0])]
     for limit in limits:
@@ -226,14 +232,15 @@ def main():
         out = subprocess.run(
             [sys.executable, *given], check=True, stdout=subprocess.PIPE
         )
-        work, seconds, cpu, speed, disk, peak, inertia = map(float, out.stdout.split())
+        numbers = map(float, out.stdout.split())
+        work, seconds, cpu, speed, often, disk, peak, inertia = numbers
         first = first or (work / seconds, work / cpu)
         limit = "" if way == "array" else f"{limit / 1e9:.1f}"
         share = "" if math.isnan(disk) else f"{speed / disk:.2f}"
         print(
             f"| {way} | {limit} | {seconds:.1f} | {cpu:.1f} | {work / seconds / first[0]:.2f} "
-            f"| {work / cpu / first[1]:.2f} | {speed / 1e9:.2f} | {share} | {peak / 1e9:.2f} "
-            f"| {inertia:.4f} |",
+            f"| {work / cpu / first[1]:.2f} | {often:.1f} | {speed / 1e9:.2f} | {share} "
+            f"| {peak / 1e9:.2f} | {inertia:.4f} |",
             flush=True,
         )
     if not arguments.keep:
