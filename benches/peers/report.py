@@ -188,6 +188,49 @@ def picture(ratios, kinds):
     return "\n".join([*head, "</svg>"]) + "\n"
 
 
+def callers_share(workloads):
+    """What of a fit with several threads the calling thread does itself, beside the
+    threads it started: with more threads that becomes the limit."""
+    lines = []
+    for title, row in sorted(workloads.items()):
+        own = row["results"].get("kentro", {})
+        if row["spec"]["threads"] > 1 and "caller" in own:
+            share = 100 * own["caller"] / own["cpu"]
+            lines.append(f"| {title} | {row['spec']['threads']} | {share:.1f} % |")
+    if not lines:
+        return ""
+    head = "| workload | threads | CPU time of the calling thread |\n|---|---|---|\n"
+    text = (
+        "\n## The calling thread\n\nIts part of Kentro's CPU time, in which no other "
+    )
+    return text + "thread works:\n\n" + head + "\n".join(lines) + "\n"
+
+
+def choices(engines):
+    """What Kentro chooses beside each engine forced, by instruction set."""
+    if not engines:
+        return ""
+    names = list(
+        dict.fromkeys(n for row in engines.values() for s in row.values() for n in s)
+    )
+    names.sort(key=lambda name: name != "chosen")
+    lines = [
+        "| workload | instruction set | " + " | ".join(names) + " | chosen / best |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+    for title, row in sorted(engines.items()):
+        for isa, found in sorted(row.items()):
+            cells = " | ".join(
+                f"{found[name]:.3f}" if name in found else "" for name in names
+            )
+            ratio = found["chosen"] / min(found.values())
+            lines.append(f"| {title} | {isa} | {cells} | {ratio:.2f} |")
+    return (
+        "\n## Choices\n\nCPU seconds with the engine that Kentro chooses, and with each "
+        "forced; `python\nbenches/peers/engines.py`.\n\n" + "\n".join(lines) + "\n"
+    )
+
+
 def page_of(kind):
     """The name of a kind's page."""
     return re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") + ".md"
@@ -237,6 +280,7 @@ def write_tables(kind, found):
         text += (
             f"\n## {title}\n\n{describe(row['spec'])}; {row['date']}\n\n{table(row)}\n"
         )
+    text += callers_share(found["workloads"]) + choices(found.get("engines"))
     (TABLES / page_of(kind)).write_text(text)
 
 
