@@ -118,6 +118,8 @@ fn models() -> String {
     ] {
         train(name, &middle, KMeans::new(64).with_init(init).with_seed(5));
     }
+    let tree = KMeans::new(150).with_init(Init::Tree).with_iterations(3);
+    train("tree", &coded, tree);
     train("starts", &low, KMeans::new(20).with_n_init(3).with_seed(9));
     train("tolerance", &coded, KMeans::new(64).with_tolerance(1e-3));
     let far = Array2::from_shape_fn((40, 12), |(i, _)| if i < 3 { 4.0 } else { 1e4 + i as f32 });

@@ -137,6 +137,7 @@ static const mode modes[] = {
     {"k-means, best, cosine", 700, 16, 10, 0, 0, 0, BEST, AUTO, 0, 0, 0, 0, 1},
     {"k-means++", 1500, 16, 12, 1, 0, 0, FAST, KENTRO_INIT_KMEANS_PLUS_PLUS, 0, 0, 0, 0, 2},
     {"k-means||", 1500, 16, 40, 1, 0, 0, FAST, KENTRO_INIT_KMEANS_PARALLEL, 0, 0, 0, 0, 1},
+    {"tree", 1500, 16, 40, 1, 0, 0, FAST, KENTRO_INIT_TREE, 0, 0, 0, 0, 1},
     {"random rows", 1500, 16, 12, 0, 0, 0, FAST, KENTRO_INIT_RANDOM, 0, 0, 0, 0, 3},
     {"given centroids", 1500, 16, 12, 1, 0, 0, DEFAULT, AUTO, 1, 0, 0, 0, 1},
     {"float32 tiles", 1500, 16, 64, 1, 0, 0, DEFAULT, AUTO, 0, 0, 0, 0, 1},
