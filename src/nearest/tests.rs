@@ -45,16 +45,17 @@ fn some_rows(rows: &Array2<f32>, count: usize) -> Array2<f32> {
     Array2::from_shape_fn((count, rows.ncols()), |(j, t)| rows[[j * n / count, t]])
 }
 
-/// Rows and centroids of a case of so many dimensions: fewer where all pairs would be
-/// more multiply-adds than `KENTRO_TEST_WORK` allows, which an emulated machine needs.
-fn shape(rows: usize, dims: usize, centroids: usize) -> (usize, usize) {
-    let most = std::env::var("KENTRO_TEST_WORK");
-    let most = most.map_or(usize::MAX, |work| work.parse().unwrap());
-    if rows * dims * centroids <= most {
-        return (rows, centroids);
-    }
-    let centroids = centroids.min(20).min((most / dims).isqrt());
-    (rows.min(most / (dims * centroids)), centroids)
+/// Rows, dimensions and centroids of a case; fewer where `KENTRO_TEST_WORK` says how many
+/// multiply-adds all pairs may be at most, for emulated machines.
+fn shape(rows: usize, dims: usize, centroids: usize) -> (usize, usize, usize) {
+    let Ok(most) = std::env::var("KENTRO_TEST_WORK") else {
+        return (rows, dims, centroids);
+    };
+    let most: usize = most.parse().unwrap();
+    // Finding principal directions is work, whatever the rows.
+    let dims = dims.min(100);
+    let centroids = centroids.min((most / dims).isqrt());
+    (rows.min(most / (dims * centroids)), dims, centroids)
 }
 
 fn cases() -> Vec<Case> {
@@ -74,7 +75,7 @@ fn cases() -> Vec<Case> {
         (101, 33, 32),
         (70, 257, 3),
     ] {
-        let (n, k) = shape(n, d, k);
+        let (n, d, k) = shape(n, d, k);
         let rows = random(rng, n, d);
         cases.push(Case::new("random", rows.clone(), random(rng, k, d)));
         let offset = rows.mapv(|v| v + 1e4);
@@ -88,8 +89,7 @@ fn cases() -> Vec<Case> {
             cases.push(Case::new(name, rows.clone(), some_rows(&rows, k)));
         }
     }
-    let d = 40;
-    let (n, k) = shape(400, d, 60);
+    let (n, d, k) = shape(400, 40, 60);
     let rows = random(rng, n, d);
 
     // Integers: many exact ties.
@@ -161,7 +161,7 @@ fn cases() -> Vec<Case> {
         packed.clone(),
         some_rows(&packed, k),
     ));
-    let (n, k) = shape(2500, d, 50);
+    let (n, d, k) = shape(2500, d, 50);
     let clustered = Array2::from_shape_fn((n, d), |(i, t)| {
         ((i % 50 * (t + 3)) % 11) as f32 + 0.3 * normal(rng)
     });

@@ -18,7 +18,7 @@ use crate::ranges::Range;
 /// or a float32 centroid can tell apart.
 const UNIT_ROWS: Range = Range { low: -43, high: 0 };
 
-/// The most bits of a limb. [`MAGIC`] would take 50, but then no sums of rows.
+/// The most bits of a limb. [`MAGIC`] would take 50 of a single row.
 const MOST_BITS: u32 = 43;
 
 /// A float64 of 1.5 · 2^52 units has the unit for its last bit.
@@ -164,9 +164,10 @@ impl Grid {
         &self.magic
     }
 
-    /// So many rows, added up without rounding, may be added as one.
-    pub fn most_at_once(&self) -> usize {
-        1 << (51 - self.bits)
+    /// The unit that a number of [`magic`](Self::magic) rounds to.
+    #[inline(always)]
+    pub fn unit(magic: f64) -> f64 {
+        magic / MAGIC
     }
 
     /// Adds a row times its weight to a sum, or takes it away; rows weigh 1

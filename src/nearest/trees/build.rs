@@ -7,9 +7,11 @@
 use crate::allocate::{collect, copy, try_vec, with_capacity};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kernels::accumulate::scan;
-use crate::nearest::trees::pass::add_numbers;
-use crate::nearest::trees::{Forest, Grid, Isa, LANES, Node, REPEATED, Tree};
+use crate::kernels::accumulate::look_at;
+use crate::kernels::dispatch::{self, Work};
+use crate::kernels::lanes::Lanes;
+use crate::nearest::trees::waiting::{add_numbers, add_sum, are_exact};
+use crate::nearest::trees::{Block, Forest, Grid, Isa, LANES, Node, REPEATED, Tree};
 use crate::points::Points;
 use crate::ranges::Range as Magnitudes;
 use crate::rng::Rng;
@@ -247,16 +249,11 @@ impl<const D: usize> Tree<D> {
         limbs: &mut [[i64; D]],
         scratch: &mut Vec<f32>,
     ) -> Result<Cell<D>> {
-        let mut low = [[f32::INFINITY; LANES]; D];
-        let mut high = [[f32::NEG_INFINITY; LANES]; D];
-        let mut sum = [[0.0f64; LANES]; D];
         let (targets, labels) = (
             &mut self.blocks[blocks.clone()],
             &mut self.labels[blocks.clone()],
         );
         for ((block, labels), rows) in targets.iter_mut().zip(labels).zip(rows.chunks(LANES)) {
-            let mut weights = [1.0f64; LANES];
-            weights[rows.len()..].fill(0.0);
             labels[rows.len()..].fill(REPEATED);
             for lane in 0..LANES {
                 let row = rows.get(lane).unwrap_or(&rows[0]);
@@ -265,39 +262,15 @@ impl<const D: usize> Tree<D> {
                     column[lane] = value;
                 }
             }
-            for t in 0..D {
-                for (lane, &value) in block[t].iter().enumerate() {
-                    low[t][lane] = if value < low[t][lane] {
-                        value
-                    } else {
-                        low[t][lane]
-                    };
-                    high[t][lane] = if value > high[t][lane] {
-                        value
-                    } else {
-                        high[t][lane]
-                    };
-                    sum[t][lane] += weights[lane] * f64::from(value);
-                }
-            }
         }
-        let mut largest = [[0i32; LANES]; D];
-        let mut finest = [[i32::MAX; LANES]; D];
-        let numbers = targets.as_flattened().as_flattened();
-        scan(
-            numbers,
-            largest.as_flattened_mut(),
-            finest.as_flattened_mut(),
-        );
-        let exact = rows.len() <= grid.most_at_once()
-            && (0..D).all(|t| {
-                let largest = largest[t].into_iter().fold(0, i32::max);
-                let finest = finest[t].into_iter().fold(i32::MAX, i32::min);
-                Magnitudes::new(largest, finest).sums_are_exact(rows.len())
-            });
+        let look = Look {
+            blocks: targets,
+            rows: rows.len(),
+        };
+        let (low, high, sum, ranges) = dispatch::work(look);
         let magic = grid.magic().as_chunks::<D>().0;
-        if exact {
-            add_numbers(magic, sum.map(|lanes| lanes.iter().sum()), limbs);
+        if are_exact(&ranges, rows.len()) {
+            add_sum(magic, sum, limbs);
         } else {
             for &row in rows {
                 let row = points.row(row as usize, scratch)?;
@@ -306,11 +279,11 @@ impl<const D: usize> Tree<D> {
             }
         }
         Ok(Cell {
-            low: low.map(|lanes| lanes.into_iter().fold(f32::INFINITY, f32::min)),
-            high: high.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)),
+            low,
+            high,
             rows: rows.len(),
             blocks,
-            exact,
+            ranges,
         })
     }
 
@@ -354,6 +327,51 @@ impl<const D: usize> Tree<D> {
     }
 }
 
+/// Looks at the rows of a leaf: the least and the greatest number in each dimension,
+/// their sums in float64, and their ranges.
+struct Look<'l, const D: usize> {
+    blocks: &'l [Block<D>],
+    /// What comes after so many repeats one.
+    rows: usize,
+}
+
+impl<const D: usize> Work for Look<'_, D> {
+    type Output = ([f32; D], [f32; D], [f64; D], [Magnitudes; D]);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> Self::Output {
+        let mut low = [[f32::INFINITY; LANES]; D];
+        let mut high = [[f32::NEG_INFINITY; LANES]; D];
+        let mut sum = [[0.0f64; LANES]; D];
+        let mut largest = [[0i32; LANES]; D];
+        let mut finest = [[i32::MAX; LANES]; D];
+        for (block, first) in self.blocks.iter().zip((0..).step_by(LANES)) {
+            let mut counts = [1.0f64; LANES];
+            counts[LANES.min(self.rows - first)..].fill(0.0);
+            for t in 0..D {
+                for lane in 0..LANES {
+                    let value = block[t][lane];
+                    let (low, high) = (&mut low[t][lane], &mut high[t][lane]);
+                    *low = if value < *low { value } else { *low };
+                    *high = if value > *high { value } else { *high };
+                    sum[t][lane] += counts[lane] * f64::from(value);
+                    look_at(value, &mut largest[t][lane], &mut finest[t][lane]);
+                }
+            }
+        }
+        (
+            low.map(|lanes| lanes.into_iter().fold(f32::INFINITY, f32::min)),
+            high.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)),
+            sum.map(|lanes| lanes.iter().sum()),
+            std::array::from_fn(|t| {
+                let largest = largest[t].into_iter().fold(0, i32::max);
+                let finest = finest[t].into_iter().fold(i32::MAX, i32::min);
+                Magnitudes::new(largest, finest)
+            }),
+        )
+    }
+}
+
 /// What a node is made of.
 #[derive(Clone)]
 struct Cell<const D: usize> {
@@ -361,7 +379,7 @@ struct Cell<const D: usize> {
     high: [f32; D],
     rows: usize,
     blocks: Range<usize>,
-    exact: bool,
+    ranges: [Magnitudes; D],
 }
 
 impl<const D: usize> Cell<D> {
@@ -371,7 +389,7 @@ impl<const D: usize> Cell<D> {
             high: std::array::from_fn(|t| self.high[t].max(right.high[t])),
             rows: self.rows + right.rows,
             blocks: self.blocks.start..right.blocks.end,
-            exact: false,
+            ranges: [Magnitudes::ZERO; D],
         }
     }
 
@@ -386,7 +404,7 @@ impl<const D: usize> Cell<D> {
             size: reach.iter().map(|r| r * r).sum(),
             rows: self.rows,
             blocks: self.blocks,
-            exact: self.exact,
+            ranges: self.ranges,
         }
     }
 }

@@ -15,6 +15,7 @@ mod build;
 mod pass;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use crate::allocate::{optional, try_vec};
 use crate::clusters::UNASSIGNED;
@@ -28,6 +29,7 @@ use crate::nearest::shared::Shared;
 use crate::nearest::vectors::Centroids;
 use crate::owned::boxed;
 use crate::points::Points;
+use crate::ranges::Range as Magnitudes;
 use crate::threads::Threads;
 use crate::totals::{ByLanes, ExactSum, Grid, Totals};
 use pass::{Candidates, Inertia, Walk};
@@ -244,8 +246,8 @@ struct Node<const D: usize> {
     /// ‖reach‖².
     size: f64,
     rows: usize,
-    /// Whether float64 sums of any of the rows are exact; only known of leaves.
-    exact: bool,
+    /// Of the numbers in each dimension; only known of leaves.
+    ranges: [Magnitudes; D],
     blocks: Range<usize>,
 }
 

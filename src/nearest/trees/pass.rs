@@ -5,10 +5,10 @@ use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::dispatch::Work;
 use crate::kernels::lanes::Lanes;
+use crate::nearest::trees::waiting::{Waiting, add_numbers};
 use crate::nearest::trees::{
     Block, ByLanes, Centroids, ExactSum, Grid, LANES, Node, Pass, REPEATED, Tree,
 };
-use std::mem;
 
 const PURPOSE: &str = "a pass over trees";
 
@@ -124,8 +124,7 @@ fn walk<L: Lanes, const D: usize>(
     let vectors = candidates.len.div_ceil(LANES);
     let mut distances = with_capacity(vectors, PURPOSE)?;
     let mut sharers = with_capacity(candidates.len, PURPOSE)?;
-    // By cluster: the sum of rows of one leaf, where float64 is exact.
-    let mut together = try_vec([0.0; D], candidates.len, PURPOSE)?;
+    let mut waiting = Waiting::new(candidates.len)?;
     let mut open = with_capacity(height + 2, PURPOSE)?;
     open.push((0, height));
     while let Some((at, height)) = open.pop() {
@@ -164,25 +163,23 @@ fn walk<L: Lanes, const D: usize>(
         sharers.clear();
         sharers.extend((0..contenders.len).map(|i| contenders.get(i)));
         pass.changed += share(l, blocks, labels, &sharers);
-        if !node.exact {
+        if !waiting.can_take((node.rows, &node.ranges), magic, sums) {
             sum_rows(blocks, labels, magic, sums, counts);
             continue;
         }
         let few = contenders.len <= FEW;
-        if !few {
-            add_rows(blocks, labels, &mut together, counts);
-        }
         for (_, index) in &sharers {
             let owner = *index as usize;
-            let sum = match few {
-                true => sum_owned(l, blocks, labels, owner as u32, &mut counts[owner]),
-                false => mem::replace(&mut together[owner], [0.0; D]),
-            };
-            if sum != [0.0; D] {
-                add_numbers(magic, sum, &mut sums[owner * limbs..][..limbs]);
+            let sum = waiting.sum(owner);
+            if few {
+                counts[owner] += sum_owned(l, blocks, labels, owner as u32, sum);
             }
         }
+        if !few {
+            add_rows(blocks, labels, waiting.sums(), counts);
+        }
     }
+    waiting.add_to(magic, sums);
     Ok(pass)
 }
 
@@ -279,25 +276,30 @@ fn share<L: Lanes, const D: usize>(
     changed
 }
 
-/// The sum of the rows of one cluster, where float64 is exact; counts them.
+/// Adds the rows of one cluster to its sum, where float64 is exact. Returns how many
+/// there are.
 #[inline(always)]
 fn sum_owned<L: Lanes, const D: usize>(
     l: L,
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
     owner: u32,
-    count: &mut usize,
-) -> [f64; D] {
+    sum: &mut [f64; D],
+) -> usize {
     let mut lanes = [l.splat(0.0); D];
+    let mut count = 0;
     for (block, labels) in blocks.iter().zip(labels) {
         let owned = l.equal(labels, owner);
-        *count += l.bits(owned).count_ones() as usize;
+        count += l.bits(owned).count_ones();
         for t in 0..D {
             let value = l.select(owned, l.widen(&block[t]), l.splat(0.0));
             lanes[t] = l.add(lanes[t], value);
         }
     }
-    lanes.map(|lanes| l.store(lanes).iter().sum())
+    for t in 0..D {
+        sum[t] += l.store(lanes[t]).iter().sum::<f64>();
+    }
+    count as usize
 }
 
 /// Adds every row to the sum and count of its cluster, in float64.
@@ -305,14 +307,14 @@ fn sum_owned<L: Lanes, const D: usize>(
 fn add_rows<const D: usize>(
     blocks: &[Block<D>],
     labels: &[[u32; LANES]],
-    together: &mut [[f64; D]],
+    waiting: &mut [[f64; D]],
     counts: &mut [usize],
 ) {
     for (block, labels) in blocks.iter().zip(labels) {
         for (lane, &label) in labels.iter().enumerate() {
             if label != REPEATED {
                 counts[label as usize] += 1;
-                let sum = &mut together[label as usize];
+                let sum = &mut waiting[label as usize];
                 for t in 0..D {
                     sum[t] += f64::from(block[t][lane]);
                 }
@@ -337,23 +339,6 @@ fn sum_rows<const D: usize>(
                 let row = block.map(|x| f64::from(x[lane]));
                 add_numbers(magic, row, &mut sums[label as usize * magic.len()..]);
             }
-        }
-    }
-}
-
-/// Adds a row, or a sum of rows, to the limbs of a sum, less the bits of `magic`:
-/// see [`add_rows`](crate::kernels::accumulate::add_rows).
-#[inline(always)]
-pub(super) fn add_numbers<const D: usize>(
-    magic: &[[f64; D]],
-    mut rest: [f64; D],
-    sums: &mut [[i64; D]],
-) {
-    for (sum, magic) in sums.iter_mut().zip(magic) {
-        for t in 0..D {
-            let rounded = rest[t] + magic[t];
-            sum[t] += rounded.to_bits() as i64 - magic[t].to_bits() as i64;
-            rest[t] -= rounded - magic[t];
         }
     }
 }
