@@ -87,7 +87,8 @@ impl<'a> CodeSearch<'a> {
 
     /// Cycles a row takes with float32 tiles.
     pub fn tile_cost(centroids: Centroids<'_>, kernels: Kernels) -> f64 {
-        cost::tile(kernels.isa()) * centroids.values.len() as f64
+        let tiles = cost::tile(kernels.isa()) * centroids.values.len() as f64;
+        tiles + cost::PACK_PER_DIM * centroids.dims as f64
     }
 
     /// Cycles that a row takes at least with these codes, made for each block.
