@@ -73,6 +73,15 @@ fn less<T: Copy + Into<f64>>(
 }
 
 fn check_centroids<T: Copy + Into<f64>>(centroids: ArrayView2<'_, T>) -> Result<()> {
+    let is_finite = |&value: &T| (value.into() as f32).is_finite();
+    // All at once, as a rule.
+    if let Some(values) = centroids.as_slice()
+        && values
+            .iter()
+            .fold(true, |all, value| all & is_finite(value))
+    {
+        return Ok(());
+    }
     for ((row, column), &value) in centroids.indexed_iter() {
         let value: f64 = value.into();
         if !(value as f32).is_finite() {

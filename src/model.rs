@@ -15,6 +15,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+mod collected;
 mod distances;
 mod from_source;
 mod given;
@@ -36,7 +37,7 @@ pub struct KMeans {
     config: Config,
     trained: Option<Trained>,
     /// By partial_fit, before there were enough to train on.
-    collected: Option<TryArc<partial_fit::Collected>>,
+    collected: Option<TryArc<collected::Collected>>,
 }
 
 /// What training used, whatever is set later, and what it found.

@@ -1,12 +1,14 @@
 //! How far clusters are apart: the mean silhouette of rows.
 
+mod sparse;
+
 use crate::allocate::{collect, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::sparse_panel;
 use crate::metric::Metric;
 use crate::nearest::Row;
-use crate::points::{Points, SparseRows};
+use crate::points::Points;
 use crate::rng::Rng;
 use crate::sort::sort;
 use crate::threads::{Poll, RunOptions, Threads};
@@ -19,9 +21,7 @@ const LEAST_SAMPLE: usize = 1_000;
 
 /// Rows that are compared with all others in one pass over these.
 const TASK_ROWS: usize = 16;
-
-/// Sparse rows that are read at a time.
-const SPARSE_ROWS: usize = 256;
+const SPARSE_TASK_ROWS: usize = sparse_panel::WIDTH;
 
 const PURPOSE: &str = "silhouettes";
 
@@ -115,8 +115,7 @@ pub fn silhouette(
 struct Scratch {
     own: Vec<f32>,
     block: Vec<f32>,
-    chosen: SparseRows,
-    others: SparseRows,
+    sparse: sparse::Scratch,
 }
 
 struct Clusters<'a> {
@@ -130,14 +129,18 @@ impl Clusters<'_> {
     /// The silhouette of each of the rows.
     fn silhouettes(&self, rows: &[u32], threads: &Threads<'_>) -> Result<Vec<f64>> {
         let mut silhouettes = try_vec(0.0f64, rows.len(), PURPOSE)?;
+        let task_rows = match self.points.reads_sparse() {
+            true => SPARSE_TASK_ROWS,
+            false => TASK_ROWS,
+        };
         let tasks = rows
-            .chunks(TASK_ROWS)
-            .zip(silhouettes.chunks_mut(TASK_ROWS));
+            .chunks(task_rows)
+            .zip(silhouettes.chunks_mut(task_rows));
         let clusters = self.sizes.len();
         threads.run_long(tasks, Scratch::default, |scratch, (rows, out), poll| {
             let mut sums = try_vec(0.0f64, rows.len() * clusters, PURPOSE)?;
             match self.points.reads_sparse() {
-                true => self.add_sparse(rows, scratch, &mut sums, poll)?,
+                true => self.add_sparse(rows, &mut scratch.sparse, &mut sums, poll)?,
                 false => self.add_dense(rows, scratch, &mut sums, poll)?,
             }
             for ((&row, sums), out) in rows.iter().zip(sums.chunks_exact(clusters)).zip(out) {
@@ -174,42 +177,6 @@ impl Clusters<'_> {
                 }
                 Ok(())
             })
-    }
-
-    /// [`add_dense`](Self::add_dense) of sparse rows.
-    fn add_sparse(
-        &self,
-        rows: &[u32],
-        scratch: &mut Scratch,
-        sums: &mut [f64],
-        poll: Poll<'_>,
-    ) -> Result<()> {
-        let (all, clusters) = (self.points.rows(), self.sizes.len());
-        let chosen = &mut scratch.chosen;
-        self.points
-            .select(rows)
-            .read_sparse(0..rows.len(), chosen)?;
-        let norm = |row: Vector<'_>| match self.metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine => row.inverse_norm(),
-        };
-        let norms: Vec<f64> = collect(chosen.rows().map(norm), PURPOSE)?;
-        for first in (0..all).step_by(SPARSE_ROWS) {
-            let range = first..all.min(first + SPARSE_ROWS);
-            self.points.read_sparse(range, &mut scratch.others)?;
-            for (other, &label) in scratch.others.rows().zip(&self.labels[first..]) {
-                let other_norm = norm(other);
-                let ones = chosen.rows().zip(&norms);
-                for ((one, norm), sums) in ones.zip(sums.chunks_exact_mut(clusters)) {
-                    sums[label as usize] += match self.metric {
-                        Metric::Euclidean => one.squared_distance(other).sqrt(),
-                        Metric::Cosine => 1.0 - one.dot(other) * norm * other_norm,
-                    };
-                }
-                poll()?;
-            }
-        }
-        Ok(())
     }
 
     /// The silhouette of a row of the cluster `own` whose distances to the rows of

@@ -35,9 +35,14 @@ impl<'r> Rows<'r> {
         (&self.columns[places.clone()], &self.values[places])
     }
 
+    #[inline(always)]
     pub fn row(&self, i: usize) -> Vector<'r> {
         let (columns, values) = self.get(i);
         Vector { columns, values }
+    }
+
+    pub fn rows(self) -> impl ExactSizeIterator<Item = Vector<'r>> {
+        (0..self.len()).map(move |i| self.row(i))
     }
 
     /// Some of them.

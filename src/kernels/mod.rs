@@ -32,6 +32,7 @@ pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod sparse_columns;
 pub(crate) mod sparse_dense;
+pub(crate) mod sparse_panel;
 pub(crate) mod sparse_scores;
 pub(crate) mod tile;
 pub(crate) mod weighted;

@@ -13,8 +13,11 @@ const PURPOSE: &str = "centroids by column";
 /// Places of a run are a multiple of this: whole vectors of any instruction set.
 pub(crate) const STEP: usize = 16;
 
-/// A list entry costs as much as so many numbers of a run.
-const LIST_COST: usize = 12;
+/// A list entry costs as much as so many numbers of a run, and what precedes the first
+/// as so many; but for runs that a cache of so many bytes doesn't hold.
+const ENTRY_COST: usize = 12;
+const LIST_COST: usize = 64;
+const CACHE_BYTES: usize = 4 << 20;
 
 /// The length that marks a run.
 pub(super) const RUN: u32 = u32::MAX;
@@ -85,18 +88,27 @@ impl Columns {
                 *cluster = place;
             }
         }
-        let is_run = |numbers: usize| numbers * LIST_COST > clusters;
-        let lengths = self.starts.windows(2);
-        let lengths = lengths.map(|ends| (ends[1] - ends[0]) as usize);
-        let runs = lengths.filter(|&numbers| is_run(numbers)).count();
+        let is_run =
+            |numbers: usize, list: usize| numbers > 0 && list + numbers * ENTRY_COST > clusters;
+        let runs = |list: usize| {
+            let lengths = self.starts.windows(2);
+            let lengths = lengths.map(|ends| (ends[1] - ends[0]) as usize);
+            lengths.filter(|&numbers| is_run(numbers, list)).count()
+        };
+        let mut list_cost = LIST_COST;
+        let mut count = runs(list_cost);
+        if count.saturating_mul(self.width * size_of::<f32>()) > CACHE_BYTES {
+            list_cost = 0;
+            count = runs(0);
+        }
         self.runs
-            .resize(0.0, runs.saturating_mul(self.width), PURPOSE)?;
+            .resize(0.0, count.saturating_mul(self.width), PURPOSE)?;
         self.runs.fill(0.0);
         resize(&mut self.columns, self.starts.len() - 1, NONE, PURPOSE)?;
         let mut used = 0;
         for (column, ends) in self.columns.iter_mut().zip(self.starts.windows(2)) {
             let numbers = &mut self.numbers[ends[0] as usize..ends[1] as usize];
-            if is_run(numbers.len()) {
+            if is_run(numbers.len(), list_cost) {
                 let run = &mut self.runs[used * self.width..][..self.width];
                 for &(place, value) in &*numbers {
                     run[place as usize] = value;

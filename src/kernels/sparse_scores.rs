@@ -16,7 +16,7 @@ use crate::kernels::simd::Simd;
 const TOGETHER: usize = 8;
 
 /// Numbers whose columns are looked up, and fetched, before they are added up.
-const AHEAD: usize = 64;
+const AHEAD: usize = 128;
 
 /// What is asked of a row: its numbers count times `scale`, and only the first
 /// `width` places, a multiple of [`STEP`].
@@ -286,25 +286,21 @@ impl Score<'_> {
                 _ => score,
             };
             let is_there = |at: *const f32| below & !S::below(S::load(at), all_lanes);
+            // No loop ends early: where it is can't be foreseen.
             let mut group = 0;
-            while group + 1 < groups && is_there(greatest.add(group * S::LANES)) == 0 {
-                group += 1;
+            for other in (0..groups).rev() {
+                let lanes = is_there(greatest.add(other * S::LANES));
+                group = if lanes != 0 { other } else { group };
             }
-            let mut v = group * TOGETHER;
-            let mut lanes = 0;
-            while v < vectors {
-                lanes = is_there(scores.add(v * S::LANES));
-                if lanes != 0 {
-                    break;
-                }
-                v += 1;
+            let first = group * TOGETHER;
+            let mut place = 0;
+            for v in (first..vectors.min(first + TOGETHER)).rev() {
+                let lanes = is_there(scores.add(v * S::LANES));
+                let here = (v * S::LANES) as u32 + (lanes | 1 << 31).trailing_zeros();
+                place = if lanes != 0 { here } else { place };
             }
-            let lane = (lanes | 1 << 31).trailing_zeros();
             Best {
-                place: match lanes {
-                    0 => 0,
-                    _ => (v * S::LANES) as u32 + lane,
-                },
+                place,
                 score,
                 second,
             }

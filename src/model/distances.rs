@@ -34,7 +34,7 @@ impl KMeans {
             )));
         }
         let points = &points.less(fit.offset.as_deref());
-        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let work = points.size() * clusters as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let centroids = Centroids::new(fit.centroid_values(), fit.dims());

@@ -1,8 +1,9 @@
 //! Training block by block: mini-batch K-means with a rate for each centroid
 //! (D. Sculley, *Web-scale k-means clustering*, 2010).
 
+use super::collected::Collected;
 use super::{KMeans, Trained};
-use crate::allocate::{append, copy, push, try_vec};
+use crate::allocate::{copy, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
@@ -10,18 +11,7 @@ use crate::nearest::{Centroids, Request, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
-use ndarray::{Array2, ArrayView2};
-
-/// What memory is for.
-const PURPOSE: &str = "rows for the first centroids";
-
-/// Rows that are too few for the first centroids.
-#[derive(Debug, PartialEq)]
-pub(super) struct Collected {
-    /// Row by row.
-    values: Vec<f32>,
-    weights: Vec<f64>,
-}
+use ndarray::Array2;
 
 impl KMeans {
     /// Learns from one more block of rows, and keeps nothing of it but what it
@@ -77,17 +67,17 @@ impl KMeans {
         self.config.validate()?;
         let cols = points.cols();
         let before = self.collected.as_deref();
-        let rows_before = before.map_or(0, |before| before.weights.len());
+        let rows_before = before.map_or(0, Collected::len);
         if let Some(before) = before
-            && cols * rows_before != before.values.len()
+            && cols != before.cols()
         {
             return Err(KMeansError::DimensionMismatch {
-                expected: before.values.len() / rows_before,
+                expected: before.cols(),
                 actual: cols,
             });
         }
         let positive = (0..points.rows()).filter(|&row| points.weight(row) > 0.0);
-        let enough = rows_before + positive.clone().count() >= self.config.n_clusters;
+        let enough = rows_before + positive.count() >= self.config.n_clusters;
         if enough && before.is_none() {
             self.fit(points, options)?;
             return self.drop_labels();
@@ -95,28 +85,14 @@ impl KMeans {
         let threads = Threads::new(RunOptions::default(), 0.0)?;
         points.check(&threads)?;
         points.check_each_weight()?;
-        let mut all = Collected {
-            values: copy(before.map_or(&[], |before| &before.values), PURPOSE)?,
-            weights: copy(before.map_or(&[], |before| &before.weights), PURPOSE)?,
-        };
-        let mut scratch = Vec::new();
-        for row in positive {
-            append(&mut all.values, points.row(row, &mut scratch)?, PURPOSE)?;
-            push(&mut all.weights, points.weight(row), PURPOSE)?;
-        }
+        let all = Collected::new(before, points)?;
         if !enough {
-            if !all.weights.is_empty() {
-                self.collected = Some(TryArc::new(all, PURPOSE)?);
+            if all.len() > 0 {
+                self.collected = Some(TryArc::new(all, "rows for the first centroids")?);
             }
             return Ok(());
         }
-        let view = ArrayView2::from_shape((all.weights.len(), cols), &all.values);
-        let view = view.map_err(|_| KMeansError::invalid_data("too many rows"))?;
-        let mut together = Points::from(view);
-        if all.weights.iter().any(|&weight| weight != 1.0) {
-            together = together.with_weights(&all.weights[..])?;
-        }
-        self.fit(&together, options)?;
+        self.fit(&all.points()?, options)?;
         self.collected = None;
         self.drop_labels()
     }
@@ -185,7 +161,7 @@ impl KMeans {
             (Some(collected), None) => Err(invalid(format_args!(
                 "the model has collected {} rows of the {} that its first centroids need, \
                  which no file holds; give partial_fit more, or save untrained()",
-                collected.weights.len(),
+                collected.len(),
                 self.config.n_clusters
             ))),
             _ => Ok(()),

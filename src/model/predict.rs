@@ -70,7 +70,7 @@ impl KMeans {
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
         let points = &points.less(fit.offset.as_deref());
-        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let work = points.size() * fit.centroids.nrows() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let centroids = Centroids::new(fit.centroid_values(), fit.dims());
@@ -121,7 +121,7 @@ impl KMeans {
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, 1, room)?;
         let points = &points.without_weights().less(fit.offset.as_deref());
-        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let work = points.size() * fit.centroids.nrows() as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         let centroids = fit.centroid_values();

@@ -10,6 +10,7 @@ use crate::nearest::eight_bit::kept::KeptCodes;
 use crate::nearest::eight_bit::search::{CodeScratch, CodeSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
 use crate::nearest::scan::{Scan, inverse_norms};
+use crate::nearest::sparse::{self, SparseCentroids};
 use crate::nearest::tasks::{block_rows, parts};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
@@ -39,6 +40,8 @@ pub(crate) struct Prepared {
     inverse_norms: OnceLock<Vec<f64>>,
     /// Of centroids without bias, and with.
     codes: [Codes; 2],
+    /// The same for sparse rows.
+    sparse: [OnceLock<SparseCentroids>; 2],
 }
 
 /// Codes, if they pay.
@@ -80,9 +83,15 @@ impl Prepared {
     ) -> Result<bool> {
         let setting = self.setting();
         let (rows, dims) = (points.rows(), centroids.dims);
-        // More sparse rows than are compared at a time have an engine of their own.
-        let most = if points.reads_sparse() { ROWS } else { MANY };
-        if rows > most || dims > MAX_TILE_DIMS || setting.engine.is_some() {
+        if points.reads_sparse() && setting.engine.is_none() {
+            let Some(sparse) = self.sparse(metric, centroids)? else {
+                return Ok(false);
+            };
+            let request = (count, labels, distances);
+            sparse::search(points, (centroids, sparse), setting.isa, threads, request)?;
+            return Ok(true);
+        }
+        if rows > MANY || dims > MAX_TILE_DIMS || setting.engine.is_some() {
             return Ok(false);
         }
         let codes = &self.codes[usize::from(centroids.bias.is_some())];
@@ -150,6 +159,21 @@ impl Prepared {
                 self.setting.get_or_init(|| setting)
             }
         }
+    }
+
+    /// Centroids for sparse rows; `None` where there is no memory.
+    pub fn sparse(
+        &self,
+        metric: Metric,
+        centroids: Centroids<'_>,
+    ) -> Result<Option<&SparseCentroids>> {
+        let kept = &self.sparse[usize::from(centroids.bias.is_some())];
+        if kept.get().is_none() {
+            // Nobody waits for who makes them.
+            let made = optional(SparseCentroids::of_dense(centroids, metric))?;
+            return Ok(made.map(|made| kept.get_or_init(|| made)));
+        }
+        Ok(kept.get())
     }
 
     /// As [`Scan::new`] wants them; `None` where there is no memory.

@@ -5,12 +5,15 @@ use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
 use crate::text::text;
-use crate::threads::Threads;
+use crate::threads::{Poll, Threads};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Rows that are looked at between two polls.
 const STEP: usize = 1024;
+
+/// Numbers of a row that are looked at between two polls.
+const POLL_NUMBERS: usize = 1 << 20;
 
 /// Whole numbers of at least 0, as the caller has them: the column of each value,
 /// or where each row starts.
@@ -206,6 +209,19 @@ impl<'a> Csr<'a> {
         self.ascending
     }
 
+    /// The columns and numbers of all rows, if these lie as engines read them.
+    pub fn in_place(&self) -> Option<(&'a [u32], &'a [f32])> {
+        let columns = match self.columns {
+            Indices::U32(columns) => columns,
+            Indices::I32(columns) => bytemuck::cast_slice(columns), // none is negative
+            _ => return None,
+        };
+        match self.numbers {
+            View::F32(numbers) if self.ascending => Some((columns, numbers.to_slice()?)),
+            _ => None,
+        }
+    }
+
     /// Numbers that rows have.
     pub fn stored(&self) -> usize {
         self.starts.at(self.starts.len() - 1)
@@ -278,6 +294,30 @@ impl<'a> Csr<'a> {
         Ok(())
     }
 
+    /// [`entries`](Self::entries), with polls where a row is long.
+    #[inline]
+    fn entries_polled<T: Stored>(
+        &self,
+        numbers: &[T],
+        row: usize,
+        order: &mut Vec<(u32, usize)>,
+        poll: Poll<'_>,
+        mut see: impl FnMut(usize, T::Number),
+    ) -> Result<()> {
+        let mut places = self.places(row);
+        if !self.ascending {
+            return self.entries(numbers, row, order, see);
+        }
+        while places.len() > POLL_NUMBERS {
+            let part = places.start..places.start + POLL_NUMBERS;
+            places.start = part.end;
+            part.for_each(|at| see(self.columns.at(at), numbers[at].number()));
+            poll()?;
+        }
+        places.for_each(|at| see(self.columns.at(at), numbers[at].number()));
+        Ok(())
+    }
+
     /// Rows `range`, each column less its offset, as row-major float32.
     pub fn convert(
         &self,
@@ -344,6 +384,7 @@ impl<'a> Csr<'a> {
                         offset,
                         extents: &mut own,
                         weighs,
+                        poll,
                     })?;
                     if let Some((at, value)) = bad {
                         let mut found = first_bad.lock().unwrap_or_else(PoisonError::into_inner);
@@ -396,6 +437,7 @@ impl<'a> Csr<'a> {
                         csr: self,
                         range,
                         scan,
+                        poll,
                     })?;
                     poll()?;
                 }
@@ -508,6 +550,7 @@ struct Inspect<'w> {
     /// With how many rows have each column.
     extents: &'w mut [(Extent, u32)],
     weighs: &'w dyn Fn(usize) -> bool,
+    poll: Poll<'w>,
 }
 
 impl OnNumbers for Inspect<'_> {
@@ -523,7 +566,7 @@ impl OnNumbers for Inspect<'_> {
             let mut bad = None;
             let wanted = wanted && (self.weighs)(row);
             self.csr
-                .entries(numbers, row, &mut order, |column, number| {
+                .entries_polled(numbers, row, &mut order, self.poll, |column, number| {
                     let value = match self.offset {
                         None => number.to_f32(),
                         Some(offset) => number.less(offset[column]),
@@ -549,6 +592,7 @@ struct Look<'w> {
     csr: &'w Csr<'w>,
     range: Range<usize>,
     scan: &'w mut Scan,
+    poll: Poll<'w>,
 }
 
 impl OnNumbers for Look<'_> {
@@ -558,7 +602,7 @@ impl OnNumbers for Look<'_> {
         let mut order = Vec::new();
         for row in self.range {
             self.csr
-                .entries(numbers, row, &mut order, |column, number| {
+                .entries_polled(numbers, row, &mut order, self.poll, |column, number| {
                     self.scan.see_one(column, number.to_f32());
                 })?;
         }

@@ -48,7 +48,7 @@ impl SparseRows {
     }
 
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Vector<'_>> {
-        (0..self.len()).map(|i| self.row(i))
+        self.all().rows()
     }
 }
 
@@ -72,6 +72,14 @@ impl Points<'_> {
         }
     }
 
+    /// Numbers that a search looks at, about.
+    pub(crate) fn size(&self) -> f64 {
+        match self.reads_sparse() {
+            true => (self.stored() + self.rows) as f64,
+            false => self.rows as f64 * self.cols as f64,
+        }
+    }
+
     /// Calls `work` with the rows `range` of sparse points, a block after the other: the
     /// number of its first row, and the rows. However long rows are, a block has
     /// [`BLOCK_VALUES`] numbers at most, or one row. Polls after each.
@@ -80,7 +88,7 @@ impl Points<'_> {
         range: Range<usize>,
         rows: &mut SparseRows,
         poll: Poll<'_>,
-        mut work: impl FnMut(usize, &SparseRows) -> Result<()>,
+        mut work: impl FnMut(usize, Rows<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut first = range.start;
         while first < range.end {
@@ -92,8 +100,7 @@ impl Points<'_> {
                 }
                 end += 1;
             }
-            self.read_sparse(first..end, rows)?;
-            work(first, rows)?;
+            work(first, self.sparse_block(first..end, rows)?)?;
             poll()?;
             first = end;
         }
@@ -107,6 +114,31 @@ impl Points<'_> {
             Source::Rows(..) => self.cols,
             Source::Selection(points, rows) => points.length(rows[row] as usize),
         }
+    }
+
+    /// The rows `range` of sparse points: as they lie, or read into `rows`.
+    fn sparse_block<'s>(
+        &'s self,
+        range: Range<usize>,
+        rows: &'s mut SparseRows,
+    ) -> Result<Rows<'s>> {
+        if let Source::Sparse(csr, _) = &self.source
+            && let Some((columns, values)) = csr.in_place()
+        {
+            let starts = &mut rows.starts;
+            starts.clear();
+            grow(starts, range.len() + 1, "sparse rows")?;
+            let start = csr.span(range.start..range.start).start;
+            starts.push(start);
+            csr.append_ends(range, start, starts);
+            return Ok(Rows {
+                starts,
+                columns,
+                values,
+            });
+        }
+        self.read_sparse(range, rows)?;
+        Ok(rows.all())
     }
 
     /// Reads rows `range` of sparse points into `rows`.

@@ -2,7 +2,7 @@
 
 use crate::allocate::{collect, push, refill, try_vec, with_capacity};
 use crate::error::Result;
-use crate::kernels::exact_sparse::inverse_of_root;
+use crate::kernels::exact_sparse::{Rows, inverse_of_root};
 use crate::kernels::sparse_columns::Columns;
 use crate::metric::Metric;
 use crate::nearest::sparse::SparseCentroids;
@@ -16,6 +16,9 @@ const BLOCK: usize = 1024;
 
 /// Parts of the columns, about as much work each.
 const PARTS: usize = 64;
+
+/// Numbers between two polls.
+const POLL_NUMBERS: usize = 1 << 20;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse rows by column";
@@ -126,6 +129,77 @@ impl RowsByColumn {
         &self.squares
     }
 
+    /// x·c of every row and the centroid of its label; with cosine the row's length is 1.
+    pub fn products(
+        &self,
+        labels: &[u32],
+        centroids: &SparseCentroids,
+        threads: &Threads<'_>,
+    ) -> Result<Vec<f64>> {
+        const PURPOSE: &str = "products";
+        let mut products = threads.try_vec(0.0f64, labels.len(), PURPOSE)?;
+        // Of rows that are kept whole.
+        let scales: Vec<f64> = match (&self.values, centroids.metric()) {
+            (Values::Whole(_), Metric::Cosine) => {
+                let squares = self.squares.iter().copied();
+                collect(squares.map(inverse_of_root), PURPOSE)?
+            }
+            _ => Vec::new(),
+        };
+        // Each part of the rows sees all columns.
+        let rows = labels.len().div_ceil(threads.count()).max(1);
+        let parts = products.chunks_mut(rows).zip(labels.chunks(rows));
+        let numbers = || try_vec(0.0f32, centroids.len(), PURPOSE);
+        threads.run_long(parts.enumerate(), numbers, |numbers, part, poll| {
+            let (part, (products, labels)) = part;
+            let numbers = numbers.as_mut().map_err(|error| error.clone())?;
+            let first = (part * rows) as u32;
+            let mut seen = 0;
+            for column in 0..self.starts.len() - 1 {
+                let mut places = self.starts[column]..self.starts[column + 1];
+                if labels.len() < self.squares.len() {
+                    let own = &self.rows[places.clone()];
+                    let last = first + labels.len() as u32;
+                    let skipped = own.partition_point(|&row| row < first);
+                    let until = own.partition_point(|&row| row < last);
+                    places = places.start + skipped..places.start + until;
+                }
+                if places.is_empty() {
+                    continue;
+                }
+                centroids.each(column, |j, value| numbers[j as usize] = value);
+                let own = self.rows[places.clone()].iter();
+                let own = own.map(|&row| (row - first) as usize);
+                seen += own.len();
+                let mut add = |row: usize, value: f64| {
+                    products[row] += value * f64::from(numbers[labels[row] as usize]);
+                };
+                match &self.values {
+                    Values::Unit(values) => {
+                        let pairs = own.zip(&values[places]);
+                        pairs.for_each(|(row, &value)| add(row, value));
+                    }
+                    Values::Whole(values) if scales.is_empty() => {
+                        let pairs = own.zip(&values[places]);
+                        pairs.for_each(|(row, &value)| add(row, value.into()));
+                    }
+                    Values::Whole(values) => {
+                        let scales = &scales[first as usize..];
+                        let pairs = own.zip(&values[places]);
+                        pairs.for_each(|(row, &value)| add(row, f64::from(value) * scales[row]));
+                    }
+                }
+                centroids.each(column, |j, _| numbers[j as usize] = 0.0);
+                if seen >= POLL_NUMBERS {
+                    poll()?;
+                    seen = 0;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(products)
+    }
+
     /// Writes the centroids of the clusters that rows are in, `counts` of them, to
     /// `next`; a cluster that is empty, or whose unit rows cancel out, keeps the
     /// one of `before`.
@@ -133,7 +207,7 @@ impl RowsByColumn {
         &mut self,
         grid: &Grid,
         (labels, counts): (&[u32], &[usize]),
-        before: &SparseCentroids<'_>,
+        before: &SparseCentroids,
         next: &mut Columns,
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -244,13 +318,15 @@ impl RowsByColumn {
 fn each_block(
     points: &Points<'_>,
     threads: &Threads<'_>,
-    mut see: impl FnMut(usize, &SparseRows),
+    mut see: impl FnMut(usize, Rows<'_>),
 ) -> Result<()> {
     let mut block = SparseRows::default();
     for first in (0..points.rows()).step_by(BLOCK) {
-        points.read_sparse(first..points.rows().min(first + BLOCK), &mut block)?;
-        see(first, &block);
-        threads.poll()?;
+        let some = first..points.rows().min(first + BLOCK);
+        points.in_sparse_blocks(some, &mut block, &|| threads.poll(), |first, block| {
+            see(first, block);
+            Ok(())
+        })?;
     }
     Ok(())
 }

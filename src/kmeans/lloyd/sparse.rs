@@ -1,12 +1,13 @@
-//! Lloyd's algorithm on sparse rows, with centroids that are sparse too. The given
-//! centroids and the final ones are all that is kept of clusters × dimensions numbers.
+//! Lloyd's algorithm on sparse rows, with centroids that are sparse too. Clusters ×
+//! dimensions numbers are kept of the given centroids and the final ones alone, and where
+//! clusters are empty.
 
 use super::by_column::RowsByColumn;
 use super::steps::Steps;
-use crate::allocate::{collect, try_vec};
+use crate::allocate::try_vec;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kernels::exact_sparse::{Vector, inverse_of_root};
+use crate::kernels::exact_sparse::inverse_of_root;
 use crate::kernels::isa::Isa;
 use crate::kmeans::empty_clusters::{put_on_rows, rows_for_empty_clusters};
 use crate::memory::Reserved;
@@ -23,9 +24,13 @@ const TASK_ROWS: usize = 1024;
 /// ‖x‖² − 2x·c + ‖c‖² below this part of its terms is computed as ‖x − c‖².
 const CANCELLED: f64 = 1e-6;
 
-/// From so many clusters, and numbers a row, on it pays to know of centroids that
-/// are too far for a row and have not moved enough.
-const BOUNDS_FROM: (usize, usize) = (256, 64);
+/// From so many clusters, numbers a row, and products of both on it pays to know of
+/// centroids that are too far for a row and have not moved enough: measured, see
+/// docs/nearest.md.
+const BOUNDS_FROM: (usize, usize, usize) = (256, 64, 1 << 16);
+
+/// Pairs of row and cluster.
+type Moves = Vec<(u32, u32)>;
 
 /// Sparse rows in clusters, with the centroids of these.
 pub(super) struct Sparse<'n, 'a> {
@@ -33,11 +38,8 @@ pub(super) struct Sparse<'n, 'a> {
     isa: Isa,
     rows: RowsByColumn,
     grid: Grid,
-    centroids: SparseCentroids<'static>,
-    next: SparseCentroids<'static>,
-    /// The centroids as clusters × dimensions numbers, and whether they are these yet.
-    dense: Vec<f32>,
-    is_dense: bool,
+    centroids: SparseCentroids,
+    next: SparseCentroids,
     /// How far the other centroids are from each row, where that pays.
     bounds: Vec<f32>,
     labels: Vec<u32>,
@@ -56,16 +58,17 @@ impl<'n, 'a> Sparse<'n, 'a> {
         let (points, metric) = (nearest.points(), nearest.metric());
         let (rows, dims) = (points.rows(), points.cols());
         let clusters = centroids.len() / dims;
+        let mut first = SparseCentroids::new(metric);
+        first.set_dense(&centroids, dims)?;
+        drop(centroids);
         let reserved = nearest.budget().reserve(RowsByColumn::bytes(points));
-        let mut made = Sparse {
+        Ok(Sparse {
             nearest,
             isa,
             rows: RowsByColumn::new(points, metric, threads)?,
             grid: nearest.grid(threads)?,
-            centroids: SparseCentroids::new(metric),
+            centroids: first,
             next: SparseCentroids::new(metric),
-            dense: centroids,
-            is_dense: true,
             bounds: match bounds_pay(points, clusters) {
                 true => threads.try_vec(f32::NEG_INFINITY, rows, "bounds")?,
                 false => Vec::new(),
@@ -73,9 +76,7 @@ impl<'n, 'a> Sparse<'n, 'a> {
             labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
             counts: try_vec(0, clusters, "cluster sizes")?,
             _reserved: reserved,
-        };
-        made.centroids.set_dense(&made.dense, dims)?;
-        Ok(made)
+        })
     }
 
     /// Counts the rows of each cluster.
@@ -86,28 +87,15 @@ impl<'n, 'a> Sparse<'n, 'a> {
         }
     }
 
-    /// Writes the centroids as clusters × dimensions numbers, unless they are there.
-    fn make_dense(&mut self) {
-        if std::mem::replace(&mut self.is_dense, true) {
-            return;
-        }
-        let dims = self.grid.dims();
-        self.dense.fill(0.0);
-        for column in 0..dims {
-            self.centroids.each(column, |cluster, value| {
-                self.dense[cluster as usize * dims + column] = value;
-            });
-        }
-    }
-
-    /// Rows for clusters that are empty.
-    fn moves(&mut self, threads: &Threads<'_>) -> Result<Vec<(u32, u32)>> {
+    /// Rows for clusters that are empty; and the centroids, if there are any of these.
+    fn moves(&self, threads: &Threads<'_>) -> Result<(Moves, Vec<f32>)> {
         if !self.counts.contains(&0) {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
-        self.make_dense();
-        let now = Centroids::new(&self.dense, self.grid.dims());
-        rows_for_empty_clusters(self.nearest, now, &self.labels, threads)
+        let dense = dense(&self.centroids, self.grid.dims(), threads)?;
+        let now = Centroids::new(&dense, self.grid.dims());
+        let moves = rows_for_empty_clusters(self.nearest, now, &self.labels, threads)?;
+        Ok((moves, dense))
     }
 }
 
@@ -128,7 +116,7 @@ impl Steps for Sparse<'_, '_> {
     }
 
     fn fill_empty(&mut self, threads: &Threads<'_>) -> Result<()> {
-        let moves = self.moves(threads)?;
+        let (moves, _) = self.moves(threads)?;
         for &(row, cluster) in &moves {
             self.labels[row as usize] = cluster;
             if let Some(bound) = self.bounds.get_mut(row as usize) {
@@ -149,49 +137,42 @@ impl Steps for Sparse<'_, '_> {
             rows.write_centroids(grid, clusters, before, columns, threads)
         })?;
         std::mem::swap(&mut self.centroids, &mut self.next);
-        self.is_dense = false;
         Ok(())
     }
 
     fn exact_inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
-        self.make_dense();
         let (points, metric) = (self.nearest.points(), self.nearest.metric());
-        let dims = self.grid.dims();
-        let centroid = |label: u32| &self.dense[label as usize * dims..][..dims];
-        let clusters = 0..self.counts.len() as u32;
-        let inverse_norms = clusters.map(|j| inverse_of_root(self.centroids.square(j)));
-        let inverse_norms: Vec<f64> = collect(inverse_norms, "norms of centroids")?;
-        let distance = |row: Vector<'_>, square: f64, label: u32| {
-            let dot = row.dot_dense(centroid(label));
+        let products = self.rows.products(&self.labels, &self.centroids, threads)?;
+        let distance = |number: usize, rows: &mut SparseRows| {
+            let (label, product) = (self.labels[number], products[number]);
+            let (square, centroid) = (self.rows.squares()[number], self.centroids.square(label));
             if metric == Metric::Cosine {
-                let along = dot * inverse_of_root(square);
-                return Ok(1.0 - along * inverse_norms[label as usize]);
+                return Ok(1.0 - product * inverse_of_root(centroid));
             }
-            let terms = square + self.centroids.square(label);
-            let distance = terms - 2.0 * dot;
-            match distance < CANCELLED * terms {
-                true => Ok(self.centroids.vectors()?.canonical(metric, row, label)),
-                false => Ok(distance),
+            let terms = square + centroid;
+            let distance = terms - 2.0 * product;
+            if distance >= CANCELLED * terms {
+                return Ok(distance);
             }
+            points.read_sparse(number..number + 1, rows)?;
+            let centroids = self.centroids.vectors()?;
+            Ok(centroids.canonical(metric, rows.row(0), label))
         };
         let tasks = self.labels.len().div_ceil(TASK_ROWS);
         let mut parts = try_vec(ExactSum::default(), tasks, "sums of distances")?;
-        threads.run_long(
-            self.labels.chunks(TASK_ROWS).zip(&mut parts).enumerate(),
+        threads.run(
+            parts.iter_mut().enumerate(),
             SparseRows::default,
-            |rows, (task, (labels, part)), poll| {
+            |rows, (task, part)| {
                 let first = task * TASK_ROWS;
-                points.read_sparse(first..first + labels.len(), rows)?;
-                let squares = &self.rows.squares()[first..];
-                let numbered = rows.rows().zip(labels).zip(squares).zip(first..);
-                for (((row, &label), &square), number) in numbered {
-                    let distance = distance(row, square, label)?;
+                for number in first..self.labels.len().min(first + TASK_ROWS) {
+                    let distance = distance(number, rows)?;
                     match points.is_weighted() {
                         true => part.add_product(points.weight(number), distance),
                         false => part.add(distance),
                     }
                 }
-                poll()
+                Ok(())
             },
         )?;
         let mut sum = ExactSum::default();
@@ -205,21 +186,37 @@ impl Steps for Sparse<'_, '_> {
     }
 
     fn place_empty(&mut self, threads: &Threads<'_>) -> Result<bool> {
-        let moves = self.moves(threads)?;
-        put_on_rows(self.nearest, &moves, &mut self.dense)?;
+        let (moves, mut dense) = self.moves(threads)?;
         if !moves.is_empty() {
-            self.centroids.set_dense(&self.dense, self.grid.dims())?;
+            put_on_rows(self.nearest, &moves, &mut dense)?;
+            self.centroids.set_dense(&dense, self.grid.dims())?;
         }
         Ok(!moves.is_empty())
     }
 
-    fn finish(mut self, _: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)> {
-        self.make_dense();
-        Ok((self.dense, self.labels))
+    fn finish(self, threads: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)> {
+        // The rest may be large.
+        drop((self.rows, self.next, self.bounds));
+        let centroids = dense(&self.centroids, self.grid.dims(), threads)?;
+        Ok((centroids, self.labels))
     }
 }
 
+/// Centroids as clusters × dimensions numbers.
+fn dense(centroids: &SparseCentroids, dims: usize, threads: &Threads<'_>) -> Result<Vec<f32>> {
+    let mut dense = threads.try_vec(0.0, centroids.len() * dims, "centroids")?;
+    for column in 0..dims {
+        centroids.each(column, |cluster, value| {
+            dense[cluster as usize * dims + column] = value;
+        });
+    }
+    Ok(dense)
+}
+
 fn bounds_pay(points: &Points<'_>, clusters: usize) -> bool {
-    let (from_clusters, from_numbers) = BOUNDS_FROM;
-    clusters >= from_clusters && points.stored() / from_numbers >= points.rows()
+    let (from_clusters, from_numbers, from_products) = BOUNDS_FROM;
+    let numbers = points.stored() / points.rows().max(1);
+    clusters >= from_clusters
+        && numbers >= from_numbers
+        && numbers.saturating_mul(clusters) >= from_products
 }

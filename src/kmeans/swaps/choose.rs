@@ -6,6 +6,8 @@ use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kmeans::split::{Sampled, Split, sample, split};
+use crate::metric::Metric;
+use crate::nearest::sparse::Vectors;
 use crate::nearest::{Centroids, Request};
 use crate::rng::Rng;
 use crate::threads::Threads;
@@ -194,7 +196,12 @@ impl<'a, P: Swappable> Swaps<'a, P> {
     /// only one, since the rows of each need the other.
     fn dispensable(&self, splits: &[(usize, Split)], threads: &Threads<'_>) -> Result<Vec<usize>> {
         let n_clusters = self.centroids.len();
-        let points = self.centroids.as_points();
+        let metric = self.rows.shared().metric();
+        let sparse = sparse_copy(self.centroids, metric)?;
+        let points = match &sparse {
+            Some(vectors) => vectors.points(self.centroids.dims)?,
+            None => self.centroids.as_points(),
+        };
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
         let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));
@@ -229,6 +236,18 @@ impl<'a, P: Swappable> Swaps<'a, P> {
             }
         }
         Ok(candidates)
+    }
+}
+
+/// The centroids without zeros, where most of their numbers are these.
+fn sparse_copy(centroids: Centroids<'_>, metric: Metric) -> Result<Option<Vectors>> {
+    /// One number in so many.
+    const SPARSE: usize = 8;
+    let values = centroids.values;
+    let numbers = values.iter().filter(|&&value| value != 0.0).count();
+    match numbers * SPARSE < values.len() {
+        true => Vectors::of_dense(values, centroids.dims, metric).map(Some),
+        false => Ok(None),
     }
 }
 

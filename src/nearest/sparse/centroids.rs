@@ -24,9 +24,10 @@ const LARGEST: f64 = 1e30;
 
 /// Centroids that sparse rows are compared with.
 #[derive(Default)]
-pub(crate) struct SparseCentroids<'b> {
+pub(crate) struct SparseCentroids {
     metric: Metric,
-    bias: Option<&'b [f64]>,
+    /// Empty where there is none.
+    bias: Vec<f64>,
     columns: Columns,
     /// Where scores start from: −½‖c‖² − ½w, with cosine −w; by place.
     base: Aligned<f32>,
@@ -45,14 +46,15 @@ pub(crate) struct SparseCentroids<'b> {
     vectors: OnceLock<Result<Vectors>>,
 }
 
-impl<'b> SparseCentroids<'b> {
+impl SparseCentroids {
     /// Of row-major centroids.
-    pub fn of_dense(centroids: Centroids<'b>, metric: Metric) -> Result<Self> {
-        let mut made = SparseCentroids {
-            metric,
-            bias: centroids.bias,
-            ..Default::default()
-        };
+    pub fn of_dense(centroids: Centroids<'_>, metric: Metric) -> Result<Self> {
+        let mut made = Self::new(metric);
+        extend(
+            &mut made.bias,
+            centroids.bias.into_iter().flatten().copied(),
+            PURPOSE,
+        )?;
         made.set_dense(centroids.values, centroids.dims)?;
         Ok(made)
     }
@@ -106,7 +108,7 @@ impl<'b> SparseCentroids<'b> {
     pub fn set(
         &mut self,
         clusters: usize,
-        before: Option<&SparseCentroids<'_>>,
+        before: Option<&SparseCentroids>,
         write: impl FnOnce(&mut Columns) -> Result<()>,
     ) -> Result<()> {
         self.vectors = OnceLock::new();
@@ -122,7 +124,7 @@ impl<'b> SparseCentroids<'b> {
         let moves = before.map(|before| self.moves_from(before)).transpose()?;
         self.order(&moves.unwrap_or_default())?;
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let bias = |j: usize| self.bias.map_or(0.0, |bias| bias[j]);
+        let bias = |j: usize| self.bias.get(j).copied().unwrap_or(0.0);
         self.longest = most(&mut self.squares.iter().copied()).sqrt();
         self.dearest = most(&mut (0..clusters).map(|j| bias(j).abs()));
         let lengths = self.squares.iter().filter(|&&square| square > 0.0);
@@ -147,7 +149,7 @@ impl<'b> SparseCentroids<'b> {
     }
 
     /// How far each has moved from where `before` has it, at most.
-    fn moves_from(&self, before: &SparseCentroids<'_>) -> Result<Vec<f64>> {
+    fn moves_from(&self, before: &SparseCentroids) -> Result<Vec<f64>> {
         let mut was = try_vec(0.0f32, self.len(), PURPOSE)?;
         let mut moves = try_vec(0.0f64, self.len(), PURPOSE)?;
         for column in 0..self.columns.cols() {
@@ -198,7 +200,7 @@ impl<'b> SparseCentroids<'b> {
     }
 
     pub fn bias(&self, j: u32) -> f64 {
-        self.bias.map_or(0.0, |bias| bias[j as usize])
+        self.bias.get(j as usize).copied().unwrap_or(0.0)
     }
 
     /// The centroids by column, and where scores start from, by place.

@@ -3,7 +3,7 @@
 use super::vectors::Vectors;
 use crate::allocate::extend;
 use crate::error::Result;
-use crate::kernels::exact_sparse::Vector;
+use crate::kernels::exact_sparse::{Rows, Vector};
 use crate::kernels::sparse_dense::{self, TOGETHER};
 use crate::metric::Metric;
 use crate::nearest::vectors::Centroids;
@@ -55,7 +55,7 @@ impl<'c> Measure<'c> {
     /// is of them, to a centroid.
     fn distances<'o>(
         &self,
-        (rows, inverse_norms): (&SparseRows, &[f64]),
+        (rows, inverse_norms): (Rows<'_>, &[f64]),
         j: u32,
         mut out: impl Iterator<Item = &'o mut f64>,
     ) {

@@ -7,27 +7,22 @@
 mod centroids;
 mod measure;
 mod ranked;
+mod requests;
 mod search;
 mod vectors;
 
 use crate::allocate::{extend, try_vec};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
-use crate::nearest::Nearest;
 use crate::nearest::vectors::Centroids;
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 pub(crate) use centroids::SparseCentroids;
 pub(crate) use measure::{Measure, transform};
-use search::{Block, Search};
+use ranked::few;
+use search::{Block, POLL_WORK, Search, TASK_ROWS};
 pub(crate) use vectors::Vectors;
-
-/// Rows of a task.
-const TASK_ROWS: usize = 1024;
-
-/// Multiply-adds between two polls, about.
-const POLL_WORK: usize = 1 << 26;
 
 /// What is known of every row from search to search.
 pub(crate) struct Known<'k> {
@@ -49,7 +44,7 @@ struct Scratch {
 /// Writes every row's nearest centroid to `labels`, and returns how many changed.
 pub(crate) fn assign(
     points: &Points<'_>,
-    centroids: &SparseCentroids<'_>,
+    centroids: &SparseCentroids,
     isa: Isa,
     threads: &Threads<'_>,
     labels: &mut [u32],
@@ -65,88 +60,82 @@ pub(crate) fn assign(
         tasks.map(|(task, part)| (task, part, bounds.next().unwrap_or_default())),
         Scratch::default,
         |scratch, (task, (labels, changed), bounds), poll| {
+            let Scratch {
+                rows: block,
+                squares: own,
+                search,
+            } = scratch;
             let first = task * TASK_ROWS;
             let range = first..first + labels.len();
-            points.read_sparse(range.clone(), &mut scratch.rows)?;
-            let rows = scratch.rows.all();
-            let squares = match squares {
-                Some(squares) => &squares[range],
-                None => {
-                    scratch.squares.clear();
-                    extend(
-                        &mut scratch.squares,
-                        scratch.rows.rows().map(|row| row.square()),
-                        "lengths of rows",
-                    )?;
-                    &scratch.squares
+            points.in_sparse_blocks(range, block, poll, |at, rows| {
+                let squares = match squares {
+                    Some(squares) => &squares[at..at + rows.len()],
+                    None => {
+                        own.clear();
+                        extend(own, rows.rows().map(|row| row.square()), "lengths of rows")?;
+                        &own[..]
+                    }
+                };
+                let work = (rows.longest() + 1) * centroids.len();
+                let at_once = (POLL_WORK / work).clamp(1, TASK_ROWS);
+                for start in (0..rows.len()).step_by(at_once) {
+                    let part = start..rows.len().min(start + at_once);
+                    let places = at - first + part.start..at - first + part.end;
+                    let bounds = match bounds.is_empty() {
+                        true => &mut [][..],
+                        false => &mut bounds[places.clone()],
+                    };
+                    let some = Block {
+                        rows: rows.part(part.clone()),
+                        squares: &squares[part],
+                        labels: &mut labels[places],
+                        bounds,
+                    };
+                    *changed += search.run(isa, centroids, some, poll)?;
+                    poll()?;
                 }
-            };
-            let work = (rows.longest() + 1) * centroids.len();
-            let at_once = (POLL_WORK / work).clamp(1, TASK_ROWS);
-            for first in (0..labels.len()).step_by(at_once) {
-                let part = first..labels.len().min(first + at_once);
-                let bounds = match bounds.is_empty() {
-                    true => &mut [][..],
-                    false => &mut bounds[part.clone()],
-                };
-                let some = Block {
-                    rows: rows.part(part.clone()),
-                    squares: &squares[part.clone()],
-                    labels: &mut labels[part],
-                    bounds,
-                };
-                *changed += scratch.search.run(isa, centroids, some)?;
-                poll()?;
-            }
-            Ok(())
+                Ok(())
+            })
         },
     )?;
     Ok(changed.iter().sum())
 }
 
-impl Nearest<'_> {
-    /// The instruction set for the engine of sparse rows, if they are sparse and no
-    /// other engine is asked for.
-    pub fn sparse_engine(&self) -> Option<Isa> {
-        let setting = self.shared.setting;
-        let free = setting.engine.is_none() && self.points.reads_sparse();
-        free.then_some(setting.isa)
+/// Writes the `count` nearest centroids, which have no bias unless one is wanted, of
+/// every sparse row, nearest first, equals by index, and their distances without bias.
+pub(super) fn search(
+    points: &Points<'_>,
+    model: (Centroids<'_>, &SparseCentroids),
+    isa: Isa,
+    threads: &Threads<'_>,
+    (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
+) -> Result<()> {
+    match count {
+        1 => label(points, model, isa, threads, (labels, distances)).map(|_| ()),
+        _ => few(points, model, isa, threads, (count, labels, distances)),
     }
+}
 
-    /// [`by_blocks`](Self::by_blocks) of sparse rows.
-    pub(super) fn by_sparse(
-        &self,
-        centroids: Centroids<'_>,
-        (labels, distances): (&mut [u32], Option<&mut [f64]>),
-        threads: &Threads<'_>,
-    ) -> Result<usize> {
-        let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
-        let isa = self.shared.setting.isa;
-        let changed = assign(self.points, &sparse, isa, threads, labels, None)?;
-        if let Some(out) = distances {
-            measure(self.points, centroids, &sparse, threads, labels, out)?;
-        }
-        Ok(changed)
+/// Writes every row's nearest centroid, and its distance without bias. Returns how many
+/// labels changed.
+fn label(
+    points: &Points<'_>,
+    model: (Centroids<'_>, &SparseCentroids),
+    isa: Isa,
+    threads: &Threads<'_>,
+    (labels, distances): (&mut [u32], Option<&mut [f64]>),
+) -> Result<usize> {
+    let changed = assign(points, model.1, isa, threads, labels, None)?;
+    if let Some(out) = distances {
+        measure(points, model, threads, labels, out)?;
     }
-
-    /// [`distances`](Self::distances) of sparse rows.
-    pub(super) fn sparse_distances(
-        &self,
-        centroids: Centroids<'_>,
-        labels: &[u32],
-        out: &mut [f64],
-        threads: &Threads<'_>,
-    ) -> Result<()> {
-        let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
-        measure(self.points, centroids, &sparse, threads, labels, out)
-    }
+    Ok(changed)
 }
 
 /// The canonical distance of every row to the centroid that `labels` names.
 fn measure(
     points: &Points<'_>,
-    centroids: Centroids<'_>,
-    sparse: &SparseCentroids<'_>,
+    (centroids, sparse): (Centroids<'_>, &SparseCentroids),
     threads: &Threads<'_>,
     labels: &[u32],
     out: &mut [f64],
@@ -156,14 +145,16 @@ fn measure(
     threads.run_long(
         tasks.enumerate(),
         SparseRows::default,
-        |rows, (task, (labels, out)), poll| {
+        |block, (task, (labels, out)), poll| {
             let first = task * TASK_ROWS;
-            points.read_sparse(first..first + labels.len(), rows)?;
-            for ((row, &label), out) in rows.rows().zip(labels).zip(out) {
-                let inverse_norm = measure.inverse_norm(row.square());
-                *out = measure.distance(row, inverse_norm, label);
-            }
-            poll()
+            points.in_sparse_blocks(first..first + labels.len(), block, poll, |at, rows| {
+                let labels = labels[at - first..].iter().zip(&mut out[at - first..]);
+                for (row, (&label, out)) in rows.rows().zip(labels) {
+                    let inverse_norm = measure.inverse_norm(row.square());
+                    *out = measure.distance(row, inverse_norm, label);
+                }
+                Ok(())
+            })
         },
     )
 }

@@ -2,17 +2,16 @@
 
 use super::centroids::SparseCentroids;
 use super::measure::Measure;
-use super::{POLL_WORK, TASK_ROWS};
+use super::search::{POLL_WORK, TASK_ROWS};
 use crate::allocate::{extend, resize};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
 use crate::kernels::sparse_scores::Scores;
-use crate::nearest::Nearest;
 use crate::nearest::brute_force::keep_least;
 use crate::nearest::tasks::parts;
 use crate::nearest::vectors::Centroids;
-use crate::points::SparseRows;
+use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 const PURPOSE: &str = "candidates";
@@ -26,53 +25,49 @@ struct Scratch {
     ranked: Vec<(f64, u32)>,
 }
 
-impl Nearest<'_> {
-    /// [`few_by_blocks`](Self::few_by_blocks) of sparse rows.
-    pub(in crate::nearest) fn few_by_sparse(
-        &self,
-        centroids: Centroids<'_>,
-        count: usize,
-        (labels, distances): (&mut [u32], Option<&mut [f64]>),
-        threads: &Threads<'_>,
-    ) -> Result<()> {
-        let metric = self.metric();
-        let sparse = SparseCentroids::of_dense(centroids, metric)?;
-        let measure = Measure::new(centroids, metric, sparse.vectors()?);
-        let (points, isa) = (self.points, self.shared.setting.isa);
-        let (rows, chunk) = (labels.len() / count, TASK_ROWS * count);
-        let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS))?;
-        threads.run_long(
-            labels.chunks_mut(chunk).zip(distances).enumerate(),
-            || (Scratch::default(), SparseRows::default()),
-            |scratch, (task, (labels, mut distances)), poll| {
-                let first = task * TASK_ROWS;
-                let rows = first..first + labels.len() / count;
-                let (scratch, block) = scratch;
-                let mut work = 0;
-                points.in_sparse_blocks(rows, block, poll, |at, rows| {
-                    for (number, row) in (at - first..).zip(rows.rows()) {
-                        let is_measured = distances.is_some();
-                        scratch.rank(&sparse, &measure, isa, row, (count, is_measured))?;
-                        let places = number * count..(number + 1) * count;
-                        let ranked = scratch.ranked.iter();
-                        for (label, &(_, j)) in labels[places.clone()].iter_mut().zip(ranked) {
-                            *label = j;
-                        }
-                        if let Some(distances) = distances.as_deref_mut() {
-                            let pairs = distances[places].iter_mut().zip(&scratch.ranked);
-                            pairs.for_each(|(out, &(distance, _))| *out = distance);
-                        }
-                        work += (row.columns.len() + 1) * sparse.len();
-                        if work >= POLL_WORK {
-                            poll()?;
-                            work = 0;
-                        }
+/// Writes the `count` nearest centroids of every row, nearest first, equals by index,
+/// to `labels`, and their distances with bias to `distances`.
+pub(super) fn few(
+    points: &Points<'_>,
+    (centroids, sparse): (Centroids<'_>, &SparseCentroids),
+    isa: Isa,
+    threads: &Threads<'_>,
+    (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
+) -> Result<()> {
+    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors()?);
+    let (rows, chunk) = (labels.len() / count, TASK_ROWS * count);
+    let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS))?;
+    threads.run_long(
+        labels.chunks_mut(chunk).zip(distances).enumerate(),
+        || (Scratch::default(), SparseRows::default()),
+        |scratch, (task, (labels, mut distances)), poll| {
+            let first = task * TASK_ROWS;
+            let rows = first..first + labels.len() / count;
+            let (scratch, block) = scratch;
+            let mut work = 0;
+            points.in_sparse_blocks(rows, block, poll, |at, rows| {
+                for (number, row) in (at - first..).zip(rows.rows()) {
+                    let is_measured = distances.is_some();
+                    scratch.rank(sparse, &measure, isa, row, (count, is_measured))?;
+                    let places = number * count..(number + 1) * count;
+                    let ranked = scratch.ranked.iter();
+                    for (label, &(_, j)) in labels[places.clone()].iter_mut().zip(ranked) {
+                        *label = j;
                     }
-                    Ok(())
-                })
-            },
-        )
-    }
+                    if let Some(distances) = distances.as_deref_mut() {
+                        let pairs = distances[places].iter_mut().zip(&scratch.ranked);
+                        pairs.for_each(|(out, &(distance, _))| *out = distance);
+                    }
+                    work += (row.columns.len() + 1) * sparse.len();
+                    if work >= POLL_WORK {
+                        poll()?;
+                        work = 0;
+                    }
+                }
+                Ok(())
+            })
+        },
+    )
 }
 
 impl Scratch {
@@ -80,7 +75,7 @@ impl Scratch {
     /// their distances and biases, unless these are not to be measured.
     fn rank(
         &mut self,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         measure: &Measure<'_>,
         isa: Isa,
         row: Vector<'_>,

@@ -8,9 +8,19 @@ use crate::kernels::isa::Isa;
 use crate::kernels::sparse_columns::STEP;
 use crate::kernels::sparse_scores::{Asked, Best, Scores, score_of};
 use crate::metric::Metric;
+use crate::threads::Poll;
 
 /// What memory is for.
 const PURPOSE: &str = "scores";
+
+/// Rows of a task.
+pub(super) const TASK_ROWS: usize = 1024;
+
+/// Multiply-adds between two polls, about.
+pub(super) const POLL_WORK: usize = 1 << 26;
+
+/// Candidates of which many may have no column in common with the row.
+const MANY: usize = 8;
 
 /// Some rows.
 pub(super) struct Block<'b> {
@@ -40,6 +50,8 @@ pub(super) struct Search {
     /// The scores of the centroids that labels name, where there are bounds.
     own: Vec<f32>,
     candidates: Vec<u32>,
+    /// Whether a row has a column in common with each centroid.
+    met: Vec<bool>,
 }
 
 impl Search {
@@ -47,8 +59,9 @@ impl Search {
     pub fn run(
         &mut self,
         isa: Isa,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         block: Block<'_>,
+        poll: Poll<'_>,
     ) -> Result<usize> {
         let Block {
             rows,
@@ -80,7 +93,7 @@ impl Search {
             let certain = f64::from(best.score) - 2.0 * row.error > f64::from(best.second);
             let found = match certain {
                 true => scored.0.cluster(best.place),
-                false => self.decide(isa, centroids, rows, row, (best.score, own))?,
+                false => self.decide(isa, centroids, rows, row, (best.score, own), poll)?,
             };
             if let Some(bound) = bounds.get_mut(number) {
                 let others = if certain { best.second } else { best.score };
@@ -97,7 +110,7 @@ impl Search {
     /// one of the label, which gets its score here.
     fn narrow(
         &mut self,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         rows: Rows<'_>,
         squares: &[f64],
         (labels, bounds): (&[u32], &[f32]),
@@ -125,7 +138,7 @@ impl Search {
     /// too. Returns its place and score then.
     fn with_own(
         &self,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         number: usize,
         label: u32,
         best: &mut Best,
@@ -154,10 +167,11 @@ impl Search {
     fn decide(
         &mut self,
         isa: Isa,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         rows: Rows<'_>,
         row: Row,
         (score, own): (f32, Option<(u32, f32)>),
+        poll: Poll<'_>,
     ) -> Result<u32> {
         let candidates = &mut self.candidates;
         let columns = centroids.scored().0;
@@ -187,9 +201,29 @@ impl Search {
         }
         let inverse_norm = inverse_of_root(row.square);
         let values = rows.row(row.number);
+        // With cosine the distance to centroids without a common column is 1.
+        let met = &mut self.met;
+        let leaves_out = centroids.metric() == Metric::Cosine && candidates.len() > MANY;
+        if leaves_out {
+            met.clear();
+            resize(met, centroids.len(), false, PURPOSE)?;
+            for &column in values.columns {
+                centroids.each(column as usize, |j, _| met[j as usize] = true);
+            }
+        }
         let (mut nearest, mut least) = (0, f64::INFINITY);
+        let mut work = 0;
         for &j in candidates.iter() {
-            let value = centroids.distance(values, inverse_norm, j)? + centroids.bias(j);
+            work += values.columns.len();
+            if work >= POLL_WORK {
+                poll()?;
+                work = 0;
+            }
+            let value = match leaves_out && !met[j as usize] {
+                true => 1.0,
+                false => centroids.distance(values, inverse_norm, j)?,
+            };
+            let value = value + centroids.bias(j);
             if value < least {
                 (nearest, least) = (j, value);
             }
@@ -200,7 +234,7 @@ impl Search {
 
 impl Row {
     #[inline]
-    fn new(centroids: &SparseCentroids<'_>, rows: Rows<'_>, number: usize, square: f64) -> Self {
+    fn new(centroids: &SparseCentroids, rows: Rows<'_>, number: usize, square: f64) -> Self {
         let norm = square.sqrt();
         let error = match centroids.fits(norm) {
             true => centroids.error(rows.get(number).0.len(), norm),
@@ -215,7 +249,7 @@ impl Row {
 
     /// What a score says of how far the centroid is: ‖x − c‖, or with cosine
     /// 1 − x̂·c. No centroid that moves by m changes it by more than m.
-    fn distance(&self, centroids: &SparseCentroids<'_>, score: f64) -> f64 {
+    fn distance(&self, centroids: &SparseCentroids, score: f64) -> f64 {
         match centroids.metric() {
             Metric::Euclidean => (self.square - 2.0 * score).max(0.0).sqrt(),
             Metric::Cosine => 1.0 - score,
@@ -227,7 +261,7 @@ impl Row {
     /// before, and places from `width` on.
     fn bound(
         &self,
-        centroids: &SparseCentroids<'_>,
+        centroids: &SparseCentroids,
         others: f32,
         (before, width): (f32, usize),
     ) -> f32 {

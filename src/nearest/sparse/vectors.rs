@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
 use crate::kernels::sparse_columns::Columns;
 use crate::metric::Metric;
+use crate::points::Points;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse centroids";
@@ -12,7 +13,7 @@ const PURPOSE: &str = "sparse centroids";
 /// Sparse vectors, one after the other.
 #[derive(Clone)]
 pub(crate) struct Vectors {
-    starts: Vec<usize>,
+    starts: Vec<u64>,
     columns: Vec<u32>,
     values: Vec<f32>,
     inverse_norms: Vec<f64>,
@@ -29,7 +30,7 @@ impl Vectors {
                     push(&mut vectors.values, value, PURPOSE)?;
                 }
             }
-            vectors.starts.push(vectors.columns.len());
+            vectors.starts.push(vectors.columns.len() as u64);
         }
         vectors.with_norms(metric)
     }
@@ -50,7 +51,7 @@ impl Vectors {
         for j in 0..columns.clusters() {
             starts[j + 1] += starts[j];
         }
-        let stored = starts[columns.clusters()];
+        let stored = starts[columns.clusters()] as usize;
         *own = try_vec(0, stored, PURPOSE)?;
         *values = try_vec(0.0, stored, PURPOSE)?;
         let mut next = with_capacity(columns.clusters(), PURPOSE)?;
@@ -58,7 +59,7 @@ impl Vectors {
         for column in 0..columns.cols() {
             columns.each(column, |j, value| {
                 let at = &mut next[j as usize];
-                (own[*at], values[*at]) = (column as u32, value);
+                (own[*at as usize], values[*at as usize]) = (column as u32, value);
                 *at += 1;
             });
         }
@@ -96,8 +97,13 @@ impl Vectors {
         self.columns.len()
     }
 
+    /// As rows of so many columns.
+    pub fn points(&self, dims: usize) -> Result<Points<'_>> {
+        Points::csr(&self.values, &self.columns[..], &self.starts[..], dims)
+    }
+
     pub fn get(&self, j: u32) -> Vector<'_> {
-        let places = self.starts[j as usize]..self.starts[j as usize + 1];
+        let places = self.starts[j as usize] as usize..self.starts[j as usize + 1] as usize;
         Vector {
             columns: &self.columns[places.clone()],
             values: &self.values[places],
