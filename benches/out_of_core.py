@@ -163,7 +163,7 @@ def run(way, path, rows, limit, clusters, iterations):
 
         def keep_dropping():
             while True:
-                time.sleep(0.5)
+                time.sleep(5)  # a part is read twice in a row
                 drop(path, mapped)
 
         threading.Thread(target=keep_dropping, daemon=True).start()

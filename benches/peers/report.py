@@ -72,6 +72,42 @@ each call.
 | nearest, held to AVX2 | 4.58 | 1.81 | 1.66 | 1.61 | 1.55 | 1.68 | 1.67 |
 
 Before, one row took 489, 64 rows 5.7 each, 4,096 rows 0.87 each.
+
+## More rows than memory
+
+8,000,000 sentence embeddings of 384 dimensions (float32, 12.3 GB, repeated with noise), k =
+512, 4 iterations from random rows, quality `"fast"`, two threads
+([scale.md](scale.md#on-one-machine)); AMD EPYC (Zen 4), 2026-11-30, while others built on
+both cores, so that the rates are rows × iterations in a CPU second beside those of an
+array of a third of the rows (`python benches/out_of_core.py FILE --clusters 512
+--iterations 4 --limits 2000000000 500000000`). *Dropped*: the pages of the file leave the cache soon after
+they were used; then GB are read from the disk in a second, and a plain reader gets so
+many just before. Anonymous memory is that of the whole process at its peak: a source that
+reads holds two blocks of 0.15 GB itself, and what the array takes is not counted.
+
+| way | limit, GB | CPU seconds | of the array's rate | GB/s | a plain reader | anonymous, GB |
+|---|---|---|---|---|---|---|
+| array of 2,666,666 rows | | 27.9 | 1.00 | | | 0.83 |
+| mapped file, cached | 2 | 81.6 | 1.03 | | | 0.28 |
+| source of slices of it, cached | 2 | 84.1 | 1.00 | | | 1.84 |
+| source that reads, cached | 2 | 104.4 | 0.80 | | | 2.15 |
+| source that reads, cached | 0.5 | 103.3 | 0.81 | | | 0.65 |
+| one pass of `partial_fit` over 1,000,000 rows, cached | 0.5 | 4.3 | | | | 0.07 |
+| source that reads, dropped | 2 | 114.4 | 0.73 | 0.32 | 0.17 | 2.13 |
+| mapped file, 4,000,000 rows, dropped | 1 | 70.5 | 0.59 | 0.43 | 0.16 | 0.06 |
+
+The disk gave a plain reader 0.16 to 0.68 GB/s at other times of that hour. In the last row,
+which is cut off from the cache every five seconds, rows are read 8.5 times for six
+passes: a part of 256 MB is first searched, then summed.
+
+`python benches/partial_fit.py`: one pass over 100,000 embeddings of 384 dimensions in blocks of
+10,000 rows, k = 1,000, beside ten full iterations, on one thread.
+
+| | CPU seconds | share | inertia |
+|---|---|---|---|
+| ten iterations | 2.21 | 1.00 | |
+| `partial_fit`, quality `"fast"` | 0.93 | 0.42 | +2.7 % |
+| `partial_fit` | 1.18 | 0.54 | +2.6 % |
 """
 
 WITH_PLAIN = """| workload | plain, s | balanced, s | times | extra MiB, plain | balanced |
