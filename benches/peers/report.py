@@ -13,6 +13,9 @@ PICTURE = ROOT / "docs/benchmarks.svg"
 #: A page for each kind of processor.
 TABLES = ROOT / "docs/benchmarks"
 
+#: Longer bars are cut off.
+LONGEST = 14.0
+
 COLOURS = ("#2a6f97", "#e09f3e", "#9e2a2b", "#6a994e", "#735d78")
 
 WHAT = {
@@ -181,23 +184,24 @@ def table(row):
 
 def picture(ratios, kinds):
     """Horizontal bars: fastest peer's time over Kentro's, a colour for each kind of
-    processor."""
+    processor; cut off where few are that long."""
     bar, left, width, top = 9, 96, 640, 28 + 16 * len(kinds)
-    most = max((ratio for row in ratios.values() for _, ratio in row.values()))
-    scale = (width - left - 170) / max(most, 1.0)
+    scale = (width - left - 170) / LONGEST
     out, y = [], top
     for title, row in ratios.items():
         middle = y + bar * len(row) / 2
         out.append(f'<text x="8" y="{middle + 4:.1f}">{title}</text>')
         for kind, (peer, ratio) in row.items():
             colour = COLOURS[kinds.index(kind) % len(COLOURS)]
+            length = min(ratio, LONGEST) * scale
+            more = " …" if ratio > LONGEST else ""
             out.append(
-                f'<rect x="{left}" y="{y}" width="{ratio * scale:.1f}"'
+                f'<rect x="{left}" y="{y}" width="{length:.1f}"'
                 f' height="{bar - 1}" rx="2" fill="{colour}"/>'
             )
             out.append(
-                f'<text x="{left + ratio * scale + 6:.1f}" y="{y + bar - 1}"'
-                f' font-size="9">{ratio:.2f}× {peer}</text>'
+                f'<text x="{left + length + 6:.1f}" y="{y + bar - 1}"'
+                f' font-size="9">{more} {ratio:.2f}× {peer}</text>'
             )
             y += bar
         y += 8
