@@ -28,8 +28,8 @@ spark: setup
 	test -x .venv-spark/bin/python || python3 -m venv .venv-spark
 	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements-dev.txt -r requirements-spark.txt
-	.venv-spark/bin/python -m pip install --quiet --no-build-isolation \
-		--disable-pip-version-check ./bindings/python
+	PATH="$(CURDIR)/.venv-spark/bin:$$PATH" .venv-spark/bin/python -m pip install --quiet \
+		--no-build-isolation --disable-pip-version-check ./bindings/python
 	.venv-spark/bin/python -m pytest -q bindings/python/tests/test_spark.py
 
 arm:

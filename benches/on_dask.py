@@ -77,7 +77,7 @@ def main():
         ways = {
             "in memory": lambda: in_memory(data, start),
             "kentro.dask": lambda: on_dask(array, start),
-            "kentro.dask, auto": lambda: seeded(array),
+            "kentro.dask, k-means||": lambda: seeded(array),
             "dask-ml": lambda: dask_ml(array, start),
         }
 

@@ -236,6 +236,11 @@ typedef struct kentro_error kentro_error;
 typedef struct kentro_kmeans kentro_kmeans;
 
 /**
+ * A question or an answer: bytes that go from one process to another.
+ */
+typedef struct kentro_message kentro_message;
+
+/**
  * What the rows of one block, or of several, come to for given centroids.
  * Nothing in it is rounded.
  */
@@ -246,6 +251,11 @@ typedef struct kentro_partial kentro_partial;
  * and not change while a call uses it. May be shared between threads.
  */
 typedef struct kentro_points kentro_points;
+
+/**
+ * k-means|| over blocks: what was asked and drawn so far.
+ */
+typedef struct kentro_seeding kentro_seeding;
 
 /**
  * What a call came to: one of the `KENTRO_STATUS_*` numbers, which never change.
@@ -1605,6 +1615,23 @@ kentro_status kentro_partial_finalize(const kentro_partial *partial,
                                       kentro_error *error);
 
 /**
+ * Writes these centroids, with those of empty clusters on the farthest rows, to
+ * `out_centroids`, which has room for `capacity` values, and 1 to `out_placed`; 0,
+ * and nothing else, if no cluster is empty or no row may be there. `centroids` are
+ * those that the blocks got, and may be the same memory.
+ *
+ * Training ends so: after the last iteration it does this again as long as the
+ * inertia falls, and takes what came last. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_partial_place_empty(const kentro_partial *partial,
+                                         const float *centroids,
+                                         float *out_centroids,
+                                         size_t capacity,
+                                         int32_t *out_placed,
+                                         kentro_error *error);
+
+/**
  * The number of clusters and of columns; either may be NULL. Since 0.3.
  */
 KENTRO_API
@@ -1757,6 +1784,24 @@ kentro_status kentro_block_offset(const kentro_block *block,
                                   kentro_error *error);
 
 /**
+ * Answers a `kentro_seeding`, given its candidates (none at first) and the
+ * `question_size` bytes of its question to this block. The answer is to be freed by
+ * `kentro_message_free`. `num_threads` and `observer` as for
+ * `kentro_block_partial`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_block_seed(kentro_block *block,
+                                const float *candidates,
+                                size_t n_candidates,
+                                size_t n_dimensions,
+                                const uint8_t *question,
+                                size_t question_size,
+                                size_t num_threads,
+                                const kentro_observer *observer,
+                                kentro_message **out_answer,
+                                kentro_error *error);
+
+/**
  * The number of rows. Since 0.3.
  */
 KENTRO_API
@@ -1788,9 +1833,96 @@ KENTRO_API
 void kentro_block_free(kentro_block *block);
 
 /**
+ * Begins to draw first centroids of rows in blocks: those of
+ * `KENTRO_INIT_KMEANS_PARALLEL` of all rows together, with the same seed, bit for
+ * bit, however rows are cut.
+ *
+ * While `kentro_seeding_centroids` gives none, each block gets the candidates and
+ * its `kentro_seeding_question`, by `kentro_block_seed`, and
+ * `kentro_seeding_take` takes the answers of all. `euclidean` is 1 or 0 as for
+ * `kentro_kmeans_set_euclidean`. To be freed by `kentro_seeding_free`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_seeding_new(size_t n_clusters,
+                                 int32_t euclidean,
+                                 uint64_t seed,
+                                 kentro_seeding **out_seeding,
+                                 kentro_error *error);
+
+/**
+ * Lends the rows that were drawn so far, `*out_len` x `*out_n_dimensions`, until
+ * the next answers are taken; at first there are none. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_seeding_candidates(const kentro_seeding *seeding,
+                                        const float **out,
+                                        size_t *out_len,
+                                        size_t *out_n_dimensions,
+                                        kentro_error *error);
+
+/**
+ * What to ask the block of this number, from 0, in the order of rows. To be freed
+ * by `kentro_message_free`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_seeding_question(const kentro_seeding *seeding,
+                                      size_t block,
+                                      kentro_message **out_question,
+                                      kentro_error *error);
+
+/**
+ * Takes the answers of all blocks, in the order of their rows: `answers` points to
+ * the bytes of each of `n_blocks`, and `sizes` to their lengths. `num_threads`
+ * and `observer` as for `kentro_kmeans_train`; no progress is told.
+ *
+ * An error, and no change, unless all answer what was asked, or if there are fewer
+ * rows than clusters. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_seeding_take(kentro_seeding *seeding,
+                                  const uint8_t *const *answers,
+                                  const size_t *sizes,
+                                  size_t n_blocks,
+                                  size_t num_threads,
+                                  const kentro_observer *observer,
+                                  kentro_error *error);
+
+/**
+ * Lends the first centroids, `*out_n_clusters` x `*out_n_dimensions`, until the
+ * seeding is freed; `*out` is NULL while there are more questions. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_seeding_centroids(const kentro_seeding *seeding,
+                                       const float **out,
+                                       size_t *out_n_clusters,
+                                       size_t *out_n_dimensions,
+                                       kentro_error *error);
+
+/**
+ * Frees a seeding; NULL is fine. Since 0.3.
+ */
+KENTRO_API
+void kentro_seeding_free(kentro_seeding *seeding);
+
+/**
+ * Lends the bytes of a message until it is freed. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_message_bytes(const kentro_message *message,
+                                   const uint8_t **out,
+                                   size_t *out_size,
+                                   kentro_error *error);
+
+/**
+ * Frees a message; NULL is fine. Since 0.3.
+ */
+KENTRO_API
+void kentro_message_free(kentro_message *message);
+
+/**
  * `kentro_kmeans_train` on rows that come from a source: the same bits as from
  * all rows at once. Looks at all rows once (twice where wide numbers lose an
- * offset), once for the first centroids (twelve times with `k-means||`, not at all
+ * offset), once for the first centroids (fifteen times with `k-means||`, not at all
  * where they are given), then once an iteration, some seven times an attempt at
  * swaps, and once for the labels.
  *

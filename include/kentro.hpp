@@ -684,6 +684,15 @@ std::shared_ptr<const Callback> share(Callback callback) {
     return callback ? std::make_shared<const Callback>(std::move(callback)) : nullptr;
 }
 
+/// The bytes of a message, which is freed.
+inline std::vector<std::uint8_t> bytes_of(kentro_message* message) {
+    const std::unique_ptr<kentro_message, Deleter<kentro_message_free>> owned(message);
+    const std::uint8_t* bytes = nullptr;
+    std::size_t size = 0;
+    call(kentro_message_bytes, message, &bytes, &size);
+    return std::vector<std::uint8_t>(bytes, bytes + size);
+}
+
 } // namespace detail
 
 struct SweepStep;
@@ -1385,6 +1394,22 @@ public:
         return finalize(View<float>(centroids.data(), centroids.size()));
     }
 
+    /// These centroids, with those of empty clusters on the farthest rows; none if
+    /// no cluster is empty, or no row may be there. Training ends so: after the last
+    /// iteration it does this again as long as the inertia falls.
+    [[nodiscard]] std::optional<std::vector<float>> place_empty(
+        const std::vector<float>& centroids) const {
+        std::vector<float> next(n_clusters() * n_dimensions());
+        if (centroids.size() != next.size())
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "centroids must have n_clusters x n_dimensions values");
+        std::int32_t placed = 0;
+        detail::call(kentro_partial_place_empty, handle(), centroids.data(), next.data(),
+                     next.size(), &placed);
+        if (placed == 0) return std::nullopt;
+        return next;
+    }
+
     std::size_t n_clusters() const { return shape().first; }
     std::size_t n_dimensions() const { return shape().second; }
 
@@ -1484,6 +1509,19 @@ public:
         return partial(View<float>(centroids.data(), centroids.size()), n_clusters, num_threads);
     }
 
+    /// The answer to a question of a `Seeding`, given its candidates (none at
+    /// first), n_candidates x n_dimensions.
+    [[nodiscard]] std::vector<std::uint8_t> seed(View<float> candidates, std::size_t n_dimensions,
+                                                 View<std::uint8_t> question,
+                                                 std::optional<Count> num_threads = std::nullopt) {
+        const std::size_t rows = n_dimensions == 0 ? 0 : candidates.size() / n_dimensions;
+        kentro_message* answer = nullptr;
+        const std::size_t threads = num_threads ? std::size_t(*num_threads) : KENTRO_ALL_THREADS;
+        detail::call(kentro_block_seed, handle_.get(), candidates.data(), rows, n_dimensions,
+                     question.data(), question.size(), threads, nullptr, &answer);
+        return detail::bytes_of(answer);
+    }
+
     /// The number of rows.
     std::size_t rows() const {
         std::size_t rows = 0;
@@ -1504,6 +1542,90 @@ public:
 private:
     std::unique_ptr<kentro_block, detail::Deleter<kentro_block_free>> handle_;
     std::size_t dimensions_;
+};
+
+/// First centroids of rows in blocks: those of Init::kmeans_parallel of all rows
+/// together, with the same seed, bit for bit, however rows are cut.
+///
+///     kentro::Seeding seeding(k, true, seed);
+///     while (!seeding.done()) {
+///         std::vector<std::vector<std::uint8_t>> answers;
+///         for (std::size_t i = 0; i < blocks.size(); ++i)
+///             answers.push_back(seeding.ask(blocks[i], i));
+///         seeding.take(answers);
+///     }
+class Seeding {
+public:
+    explicit Seeding(Count n_clusters, bool euclidean = false, std::uint64_t seed = 42) {
+        kentro_seeding* handle = nullptr;
+        detail::call(kentro_seeding_new, std::size_t(n_clusters), euclidean, seed, &handle);
+        handle_.reset(handle);
+    }
+
+    /// The rows that were drawn so far, n_dimensions() values each, until answers
+    /// are taken.
+    View<float> candidates() const& {
+        const Lent lent = lend(kentro_seeding_candidates);
+        return {lent.values, lent.rows * lent.dims};
+    }
+    View<float> candidates() const&& = delete;
+
+    /// 0 at first.
+    std::size_t n_dimensions() const { return lend(kentro_seeding_candidates).dims; }
+
+    /// What to ask the block of this number, from 0, in the order of rows.
+    [[nodiscard]] std::vector<std::uint8_t> question(std::size_t block) const {
+        kentro_message* message = nullptr;
+        detail::call(kentro_seeding_question, handle_.get(), block, &message);
+        return detail::bytes_of(message);
+    }
+
+    /// Asks a block of this process.
+    [[nodiscard]] std::vector<std::uint8_t> ask(Block& block, std::size_t number,
+                                                std::optional<Count> num_threads = std::nullopt) {
+        const std::vector<std::uint8_t> asked = question(number);
+        return block.seed(candidates(), n_dimensions(),
+                          View<std::uint8_t>(asked.data(), asked.size()), num_threads);
+    }
+
+    /// Takes the answers of all blocks, in the order of their rows.
+    void take(const std::vector<std::vector<std::uint8_t>>& answers,
+              std::optional<Count> num_threads = std::nullopt) {
+        std::vector<const std::uint8_t*> pointers;
+        std::vector<std::size_t> sizes;
+        for (const auto& answer : answers) {
+            pointers.push_back(answer.data());
+            sizes.push_back(answer.size());
+        }
+        const std::size_t threads = num_threads ? std::size_t(*num_threads) : KENTRO_ALL_THREADS;
+        detail::call(kentro_seeding_take, handle_.get(), pointers.data(), sizes.data(),
+                     answers.size(), threads, nullptr);
+    }
+
+    bool done() const { return lend(kentro_seeding_centroids).values != nullptr; }
+
+    /// n_clusters x n_dimensions, once it is done; with cosine unit vectors.
+    [[nodiscard]] std::vector<float> centroids() const {
+        const Lent lent = lend(kentro_seeding_centroids);
+        if (lent.values == nullptr)
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER, "the seeding has more questions");
+        return std::vector<float>(lent.values, lent.values + lent.rows * lent.dims);
+    }
+
+private:
+    struct Lent {
+        const float* values;
+        std::size_t rows, dims;
+    };
+
+    template <class Function>
+    Lent lend(Function function) const {
+        Lent lent{};
+        detail::call(function, handle_.get(), &lent.values, &lent.rows, &lent.dims);
+        return lent;
+    }
+
+    std::unique_ptr<kentro_seeding, detail::Deleter<kentro_seeding_free>> handle_;
 };
 
 /// One number of clusters of `KMeans::sweep`.

@@ -62,7 +62,7 @@ pub use metric::Metric;
 pub use model::KMeans;
 pub use model::saving::SaveOptions;
 pub use model::sweep::SweepStep;
-pub use partial::{Block, BlockOptions, Partial, Update};
+pub use partial::{Block, BlockOptions, Partial, Seeding, Update};
 pub use points::{Element, Indices, Points, Swapped, Weights};
 pub use silhouette::{Silhouette, silhouette};
 pub use streamed::Source;

@@ -114,6 +114,11 @@ impl Unrepeated {
         place(range.start)..place(range.end)
     }
 
+    /// The place of the one of these that a row of all points is equal to.
+    pub fn place(&self, row: usize) -> usize {
+        self.places(0..row + 1).end - 1
+    }
+
     /// The number among all points of one of these rows.
     pub fn row(&self, place: usize) -> usize {
         self.first

@@ -1,7 +1,9 @@
 //! Blocks and partials against training on all rows together: the same bits,
 //! however rows are cut and in whatever order partials merge.
 
-use kentro::{Block, BlockOptions, Init, KMeans, Metric, Partial, Points, Quality, RunOptions};
+use kentro::{
+    Block, BlockOptions, Init, KMeans, Metric, Partial, Points, Quality, RunOptions, Seeding,
+};
 use ndarray::{Array2, ArrayView2, array, s};
 use std::ops::Range;
 
@@ -159,6 +161,170 @@ fn partial(blocks: &mut [Block<'_>], centroids: &Array2<f32>, random: &mut Rando
     merged(partials, random)
 }
 
+/// What training does after the last iteration.
+fn settled(
+    blocks: &mut [Block<'_>],
+    mut centroids: Array2<f32>,
+    random: &mut Random,
+) -> Array2<f32> {
+    let mut before = f64::INFINITY;
+    loop {
+        let all = partial(blocks, &centroids, random);
+        if all.inertia() >= before {
+            return centroids;
+        }
+        before = all.inertia();
+        match all.place_empty(centroids.view()).unwrap() {
+            Some(placed) => centroids = placed,
+            None => return centroids,
+        }
+    }
+}
+
+/// Centroids where they are among the rows as they came.
+fn place(centroids: &Array2<f32>, offset: Option<&[f64]>) -> Array2<f64> {
+    let lost = |column: usize| offset.map_or(0.0, |offset| offset[column]);
+    Array2::from_shape_fn(centroids.dim(), |(row, column)| {
+        f64::from(centroids[[row, column]]) + lost(column)
+    })
+}
+
+/// First centroids of blocks that lose now and then what they know.
+fn seeded(blocks: &mut [Block<'_>], mut seeding: Seeding, random: &mut Random) -> Array2<f32> {
+    while seeding.centroids().is_none() {
+        let mut answers = Vec::new();
+        for (number, block) in blocks.iter_mut().enumerate() {
+            if random.below(5) == 0 {
+                block.forget();
+            }
+            let question = seeding.question(number).unwrap();
+            let answer = block.seed(seeding.candidates(), &question, options());
+            answers.push(answer.unwrap());
+        }
+        seeding.take(&answers, options()).unwrap();
+    }
+    seeding.centroids().unwrap().to_owned()
+}
+
+/// k-means|| over blocks, and in memory, each with an iteration.
+fn seeds_as_memory_does(
+    random: &mut Random,
+    metric: Metric,
+    (weighted, of): (bool, usize),
+    [n, dims, clusters]: [usize; 3],
+) {
+    let kind = random.below(4);
+    let mut data = rows(random, n, dims, kind);
+    for row in 1..n {
+        if random.below(3) == 0 {
+            let before = data.row(row - 1).to_owned();
+            data.row_mut(row).assign(&before);
+        }
+    }
+    let data = Data::new(data, of);
+    let fraction = [0.1, 1.0][random.below(2)];
+    let weights: Vec<f64> = (0..n).map(|_| random.below(5) as f64 * fraction).collect();
+    let weights = weighted.then_some(&weights[..]);
+    let block = |range| Block::new(&data.points(range, weights), BlockOptions::new(metric));
+    let cuts = cuts(random, n);
+    let mut blocks: Vec<Block<'_>> = cuts.into_iter().map(|cut| block(cut).unwrap()).collect();
+    if of > 0 {
+        agree(&mut blocks, random);
+    }
+    let seed = random.below(1000) as u64;
+    let mut memory = KMeans::new(clusters)
+        .with_euclidean(metric == Metric::Euclidean)
+        .with_init(Init::KMeansParallel)
+        .with_seed(seed)
+        .with_quality(Quality::Fast)
+        .with_iterations(1);
+    if memory.fit(&data.points(0..n, weights), options()).is_err() {
+        return; // too few rows weigh anything
+    }
+    let seeding = Seeding::new(clusters, metric, seed).unwrap();
+    let seeds = seeded(&mut blocks, seeding, random);
+    let update = partial(&mut blocks, &seeds, random);
+    let update = update.finalize(seeds.view()).unwrap();
+    let ours = settled(&mut blocks, update.centroids, random);
+    assert_eq!(
+        place(&ours, memory.offset()),
+        memory.centroids_f64().unwrap(),
+        "{metric:?} {n} x {dims}, {clusters}, {seed}, {weighted} {of}"
+    );
+}
+
+#[test]
+fn seeds_over_blocks_are_those_of_memory() {
+    let mut random = Random(19);
+    for metric in [Metric::Euclidean, Metric::Cosine] {
+        for weighted in [false, true] {
+            for case in 0..60 {
+                let (n, dims) = (20 + random.below(400), 1 + random.below(9));
+                let clusters = 1 + random.below(n.min(25));
+                let kind = (weighted, case % 4);
+                seeds_as_memory_does(&mut random, metric, kind, [n, dims, clusters]);
+            }
+            for clusters in [40, 140, 200] {
+                seeds_as_memory_does(&mut random, metric, (weighted, 0), [3000, 4, clusters]);
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_that_do_not_belong_are_errors() {
+    let mut random = Random(5);
+    let data = rows(&mut random, 60, 3, 1);
+    let points = [
+        Points::from(data.slice(s![..20, ..])),
+        Points::from(data.slice(s![20.., ..])),
+    ];
+    let block = |points, metric| Block::new(points, BlockOptions::new(metric)).unwrap();
+    let mut blocks = [&points[0], &points[1]].map(|points| block(points, Metric::Cosine));
+    let mut seeding = Seeding::new(3, Metric::Cosine, 7).unwrap();
+    let ask = |seeding: &Seeding, blocks: &mut [Block<'_>]| -> Vec<Vec<u8>> {
+        let answer = |(number, block): (usize, &mut Block<'_>)| {
+            let question = seeding.question(number).unwrap();
+            let answer = block.seed(seeding.candidates(), &question, options());
+            answer.unwrap()
+        };
+        blocks.iter_mut().enumerate().map(answer).collect()
+    };
+    let first = ask(&seeding, &mut blocks);
+    assert!(seeding.take::<Vec<u8>>(&[], options()).is_err());
+    seeding.take(&first, options()).unwrap();
+    assert!(seeding.question(2).is_err());
+    assert!(
+        seeding.take(&first, options()).is_err(),
+        "of another question"
+    );
+    assert!(seeding.take(&first[..1], options()).is_err());
+    let mut other = block(&points[0], Metric::Euclidean);
+    let question = seeding.question(0).unwrap();
+    assert!(
+        other
+            .seed(seeding.candidates(), &question, options())
+            .is_err()
+    );
+    assert!(
+        other
+            .seed(seeding.candidates(), b"nothing", options())
+            .is_err()
+    );
+    let mut broken = ask(&seeding, &mut blocks);
+    broken[1][40] ^= 1;
+    assert!(seeding.take(&broken, options()).is_err());
+    while seeding.centroids().is_none() {
+        let answers = ask(&seeding, &mut blocks);
+        seeding.take(&answers, options()).unwrap();
+    }
+    assert!(seeding.take(&first, options()).is_err());
+    assert!(Seeding::new(0, Metric::Cosine, 7).is_err());
+    let mut many = Seeding::new(61, Metric::Cosine, 7).unwrap();
+    let answers = ask(&many, &mut blocks);
+    assert!(many.take(&answers, options()).is_err(), "too few rows");
+}
+
 /// Iterates over blocks, and compares with training after as many iterations.
 ///
 /// Returns how many were compared, and whether there was an offset.
@@ -190,11 +356,7 @@ fn follows_training(
     }
     let offset = blocks[0].offset().map(<[f64]>::to_vec);
     let lost = |column: usize| offset.as_ref().map_or(0.0, |offset| offset[column]);
-    let place = |centroids: &Array2<f32>| {
-        Array2::from_shape_fn(centroids.dim(), |(row, column)| {
-            f64::from(centroids[[row, column]]) + lost(column)
-        })
-    };
+    let place = |centroids: &Array2<f32>| place(centroids, offset.as_deref());
     let mut centroids = Array2::from_shape_fn(init.dim(), |(row, column)| {
         (init[[row, column]] - lost(column)) as f32
     });
@@ -209,21 +371,20 @@ fn follows_training(
             break;
         };
         assert_eq!(trained.offset(), offset.as_deref());
+        let ours = settled(&mut blocks, update.centroids.clone(), random);
         all = partial(&mut blocks, &update.centroids, random);
-        // Where the last centroids leave clusters empty, training goes on.
-        let none_is_empty = !all.cluster_sizes().contains(&0);
         let expected = |model: &KMeans| model.centroids_f64().unwrap();
-        if trained.n_iter() == Some(iteration) && none_is_empty {
+        if trained.n_iter() == Some(iteration) {
             compared += 1;
             assert_eq!(
-                place(&update.centroids),
+                place(&ours),
                 expected(&trained),
                 "{metric:?} {n} x {dims}, {clusters} {iteration}"
             );
         }
-        if update.converged && none_is_empty {
-            let settled = train(&whole, &init, metric, 50).unwrap();
-            assert_eq!(place(&update.centroids), expected(&settled));
+        if update.converged {
+            let trained = train(&whole, &init, metric, 50).unwrap();
+            assert_eq!(place(&ours), expected(&trained));
             break;
         }
         centroids = update.centroids;

@@ -6,9 +6,10 @@ use super::observer::ObserverRecord;
 use super::partial::{PartialHandle, matrix};
 use super::points::PointsHandle;
 use super::run::Call;
+use super::seeding::MessageHandle;
 use super::settings::metric;
 use super::status::{Failure, KENTRO_STATUS_BUSY, Outcome, StatusCode};
-use super::{borrow, borrow_slice_mut, check_capacity, put};
+use super::{borrow, borrow_slice, borrow_slice_mut, check_capacity, put};
 use crate::owned::boxed;
 use crate::partial::{Block, BlockOptions};
 use crate::points::Points;
@@ -184,6 +185,37 @@ pub unsafe extern "C" fn kentro_block_offset(
                 None => out.fill(0.0),
             }
             Ok(())
+        })
+    }
+}
+
+/// Answers a `kentro_seeding`, given its candidates (none at first) and the
+/// `question_size` bytes of its question to this block. The answer is to be freed by
+/// `kentro_message_free`. `num_threads` and `observer` as for
+/// `kentro_block_partial`. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_block_seed(
+    block: *mut BlockHandle,
+    candidates: *const f32,
+    n_candidates: usize,
+    n_dimensions: usize,
+    question: *const u8,
+    question_size: usize,
+    num_threads: usize,
+    observer: *const ObserverRecord,
+    out_answer: *mut *mut MessageHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_block(block, error, |block| {
+            put(out_answer, "out_answer", || {
+                let candidates = matrix(candidates, n_candidates, n_dimensions, "candidates")?;
+                let question = borrow_slice(question, question_size, "question")?;
+                let call = Call::new(num_threads, observer);
+                let answer = call.run(|options| Ok(block.seed(candidates, question, options)?))?;
+                MessageHandle::new(answer)
+            })
         })
     }
 }

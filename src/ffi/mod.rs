@@ -50,6 +50,8 @@ mod partial;
 
 mod block;
 
+mod seeding;
+
 mod source;
 
 mod guard;

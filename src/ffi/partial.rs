@@ -9,7 +9,7 @@ use super::{
 };
 use crate::owned::boxed;
 use crate::partial::Partial;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use std::ptr;
 
 /// What the rows of one block, or of several, come to for given centroids.
@@ -116,14 +116,57 @@ pub unsafe extern "C" fn kentro_partial_finalize(
             may_be_null(out_converged, "out_converged")?;
             check_capacity(capacity, rows * cols, "values")?;
             let update = partial.finalize(matrix(centroids, rows, cols, "centroids")?)?;
-            let out = borrow_slice_mut(out_centroids, rows * cols, "out_centroids")?;
-            for (out, value) in out.iter_mut().zip(&update.centroids) {
-                *out = *value;
-            }
+            write(out_centroids, &update.centroids)?;
             put_if_wanted(out_converged, update.converged.into());
             Ok(())
         })
     }
+}
+
+/// Writes these centroids, with those of empty clusters on the farthest rows, to
+/// `out_centroids`, which has room for `capacity` values, and 1 to `out_placed`; 0,
+/// and nothing else, if no cluster is empty or no row may be there. `centroids` are
+/// those that the blocks got, and may be the same memory.
+///
+/// Training ends so: after the last iteration it does this again as long as the
+/// inertia falls, and takes what came last. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_partial_place_empty(
+    partial: *const PartialHandle,
+    centroids: *const f32,
+    out_centroids: *mut f32,
+    capacity: usize,
+    out_placed: *mut i32,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    // SAFETY: as the caller promises.
+    unsafe {
+        on_partial(partial, error, |partial| {
+            let (rows, cols) = (partial.n_clusters(), partial.n_dimensions());
+            require(out_centroids, "out_centroids")?;
+            put(out_placed, "out_placed", || {
+                check_capacity(capacity, rows * cols, "values")?;
+                let placed = partial.place_empty(matrix(centroids, rows, cols, "centroids")?)?;
+                if let Some(placed) = &placed {
+                    write(out_centroids, placed)?;
+                }
+                Ok(placed.is_some().into())
+            })
+        })
+    }
+}
+
+/// Writes a matrix row by row.
+///
+/// # Safety
+/// `out` points to room for it.
+unsafe fn write(out: *mut f32, values: &Array2<f32>) -> Outcome {
+    // SAFETY: as the caller promises.
+    let out = unsafe { borrow_slice_mut(out, values.len(), "out_centroids") }?;
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = *value;
+    }
+    Ok(())
 }
 
 /// The number of clusters and of columns; either may be NULL. Since 0.3.

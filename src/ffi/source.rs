@@ -120,7 +120,7 @@ impl Source for SourceRecord {
 
 /// `kentro_kmeans_train` on rows that come from a source: the same bits as from
 /// all rows at once. Looks at all rows once (twice where wide numbers lose an
-/// offset), once for the first centroids (twelve times with `k-means||`, not at all
+/// offset), once for the first centroids (fifteen times with `k-means||`, not at all
 /// where they are given), then once an iteration, some seven times an attempt at
 /// swaps, and once for the labels.
 ///

@@ -19,6 +19,7 @@ pub(super) const METADATA: &str = "__metadata__";
 /// The key of what a file holds, if that is no model.
 pub(crate) const KIND: &str = "kind";
 pub(crate) const PARTIAL: &str = "partial";
+pub(crate) const SEEDING: &str = "seeding";
 
 /// The key of the checksum, over the whole file but with zeros for itself.
 pub(super) const CHECKSUM: &str = "checksum";

@@ -13,7 +13,7 @@ mod replace;
 mod source;
 
 pub(crate) use contents::{choice, lay_out, read, read_tensors, vector, wrong};
-pub(crate) use format::{KIND, PARTIAL, broken, io_error};
+pub(crate) use format::{KIND, PARTIAL, SEEDING, broken, io_error};
 pub(crate) use header::Header;
 pub(crate) use layout::{Layout, Values};
 pub(crate) use replace::replace;

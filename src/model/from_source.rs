@@ -13,7 +13,7 @@ impl KMeans {
     ///
     /// A pass over the source is made to look at all rows (two where wide numbers lose
     /// an [`offset`](KMeans::offset)), for the first centroids (one where they are drawn
-    /// at random or on a sample, twelve with [`Init::KMeansParallel`](crate::Init::KMeansParallel), none where they are
+    /// at random or on a sample, fifteen with [`Init::KMeansParallel`](crate::Init::KMeansParallel), none where they are
     /// given), then one an iteration, some seven an attempt at swaps, and one for the labels;
     /// where clusters are empty, two more each time. Beside the block it keeps 24 bytes a row (48 with
     /// weights) and what [`with_memory_limit`](KMeans::with_memory_limit) says of

@@ -49,7 +49,7 @@ use trees::Trees;
 
 pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
-pub(crate) use few::{Enough, RowDistances, Scratch as FewScratch};
+pub(crate) use few::{Enough, NOISE, RowDistances, Scratch as FewScratch};
 pub(crate) use kept::{Blocks, Kept, Resting};
 pub(crate) use prepared::Prepared;
 pub(crate) use request::Request;

@@ -1,6 +1,8 @@
 //! A block of rows that remembers.
 
+use super::answers::Seeded;
 use super::candidates::Candidates;
+use super::messages::Question;
 use super::{Partial, checked};
 use crate::allocate::try_vec;
 use crate::config::invalid;
@@ -73,6 +75,7 @@ pub struct Block<'a> {
     /// Of as many clusters as last time.
     known: Option<Assignment>,
     distances: Vec<f64>,
+    seeded: Option<Seeded>,
     checked: bool,
 }
 
@@ -86,6 +89,7 @@ impl<'a> Block<'a> {
             resting: None,
             known: None,
             distances: Vec::new(),
+            seeded: None,
             checked: false,
         })
     }
@@ -188,11 +192,8 @@ impl<'a> Block<'a> {
             });
         }
         let threads = Threads::new(options, rows as f64 * values.len() as f64)?;
-        if !self.checked {
-            self.points.check(&threads)?;
-            self.points.check_each_weight()?;
-            self.checked = true;
-        }
+        self.check(&threads)?;
+        self.seeded = None;
         let known = self.known.take();
         let known = known.filter(|known| known.totals().counts.len() == centroids.nrows());
         let offset = self.offset.clone();
@@ -214,6 +215,45 @@ impl<'a> Block<'a> {
             offset: offset.map_or(0, |offset| mark_of_offset(&offset)),
             ..partial
         })
+    }
+
+    /// Answers a [`Seeding`](super::Seeding), given its candidates and its question to
+    /// this block.
+    ///
+    /// O(n·c·d) for c candidates that the block was not told of before; memory
+    /// O(n + c·d), until the first partial.
+    pub fn seed(
+        &mut self,
+        candidates: ArrayView2<'_, f32>,
+        question: &[u8],
+        options: RunOptions<'_>,
+    ) -> Result<Vec<u8>> {
+        let question = Question::from_bytes(question)?;
+        let metric = self.options.metric;
+        let work = self.rows() as f64 * candidates.len() as f64;
+        let threads = Threads::new(options, work)?;
+        self.check(&threads)?;
+        let seeded = self.seeded.take().unwrap_or_else(|| Seeded::new(metric));
+        let offset = self.offset.clone();
+        let points = self
+            .points
+            .less(offset.as_deref().map(|offset| &offset[..]));
+        let mut nearest = self.nearest(&points)?;
+        let answer = seeded.answer(&mut nearest, (candidates, &question), &threads);
+        self.resting = Some(nearest.rest());
+        let (seeded, answer) = answer?;
+        self.seeded = Some(seeded);
+        answer.to_bytes(metric)
+    }
+
+    /// Looks at the rows, once.
+    fn check(&mut self, threads: &Threads<'_>) -> Result<()> {
+        if !self.checked {
+            self.points.check(threads)?;
+            self.points.check_each_weight()?;
+            self.checked = true;
+        }
+        Ok(())
     }
 
     /// The search over the block's rows, less the offset.
@@ -247,6 +287,7 @@ impl<'a> Block<'a> {
     /// Forgets labels and sums.
     pub fn forget(&mut self) {
         self.known = None;
+        self.seeded = None;
         self.distances = Vec::new();
     }
 }

@@ -6,12 +6,16 @@
 //! [`finalize`](Partial::finalize) makes the next centroids of them: the bits
 //! that training makes of all rows together.
 
+mod answers;
 mod block;
 mod bytes;
 pub(crate) mod candidates;
+mod messages;
+mod seeding;
 
 pub use block::{Block, BlockOptions};
 use candidates::Candidates;
+pub use seeding::Seeding;
 
 use crate::allocate::{collect, copy};
 use crate::config::invalid;
@@ -152,12 +156,7 @@ impl Partial {
     /// An error if the partials are not of these centroids.
     pub fn finalize(&self, centroids: ArrayView2<'_, f32>) -> Result<Update> {
         let dims = self.n_dimensions();
-        let values = checked(centroids, self.metric)?;
-        if centroids.dim() != (self.n_clusters(), dims) || fingerprint(&values) != self.centroids {
-            return Err(invalid(
-                "these are not the centroids that the partial is of; pass what the blocks got",
-            ));
-        }
+        let values = self.own(centroids)?;
         let mut next = copy(&values, "centroids")?;
         let moved = self.fill_empty()?;
         let (sums, counts) = match &moved {
@@ -175,12 +174,54 @@ impl Partial {
             .clone()
             .all(|(next, value)| next.to_bits() == value.to_bits());
         Ok(Update {
-            centroids: Array2::from_shape_vec((self.n_clusters(), dims), next)
-                .map_err(|_| KMeansError::invalid_data("too many centroids"))?,
+            centroids: self.matrix(next)?,
             inertia: self.inertia(),
             changed: self.changed,
             converged,
         })
+    }
+
+    /// These centroids with those of empty clusters on the farthest rows, which stay
+    /// where they are; `None` if no cluster is empty, or no row may be.
+    ///
+    /// Training ends so: after the last iteration it does this again as long as
+    /// [`inertia`](Self::inertia) falls, and takes what came last.
+    ///
+    /// An error if the partial is not of these centroids.
+    pub fn place_empty(&self, centroids: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>> {
+        let dims = self.n_dimensions();
+        let mut next = self.own(centroids)?;
+        let threads = Threads::exactly(1, None)?;
+        let chosen = self.candidates.chosen(self.metric, dims, &threads)?;
+        let empty = (0..self.n_clusters()).filter(|&j| self.counts[j] == 0);
+        let mut any = false;
+        for (rank, cluster) in chosen.into_iter().zip(empty) {
+            let centroid = &mut next[cluster * dims..][..dims];
+            centroid.copy_from_slice(self.candidates.row(rank, dims));
+            self.metric.normalize(centroid);
+            any = true;
+        }
+        Ok(match any {
+            true => Some(self.matrix(next)?),
+            false => None,
+        })
+    }
+
+    /// The centroids row by row, if the partial is of them.
+    fn own(&self, centroids: ArrayView2<'_, f32>) -> Result<Vec<f32>> {
+        let values = checked(centroids, self.metric)?;
+        let shape = (self.n_clusters(), self.n_dimensions());
+        if centroids.dim() != shape || fingerprint(&values) != self.centroids {
+            return Err(invalid(
+                "these are not the centroids that the partial is of; pass what the blocks got",
+            ));
+        }
+        Ok(values)
+    }
+
+    fn matrix(&self, centroids: Vec<f32>) -> Result<Array2<f32>> {
+        Array2::from_shape_vec((self.n_clusters(), self.n_dimensions()), centroids)
+            .map_err(|_| KMeansError::invalid_data("too many centroids"))
     }
 
     /// Sums and counts after the farthest rows have gone to empty clusters;

@@ -1,11 +1,11 @@
 //! Rows that seeds are drawn among, wherever they are.
 
+use super::field::{Pass, See};
 use super::rows::copy_rows;
 use crate::allocate::{collect, try_vec};
-use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, Shared};
+use crate::nearest::{Nearest, Shared};
 use crate::points::Points;
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
@@ -13,8 +13,9 @@ use crate::unrepeated::Unrepeated;
 /// What is done with some rows, given as points without weights.
 pub(crate) type Work<'w> = dyn FnMut(&Points<'_>) -> Result<()> + 'w;
 
-/// Rows without repetitions, numbered from 0, to draw among.
-pub(crate) trait Rows {
+/// Rows without repetitions, numbered from 0, to draw among; a [pass](Pass) sees
+/// all.
+pub(crate) trait Rows: Pass {
     fn count(&self) -> usize;
 
     fn dims(&self) -> usize;
@@ -30,30 +31,19 @@ pub(crate) trait Rows {
     /// Does work with all rows; an error if they must be at hand, and are not.
     fn with_all(&mut self, threads: &Threads<'_>, work: &mut Work<'_>) -> Result<()>;
 
-    /// Writes the nearest of some centroids for each row, and its canonical
-    /// distance.
-    fn search(
-        &mut self,
-        centroids: Centroids<'_>,
-        found: (&mut [u32], &mut [f64]),
-        threads: &Threads<'_>,
-    ) -> Result<()>;
+    /// The place among them of the one that a row of all is equal to.
+    fn place(&self, row: usize) -> usize;
 }
 
 /// Rows that lie in memory.
 pub(crate) struct InMemory<'r, 'a> {
     nearest: &'r mut Nearest<'a>,
     rows: &'r Unrepeated,
-    all: (Vec<u32>, Vec<f64>),
 }
 
 impl<'r, 'a> InMemory<'r, 'a> {
     pub fn new(nearest: &'r mut Nearest<'a>, rows: &'r Unrepeated) -> Self {
-        InMemory {
-            nearest,
-            rows,
-            all: (Vec::new(), Vec::new()),
-        }
+        InMemory { nearest, rows }
     }
 }
 
@@ -82,33 +72,14 @@ impl Rows for InMemory<'_, '_> {
         work(&self.rows.of(self.nearest.points()))
     }
 
-    fn search(
-        &mut self,
-        centroids: Centroids<'_>,
-        (labels, distances): (&mut [u32], &mut [f64]),
-        threads: &Threads<'_>,
-    ) -> Result<()> {
-        if self.rows.are_all() {
-            labels.fill(UNASSIGNED);
-            let request = Request::nearest(centroids, labels, Some(distances));
-            return self.nearest.search(request, threads).map(drop);
-        }
-        let count = self.nearest.points().rows();
-        if self.all.0.is_empty() {
-            self.all.0 = threads.try_vec(UNASSIGNED, count, "seeding labels")?;
-            self.all.1 = threads.try_vec(0.0, count, "seeding distances")?;
-        }
-        let (all_labels, all_distances) = &mut self.all;
-        all_labels.fill(UNASSIGNED);
-        let request = Request::nearest(centroids, all_labels, Some(all_distances));
-        self.nearest.search(request, threads)?;
-        threads.in_steps(labels.len(), |part| {
-            for place in part {
-                let row = self.rows.row(place);
-                (labels[place], distances[place]) = (all_labels[row], all_distances[row]);
-            }
-            Ok(())
-        })
+    fn place(&self, row: usize) -> usize {
+        self.rows.place(row)
+    }
+}
+
+impl Pass for InMemory<'_, '_> {
+    fn pass(&mut self, _: &Threads<'_>, see: &mut See<'_>) -> Result<()> {
+        see(0, self.nearest)
     }
 }
 

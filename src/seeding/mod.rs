@@ -2,7 +2,9 @@
 
 pub(crate) mod by_weight;
 mod drawn;
+mod field;
 mod parallel;
+mod pick;
 mod plus_plus;
 mod potential;
 mod rows;
@@ -19,8 +21,11 @@ use crate::unrepeated::Unrepeated;
 use by_weight::draw_again;
 pub(crate) use drawn::{InMemory, Rows, Work};
 use drawn::{copy_some, with_all};
+pub(crate) use field::{Field, Pass, Question, See, Wanted};
 use ndarray::ArrayView2;
 use parallel::parallel;
+pub(crate) use parallel::{Plan, Step, without_repeats};
+pub(crate) use pick::pick;
 use plus_plus::plus_plus;
 use potential::Potential;
 pub(crate) use rows::copy_rows;

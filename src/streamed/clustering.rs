@@ -257,7 +257,9 @@ impl Complete for Streamed<'_, '_> {
         };
         for (cluster, values) in &moves.places {
             let centroid = &mut centroids[*cluster as usize * dims..][..dims];
-            centroid.copy_from_slice(values);
+            for (centroid, value) in centroid.iter_mut().zip(values) {
+                *centroid = value + 0.0; // as in memory
+            }
             self.metric.normalize(centroid);
         }
         Ok(!moves.places.is_empty())

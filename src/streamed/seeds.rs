@@ -1,12 +1,11 @@
 //! The rows of a source, to draw first centroids among.
 
-use super::stream::Stream;
+use super::stream::{Stream, Which};
 use crate::allocate::collect;
-use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, invalid};
 use crate::error::Result;
-use crate::nearest::{Centroids, Request, Shared};
-use crate::seeding::{Rows, Work};
+use crate::nearest::Shared;
+use crate::seeding::{Pass, Rows, See, Work};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 
@@ -59,19 +58,16 @@ impl Rows for Drawing<'_, '_> {
         self.with(&rows, threads, work)
     }
 
-    fn search(
-        &mut self,
-        centroids: Centroids<'_>,
-        (labels, distances): (&mut [u32], &mut [f64]),
-        threads: &Threads<'_>,
-    ) -> Result<()> {
-        labels.fill(UNASSIGNED);
+    fn place(&self, row: usize) -> usize {
+        self.rows.place(row)
+    }
+}
+
+impl Pass for Drawing<'_, '_> {
+    fn pass(&mut self, threads: &Threads<'_>, see: &mut See<'_>) -> Result<()> {
         let shared = &self.shared;
-        self.stream
-            .pass_unrepeated(self.rows, threads, |places, points| {
-                let (labels, distances) = (&mut labels[places.clone()], &mut distances[places]);
-                let request = Request::nearest(centroids, labels, Some(distances));
-                shared.nearest(points, 1).search(request, threads).map(drop)
-            })
+        self.stream.pass(Which::Positive, threads, |part| {
+            see(part.first, &mut shared.nearest(part.points, 1))
+        })
     }
 }

@@ -6,7 +6,7 @@ use crate::kernels::lanes::{LANES, Lanes};
 use crate::kernels::weighted::product;
 
 /// Digits of 32 bits from 2^-1074 to above 2^1024, with room to carry.
-const DIGITS: usize = 67;
+pub(super) const DIGITS: usize = 67;
 
 /// Limbs of numbers that are added eight at a time have so many bits, and take
 /// so many numbers a lane: eight lanes together stay below 2^63.

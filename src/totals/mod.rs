@@ -5,6 +5,7 @@
 //! they are grouped, and if some are taken away again; threads, blocks and
 //! instruction sets cannot change a bit.
 
+mod amount;
 mod centroid;
 mod columns;
 mod exact_sum;
@@ -22,6 +23,7 @@ use crate::kernels::accumulate::{Sign, TOGETHER};
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
+pub(crate) use amount::Amount;
 pub(crate) use centroid::{size_of_sum, write_centroid};
 pub(crate) use columns::ColumnSum;
 pub(crate) use exact_sum::{ByLanes, ExactSum};

@@ -368,6 +368,45 @@ static kentro_status keep(const kentro_kmeans *kmeans, const mode *m, uint64_t *
 }
 
 /* What half of the rows come to for the first centroids; for the caller to free. */
+/* A step of a seeding of two clusters over one block. */
+static kentro_status seed_step(kentro_seeding *seeding, kentro_block *block)
+{
+    kentro_message *question = NULL, *answer = NULL;
+    const float *candidates = NULL;
+    const uint8_t *asked = NULL, *said = NULL;
+    size_t count = 0, cols = 0, size = 0;
+    kentro_status status = kentro_seeding_candidates(seeding, &candidates, &count, &cols, error);
+    if (!status)
+        status = kentro_seeding_question(seeding, 0, &question, error);
+    if (!status)
+        status = kentro_message_bytes(question, &asked, &size, error);
+    if (!status)
+        status = kentro_block_seed(block, candidates, count, cols, asked, size, num_threads, NULL,
+                                   &answer, error);
+    if (!status)
+        status = kentro_message_bytes(answer, &said, &size, error);
+    if (!status)
+        status = kentro_seeding_take(seeding, &said, &size, 1, num_threads, NULL, error);
+    kentro_message_free(question);
+    kentro_message_free(answer);
+    return status;
+}
+
+static kentro_status seeds(const mode *m, kentro_block *block)
+{
+    kentro_seeding *seeding = NULL;
+    const float *centroids = NULL;
+    size_t k, d;
+    kentro_status status = kentro_seeding_new(2, m->euclidean, 7, &seeding, error);
+    while (!status && centroids == NULL) {
+        status = seed_step(seeding, block);
+        if (!status)
+            status = kentro_seeding_centroids(seeding, &centroids, &k, &d, error);
+    }
+    kentro_seeding_free(seeding);
+    return status;
+}
+
 static kentro_status half(const mode *m, size_t first, kentro_partial **partial)
 {
     const size_t rows = m->rows / 2;
@@ -377,6 +416,8 @@ static kentro_status half(const mode *m, size_t first, kentro_partial **partial)
         = kentro_points_new_f32(floats + first * m->cols, rows, m->cols, &points, error);
     if (!status)
         status = kentro_block_new(points, m->euclidean, &block, error);
+    if (!status)
+        status = seeds(m, block);
     if (!status)
         status = kentro_block_partial(block, floats, m->k, m->cols, num_threads, NULL, partial, error);
     if (!status)

@@ -216,11 +216,105 @@ static void a_model_learns_block_by_block(void)
     free(data);
 }
 
+/* A question to a block, by way of bytes, and its answer. */
+static kentro_message *asked(kentro_seeding *seeding, kentro_block *block, size_t number)
+{
+    kentro_message *question = NULL, *answer = NULL;
+    const float *candidates = NULL;
+    const uint8_t *bytes = NULL;
+    size_t count = 0, cols = 0, size = 0;
+    OK(kentro_seeding_candidates(seeding, &candidates, &count, &cols, test_error));
+    OK(kentro_seeding_question(seeding, number, &question, test_error));
+    OK(kentro_message_bytes(question, &bytes, &size, test_error));
+    STATUS(KENTRO_STATUS_INVALID_FILE,
+           kentro_block_seed(block, candidates, count, cols, bytes, size - 1, 1, NULL, &answer,
+                             test_error));
+    OK(kentro_block_seed(block, candidates, count, cols, bytes, size, 1, NULL, &answer,
+                         test_error));
+    kentro_message_free(question);
+    return answer;
+}
+
+static void empty_clusters_are_placed(void)
+{
+    float *data = blobs(ROWS, COLS, 5);
+    float centroids[2 * COLS] = {0}, placed[2 * COLS];
+    kentro_block *block = block_of(data, ROWS);
+    kentro_partial *partial = NULL;
+    int32_t any = 0;
+    centroids[COLS] = 1e6f;
+    OK(kentro_block_partial(block, centroids, 2, COLS, 1, NULL, &partial, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_partial_place_empty(partial, centroids, placed, 2 * COLS - 1, &any, test_error));
+    OK(kentro_partial_place_empty(partial, centroids, placed, 2 * COLS, &any, test_error));
+    CHECK(any == 1 && placed[0] == 0 && placed[COLS] != centroids[COLS]);
+    kentro_partial_free(partial);
+    OK(kentro_block_partial(block, placed, 2, COLS, 1, NULL, &partial, test_error));
+    OK(kentro_partial_place_empty(partial, placed, placed, 2 * COLS, &any, test_error));
+    CHECK(any == 0);
+    kentro_partial_free(partial);
+    kentro_block_free(block);
+    free(data);
+}
+
+static void seeds_are_those_of_training(void)
+{
+    float *data = blobs(ROWS, COLS, 5);
+    const float *seeds = NULL, *trained = NULL;
+    kentro_block *blocks[PARTS];
+    kentro_message *answers[PARTS];
+    kentro_seeding *seeding = NULL;
+    kentro_kmeans *models[2];
+    size_t rows = ROWS / PARTS, k = 0, d = 0, part, round;
+    for (part = 0; part < PARTS; part++)
+        blocks[part] = block_of(data + part * rows * COLS, rows);
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER, kentro_seeding_new(0, 1, 7, &seeding, test_error));
+    OK(kentro_seeding_new(CLUSTERS, 1, 7, &seeding, test_error));
+    for (round = 0; seeds == NULL && round < 100; round++) {
+        const uint8_t *bytes[PARTS];
+        size_t sizes[PARTS];
+        for (part = 0; part < PARTS; part++) {
+            answers[part] = asked(seeding, blocks[part], part);
+            OK(kentro_message_bytes(answers[part], &bytes[part], &sizes[part], test_error));
+        }
+        STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+               kentro_seeding_take(seeding, bytes, sizes, 0, 1, NULL, test_error));
+        OK(kentro_seeding_take(seeding, bytes, sizes, PARTS, 1, NULL, test_error));
+        for (part = 0; part < PARTS; part++)
+            kentro_message_free(answers[part]);
+        OK(kentro_seeding_centroids(seeding, &seeds, &k, &d, test_error));
+    }
+    CHECK(k == CLUSTERS && d == COLS);
+    for (part = 0; part < 2; part++) {
+        models[part] = new_kmeans(CLUSTERS, 1);
+        OK(kentro_kmeans_set_iterations(models[part], 1, test_error));
+        OK(kentro_kmeans_set_quality(models[part], KENTRO_QUALITY_FAST, test_error));
+        OK(kentro_kmeans_set_seed(models[part], 7, test_error));
+    }
+    OK(kentro_kmeans_set_init(models[0], KENTRO_INIT_KMEANS_PARALLEL, test_error));
+    OK(kentro_kmeans_set_init_centroids(models[1], seeds, KENTRO_DTYPE_F32, k, d, test_error));
+    for (part = 0; part < 2; part++)
+        OK(train_f32(models[part], data, ROWS, COLS, 1, NULL, test_error));
+    OK(kentro_kmeans_centroids(models[0], &trained, &k, &d, test_error));
+    OK(kentro_kmeans_centroids(models[1], &seeds, &k, &d, test_error));
+    CHECK(memcmp(trained, seeds, CLUSTERS * COLS * sizeof *seeds) == 0);
+    for (part = 0; part < 2; part++)
+        kentro_kmeans_free(models[part]);
+    for (part = 0; part < PARTS; part++)
+        kentro_block_free(blocks[part]);
+    kentro_seeding_free(seeding);
+    kentro_seeding_free(NULL);
+    kentro_message_free(NULL);
+    free(data);
+}
+
 int main(void)
 {
     RUN(a_model_learns_block_by_block);
     RUN(blocks_with_the_ranges_of_all_lose_an_offset);
     RUN(the_loop_gives_the_centroids_of_training);
     RUN(partials_tell_what_rows_come_to);
+    RUN(empty_clusters_are_placed);
+    RUN(seeds_are_those_of_training);
     return finish();
 }

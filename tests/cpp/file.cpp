@@ -131,6 +131,10 @@ void blocks_come_to_what_training_does() {
     for (std::size_t row : {0, 100, 200}) stream.partial_fit({data.data() + row * 6, 100, 6}, 0.1);
     check(stream.n_iter() == 3 && stream.labels().empty());
     check(second.rows() == 200 && second.labels().size() == 200);
+    const std::vector<float> away = {0, 0, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 0};
+    check(first.partial(away, 2).place_empty(away).has_value());
+    const std::vector<float> one(6);
+    check(!first.partial(one, 1).place_empty(one).has_value());
     second.forget();
     check(error_of([&] { (void)second.labels(); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
     check(error_of([&] { (void)first.partial(start, 7); }).status() ==
@@ -170,6 +174,30 @@ void blocks_with_the_ranges_of_all_lose_an_offset() {
     check(error_of([&] { first.set_ranges(all); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
 }
 
+void seeds_over_blocks_are_those_of_training() {
+    std::vector<kentro::Block> blocks;
+    blocks.emplace_back(kentro::Points{data.data(), 100, 6}, true);
+    blocks.emplace_back(kentro::Points{data.data() + 600, 200, 6}, true);
+    kentro::Seeding seeding(5, true, 3);
+    check(error_of([&] { (void)seeding.centroids(); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
+    while (!seeding.done()) {
+        std::vector<std::vector<std::uint8_t>> answers;
+        for (std::size_t i = 0; i < blocks.size(); ++i)
+            answers.push_back(seeding.ask(blocks[i], i, 1));
+        seeding.take(answers);
+    }
+    const auto trained = [](kentro::KMeans kmeans) {
+        kmeans = std::move(kmeans).with_euclidean(true).with_iterations(1).with_seed(3);
+        kmeans = std::move(kmeans).with_quality(kentro::Quality::fast);
+        kmeans.fit({data, 6});
+        const auto values = kmeans.centroids();
+        return std::vector<float>(values.data(), values.data() + 5 * 6);
+    };
+    const std::vector<float> seeds = seeding.centroids();
+    check(trained(kentro::KMeans(5).with_init(kentro::Init::kmeans_parallel)) ==
+          trained(kentro::KMeans(5).with_init(kentro::MatrixView(seeds.data(), 5, 6))));
+}
+
 } // namespace
 
 int main() {
@@ -182,5 +210,6 @@ int main() {
         {"blocks_come_to_what_training_does", blocks_come_to_what_training_does},
         {"blocks_with_the_ranges_of_all_lose_an_offset",
          blocks_with_the_ranges_of_all_lose_an_offset},
+        {"seeds_over_blocks_are_those_of_training", seeds_over_blocks_are_those_of_training},
     });
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kentro
-from kentro import Block, KMeans, KMeansError, Partial
+from kentro import Block, KMeans, KMeansError, Partial, Seeding
 
 
 def rows(seed, n=3000, dims=8):
@@ -163,3 +163,59 @@ def test_what_is_not_aligned_is_copied():
     expected = Block(data, True, sample_weight=weights).partial(data[:5])
     block = Block(shifted(data), True, sample_weight=shifted(weights))
     assert block.partial(shifted(data[:5])).to_bytes() == expected.to_bytes()
+
+
+@pytest.mark.parametrize("euclidean", [True, False])
+def test_seeds_over_blocks_are_those_of_memory(euclidean):
+    data = rows(17, n=900)
+    weights = np.random.default_rng(18).integers(0, 4, 900) / 10
+    for cuts, own in [([], None), ([1, 300, 301], weights), ([450], None)]:
+        parts = np.split(np.arange(900), cuts)
+        weighing = [None if own is None else own[part] for part in parts]
+        blocks = [
+            Block(data[part], euclidean, sample_weight=each)
+            for part, each in zip(parts, weighing, strict=True)
+        ]
+        seeding = Seeding(15, euclidean, seed=5)
+        assert seeding.candidates.shape == (0, 0)
+        while seeding.centroids is None:
+            candidates = seeding.candidates
+            answers = []
+            for number, block in enumerate(blocks):
+                block = pickle.loads(pickle.dumps(block)) if number == 1 else block
+                answers.append(block.seed(candidates, seeding.question(number), 1))
+            seeding.take(answers)
+        model = KMeans(15).with_euclidean(euclidean).with_quality("fast").with_iterations(1)
+        model = model.with_seed(5)
+        ours, theirs = model.with_init(seeding.centroids), model.with_init("k-means||")
+        for trained in (ours, theirs):
+            trained.train_labels(data, sample_weight=own)
+        assert np.array_equal(ours.centroids, theirs.centroids)
+        assert np.array_equal(ours.labels, theirs.labels)
+
+
+def test_errors_of_seeding():
+    with pytest.raises(ValueError, match="n_clusters must be at least 1"):
+        Seeding(0)
+    with pytest.raises(TypeError, match="seed must be an int"):
+        Seeding(2, seed=None)
+    block, seeding = Block(rows(2, n=5), True), Seeding(6, True)
+    with pytest.raises(ValueError, match="message of seeding"):
+        block.seed(seeding.candidates, block.partial(rows(2, n=2)).to_bytes())
+    with pytest.raises(ValueError, match="0 answers"):
+        seeding.take([])
+    answer = block.seed(seeding.candidates, seeding.question(0))
+    with pytest.raises(ValueError, match="6"):
+        seeding.take([answer])
+    with pytest.raises(ValueError, match="distance"):
+        Seeding(2).take([answer])
+
+
+def test_empty_clusters_are_placed():
+    data = rows(19, n=50)
+    centroids = np.stack([data[0], data[1] + 1e6])
+    partial = Block(data, True).partial(centroids)
+    placed = partial.place_empty(centroids)
+    farthest = np.square(data.astype(np.float64) - data[0]).sum(axis=1).argmax()
+    assert np.array_equal(placed, data[[0, farthest]])
+    assert Block(data, True).partial(placed).place_empty(placed) is None

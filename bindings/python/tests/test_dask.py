@@ -56,6 +56,8 @@ def test_the_bits_of_memory_on_workers(client, metric):
     euclidean = metric == "euclidean"
     for init, chunks, own in [
         (data[5:20], (3000, 8), None),
+        ("k-means||", (700, 8), None),
+        ("k-means||", ((1, 1200, 1799), 5), weights),
         (data[:15], ((1, 1200, 1799), 5), weights),
         (data[:15], (700, 8), weights),
     ]:
@@ -78,7 +80,7 @@ def test_any_chunks_come_to_the_same_without_a_cluster():
     for round in range(25):
         n, dims, k = (int(rng.integers(*bounds)) for bounds in ((60, 500), (1, 9), (1, 15)))
         data = rows(round, n, dims)
-        init = "auto" if round % 2 else data[:k]
+        init = "k-means||" if round % 2 else data[:k]
         fitted = []
         for _ in range(2):
             cuts = np.unique(np.append(rng.integers(0, n, size=rng.integers(0, 6)), [0, n]))
@@ -90,11 +92,19 @@ def test_any_chunks_come_to_the_same_without_a_cluster():
         assert np.array_equal(one.cluster_centers_, other.cluster_centers_)
         assert np.array_equal(labels, others)
         assert one.inertia_ == other.inertia_
-        if round % 2 == 0 and len(np.unique(labels)) == k:
-            model = in_memory(data, k, init, 5)
-            assert np.array_equal(one.cluster_centers_, model.centroids)
-            assert np.array_equal(labels, model.labels)
-            assert one.inertia_ == model.inertia
+        model = in_memory(data, k, init, 5)
+        assert np.array_equal(one.cluster_centers_, model.centroids)
+        assert np.array_equal(labels, model.labels)
+        assert one.inertia_ == model.inertia
+
+
+def test_clusters_that_are_empty_in_the_end(client):
+    data = np.repeat(rows(12, n=40), 10, axis=0)
+    far = data[:20] + 1000 * np.arange(20, dtype=np.float32)[:, None]
+    for iterations in (1, 2):
+        model = in_memory(data, 20, far, iterations)
+        kmeans = kd.KMeans(20, init=far, max_iter=iterations, tol=0)
+        check(kmeans.fit(da.from_array(data, chunks=(130, 8))), model)
 
 
 def test_tolerance_stops_as_in_scikit_learns_face():
@@ -127,19 +137,21 @@ def slow(block, pause):
     return block
 
 
-def test_a_worker_that_is_killed_costs_time_only(client):
+@pytest.mark.parametrize("phase", ["seeding", "iterating"])
+def test_a_worker_that_is_killed_costs_time_only(client, phase):
     data = rows(8, n=6000)
     array = da.from_array(data, chunks=(1000, 8))
-    model = in_memory(data, 20, data[:20], 9)
-    killed = []
+    model = in_memory(data, 20, "k-means||", 9)
+    seen, killed = [], []
 
     def kill(progress):
-        if progress.phase == "iterating" and progress.iteration == 3 and not killed:
+        seen.append(progress.phase)
+        if seen.count(phase) == 4 and not killed:
             pids = client.run(os.getpid)
             killed.append(next(iter(pids.values())))
             os.kill(killed[0], 9)
 
-    kmeans = kd.KMeans(20, init=data[:20], max_iter=9, tol=0, progress=kill)
+    kmeans = kd.KMeans(20, max_iter=9, tol=0, random_state=3, progress=kill)
     kmeans.fit(array)
     assert killed
     check(kmeans, model)
@@ -187,7 +199,7 @@ def test_parameters_and_errors():
     for parameters, text in [
         ({"n_clusters": 0}, "n_clusters must be"),
         ({"metric": "manhattan"}, "metric must be one of 'euclidean', 'cosine'"),
-        ({"init": "random"}, "init must be 'auto'"),
+        ({"init": "random"}, r"init must be 'k-means\|\|'"),
         ({"init": np.zeros((3, 8))}, "a row for each of 8 clusters"),
         ({"max_iter": 0}, "max_iter must be"),
         ({"tol": -1}, "tol must be"),

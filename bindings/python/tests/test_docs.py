@@ -22,6 +22,7 @@ ROOT = HERE.parents[1]
         "kentro._blocks",
         "kentro._judging",
         "kentro._kmeans",
+        "kentro._seeding",
         "kentro._threads",
         "kentro.dask",
         "kentro.sklearn",

@@ -188,7 +188,7 @@ def test_several_starts_are_no_worse(blobs):
         ({"algorithm": "full"}, "algorithm must be one of 'lloyd', 'elkan'"),
         ({"init": "best"}, "init must be one of"),
         ({"quality": "high"}, "quality must be one of"),
-        ({"random_state": -1}, "seed must be"),
+        ({"random_state": -1}, "random_state must be"),
         ({"n_clusters": 601}, "n_samples=600 should be >= n_clusters=601"),
     ],
 )

@@ -68,7 +68,10 @@ pub(crate) fn put_on_rows(
     let (points, mut scratch) = (nearest.points(), Vec::new());
     for &(row, cluster) in moves {
         let centroid = &mut centroids[cluster as usize * points.cols()..][..points.cols()];
-        centroid.copy_from_slice(points.row(row as usize, &mut scratch)?);
+        let values = points.row(row as usize, &mut scratch)?;
+        for (centroid, value) in centroid.iter_mut().zip(values) {
+            *centroid = value + 0.0; // the same bits whichever of equal rows it is
+        }
         nearest.metric().normalize(centroid);
     }
     Ok(())

@@ -17,7 +17,7 @@ use sparse::{FewSparse, Products};
 const TASK_ROWS: usize = 1024;
 
 /// Distances below this are rounding noise of two equal directions.
-const NOISE: f64 = 1e-12;
+pub(crate) const NOISE: f64 = 1e-12;
 
 /// Computes distances between rows, clean enough to draw rows by: never
 /// negative, exactly 0 between copies of a row and, with cosine, between rows

@@ -18,6 +18,7 @@ from ._judging import Silhouette, SweepStep, silhouette, sweep
 from ._kmeans import KMeans, load
 from ._library import version as __version__
 from ._run import CancelToken, Progress
+from ._seeding import Seeding
 from ._threads import get_num_threads, set_num_threads
 
 if "threadpoolctl" in _sys.modules:
@@ -32,6 +33,7 @@ __all__ = [
     "KMeansWarning",
     "Partial",
     "Progress",
+    "Seeding",
     "Silhouette",
     "SweepStep",
     "Update",

@@ -80,16 +80,30 @@ class Partial:
 
         Clusters that had no rows get the farthest ones.
         """
+        new, converged = self._next(lib.kentro_partial_finalize, centroids)
+        return Update(new, self.inertia, self.changed, converged)
+
+    def place_empty(self, centroids: Any) -> np.ndarray | None:
+        """Return these centroids, with those of empty clusters on the farthest rows.
+
+        None if no cluster is empty, or no row may be there. Training ends so: after the
+        last iteration it does this again as long as the inertia falls.
+        """
+        new, placed = self._next(lib.kentro_partial_place_empty, centroids)
+        return new if placed else None
+
+    def _next(self, function: Any, centroids: Any) -> tuple[np.ndarray, bool]:
+        """What the library makes of the centroids that the blocks got."""
         shape = self._shape()
         given = _centroids(centroids)
         if given.shape != shape:
             raise KMeansError(
                 f"centroids must have shape {shape}, as the blocks got them, got {given.shape}"
             )
-        new, converged = np.empty(shape, dtype=np.float32), ffi.new("int32_t *")
+        new, answer = np.empty(shape, dtype=np.float32), ffi.new("int32_t *")
         pointers = (ffi.from_buffer("float[]", given), ffi.from_buffer("float[]", new))
-        call(lib.kentro_partial_finalize, self._handle, *pointers, new.size, converged)
-        return Update(new, self.inertia, self.changed, bool(converged[0]))
+        call(function, self._handle, *pointers, new.size, answer)
+        return new, bool(answer[0])
 
     def _shape(self) -> tuple[int, int]:
         clusters, dims = ffi.new("size_t *"), ffi.new("size_t *")
@@ -183,13 +197,6 @@ class Block:
     def __len__(self) -> int:
         return int(self._points.rows)
 
-    def _rows(self, rows: Any) -> tuple[Any, Any]:
-        """Some rows as float32, and their weights or None."""
-        values = self._data[rows]
-        values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
-        weights = None if self._weights is None else np.asarray(self._weights)[rows]
-        return values.astype(np.float32), weights
-
     def ranges(self, num_threads: int | None = None) -> np.ndarray:
         """Return the least number of each column, and the greatest (2 x n_dimensions).
 
@@ -244,6 +251,16 @@ class Block:
         run(None, None, lib.kentro_block_partial, arguments, (partial,))
         return Partial._of(partial[0])
 
+    def seed(self, candidates: Any, question: Any, num_threads: int | None = None) -> bytes:
+        """Return the answer to a question of a `Seeding`, given its candidates."""
+        given = _centroids(candidates)
+        pointer = ffi.from_buffer("float[]", given) if given.size else ffi.NULL
+        asked, answer = ffi.from_buffer("uint8_t[]", question), ffi.new("kentro_message **")
+        arguments = (self._handle, pointer, *given.shape, asked, len(asked))
+        arguments = (*arguments, threads(num_threads))
+        run(None, None, lib.kentro_block_seed, arguments, (answer,))
+        return message(answer)
+
     @property
     def labels(self) -> np.ndarray:
         """The cluster of each row (uint32), as of the last partial."""
@@ -255,6 +272,14 @@ class Block:
     def forget(self) -> None:
         """Forget labels and sums."""
         call(lib.kentro_block_forget, self._handle)
+
+
+def message(out: Any) -> bytes:
+    """The bytes of a message, which is freed."""
+    owned = ffi.gc(out[0], lib.kentro_message_free)
+    values, size = ffi.new("const uint8_t **"), ffi.new("size_t *")
+    call(lib.kentro_message_bytes, owned, values, size)
+    return bytes(ffi.buffer(values[0], size[0]))
 
 
 def _block(data: Any, euclidean: bool, weights: Any, ranges: Any) -> Block:

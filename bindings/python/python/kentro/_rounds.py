@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 import numpy as np
 
 from ._blocks import Partial
-from ._errors import Cancelled, KMeansError
-from ._kmeans import KMeans
+from ._errors import Cancelled
 from ._library import lib
 from ._run import CancelToken, Progress
+from ._seeding import Seeding
 from ._watching import watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# Rows that first centroids are trained on: so many for a cluster, at least, and how long.
-_SAMPLE, _LEAST_SAMPLE, _SAMPLE_ITERATIONS = 16, 2048, 5
 
 METRICS = {"euclidean": True, "cosine": False}
 
@@ -27,12 +24,8 @@ METRICS = {"euclidean": True, "cosine": False}
 class Parts(Protocol):
     """Blocks of rows, in an order that stays."""
 
-    def counts(self) -> list[int]:
-        """The number of rows of every block, in order."""
-        ...
-
-    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
-        """Of every block the rows of these numbers, and their weights or None."""
+    def seed(self, seeding: Seeding) -> list[bytes]:
+        """What all blocks answer, in order."""
         ...
 
     def partial(self, centroids: NDArray[np.float32]) -> Partial:
@@ -46,7 +39,7 @@ class Settings(NamedTuple):
     n_clusters: int
     metric: str
     init: Any
-    """ "auto", or the first centroids."""
+    """ "k-means||", or the first centroids."""
     max_iter: int
     tolerance: float
     """A fraction of the inertia; 0: none."""
@@ -64,9 +57,9 @@ class Settings(NamedTuple):
         if not self.tolerance >= 0:
             raise ValueError(f"tol must be at least 0, got {self.tolerance!r}")
         if isinstance(self.init, str):
-            if self.init != "auto":
+            if self.init != "k-means||":
                 raise ValueError(
-                    f"init must be 'auto' or an array of centroids, got {self.init!r}"
+                    f"init must be 'k-means||' or an array of centroids, got {self.init!r}"
                 )
         elif np.ndim(self.init) != 2 or len(self.init) != self.n_clusters:
             raise ValueError(
@@ -89,12 +82,12 @@ class Watch:
     def __init__(self, progress: Callable[[Progress], Any] | None, cancel: Any) -> None:
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise TypeError(f"cancel must be a kentro.CancelToken, got {cancel!r}")
-        self._progress, self._cancel = progress, cancel
+        self._progress, self.cancel = progress, cancel
         self._start = time.monotonic()
 
     def check(self) -> None:
         """Raise `Cancelled` if the token was tripped; to be called now and then."""
-        if self._cancel is not None and self._cancel.requested:
+        if self.cancel is not None and self.cancel.requested:
             raise Cancelled("cancelled by its token")
 
     def tell(self, phase: int, iteration: int, inertia: float, changed: int) -> None:
@@ -123,29 +116,10 @@ def train(
 def _first(parts: Parts, settings: Settings, watch: Watch) -> NDArray[np.float32]:
     if not isinstance(settings.init, str):
         return np.ascontiguousarray(settings.init, dtype=np.float32)
-    watch.tell(lib.KENTRO_PHASE_SEEDING, 0, float("nan"), 0)
-    counts = np.array(parts.counts(), dtype=np.int64)
-    total, wanted = int(counts.sum()), settings.n_clusters
-    if total < wanted:
-        raise KMeansError(f"{total} rows are too few for {wanted} clusters; ask for fewer")
-    # By their numbers among all, so that it does not matter how rows are cut.
-    size = min(total, max(_SAMPLE * wanted, _LEAST_SAMPLE))
-    rng = np.random.default_rng(settings.seed)
-    drawn = np.sort(rng.choice(total, size, replace=False))
-    ends = np.cumsum(counts)
-    pieces = np.split(drawn, np.searchsorted(drawn, ends[:-1]))
-    taken = parts.take([piece - end for piece, end in zip(pieces, ends - counts)])
-    rows = np.concatenate([rows for rows, _ in taken])
-    own = [weights for _, weights in taken]
-    weights = None if own[0] is None else np.concatenate(own)
-    model = KMeans(wanted).with_euclidean(METRICS[settings.metric]).with_seed(settings.seed)
-    model = (
-        model.with_init("k-means||").with_quality("fast").with_iterations(_SAMPLE_ITERATIONS)
-    )
-    model.train_labels(rows, sample_weight=weights)
-    watch.check()
-    centroids = model.centroids
-    assert centroids is not None, "it is trained"
+    seeding = Seeding(settings.n_clusters, METRICS[settings.metric], settings.seed)
+    while (centroids := seeding.centroids) is None:
+        watch.tell(lib.KENTRO_PHASE_SEEDING, 0, float("nan"), 0)
+        seeding._take(watch.cancel, parts.seed(seeding), None)
     return centroids
 
 
@@ -166,20 +140,11 @@ def _iterate(
             done = done or last - update.inertia < settings.tolerance * last
         last, centroids = update.inertia, update.centroids
     watch.tell(lib.KENTRO_PHASE_LABELLING, n_iter, last, 0)
-    return Trained(centroids, parts.partial(centroids).inertia, n_iter)
-
-
-def random_seed(random_state: Any) -> int:
-    """The seed that a `random_state` of scikit-learn's kinds comes to."""
-    if random_state is None:
-        random_state = np.random.default_rng()
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
-        return int(random_state)
-    raise ValueError(
-        "random_state must be None, an int of at least 0, or a generator of NumPy's, "
-        f"got {random_state!r}"
-    )
+    partial, before = parts.partial(centroids), float("inf")
+    while partial.inertia < before:
+        placed = partial.place_empty(centroids)
+        if placed is None:
+            break
+        before, centroids = partial.inertia, placed
+        partial = parts.partial(centroids)
+    return Trained(centroids, partial.inertia, n_iter)

@@ -11,7 +11,8 @@ import dask
 import dask.array as da
 import numpy as np
 
-from .._rounds import METRICS, Settings, random_seed, train
+from .._random import seed
+from .._rounds import METRICS, Settings, train
 from . import _tasks
 from ._parts import connect
 
@@ -27,8 +28,7 @@ class KMeans:
     n_clusters : number of clusters.
     metric : "euclidean" or "cosine", for which centres are unit vectors and `inertia_` is
         the sum of 1 - cosine.
-    init : "auto": k-means on a sample of 16 rows a cluster (2048 at least), which come to the
-        client; or an array of n_clusters x n_features.
+    init : "k-means||", or an array of n_clusters x n_features.
     max_iter : iterations at most.
     tol : stop when an iteration lowers the inertia by less than the fraction
         `tol / (n_clusters * n_features)`, as `kentro.sklearn`; 0: when no label changes.
@@ -40,11 +40,11 @@ class KMeans:
     Attributes: `cluster_centers_` (float32, n_clusters x n_features), `labels_` (a lazy
     array of Dask's, int32), `inertia_`, `n_iter_`, `n_features_in_`.
 
-    From the same first centres, labels and centres are those of `kentro.KMeans` in memory
-    with quality "fast", bit for bit, however rows are cut, wherever blocks are, unless
-    clusters are empty in the end; numbers are read as float32. Each iteration is one
-    task a partition, and partials are merged by workers. A worker that is lost costs
-    time.
+    Labels and centres are those of `kentro.KMeans` in memory with quality "fast", bit for
+    bit, from the same first centres or with the same seed, however rows are cut, wherever
+    blocks are; numbers are read as float32. Each iteration is one task a partition, and
+    partials are merged by workers; drawing first centres takes some 13. A worker that is
+    lost costs time.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class KMeans:
         n_clusters: int = 8,
         *,
         metric: Literal["euclidean", "cosine"] = "euclidean",
-        init: Any = "auto",
+        init: Any = "k-means||",
         max_iter: int = 300,
         tol: float = 1e-4,
         random_state: Any = None,
@@ -109,7 +109,7 @@ class KMeans:
             init=self.init,
             max_iter=self.max_iter,
             tolerance=float(self.tol) / max(1, self.n_clusters * X.shape[1]),
-            seed=random_seed(self.random_state),
+            seed=seed(self.random_state),
         )
         settings.check()
         partitions = list(X.to_delayed().ravel())

@@ -11,6 +11,7 @@ import dask
 from dask.base import get_scheduler
 
 from .._rounds import Watch
+from .._seeding import Seeding
 from . import _tasks
 
 # How often a wish to cancel is looked for, in seconds.
@@ -37,11 +38,12 @@ class Local:
         self._blocks = [block for block in blocks if block is not None]
         self._watch = watch
 
-    def counts(self) -> list[int]:
-        return [len(block) for block in self._blocks]
-
-    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
-        return [_tasks.take(*pair) for pair in zip(self._blocks, rows)]
+    def seed(self, seeding: Seeding) -> list[bytes]:
+        answers, candidates = [], seeding.candidates
+        for number, block in enumerate(self._blocks):
+            self._watch.check()
+            answers.append(block.seed(candidates, seeding.question(number)))
+        return answers
 
     def partial(self, centroids: Any) -> Any:
         total = None
@@ -74,19 +76,22 @@ class Workers:
         blocks = [self._submit(_tasks.block, *pair, euclidean) for pair in pairs]
         counts = self._results([self._submit(_tasks.rows, block) for block in blocks])
         self._blocks = [block for block, count in zip(blocks, counts) if count]
-        self._counts = [count for count in counts if count]
         threads = sum(client.nthreads().values())
         self._threads = max(1, threads // max(1, len(self._blocks)))
 
-    def counts(self) -> list[int]:
-        return self._counts
-
-    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
-        pairs = zip(self._placed(), rows)
+    def seed(self, seeding: Seeding) -> list[bytes]:
+        given = self._submit(_tasks.same, seeding.candidates)
         return self._results(
             [
-                self._submit(_tasks.take, block, places, workers=workers)
-                for (block, workers), places in pairs
+                self._submit(
+                    _tasks.seed,
+                    block,
+                    given,
+                    seeding.question(number),
+                    self._threads,
+                    workers=workers,
+                )
+                for number, (block, workers) in enumerate(self._placed())
             ]
         )
 

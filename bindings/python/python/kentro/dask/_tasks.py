@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 import numpy as np
 from dask.sizeof import sizeof
 
 from .. import Block, KMeans, Partial
 from .._errors import Busy
+
+_Result = TypeVar("_Result")
 
 # Partials that a task merges.
 _TOGETHER = 8
@@ -46,21 +48,25 @@ def rows(own: Block | None) -> int:
     return 0 if own is None else len(own)
 
 
-def take(own: Block, rows: Any) -> tuple[Any, Any]:
-    """Some rows of a block, and their weights."""
-    return own._rows(rows)
+def seed(own: Block, candidates: Any, question: bytes, num_threads: int) -> bytes:
+    """What a block answers a `Seeding`."""
+    return _idle(own, lambda block: block.seed(candidates, question, num_threads))
 
 
 def partial(own: Block, centroids: Any, num_threads: int) -> Partial:
-    """What a block comes to.
+    """What a block comes to."""
+    return _idle(own, lambda block: block.partial(centroids, num_threads))
 
-    The block remembers, which no result shows. One that a task still has which was
-    given up is left to it.
+
+def _idle(own: Block, work: Callable[[Block], _Result]) -> _Result:
+    """Work with a block, which remembers what no result shows.
+
+    One that a task still has which was given up is left to it.
     """
     try:
-        return own.partial(centroids, num_threads)
+        return work(own)
     except Busy:
-        return copy.copy(own).partial(centroids, num_threads)
+        return work(copy.copy(own))
 
 
 def merge(partials: list[Partial]) -> Partial:

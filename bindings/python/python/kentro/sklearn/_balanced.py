@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._library import SIZE_MAX
-from ._base import Clusterer, Model, seed
+from .._random import seed
+from ._base import Clusterer, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

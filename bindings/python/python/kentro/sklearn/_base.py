@@ -13,7 +13,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import kentro
@@ -154,12 +154,3 @@ class WeightedClusterer(Clusterer):
         """Return minus the sum over `X` that `inertia_` is of the training data."""
         check_is_fitted(self)
         return self.model_.score(self._checked(X, reset=False), sample_weight)
-
-
-def seed(random_state: Any) -> int:
-    """The seed that a `random_state` of any kind comes to."""
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))

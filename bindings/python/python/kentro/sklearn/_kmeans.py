@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from ._base import Model, WeightedClusterer, seed
+from .._random import seed
+from ._base import Model, WeightedClusterer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._base import Model, WeightedClusterer, seed
+from .._random import seed
+from ._base import Model, WeightedClusterer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

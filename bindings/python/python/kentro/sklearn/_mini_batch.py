@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import Model, WeightedClusterer, seed
+from .._random import seed
+from ._base import Model, WeightedClusterer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -44,7 +44,7 @@ class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
     The column of features holds vectors of `pyspark.ml` or arrays of numbers, and is read
     as float32. `tol`: stop when an iteration lowers the cost by less than the fraction
     `tol / (k * n_features)`; 0: when no label changes. `initialCenters`: an array of
-    k x n_features in place of those of a sample. `progress`: a callable that gets a
+    k x n_features; without it k-means|| draws them. `progress`: a callable that gets a
     `kentro.Progress`, and cancels by returning False, or "bar"; `cancel`: a
     `kentro.CancelToken`.
 
@@ -167,7 +167,7 @@ class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
         return METRICS.get(self.getDistanceMeasure(), True)
 
     def _train(self, connect: Any, n_features: int) -> KMeansModel:
-        init = "auto" if self.initialCenters is None else self.initialCenters
+        init = "k-means||" if self.initialCenters is None else self.initialCenters
         settings = Settings(
             n_clusters=self.getK(),
             metric=self.getDistanceMeasure(),

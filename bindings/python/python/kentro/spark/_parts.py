@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import pickle
 import uuid
 from typing import Any, Sequence
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from .._blocks import Partial
 from .._rounds import Watch
+from .._seeding import Seeding
 from . import _tasks
 from ._tasks import ANSWER, PLACES, Place
 
@@ -29,11 +29,8 @@ class Spilled:
         self._places = frame.mapInArrow(spill, PLACES).persist()
         self._blocks = Blocks(self._places, self._training, euclidean, watch)
 
-    def counts(self) -> list[int]:
-        return self._blocks.counts()
-
-    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
-        return self._blocks.take(rows)
+    def seed(self, seeding: Seeding) -> list[bytes]:
+        return self._blocks.seed(seeding)
 
     def partial(self, centroids: Any) -> Partial:
         return self._blocks.partial(centroids)
@@ -51,14 +48,13 @@ class Blocks:
         self._euclidean, self._watch = euclidean, watch
         self._parts: list[int] = []
 
-    def counts(self) -> list[int]:
-        answers = self._ask("count", None)
+    def seed(self, seeding: Seeding) -> list[bytes]:
+        questions: Any = seeding.question(0)  # the first is the same for all
+        if self._parts:
+            questions = {part: seeding.question(i) for i, part in enumerate(self._parts)}
+        answers = self._ask("seed", (seeding.candidates, questions))
         self._parts = [part for part, _ in answers]
-        return [int.from_bytes(answer, "little") for _, answer in answers]
-
-    def take(self, rows: list[Any]) -> list[tuple[Any, Any]]:
-        answers = self._ask("take", dict(zip(self._parts, rows)))
-        return [pickle.loads(answer) for _, answer in answers]
+        return [answer for _, answer in answers]
 
     def partial(self, centroids: Any) -> Partial:
         answers = self._ask("partial", centroids)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import tempfile
 from typing import Any, Callable, Iterator, NamedTuple
@@ -77,17 +76,21 @@ def places(all_places: list[Place]) -> Any:
 def ask(
     training: str, euclidean: bool, step: str, message: Any, num_threads: int
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """A function that asks the blocks at places: "count", "take" rows, or "partial"."""
+    """A function that asks the blocks at places for a "partial" of centroids.
+
+    Or to "seed", given candidates and questions: one for all, or by number of the part.
+    """
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             for row in batch.to_pylist():
                 place = Place(**row)
                 block = _block(training, place, euclidean)
-                if step == "count":
-                    answer = len(block).to_bytes(8, "little")
-                elif step == "take":
-                    answer = pickle.dumps(block._rows(message[place.part]))
+                if step == "seed":
+                    candidates, questions = message
+                    whole = isinstance(questions, bytes)
+                    question = questions if whole else questions[place.part]
+                    answer = block.seed(candidates, question, num_threads)
                 else:
                     answer = block.partial(message, num_threads).to_bytes()
                 arrays = [pa.array([place.part], pa.int32()), pa.array([answer], pa.binary())]
