@@ -8,9 +8,9 @@
 ((3, 4), (1000,))
 
 Blocks of rows stay with the workers that have them. With a `distributed.Client` those
-are its workers, without one the threads of this process. From the same first centres the
-result is that of training in memory with quality "fast", bit for bit, however rows are
-cut.
+are its workers, without one the threads of this process. From the same first centres or
+the same seed, the result is that of training in memory with quality "fast", bit for bit,
+however rows are cut.
 """
 
 try:

@@ -2,8 +2,8 @@
 """K-means over data frames of Spark: `pip install pyspark pandas pyarrow`.
 
 `KMeans` has the parameters of `pyspark.ml.clustering.KMeans`, and fits into pipelines.
-From the same first centres the result is that of training in memory with quality "fast",
-bit for bit, however rows are cut.
+From the same first centres or the same seed, the result is that of training in memory
+with quality "fast", bit for bit, however rows are cut.
 """
 
 try:
