@@ -12,6 +12,7 @@ mod check;
 mod csr;
 mod element;
 mod extents;
+mod indices;
 mod looks;
 mod sparse_rows;
 mod weighted;
@@ -29,9 +30,9 @@ use element::View;
 use ndarray::ArrayView2;
 use std::ops::Range;
 
-pub use csr::Indices;
 pub use element::{Element, Swapped};
 pub(crate) use extents::{ExactRow, Extents};
+pub use indices::Indices;
 pub(crate) use sparse_rows::SparseRows;
 pub use weights::Weights;
 

@@ -1,6 +1,9 @@
 //! Rows of which only what is not zero is kept: compressed sparse rows.
 
-use super::element::{Extent, Number, OnNumbers, Stored, View, exact};
+mod visits;
+
+use super::element::{Extent, Number, Stored, View};
+use super::indices::Indices;
 use crate::allocate::{push, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::ranges::Scan;
@@ -8,102 +11,13 @@ use crate::text::text;
 use crate::threads::{Poll, Threads};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use visits::{AreEqual, Convert, Inspect, Look, ReadExactly};
 
 /// Rows that are looked at between two polls.
 const STEP: usize = 1024;
 
 /// Numbers of a row that are looked at between two polls.
 const POLL_NUMBERS: usize = 1 << 20;
-
-/// Whole numbers of at least 0, as the caller has them: the column of each value,
-/// or where each row starts.
-#[derive(Debug, Clone, Copy)]
-pub enum Indices<'a> {
-    I32(&'a [i32]),
-    I64(&'a [i64]),
-    U32(&'a [u32]),
-    U64(&'a [u64]),
-}
-
-macro_rules! indices {
-    ($($name:ident, $type:ty;)*) => {
-        $(impl<'a> From<&'a [$type]> for Indices<'a> {
-            fn from(indices: &'a [$type]) -> Self {
-                Indices::$name(indices)
-            }
-        })*
-
-        impl Indices<'_> {
-            fn len(&self) -> usize {
-                match self {
-                    $(Indices::$name(indices) => indices.len(),)*
-                }
-            }
-
-            /// What the caller wrote there.
-            fn value(&self, at: usize) -> i128 {
-                match self {
-                    $(Indices::$name(indices) => i128::from(indices[at]),)*
-                }
-            }
-
-            /// Appends numbers that have been checked; there is room for them.
-            fn append(&self, places: Range<usize>, out: &mut Vec<u32>) {
-                match self {
-                    $(Indices::$name(indices) => {
-                        out.extend(indices[places].iter().map(|&index| index as u32));
-                    })*
-                }
-            }
-
-            /// Whether the numbers of some places are below `limit`, and whether they
-            /// ascend.
-            fn are_below(&self, places: Range<usize>, limit: usize) -> (bool, bool) {
-                match self {
-                    $(Indices::$name(indices) => {
-                        let indices = &indices[places];
-                        // Negative ones are too large.
-                        let below = |below, &index| below & ((index as u64) < limit as u64);
-                        let pairs = indices.iter().zip(indices.get(1..).unwrap_or_default());
-                        let ascends = |ascends, (a, b): (&$type, &$type)| ascends & (a < b);
-                        (indices.iter().fold(true, below), pairs.fold(true, ascends))
-                    })*
-                }
-            }
-
-            /// Appends numbers that have been checked, less `first` and plus `before`;
-            /// there is room for them.
-            fn append_less(
-                &self,
-                places: Range<usize>,
-                (first, before): (usize, usize),
-                out: &mut Vec<usize>,
-            ) {
-                match self {
-                    $(Indices::$name(indices) => {
-                        let ends = indices[places].iter();
-                        out.extend(ends.map(|&end| end as usize - first + before));
-                    })*
-                }
-            }
-
-            /// A number that has been checked.
-            #[inline]
-            fn at(&self, at: usize) -> usize {
-                match self {
-                    $(Indices::$name(indices) => indices[at] as usize,)*
-                }
-            }
-        }
-    };
-}
-
-indices! {
-    I32, i32;
-    I64, i64;
-    U32, u32;
-    U64, u64;
-}
 
 /// Row i has the numbers of the places `starts[i]..starts[i + 1]`.
 #[derive(Clone, Copy)]
@@ -455,157 +369,5 @@ impl<'a> Csr<'a> {
         let rows = self.starts.len() - 1;
         let count = threads.count().min(rows.div_ceil(STEP)).max(1);
         (0..count).map(move |part| rows * part / count..rows * (part + 1) / count)
-    }
-}
-
-struct Convert<'w> {
-    csr: &'w Csr<'w>,
-    range: Range<usize>,
-    offset: Option<&'w [f64]>,
-    out: &'w mut [f32],
-}
-
-impl OnNumbers for Convert<'_> {
-    type Out = Result<()>;
-
-    fn visit<T: Stored>(self, numbers: &[T]) -> Result<()> {
-        let mut order = Vec::new();
-        let rows = self.out.chunks_exact_mut(self.csr.cols.max(1));
-        for (row, out) in self.range.zip(rows) {
-            match self.offset {
-                None => {
-                    out.fill(0.0);
-                    self.csr
-                        .entries(numbers, row, &mut order, |column, number| {
-                            out[column] = number.to_f32();
-                        })?;
-                }
-                Some(offset) => {
-                    for (out, offset) in out.iter_mut().zip(offset) {
-                        *out = (0.0 - offset) as f32;
-                    }
-                    self.csr
-                        .entries(numbers, row, &mut order, |column, number| {
-                            out[column] = number.less(offset[column]);
-                        })?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-struct ReadExactly<'w> {
-    csr: &'w Csr<'w>,
-    row: usize,
-    out: &'w mut [(f64, f32)],
-}
-
-impl OnNumbers for ReadExactly<'_> {
-    type Out = Result<()>;
-
-    fn visit<T: Stored>(self, numbers: &[T]) -> Result<()> {
-        let see = |column: usize, number| self.out[column] = exact(number);
-        self.csr.entries(numbers, self.row, &mut Vec::new(), see)
-    }
-}
-
-struct AreEqual<'w> {
-    csr: &'w Csr<'w>,
-    rows: [usize; 2],
-}
-
-impl OnNumbers for AreEqual<'_> {
-    type Out = Result<bool>;
-
-    fn visit<T: Stored>(self, numbers: &[T]) -> Result<bool> {
-        if self.csr.ascending {
-            let [a, b] = self.rows.map(|row| {
-                let places = self.csr.places(row);
-                let entries = places.map(|at| (self.csr.columns.at(at), numbers[at].number()));
-                entries.filter(|(_, number)| number.to_f64() != 0.0)
-            });
-            return Ok(a.eq(b));
-        }
-        let mut order = Vec::new();
-        let mut both = [Vec::new(), Vec::new()];
-        for (row, entries) in self.rows.into_iter().zip(&mut both) {
-            let most = self.csr.places(row).len();
-            crate::allocate::reserve(entries, most, "numbers of a row")?;
-            self.csr
-                .entries(numbers, row, &mut order, |column, number| {
-                    if number.to_f64() != 0.0 {
-                        entries.push((column, number));
-                    }
-                })?;
-        }
-        Ok(both[0] == both[1])
-    }
-}
-
-struct Inspect<'w> {
-    csr: &'w Csr<'w>,
-    range: Range<usize>,
-    offset: Option<&'w [f64]>,
-    /// With how many rows have each column.
-    extents: &'w mut [(Extent, u32)],
-    weighs: &'w dyn Fn(usize) -> bool,
-    poll: Poll<'w>,
-}
-
-impl OnNumbers for Inspect<'_> {
-    type Out = Result<Option<(usize, f64)>>;
-
-    fn visit<T: Stored>(self, numbers: &[T]) -> Self::Out {
-        let wanted = !self.extents.is_empty();
-        if !T::Number::MAY_OVERFLOW && !wanted {
-            return Ok(None);
-        }
-        let mut order = Vec::new();
-        for row in self.range {
-            let mut bad = None;
-            let wanted = wanted && (self.weighs)(row);
-            self.csr
-                .entries_polled(numbers, row, &mut order, self.poll, |column, number| {
-                    let value = match self.offset {
-                        None => number.to_f32(),
-                        Some(offset) => number.less(offset[column]),
-                    };
-                    if !value.is_finite() && bad.is_none() {
-                        bad = Some((row * self.csr.cols + column, number.to_f64()));
-                    }
-                    if wanted {
-                        let (extent, count) = &mut self.extents[column];
-                        extent.add(number.to_f64());
-                        *count += 1;
-                    }
-                })?;
-            if bad.is_some() {
-                return Ok(bad);
-            }
-        }
-        Ok(None)
-    }
-}
-
-struct Look<'w> {
-    csr: &'w Csr<'w>,
-    range: Range<usize>,
-    scan: &'w mut Scan,
-    poll: Poll<'w>,
-}
-
-impl OnNumbers for Look<'_> {
-    type Out = Result<()>;
-
-    fn visit<T: Stored>(self, numbers: &[T]) -> Result<()> {
-        let mut order = Vec::new();
-        for row in self.range {
-            self.csr
-                .entries_polled(numbers, row, &mut order, self.poll, |column, number| {
-                    self.scan.see_one(column, number.to_f32());
-                })?;
-        }
-        Ok(())
     }
 }
