@@ -39,7 +39,7 @@ def inertia_of(data, centroids):
 
 
 def in_memory(data, start):
-    model = kentro.KMeans(CLUSTERS).with_euclidean(True).with_quality("fast")
+    model = kentro.KMeans(len(start)).with_euclidean(True).with_quality("fast")
     model = model.with_iterations(ITERATIONS).with_init(start)
     model.train_labels(data, num_threads=1)
     return model.centroids
@@ -61,6 +61,19 @@ def dask_ml(array, start):
     kmeans = Theirs(CLUSTERS, init=start, max_iter=ITERATIONS, tol=0).fit(array)
     assert kmeans.n_iter_ >= ITERATIONS - 1, kmeans.n_iter_
     return kmeans.cluster_centers_
+
+
+def show(best, data):
+    """What each way took at the least, CPU and clock, and what came of it."""
+    first = best["in memory"]
+    for name, ((seconds, clock), centroids) in best.items():
+        same = np.array_equal(centroids, first[1])
+        share = inertia_of(data, centroids) / inertia_of(data, first[1]) - 1
+        print(
+            f"{name:<24}{seconds:8.1f} s CPU {seconds / first[0][0]:6.2f}  {clock:7.1f} s"
+            f"  inertia {share:+.3%}{'  the same bits' if same else ''}"
+        )
+    print("load", os.getloadavg())
 
 
 def main():
@@ -95,15 +108,7 @@ def main():
                 known = best.get(name, (used, centroids))[0]
                 best[name] = (tuple(map(min, used, known)), centroids)
                 print(f"  {name}: {used[0]:.1f} s CPU", flush=True)
-    for name, ((seconds, clock), centroids) in best.items():
-        first = best["in memory"]
-        same = np.array_equal(centroids, first[1])
-        share = inertia_of(data, centroids) / inertia_of(data, first[1]) - 1
-        print(
-            f"{name:<24}{seconds:8.1f} s CPU {seconds / first[0][0]:6.2f}  {clock:7.1f} s"
-            f"  inertia {share:+.3%}{'  the same bits' if same else ''}"
-        )
-    print("load", os.getloadavg())
+    show(best, data)
 
 
 if __name__ == "__main__":

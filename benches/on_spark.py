@@ -17,18 +17,17 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before NumPy is loaded, and for the workers
 os.environ["PYSPARK_PYTHON"] = sys.executable
 
-import kentro
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kentro.spark import KMeans
-from on_dask import DIMS, inertia_of, rows
+from on_dask import DIMS, ITERATIONS, in_memory, rows, show
 from pyspark.mllib.clustering import KMeans as Theirs
 from pyspark.mllib.clustering import KMeansModel
 from pyspark.mllib.linalg import Vectors
 from pyspark.sql import SparkSession
 
-ROWS, CLUSTERS, ITERATIONS, PARTITIONS, REPEATS = 100_000, 256, 10, 4, 3
+ROWS, CLUSTERS, PARTITIONS, REPEATS = 100_000, 256, 4, 3
 
 
 def cpu():
@@ -78,12 +77,6 @@ def main():
         settings = {"k": CLUSTERS, "maxIter": ITERATIONS, "tol": 0.0}
         return KMeans(initialCenters=start, **settings)
 
-    def in_memory():
-        model = kentro.KMeans(CLUSTERS).with_euclidean(True).with_quality("fast")
-        model = model.with_iterations(ITERATIONS).with_init(start)
-        model.train_labels(data, num_threads=1)
-        return model.centroids
-
     def mllib():
         model = KMeansModel(list(start.astype(np.float64)))
         found = Theirs.train(
@@ -92,7 +85,7 @@ def main():
         return found.clusterCenters
 
     ways = {
-        "in memory": in_memory,
+        "in memory": lambda: in_memory(data, start),
         "kentro.spark, frame": lambda: ours().fit(frame).clusterCenters(),
         "kentro.spark, file": lambda: ours().fitFiles(spark, folder).clusterCenters(),
         "MLlib": mllib,
@@ -107,18 +100,7 @@ def main():
             best[name] = (tuple(map(min, used, known)), centroids)
             print(f"  {name}: {used[0]:.1f} s CPU, {used[1]:.1f} s", flush=True)
     spark.stop()
-    inertia = {
-        name: inertia_of(data, centroids) for name, (_, centroids) in best.items()
-    }
-    first = best["in memory"]
-    for name, ((seconds, clock), centroids) in best.items():
-        same = np.array_equal(centroids, first[1])
-        share = inertia[name] / inertia["in memory"] - 1
-        print(
-            f"{name:<24}{seconds:8.1f} s CPU {seconds / first[0][0]:6.2f}  {clock:7.1f} s"
-            f"  inertia {share:+.3%}{'  the same bits' if same else ''}"
-        )
-    print("load", os.getloadavg())
+    show(best, data)
 
 
 if __name__ == "__main__":
