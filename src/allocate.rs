@@ -315,8 +315,8 @@ mod tests {
         ("file/header.rs", "decoded.insert("), // into an Option
         ("points.rs", "none.insert("), // into an Option
         ("kmeans/lloyd/by_column.rs", "kept = next.push("), // returns a Result
-        ("points/csr.rs", "out.extend(indices[places]"), // whose callers take the room
-        ("points/csr.rs", "out.extend(ends.map("), // likewise
+        ("points/indices.rs", "out.extend(indices[places]"), // whose callers take the room
+        ("points/indices.rs", "out.extend(ends.map("), // likewise
         ("rng.rs", "seen.insert("), // a set that has room for all
         ("kernels/sparse_scores.rs", "self.runs.resize("), // returns a Result
         ("threads/pool.rs", "pool.workers.push("), // of a thread, whose start needs more
