@@ -1513,6 +1513,20 @@ kentro_status kentro_kmeans_from_centroids(const kentro_points *centroids,
                                            kentro_error *error);
 
 /**
+ * Makes a trained model of Euclidean centroids that have lost an offset, and of that:
+ * `n_dimensions` values, as `kentro_block_offset` writes them. Rows to predict lose it
+ * too, so that those of blocks get the labels that the blocks have. Otherwise as
+ * `kentro_kmeans_from_centroids`. Since 0.3.
+ */
+KENTRO_API
+kentro_status kentro_kmeans_from_centroids_less(const float *centroids,
+                                                size_t n_clusters,
+                                                size_t n_dimensions,
+                                                const double *offset,
+                                                kentro_kmeans **out_kmeans,
+                                                kentro_error *error);
+
+/**
  * Makes an untrained model with the settings of
  * `kmeans`, settings that were changed after training included. To be freed by
  * `kentro_kmeans_free`. Since 0.3.

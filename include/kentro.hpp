@@ -718,6 +718,19 @@ public:
                                  prices.empty() ? nullptr : prices.data(), prices.size()));
     }
 
+    /// The same of Euclidean centroids that have lost an offset, as those of blocks:
+    /// points to predict lose it too. `offset`: a number for each column, as of
+    /// `Block::offset`.
+    [[nodiscard]] static KMeans from_centroids_less(const std::vector<float>& centroids,
+                                                    const std::vector<double>& offset) {
+        const std::size_t dims = offset.size();
+        if (dims == 0 || centroids.size() % dims != 0)
+            throw Error(KENTRO_STATUS_INVALID_PARAMETER,
+                        "centroids must have as many columns as the offset has values");
+        return KMeans({}, create(kentro_kmeans_from_centroids_less, centroids.data(),
+                                 centroids.size() / dims, dims, offset.data()));
+    }
+
     /// A copy. What was trained and the callbacks are shared, not copied.
     [[nodiscard]] KMeans clone() const {
         return KMeans(callbacks_, create(kentro_kmeans_clone, handle()));

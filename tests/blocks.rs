@@ -381,6 +381,15 @@ fn follows_training(
                 expected(&trained),
                 "{metric:?} {n} x {dims}, {clusters} {iteration}"
             );
+            if let Some(offset) = &offset {
+                let given = KMeans::from_centroids_less(ours.view(), offset).unwrap();
+                let labels = |model: &KMeans| {
+                    let mut labels = vec![0; n];
+                    model.predict(&whole, &mut labels, None, options()).unwrap();
+                    labels
+                };
+                assert_eq!(labels(&given), labels(&trained));
+            }
         }
         if update.converged {
             let trained = train(&whole, &init, metric, 50).unwrap();

@@ -3,6 +3,7 @@
 use super::error::ErrorHandle;
 use super::guard::guard;
 use super::handle::KMeansHandle;
+use super::partial::matrix;
 use super::points::PointsHandle;
 use super::settings::flag;
 use super::status::{Failure, KENTRO_STATUS_INVALID_PARAMETER, Outcome, StatusCode};
@@ -194,6 +195,32 @@ pub unsafe extern "C" fn kentro_kmeans_from_centroids(
         };
         let euclidean = flag(euclidean, "euclidean")?;
         Ok(KMeans::from_centroids(centroids, euclidean, prices)?)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { new_model(out_kmeans, error, make) }
+}
+
+/// Makes a trained model of Euclidean centroids that have lost an offset, and of that:
+/// `n_dimensions` values, as `kentro_block_offset` writes them. Rows to predict lose it
+/// too, so that those of blocks get the labels that the blocks have. Otherwise as
+/// `kentro_kmeans_from_centroids`. Since 0.3.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kentro_kmeans_from_centroids_less(
+    centroids: *const f32,
+    n_clusters: usize,
+    n_dimensions: usize,
+    offset: *const f64,
+    out_kmeans: *mut *mut KMeansHandle,
+    error: *mut ErrorHandle,
+) -> StatusCode {
+    let make = || {
+        // SAFETY: as the caller promises.
+        let (centroids, offset) = unsafe {
+            let centroids = matrix(centroids, n_clusters, n_dimensions, "centroids")?;
+            (centroids, matrix(offset, 1, n_dimensions, "offset")?)
+        };
+        let offset = offset.to_slice().unwrap_or_default();
+        Ok(KMeans::from_centroids_less(centroids, offset)?)
     };
     // SAFETY: as the caller promises.
     unsafe { new_model(out_kmeans, error, make) }

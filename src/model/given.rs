@@ -8,7 +8,7 @@ use crate::fit::Fit;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::threads::Threads;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// What memory is for.
 const PURPOSE: &str = "centroids";
@@ -45,13 +45,47 @@ impl KMeans {
             config.metric.place(centroid);
         }
         let values = Array2::from_shape_vec((clusters, dims), values);
+        let prices = match prices {
+            Some(prices) => Some(allocate::copy(prices, "prices")?),
+            None => None,
+        };
+        let values = values.expect("as many values as before");
+        Self::given(config, values, prices, offset)
+    }
+
+    /// A trained model of Euclidean centroids that have lost an offset, one number for
+    /// each column: those that blocks with an [`offset`](crate::Block::offset) come to.
+    /// Points lose it too before they are rounded to float32, so that the block's rows
+    /// get the block's labels.
+    ///
+    /// Otherwise as [`from_centroids`](KMeans::from_centroids).
+    pub fn from_centroids_less(centroids: ArrayView2<'_, f32>, offset: &[f64]) -> Result<KMeans> {
+        let (clusters, dims) = centroids.dim();
+        let mut config = Config::new(clusters);
+        config.metric = Metric::Euclidean;
+        config.validate()?;
+        Points::from(centroids).check(&Threads::exactly(1, None)?)?;
+        check_offset(offset, dims)?;
+        let values = allocate::collect(centroids.iter().copied(), PURPOSE)?;
+        let values = Array2::from_shape_vec((clusters, dims), values);
+        let offset = match offset.iter().any(|&offset| offset != 0.0) {
+            true => Some(allocate::copy(offset, "offset")?),
+            false => None,
+        };
+        let values = values.expect("as many values as before");
+        Self::given(config, values, None, offset)
+    }
+
+    fn given(
+        config: Config,
+        centroids: Array2<f32>,
+        prices: Option<Vec<f64>>,
+        offset: Option<Vec<f64>>,
+    ) -> Result<KMeans> {
         let mut fit = Fit {
             inertia: f64::INFINITY,
-            prices: match prices {
-                Some(prices) => Some(allocate::copy(prices, "prices")?),
-                None => None,
-            },
-            ..Fit::of_centroids(values.expect("as many values as before"))
+            prices,
+            ..Fit::of_centroids(centroids)
         };
         fit.set_offset(offset)?;
         Ok(KMeans {
@@ -68,6 +102,22 @@ impl KMeans {
             trained: None,
             collected: None,
         }
+    }
+}
+
+fn check_offset(offset: &[f64], dims: usize) -> Result<()> {
+    if offset.len() != dims {
+        return Err(invalid(format_args!(
+            "offset has {} values for {dims} columns; give one for each",
+            offset.len()
+        )));
+    }
+    match offset.iter().position(|offset| !offset.is_finite()) {
+        Some(at) => Err(invalid(format_args!(
+            "offset {at} is {}; every offset must be finite",
+            offset[at]
+        ))),
+        None => Ok(()),
     }
 }
 

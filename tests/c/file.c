@@ -155,7 +155,7 @@ static void given_centroids_make_a_model(void)
     const float infinite[] = {1, 2, INFINITY, 4};
     const uint32_t *labels = NULL;
     const size_t *medoids = NULL;
-    double wrong[CLUSTERS] = {0}, inertia = 0;
+    double wrong[CLUSTERS] = {0}, inertia = 0, offset[COLS] = {4e9}, digits[CLUSTERS * COLS];
     size_t rows = 0, cols = 0, len = 0, size = 0, n_iter = 1;
     kentro_points *points = NULL;
     unsigned char *bytes;
@@ -184,6 +184,19 @@ static void given_centroids_make_a_model(void)
     free(bytes);
     kentro_kmeans_free(loaded);
     kentro_kmeans_free(given);
+
+    OK(kentro_kmeans_from_centroids_less(centroids, rows, cols, offset, &given, test_error));
+    OK(kentro_kmeans_centroids_f64(given, digits, CLUSTERS * COLS, test_error));
+    CHECK(digits[0] == centroids[0] + 4e9 && digits[COLS + 1] == centroids[COLS + 1]);
+    kentro_kmeans_free(given);
+    offset[1] = INFINITY;
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_from_centroids_less(centroids, rows, cols, offset, &given, test_error));
+    DETAIL("offset 1 is inf; every offset must be finite");
+    STATUS(KENTRO_STATUS_NULL_POINTER,
+           kentro_kmeans_from_centroids_less(centroids, rows, cols, NULL, &given, test_error));
+    STATUS(KENTRO_STATUS_INVALID_PARAMETER,
+           kentro_kmeans_from_centroids_less(centroids, 0, cols, offset, &given, test_error));
 
     wrong[2] = NAN;
     STATUS(KENTRO_STATUS_INVALID_PARAMETER,

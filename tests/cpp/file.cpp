@@ -170,6 +170,12 @@ void blocks_with_the_ranges_of_all_lose_an_offset() {
     const auto trained = kmeans.centroids_f64();
     for (std::size_t i = 0; i < centroids.size(); ++i)
         check(trained.data()[i] == static_cast<double>(centroids[i]) + offset[i % 6]);
+    const auto given = kentro::KMeans::from_centroids_less(centroids, offset);
+    check(given.predict({far, 6}) == kmeans.predict({far, 6}));
+    check(given.offset().size() == 6 && given.offset()[5] == offset[5]);
+    check_error([&] { (void)kentro::KMeans::from_centroids_less(centroids, {1, 2, 3, 4}); },
+                KENTRO_STATUS_INVALID_PARAMETER,
+                "centroids must have as many columns as the offset has values");
     all.pop_back();
     check(error_of([&] { first.set_ranges(all); }).status() == KENTRO_STATUS_INVALID_PARAMETER);
 }

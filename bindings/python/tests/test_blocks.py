@@ -219,3 +219,21 @@ def test_empty_clusters_are_placed():
     farthest = np.square(data.astype(np.float64) - data[0]).sum(axis=1).argmax()
     assert np.array_equal(placed, data[[0, farthest]])
     assert Block(data, True).partial(placed).place_empty(placed) is None
+
+
+def test_a_model_of_centroids_that_lost_an_offset():
+    far = (np.arange(90.0).reshape(30, 3) ** 2) % 17 + 1e9
+    model = KMeans(4).with_euclidean(True).with_seed(1)
+    labels = model.train_labels(far)
+    less = (model.centroids_f64 - model.offset).astype(np.float32)
+    given = KMeans.from_centroids(less, euclidean=True, offset=model.offset)
+    assert np.array_equal(given.predict(far), labels)
+    assert np.array_equal(given.centroids_f64, model.centroids_f64)
+    assert np.array_equal(given.offset, model.offset)
+    for arguments, text in [
+        ({"offset": model.offset}, "offset is for euclidean=True"),
+        ({"euclidean": True, "offset": 1e9}, "a number for each column"),
+        ({"euclidean": True, "offset": [1, np.nan, 2]}, "offset 1 is NaN"),
+    ]:
+        with pytest.raises(KMeansError, match=text):
+            KMeans.from_centroids(less, **arguments)

@@ -43,7 +43,7 @@ def in_memory(data, k, init, iterations, seed=3, weights=None, euclidean=True):
 
 
 def check(ours, model, labels=None):
-    assert np.array_equal(ours.cluster_centers_, model.centroids)
+    assert np.array_equal(ours.cluster_centers_, model.centroids_f64)
     assert np.array_equal(ours.labels_.compute() if labels is None else labels, model.labels)
     assert ours.inertia_ == model.inertia
     assert ours.n_iter_ == model.n_iter
@@ -98,6 +98,48 @@ def test_any_chunks_come_to_the_same_without_a_cluster():
         assert one.inertia_ == model.inertia
 
 
+# Wide numbers: they lose an offset, which all partitions must agree on.
+FAR = {
+    "seconds": lambda data: data.astype(np.float64) / 64 + 3e9,
+    "one column": lambda data: data + np.array([0, 1e9] + [0] * (data.shape[1] - 2)),
+    "ids": lambda data: (data * 50).astype(np.int64) - 2**61,
+    "large": lambda data: (data * 50).astype(np.int64).astype(np.uint64) + np.uint64(2**63),
+    "near 0": lambda data: data.astype(np.float64) / 3,
+    "constant columns": lambda data: np.hstack([data, np.full((len(data), 2), 7.0)]) / 3,
+}
+
+
+def far_of(kind, seed, n, dims):
+    data = rows(seed, n, dims)
+    data[: n // 3] = data[0]  # partitions of one row repeated lose an offset by themselves
+    return FAR[kind](data)
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_wide_numbers_under_any_chunks(kind):
+    rng = np.random.default_rng(6)
+    for round in range(12):
+        n, dims, k = (int(rng.integers(*bounds)) for bounds in ((60, 500), (2, 9), (1, 15)))
+        data = far_of(kind, round, n, dims)
+        init = "k-means||" if round % 2 else data[-k:]
+        own = rng.integers(0, 3, size=n).astype(float) if round % 3 else None
+        model = in_memory(data, k, init, 5, weights=own)
+        cuts = np.unique(np.append(rng.integers(0, n, size=rng.integers(0, 6)), [0, n]))
+        array = da.from_array(data, chunks=(tuple(np.diff(cuts)), -1))
+        kmeans = kd.KMeans(k, init=init, max_iter=5, tol=0, random_state=3)
+        kmeans.fit(array, sample_weight=own)
+        labels = kmeans.labels_.compute(scheduler="synchronous")
+        is_near = model.offset is None
+        assert kmeans.cluster_centers_.dtype == (np.float32 if is_near else np.float64)
+        assert np.array_equal(kmeans.cluster_centers_, model.centroids_f64)
+        assert np.array_equal(labels, model.labels)
+        assert kmeans.inertia_ == model.inertia
+        assert np.array_equal(kmeans.predict(data), model.predict(data).view(np.int32))
+        assert kmeans.score(array, sample_weight=own) == pytest.approx(-model.inertia)
+        distances = np.sqrt(model.transform(data[:3]))
+        assert np.array_equal(kmeans.transform(data[:3]), distances)
+
+
 def test_clusters_that_are_empty_in_the_end(client):
     data = np.repeat(rows(12, n=40), 10, axis=0)
     far = data[:20] + 1000 * np.arange(20, dtype=np.float32)[:, None]
@@ -138,8 +180,9 @@ def slow(block, pause):
 
 
 @pytest.mark.parametrize("phase", ["seeding", "iterating"])
-def test_a_worker_that_is_killed_costs_time_only(client, phase):
-    data = rows(8, n=6000)
+@pytest.mark.parametrize("far", [False, True])
+def test_a_worker_that_is_killed_costs_time_only(client, phase, far):
+    data = far_of("seconds", 8, 6000, 8) if far else rows(8, n=6000)
     array = da.from_array(data, chunks=(1000, 8))
     model = in_memory(data, 20, "k-means||", 9)
     seen, killed = [], []

@@ -39,7 +39,7 @@ def spark():
     session.stop()
 
 
-def frame(spark, data, partitions, weights=None, vectors=False):
+def frame(spark, data, partitions, weights=None, vectors=False, kind="float"):
     """In order: each partition a range of the rows."""
     from pyspark.ml.linalg import Vectors
 
@@ -51,7 +51,7 @@ def frame(spark, data, partitions, weights=None, vectors=False):
         (cell(row.tolist()), float(weight)) for row, weight in zip(data, weights, strict=True)
     ]
     rdd = spark.sparkContext.parallelize(cells, partitions)
-    schema = None if vectors else "features array<float>, weight double"
+    schema = None if vectors else f"features array<{kind}>, weight double"
     return spark.createDataFrame(rdd, schema or ["features", "weight"])
 
 
@@ -63,7 +63,7 @@ def in_memory(data, k, init, iterations, weights=None, euclidean=True):
 
 
 def check(model, memory):
-    assert np.array_equal(np.array(model.clusterCenters()), memory.centroids)
+    assert np.array_equal(np.array(model.clusterCenters()), memory.centroids_f64)
     assert model.trainingCost == memory.inertia
     assert model.numIter == memory.n_iter
 
@@ -90,6 +90,44 @@ def test_the_bits_of_memory(spark):
             check(model, memory)
             assert predictions(model, table) == memory.labels.tolist()
             assert model.predict(data[0]) == memory.labels[0]
+
+
+def far(seed, n):
+    data = rows(seed, n).astype(np.float64) / 64 + 3e9
+    data[: n // 3] = data[0]  # partitions that lose an offset by themselves
+    return data
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_wide_numbers_far_from_0(spark, tmp_path, near):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    data = far(11, 900)
+    if near:
+        data = (data - 3e9) / 3
+    weights = np.random.default_rng(2).integers(0, 3, size=900).astype(float)
+    kmeans = ks.KMeans(k=9, maxIter=4, tol=0.0, seed=3, weightCol="weight")
+    memory = in_memory(data, 9, "k-means||", 4, weights)
+    assert (memory.offset is None) == near
+    for partitions, vectors in [(1, True), (4, True), (3, False)]:
+        table = frame(spark, data, partitions, weights, vectors, "double")
+        model = kmeans.fit(table)
+        check(model, memory)
+        assert predictions(model, table) == memory.labels.tolist()
+        assert model.predict(data[5]) == memory.labels[5]
+    for name, piece in zip("ab", np.split(np.arange(900), [350]), strict=True):
+        np.save(tmp_path / f"{name}.npy", data[piece])
+        columns = {"features": list(data[piece]), "weight": weights[piece]}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet", row_group_size=80)
+    check(kmeans.fitFiles(spark, sorted(map(str, tmp_path.glob("*.parquet")))), memory)
+    start = data[-9:]
+    kmeans = ks.KMeans(k=9, maxIter=4, tol=0.0, initialCenters=start)
+    files = sorted(map(str, tmp_path.glob("*.npy")))
+    check(kmeans.fitFiles(spark, files), in_memory(data, 9, start, 4))
+    ids = (data * 640).astype(np.int64)
+    table = frame(spark, ids, 3, kind="long")
+    kmeans.setParams(initialCenters=ids[-9:])
+    check(kmeans.fit(table), in_memory(ids, 9, ids[-9:], 4))
 
 
 def test_first_centres_do_not_depend_on_partitions(spark):

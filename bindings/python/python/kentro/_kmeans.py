@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, TypeVar, ove
 import numpy as np
 
 from ._arguments import flag, integer, path_bytes, threads
-from ._arrays import Points, label_buffer, lists, plain_rows
+from ._arrays import Points, label_buffer, lists, plain, plain_rows
 from ._errors import KMeansError, KMeansWarning, call, fail
 from ._handle import made
 from ._library import ffi, lib
@@ -407,15 +407,25 @@ class KMeans(Settings, Results):
 
     @classmethod
     def from_centroids(
-        cls, centroids: Any, euclidean: bool = False, prices: Any = None
+        cls,
+        centroids: Any,
+        euclidean: bool = False,
+        prices: Any = None,
+        *,
+        offset: Any = None,
     ) -> KMeans:
         """Return a trained model of these centroids (n_clusters x n_dimensions).
 
         It predicts, assigns and can be saved. For cosine the centroids are made
         unit vectors. `prices`, one for each, are what `predict` adds to distances
-        with `balanced=True`. Labels, sizes, medoids and inertia are None, `n_iter`
-        is 0.
+        with `balanced=True`. `offset`: what Euclidean centroids have lost in each column,
+        as those of blocks have (`Block.offset`), and data to predict will; None where they
+        are told whole. Labels, sizes, medoids and inertia are None, `n_iter` is 0.
         """
+        if offset is not None:
+            if not euclidean or prices is not None:
+                raise KMeansError("offset is for euclidean=True, and without prices")
+            return cls._less(centroids, offset)
         points = Points(centroids, "centroids")
         pointer, length = ffi.NULL, 0
         if prices is not None:
@@ -428,6 +438,19 @@ class KMeans(Settings, Results):
             pointer, length = ffi.from_buffer("double[]", values), values.size
         arguments = (points.handle, flag(euclidean, "euclidean"), pointer, length)
         return cls._new(lib.kentro_kmeans_from_centroids, *arguments)
+
+    @classmethod
+    def _less(cls, centroids: Any, offset: Any) -> KMeans:
+        values = plain(np.asarray(centroids, dtype=np.float32))
+        lost = np.ascontiguousarray(offset, dtype=np.float64)
+        if values.ndim != 2 or lost.shape != values.shape[1:]:
+            raise KMeansError(
+                "offset must be a number for each column of centroids, "
+                f"got shapes {lost.shape} and {values.shape}"
+            )
+        buffers = ffi.from_buffer("float[]", values), ffi.from_buffer("double[]", lost)
+        arguments = (buffers[0], *values.shape, buffers[1])
+        return cls._new(lib.kentro_kmeans_from_centroids_less, *arguments)
 
     def untrained(self) -> KMeans:
         """Return a model that can be trained, with the same settings.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
 import numpy as np
 
-from ._blocks import Partial
+from ._blocks import Block, Partial
 from ._errors import Cancelled
+from ._kmeans import KMeans
 from ._library import lib
 from ._run import CancelToken, Progress
 from ._seeding import Seeding
@@ -23,6 +24,14 @@ METRICS = {"euclidean": True, "cosine": False}
 
 class Parts(Protocol):
     """Blocks of rows, in an order that stays."""
+
+    def spread(self) -> list[Spread | None]:
+        """What all blocks say of an offset, in order."""
+        ...
+
+    def set_ranges(self, ranges: NDArray[np.float64]) -> None:
+        """Give all blocks the ranges of all."""
+        ...
 
     def seed(self, seeding: Seeding) -> list[bytes]:
         """What all blocks answer, in order."""
@@ -68,12 +77,55 @@ class Settings(NamedTuple):
             )
 
 
+class Spread(NamedTuple):
+    """Where numbers of a block lie: they may have to lose an offset."""
+
+    dtype: str
+    ranges: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, block: Block, num_threads: int | None = None) -> Spread | None:
+        """That of a block; None where the offset of all rows is nothing for sure.
+
+        That is so of narrow numbers, and of a column that loses nothing by itself: a part
+        of the rows is nearer to each other than all are, and as far from 0.
+        """
+        dtype = block._data.dtype
+        if not (block._euclidean and wide(dtype)):
+            return None
+        ranges = block.ranges(num_threads)
+        spread, is_empty = cls(dtype.str, ranges), (ranges[0] > ranges[1]).any()
+        return spread if is_empty or spread.offset() is not None else None
+
+    def offset(self) -> NDArray[np.float64] | None:
+        """What rows of these ranges lose."""
+        probe = Block(np.zeros((1, self.ranges.shape[1]), self.dtype), euclidean=True)
+        probe.set_ranges(self.ranges)
+        return probe.offset
+
+
+def wide(dtype: Any) -> bool:
+    """Whether numbers may have digits that float32 has not."""
+    return dtype.kind in "iuf" and dtype.itemsize >= 4 and dtype != np.float32
+
+
 class Trained(NamedTuple):
     """What training has found."""
 
     centroids: NDArray[np.float32]
+    """Less the offset."""
+    offset: NDArray[np.float64] | None
     inertia: float
     n_iter: int
+
+    @property
+    def places(self) -> NDArray[Any]:
+        """Where centroids are: float64 if there is an offset."""
+        return self.centroids if self.offset is None else self.centroids + self.offset
+
+    def model(self, euclidean: bool) -> KMeans:
+        """A model that predicts."""
+        return KMeans.from_centroids(self.centroids, euclidean, offset=self.offset)
 
 
 class Watch:
@@ -109,13 +161,33 @@ def train(
     with watched(progress, settings.max_iter) as watcher:
         watch = Watch(watcher if progress is not None else None, cancel)
         parts = connect(watch)
-        centroids = _first(parts, settings, watch)
-        return _iterate(parts, centroids, settings, watch)
+        offset = _offset(parts)
+        centroids = _first(parts, settings, offset, watch)
+        return _iterate(parts, centroids, settings, watch)._replace(offset=offset)
 
 
-def _first(parts: Parts, settings: Settings, watch: Watch) -> NDArray[np.float32]:
+def _offset(parts: Parts) -> NDArray[np.float64] | None:
+    """What all rows lose, which blocks are told."""
+    spread = parts.spread()
+    known = [own for own in spread if own is not None]
+    if not known or len(known) < len(spread):
+        return None
+    least = np.min([own.ranges[0] for own in known], axis=0)
+    greatest = np.max([own.ranges[1] for own in known], axis=0)
+    everywhere = Spread(known[0].dtype, np.array([least, greatest]))
+    offset = everywhere.offset()
+    if offset is not None:
+        parts.set_ranges(everywhere.ranges)
+    return offset
+
+
+def _first(
+    parts: Parts, settings: Settings, offset: NDArray[np.float64] | None, watch: Watch
+) -> NDArray[np.float32]:
     if not isinstance(settings.init, str):
-        return np.ascontiguousarray(settings.init, dtype=np.float32)
+        given = np.asarray(settings.init)
+        given = given if offset is None else given - offset
+        return np.ascontiguousarray(given, dtype=np.float32)
     seeding = Seeding(settings.n_clusters, METRICS[settings.metric], settings.seed)
     while (centroids := seeding.centroids) is None:
         watch.tell(lib.KENTRO_PHASE_SEEDING, 0, float("nan"), 0)
@@ -147,4 +219,4 @@ def _iterate(
             break
         before, centroids = partial.inertia, placed
         partial = parts.partial(centroids)
-    return Trained(centroids, partial.inertia, n_iter)
+    return Trained(centroids, None, partial.inertia, n_iter)

@@ -17,9 +17,8 @@ from . import _tasks
 from ._parts import connect
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .. import CancelToken, Progress
+    from .._rounds import Trained
 
 
 class KMeans:
@@ -37,14 +36,14 @@ class KMeans:
         returning False; or "bar".
     cancel : a `kentro.CancelToken`.
 
-    Attributes: `cluster_centers_` (float32, n_clusters x n_features), `labels_` (a lazy
-    array of Dask's, int32), `inertia_`, `n_iter_`, `n_features_in_`.
+    Attributes: `cluster_centers_` (n_clusters x n_features; float32, or float64 where wide
+    numbers far from 0 lost an offset), `labels_` (a lazy array of Dask's, int32),
+    `inertia_`, `n_iter_`, `n_features_in_`.
 
     Labels and centres are those of `kentro.KMeans` in memory with quality "fast", bit for
     bit, from the same first centres or with the same seed, however rows are cut, wherever
-    blocks are; numbers are read as float32. Each iteration is one task a partition, and
-    partials are merged by workers; drawing first centres takes some 13. A worker that is
-    lost costs time.
+    blocks are. Each iteration is one task a partition, and partials are merged by workers;
+    drawing first centres takes some 13. A worker that is lost costs time.
     """
 
     def __init__(
@@ -116,7 +115,8 @@ class KMeans:
         weights = _weights(sample_weight, X, len(partitions))
         make = bind(connect, partitions, weights, METRICS[self.metric])
         trained = train(make, settings, self.progress, self.cancel)
-        self.cluster_centers_ = trained.centroids
+        self._result = trained
+        self.cluster_centers_ = trained.places
         self.inertia_ = trained.inertia
         self.n_iter_ = trained.n_iter
         self.n_features_in_ = int(X.shape[1])
@@ -129,13 +129,13 @@ class KMeans:
 
     def predict(self, X: Any) -> Any:
         """Return the nearest centre of each row, int32: lazily for a collection of Dask's."""
-        centres, euclidean = self._trained()
+        trained, euclidean = self._trained()
         if not dask.is_dask_collection(X):
-            return _tasks.labels(X, centres, euclidean)
+            return _tasks.labels(X, trained, euclidean)
         X = _rows(X)
         return X.map_blocks(
             _tasks.labels,
-            centres,
+            trained,
             euclidean,
             drop_axis=1,
             dtype=np.int32,
@@ -144,34 +144,34 @@ class KMeans:
 
     def transform(self, X: Any) -> Any:
         """Return the distance of each row to each centre, float64: not squared."""
-        centres, euclidean = self._trained()
+        trained, euclidean = self._trained()
         if not dask.is_dask_collection(X):
-            return _tasks.distances(X, centres, euclidean)
+            return _tasks.distances(X, trained, euclidean)
         X = _rows(X)
         return X.map_blocks(
             _tasks.distances,
-            centres,
+            trained,
             euclidean,
-            chunks=(X.chunks[0], (len(centres),)),
+            chunks=(X.chunks[0], (len(trained.centroids),)),
             dtype=np.float64,
             meta=np.empty((0, 0)),
         )
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the sum over `X` that `inertia_` is of the training data."""
-        centres, euclidean = self._trained()
+        trained, euclidean = self._trained()
         X = _rows(X)
         partitions = list(X.to_delayed().ravel())
         weights = _weights(sample_weight, X, len(partitions))
         score = dask.delayed(_tasks.score)
         pairs = zip(partitions, weights)
-        scores = dask.compute(*(score(*pair, centres, euclidean) for pair in pairs))
+        scores = dask.compute(*(score(*pair, trained, euclidean) for pair in pairs))
         return float(sum(scores))
 
-    def _trained(self) -> tuple[NDArray[np.float32], bool]:
+    def _trained(self) -> tuple[Trained, bool]:
         if not hasattr(self, "cluster_centers_"):
             raise ValueError("this KMeans is not fitted yet; call fit first")
-        return self.cluster_centers_, METRICS[self.metric]
+        return self._result, METRICS[self.metric]
 
 
 def _rows(X: Any) -> Any:

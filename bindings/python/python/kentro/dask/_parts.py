@@ -10,7 +10,7 @@ from typing import Any
 import dask
 from dask.base import get_scheduler
 
-from .._rounds import Watch
+from .._rounds import Spread, Watch
 from .._seeding import Seeding
 from . import _tasks
 
@@ -37,6 +37,13 @@ class Local:
         blocks = dask.compute(*(make(rows, own, euclidean) for rows, own in pairs))
         self._blocks = [block for block in blocks if block is not None]
         self._watch = watch
+
+    def spread(self) -> list[Spread | None]:
+        return [Spread.of(block) for block in self._blocks]
+
+    def set_ranges(self, ranges: Any) -> None:
+        for block in self._blocks:
+            block.set_ranges(ranges)
 
     def seed(self, seeding: Seeding) -> list[bytes]:
         answers, candidates = [], seeding.candidates
@@ -74,10 +81,22 @@ class Workers:
         futures = client.compute([part for pair in zip(partitions, weights) for part in pair])
         pairs = zip(futures[::2], futures[1::2])
         blocks = [self._submit(_tasks.block, *pair, euclidean) for pair in pairs]
-        counts = self._results([self._submit(_tasks.rows, block) for block in blocks])
-        self._blocks = [block for block, count in zip(blocks, counts) if count]
+        told = self._results([self._submit(_tasks.look, block) for block in blocks])
+        kept = [pair for pair in zip(blocks, told) if pair[1] is not None]
+        self._blocks = [block for block, _ in kept]
+        self._spread = [spread for _, (spread,) in kept]
         threads = sum(client.nthreads().values())
         self._threads = max(1, threads // max(1, len(self._blocks)))
+
+    def spread(self) -> list[Spread | None]:
+        return self._spread
+
+    def set_ranges(self, ranges: Any) -> None:
+        given = self._submit(_tasks.same, ranges)
+        self._blocks = [
+            self._submit(_tasks.ranged, block, given, workers=workers)
+            for block, workers in self._placed()
+        ]
 
     def seed(self, seeding: Seeding) -> list[bytes]:
         given = self._submit(_tasks.same, seeding.candidates)

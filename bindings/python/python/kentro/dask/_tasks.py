@@ -9,8 +9,9 @@ from typing import Any, Callable, TypeVar
 import numpy as np
 from dask.sizeof import sizeof
 
-from .. import Block, KMeans, Partial
+from .. import Block, Partial
 from .._errors import Busy
+from .._rounds import Spread, Trained
 
 _Result = TypeVar("_Result")
 
@@ -43,9 +44,19 @@ def same(value: Any) -> Any:
     return value
 
 
-def rows(own: Block | None) -> int:
-    """How many rows a block has."""
-    return 0 if own is None else len(own)
+def look(own: Block | None) -> tuple[Spread | None] | None:
+    """What a block says of an offset; None where there are no rows."""
+    return None if own is None else (_idle(own, lambda block: Spread.of(block, 1)),)
+
+
+def ranged(own: Block, ranges: Any) -> Block:
+    """A block that knows the ranges of all."""
+
+    def tell(block: Block) -> Block:
+        block.set_ranges(ranges)
+        return block
+
+    return _idle(own, tell)
 
 
 def seed(own: Block, candidates: Any, question: bytes, num_threads: int) -> bytes:
@@ -85,22 +96,22 @@ def tree(items: list[Any], join: Any) -> Any:
     return items[0]
 
 
-def labels(rows: Any, centroids: Any, euclidean: bool) -> Any:
+def labels(rows: Any, trained: Trained, euclidean: bool) -> Any:
     """The nearest centre of each row."""
-    return _model(centroids, euclidean).predict(array(rows)).view(np.int32)
+    return trained.model(euclidean).predict(array(rows)).view(np.int32)
 
 
-def distances(rows: Any, centroids: Any, euclidean: bool) -> Any:
+def distances(rows: Any, trained: Trained, euclidean: bool) -> Any:
     """The distance of each row to each centre, not squared."""
-    found = _model(centroids, euclidean).transform(array(rows))
+    found = trained.model(euclidean).transform(array(rows))
     return np.sqrt(found, out=found) if euclidean else found
 
 
-def score(rows: Any, weights: Any, centroids: Any, euclidean: bool) -> float:
+def score(rows: Any, weights: Any, trained: Trained, euclidean: bool) -> float:
     """Minus what the rows add to the inertia."""
-    own = block(rows, weights, euclidean)
-    return 0.0 if own is None else -own.partial(centroids, 1).inertia
-
-
-def _model(centroids: Any, euclidean: bool) -> KMeans:
-    return KMeans.from_centroids(centroids, euclidean)
+    rows = array(rows)
+    if weights is not None:
+        weights = np.asarray(weights).reshape(-1)
+    if not (rows.shape[0] if weights is None else weights.any()):
+        return 0.0
+    return float(trained.model(euclidean).score(rows, sample_weight=weights, num_threads=1))

@@ -23,32 +23,41 @@ from pyspark.ml.param.shared import (
     HasWeightCol,
 )
 from pyspark.sql import functions
+from pyspark.sql.types import DoubleType, IntegerType, LongType
 
 from .. import KMeans as InMemory
-from .._rounds import METRICS, Settings, Trained, train
+from .._rounds import METRICS, Settings, Trained, train, wide
 from ._parts import Spilled, of_files
+
+# Numbers that may have digits that float32 has not.
+_WIDE = (DoubleType(), IntegerType(), LongType())
 
 
 class _Common(HasFeaturesCol, HasPredictionCol, HasDistanceMeasure):
-    def _vectors(self, dataset: Any) -> Any:
-        """The column of features as arrays of float32."""
+    def _vectors(self, dataset: Any, wide: bool) -> tuple[Any, bool]:
+        """The column of features as arrays of numbers, and whether these are wide.
+
+        They are float32, unless they are wide and may be.
+        """
         name = self.getFeaturesCol()
-        if isinstance(dataset.schema[name].dataType, VectorUDT):
-            return vector_to_array(name, "float32")
-        return functions.col(name).cast("array<float>")
+        kind = dataset.schema[name].dataType
+        if isinstance(kind, VectorUDT):
+            return vector_to_array(name, "float64" if wide else "float32"), wide
+        wide = wide and getattr(kind, "elementType", None) in _WIDE
+        return functions.col(name) if wide else functions.col(name).cast("array<float>"), wide
 
 
 class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
     """K-means: the parameters of `pyspark.ml.clustering.KMeans`.
 
-    The column of features holds vectors of `pyspark.ml` or arrays of numbers, and is read
-    as float32. `tol`: stop when an iteration lowers the cost by less than the fraction
-    `tol / (k * n_features)`; 0: when no label changes. `initialCenters`: an array of
-    k x n_features; without it k-means|| draws them. `progress`: a callable that gets a
-    `kentro.Progress`, and cancels by returning False, or "bar"; `cancel`: a
-    `kentro.CancelToken`.
+    The column of features holds vectors of `pyspark.ml` or arrays of numbers, and is read as
+    float32, wide numbers far from 0 less an offset. `tol`: stop when an iteration lowers the
+    cost by less than the fraction `tol / (k * n_features)`; 0: when no label changes.
+    `initialCenters`: an array of k x n_features; without it k-means|| draws them. `progress`: a
+    callable that gets a `kentro.Progress`, and cancels by returning False, or "bar"; `cancel`:
+    a `kentro.CancelToken`.
 
-    `fit` reads a data frame once, and writes its vectors as float32 to the temporary
+    `fit` reads a data frame once, and writes its vectors to the temporary
     folder of each executor for as long as it lasts; `fitFiles` has executors read
     ranges of .npy or .parquet files.
     """
@@ -137,7 +146,8 @@ class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
         return self.getWeightCol() if self.isDefined(self.weightCol) else ""
 
     def _fit(self, dataset: Any) -> KMeansModel:
-        vectors, weight = self._vectors(dataset), self._weight()
+        vectors, is_wide = self._vectors(dataset, wide=self._euclidean())
+        weight = self._weight()
         columns = [vectors.alias("features")]
         if weight:
             columns.append(functions.col(weight).cast("double").alias("weight"))
@@ -145,7 +155,7 @@ class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
         first = frame.select(functions.size("features")).first()
         if first is None:
             raise ValueError("the data frame has no rows; pass some")
-        connect = bind(Spilled, frame, bool(weight), self._euclidean())
+        connect = bind(Spilled, frame, bool(weight), self._euclidean(), is_wide)
         return self._train(connect, first[0])
 
     def fitFiles(self, spark: Any, paths: str | Iterable[str]) -> KMeansModel:
@@ -160,8 +170,10 @@ class KMeans(Estimator, _Common, HasMaxIter, HasTol, HasSeed, HasWeightCol):
         column, weight = self.getFeaturesCol(), self._weight()
         place = ranges(paths, column, weight, 1)[0]
         one = place._replace(last=min(place.first + 1, place.last))
-        connect = bind(of_files, spark, paths, column, weight, self._euclidean())
-        return self._train(connect, read(one)[0].shape[1])
+        rows = read(one)[0]
+        euclidean = self._euclidean()
+        connect = bind(of_files, spark, paths, column, weight, euclidean, wide(rows.dtype))
+        return self._train(connect, rows.shape[1])
 
     def _euclidean(self) -> bool:
         return METRICS.get(self.getDistanceMeasure(), True)
@@ -200,8 +212,8 @@ class KMeansModel(Model, _Common):
         self._trained = trained
 
     def clusterCenters(self) -> list[np.ndarray]:
-        """Return the centres."""
-        return list(self._trained.centroids)
+        """Return the centres: float64 where wide numbers far from 0 lost an offset."""
+        return list(self._trained.places)
 
     @property
     def trainingCost(self) -> float:
@@ -216,27 +228,27 @@ class KMeansModel(Model, _Common):
     @property
     def model(self) -> InMemory:
         """The `kentro.KMeans` of these centres, which saves itself."""
-        euclidean = METRICS[self.getDistanceMeasure()]
-        return InMemory.from_centroids(self._trained.centroids, euclidean)
+        return self._trained.model(METRICS[self.getDistanceMeasure()])
 
     def predict(self, value: Any) -> int:
         """Return the cluster of one vector."""
-        rows = np.asarray(value, dtype=np.float32).reshape(1, -1)
+        rows = np.asarray(value, dtype=self._trained.places.dtype).reshape(1, -1)
         return int(self.model.predict(rows)[0])
 
     def _transform(self, dataset: Any) -> Any:
         import pandas as pd
 
-        centroids, measure = self._trained.centroids, self.getDistanceMeasure()
+        trained, euclidean = self._trained, METRICS[self.getDistanceMeasure()]
+        vectors, is_wide = self._vectors(dataset, wide=trained.offset is not None)
 
         def label(vectors: Any) -> Any:
             rows = np.stack(vectors.to_numpy()) if len(vectors) else None
             if rows is None:
                 return pd.Series([], dtype="int32")
-            model = InMemory.from_centroids(centroids, METRICS[measure])
-            return pd.Series(model.predict(rows.astype(np.float32)).view(np.int32))
+            rows = rows if is_wide else rows.astype(np.float32)
+            return pd.Series(trained.model(euclidean).predict(rows).view(np.int32))
 
         # Spark looks at types, which annotations here are not.
         label.__annotations__ = {"vectors": pd.Series, "return": pd.Series}
         labels = functions.pandas_udf(label, "int")
-        return dataset.withColumn(self.getPredictionCol(), labels(self._vectors(dataset)))
+        return dataset.withColumn(self.getPredictionCol(), labels(vectors))

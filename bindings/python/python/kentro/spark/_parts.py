@@ -4,49 +4,38 @@ from __future__ import annotations
 
 import glob
 import os
+import pickle
 import uuid
 from typing import Any, Sequence
 
 import numpy as np
 
 from .._blocks import Partial
-from .._rounds import Watch
+from .._rounds import Spread, Watch
 from .._seeding import Seeding
 from . import _tasks
 from ._tasks import ANSWER, PLACES, Place
 
 
-class Spilled:
-    """The rows of a data frame, once written to files of the executors that have them.
-
-    A frame of their places is kept in memory, where it draws tasks to those executors.
-    What is lost with an executor Spark makes anew.
-    """
-
-    def __init__(self, frame: Any, weighted: bool, euclidean: bool, watch: Watch) -> None:
-        self._training = uuid.uuid4().hex
-        spill = _tasks.spill(self._training, weighted)
-        self._places = frame.mapInArrow(spill, PLACES).persist()
-        self._blocks = Blocks(self._places, self._training, euclidean, watch)
-
-    def seed(self, seeding: Seeding) -> list[bytes]:
-        return self._blocks.seed(seeding)
-
-    def partial(self, centroids: Any) -> Partial:
-        return self._blocks.partial(centroids)
-
-    def close(self) -> None:
-        self._places.mapInArrow(_tasks.clean(self._training), ANSWER).collect()
-        self._places.unpersist()
-
-
 class Blocks:
     """Blocks at the places that a data frame tells."""
 
-    def __init__(self, places: Any, training: str, euclidean: bool, watch: Watch) -> None:
+    def __init__(
+        self, places: Any, training: str, euclidean: bool, is_wide: bool, watch: Watch
+    ) -> None:
         self._places, self._training = places, training
         self._euclidean, self._watch = euclidean, watch
+        self._is_wide = is_wide and euclidean
+        self._ranges: Any = None
         self._parts: list[int] = []
+
+    def spread(self) -> list[Spread | None]:
+        if not self._is_wide:
+            return []
+        return [pickle.loads(answer) for _, answer in self._ask("spread", None)]
+
+    def set_ranges(self, ranges: Any) -> None:
+        self._ranges = ranges
 
     def seed(self, seeding: Seeding) -> list[bytes]:
         questions: Any = seeding.question(0)  # the first is the same for all
@@ -66,7 +55,8 @@ class Blocks:
     def _ask(self, step: str, message: Any) -> list[tuple[int, bytes]]:
         """The answers of all blocks with their numbers, in order."""
         self._watch.check()
-        task = _tasks.ask(self._training, self._euclidean, step, message, 1)
+        blocks = self._training, self._euclidean, self._ranges
+        task = _tasks.ask(*blocks, step, message, 1)
         rows = self._places.mapInArrow(task, ANSWER).collect()
         if not rows:
             raise ValueError("there are no rows; pass some")
@@ -76,8 +66,35 @@ class Blocks:
         pass
 
 
+class Spilled(Blocks):
+    """The rows of a data frame, once written to files of the executors that have them.
+
+    A frame of their places is kept in memory, where it draws tasks to those executors.
+    What is lost with an executor Spark makes anew.
+    """
+
+    def __init__(
+        self, frame: Any, weighted: bool, euclidean: bool, is_wide: bool, watch: Watch
+    ) -> None:
+        training = uuid.uuid4().hex
+        spill = _tasks.spill(training, weighted, euclidean)
+        super().__init__(
+            frame.mapInArrow(spill, PLACES).persist(), training, euclidean, is_wide, watch
+        )
+
+    def close(self) -> None:
+        self._places.mapInArrow(_tasks.clean(self._training), ANSWER).collect()
+        self._places.unpersist()
+
+
 def of_files(
-    spark: Any, paths: Any, column: str, weights: str, euclidean: bool, watch: Watch
+    spark: Any,
+    paths: Any,
+    column: str,
+    weights: str,
+    euclidean: bool,
+    is_wide: bool,
+    watch: Watch,
 ) -> Blocks:
     """Blocks of ranges of files."""
     slots = spark.sparkContext.defaultParallelism
@@ -85,7 +102,7 @@ def of_files(
     rows = [tuple(place) for place in places]
     frame = spark.createDataFrame(rows, PLACES).repartitionByRange(len(rows), "part")
     frame = frame.persist()
-    return Blocks(frame, uuid.uuid4().hex, euclidean, watch)
+    return Blocks(frame, uuid.uuid4().hex, euclidean, is_wide, watch)
 
 
 def ranges(paths: Any, column: str, weights: str, slots: int) -> list[Place]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import tempfile
 from typing import Any, Callable, Iterator, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from .. import Block
+from .._rounds import Spread, wide
 
 ANSWER = "part int, answer binary"
 PLACES = "part int, path string, weights string, column string, first long, last long"
@@ -37,7 +39,9 @@ _blocks: dict[Place, Block] = {}
 _training = ""
 
 
-def spill(training: str, weighted: bool) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def spill(
+    training: str, weighted: bool, euclidean: bool
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """A function that writes the rows of a partition to a file of its executor's."""
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
@@ -55,11 +59,12 @@ def spill(training: str, weighted: bool) -> Callable[[Iterator[Any]], Iterator[A
             return
         folder = _folder(training)
         os.makedirs(folder, exist_ok=True)
-        path, own = os.path.join(folder, f"{part}.npy"), ""
-        _save(path, np.concatenate(rows))
+        path, own, weight = os.path.join(folder, f"{part}.npy"), "", None
         if weighted:
             own = os.path.join(folder, f"{part}.weights.npy")
-            _save(own, np.concatenate(weights).astype(np.float64))
+            weight = np.concatenate(weights).astype(np.float64)
+            _save(own, weight)
+        _save(path, narrow(np.concatenate(rows), weight, euclidean))
         yield places([Place(part, path, own, "", 0, count)])
 
     return run
@@ -74,19 +79,22 @@ def places(all_places: list[Place]) -> Any:
 
 
 def ask(
-    training: str, euclidean: bool, step: str, message: Any, num_threads: int
+    training: str, euclidean: bool, ranges: Any, step: str, message: Any, num_threads: int
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """A function that asks the blocks at places for a "partial" of centroids.
 
-    Or to "seed", given candidates and questions: one for all, or by number of the part.
+    Or to "seed", given candidates and questions: one for all, or by number of the part; or
+    for their "spread", before there are `ranges` of all.
     """
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             for row in batch.to_pylist():
                 place = Place(**row)
-                block = _block(training, place, euclidean)
-                if step == "seed":
+                block = _block(training, place, euclidean, ranges)
+                if step == "spread":
+                    answer = pickle.dumps(Spread.of(block, num_threads))
+                elif step == "seed":
                     candidates, questions = message
                     whole = isinstance(questions, bytes)
                     question = questions if whole else questions[place.part]
@@ -113,7 +121,7 @@ def clean(training: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
 
 
 def vectors(column: Any) -> Any:
-    """A column of lists of equal lengths as an array of float32."""
+    """A column of lists of equal lengths as an array."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if column.null_count:
@@ -127,18 +135,30 @@ def vectors(column: Any) -> Any:
         lengths = np.diff(column.offsets.to_numpy())
         if (lengths != lengths[0]).any():
             raise ValueError("the vectors of the column of features have different lengths")
-    return values.reshape(len(column), -1).astype(np.float32, copy=False)
+    return values.reshape(len(column), -1)
 
 
-def _block(training: str, place: Place, euclidean: bool) -> Block:
+def narrow(rows: Any, weights: Any, euclidean: bool) -> Any:
+    """Rows as float32, but those that may have to lose an offset before."""
+    if wide(rows.dtype) and Spread.of(Block(rows, euclidean, sample_weight=weights), 1):
+        return rows
+    return rows.astype(np.float32, copy=False)
+
+
+def _block(training: str, place: Place, euclidean: bool, ranges: Any) -> Block:
     global _training
     if training != _training:
         _blocks.clear()
         _training = training
     if place not in _blocks:
         rows, weights = read(place)
+        if place.path.endswith(".parquet"):
+            rows = narrow(rows, weights, euclidean)
         _blocks[place] = Block(rows, euclidean, sample_weight=weights)
-    return _blocks[place]
+    block = _blocks[place]
+    if ranges is not None and block._ranges is None:
+        block.set_ranges(ranges)
+    return block
 
 
 def read(place: Place) -> tuple[Any, Any]:
