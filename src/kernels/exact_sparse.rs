@@ -3,8 +3,6 @@
 //! a sum doesn't change its bits.
 
 use super::exact::{LANES, fold};
-use crate::allocate::with_capacity;
-use crate::error::Result;
 
 /// Numbers and their columns, which ascend; the other columns are zero.
 #[derive(Clone, Copy)]
@@ -83,28 +81,6 @@ impl Sum {
 pub(crate) fn inverse_of_root(square: f64) -> f64 {
     let norm = square.sqrt();
     if norm > 0.0 { 1.0 / norm } else { 0.0 }
-}
-
-/// Σ x² of some vectors whose numbers come column by column.
-pub(crate) struct Squares(Vec<Sum>);
-
-impl Squares {
-    pub fn new(count: usize) -> Result<Self> {
-        let mut sums = with_capacity(count, "squares")?;
-        sums.resize_with(count, Sum::new);
-        Ok(Squares(sums))
-    }
-
-    /// A number of a vector; columns ascend.
-    #[inline]
-    pub fn add(&mut self, vector: u32, column: u32, value: f32) {
-        let value = f64::from(value);
-        self.0[vector as usize].add(column, value * value);
-    }
-
-    pub fn values(self) -> impl Iterator<Item = f64> {
-        self.0.into_iter().map(Sum::value)
-    }
 }
 
 impl Vector<'_> {

@@ -1,10 +1,11 @@
 //! The numbers of some centroids, column by column.
 //!
-//! A column in which few centroids have a number is a list of those, any other
-//! also a run of the numbers of all.
+//! A column in which few centroids have a number is a list of those, any other a run of
+//! the numbers of all.
 
 use super::aligned::Aligned;
-use crate::allocate::{push, refill, resize};
+use super::exact_sparse::Vector;
+use crate::allocate::{refill, resize};
 use crate::error::{KMeansError, Result};
 
 /// What memory is for.
@@ -37,9 +38,7 @@ pub(super) const NONE: Column = Column { start: 0, len: 0 };
 pub(crate) struct Columns {
     clusters: usize,
     pub(super) width: usize,
-    /// Where the numbers of each column start, and the last end.
-    starts: Vec<u32>,
-    /// Pairs of place and value.
+    /// Those of lists: pairs of place and value.
     numbers: Vec<(u32, f32)>,
     pub(super) columns: Vec<Column>,
     pub(super) runs: Aligned<f32>,
@@ -48,91 +47,70 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// No columns yet.
-    pub fn begin(&mut self, clusters: usize) -> Result<()> {
+    /// Takes the numbers of so many clusters, of `cols` columns each, in place of those
+    /// before. Clusters come to the places that `order` lists them in, if it lists any.
+    pub fn set<'v>(
+        &mut self,
+        (clusters, cols): (usize, usize),
+        order: &[u32],
+        vector: impl Fn(u32) -> Vector<'v>,
+    ) -> Result<()> {
         self.clusters = clusters;
         self.width = clusters.next_multiple_of(STEP);
-        self.numbers.clear();
-        self.columns.clear();
-        self.clusters_by_place.clear();
-        refill(&mut self.starts, &[0], PURPOSE)
-    }
-
-    /// Adds a number to the column that is being written.
-    #[inline]
-    pub fn push(&mut self, cluster: u32, value: f32) -> Result<()> {
-        push(&mut self.numbers, (cluster, value), PURPOSE)
-    }
-
-    /// Ends a column.
-    #[inline]
-    pub fn end_column(&mut self) -> Result<()> {
-        let end = u32::try_from(self.numbers.len());
-        let refused = |_| KMeansError::out_of_memory(usize::MAX, PURPOSE);
-        push(&mut self.starts, end.map_err(refused)?, PURPOSE)
-    }
-
-    /// After the last column: makes the runs. Clusters come to the places that
-    /// `order` lists them in, if it lists any.
-    pub fn finish(&mut self, order: &[u32]) -> Result<()> {
-        let clusters = self.clusters;
         refill(&mut self.clusters_by_place, order, PURPOSE)?;
-        let mut places = Vec::new();
-        resize(&mut places, order.len(), 0u32, PURPOSE)?;
-        for (place, &cluster) in (0..).zip(order) {
-            places[cluster as usize] = place;
-        }
-        for (cluster, _) in &mut self.numbers {
-            assert!((*cluster as usize) < clusters);
-            if let Some(&place) = places.get(*cluster as usize) {
-                *cluster = place;
+        let columns = &mut self.columns;
+        columns.clear();
+        resize(columns, cols, NONE, PURPOSE)?;
+        for j in 0..clusters as u32 {
+            for &column in vector(j).columns {
+                columns[column as usize].len += 1;
             }
         }
-        let is_run =
-            |numbers: usize, list: usize| numbers > 0 && list + numbers * ENTRY_COST > clusters;
-        let runs = |list: usize| {
-            let lengths = self.starts.windows(2);
-            let lengths = lengths.map(|ends| (ends[1] - ends[0]) as usize);
-            lengths.filter(|&numbers| is_run(numbers, list)).count()
+        let is_run = |numbers: u32, list: usize| {
+            numbers > 0 && list + numbers as usize * ENTRY_COST > clusters
+        };
+        let runs = |columns: &[Column], list: usize| {
+            let runs = columns.iter().filter(|column| is_run(column.len, list));
+            runs.count()
         };
         let mut list_cost = LIST_COST;
-        let mut count = runs(list_cost);
+        let mut count = runs(columns, list_cost);
         if count.saturating_mul(self.width * size_of::<f32>()) > CACHE_BYTES {
             list_cost = 0;
-            count = runs(0);
+            count = runs(columns, 0);
         }
-        self.runs
-            .resize(0.0, count.saturating_mul(self.width), PURPOSE)?;
-        self.runs.fill(0.0);
-        resize(&mut self.columns, self.starts.len() - 1, NONE, PURPOSE)?;
-        let mut used = 0;
-        for (column, ends) in self.columns.iter_mut().zip(self.starts.windows(2)) {
-            let numbers = &mut self.numbers[ends[0] as usize..ends[1] as usize];
-            if is_run(numbers.len(), list_cost) {
-                let run = &mut self.runs[used * self.width..][..self.width];
-                for &(place, value) in &*numbers {
-                    run[place as usize] = value;
-                }
+        let (mut used, mut listed) = (0u32, 0usize);
+        for column in columns.iter_mut() {
+            let len = std::mem::take(&mut column.len);
+            if is_run(len, list_cost) {
                 *column = Column {
-                    start: used as u32,
+                    start: used,
                     len: RUN,
                 };
                 used += 1;
             } else {
-                if !order.is_empty() {
-                    numbers.sort_unstable_by_key(|&(place, _)| place);
+                let refused = |_| KMeansError::out_of_memory(usize::MAX, PURPOSE);
+                column.start = u32::try_from(listed).map_err(refused)?;
+                listed += len as usize;
+            }
+        }
+        self.runs
+            .resize(0.0, count.saturating_mul(self.width), PURPOSE)?;
+        self.runs.fill(0.0);
+        resize(&mut self.numbers, listed, (0, 0.0), PURPOSE)?;
+        for place in 0..clusters as u32 {
+            let Vector { columns, values } = vector(self.cluster(place));
+            for (&column, &value) in columns.iter().zip(values) {
+                let column = &mut self.columns[column as usize];
+                if column.len == RUN {
+                    self.runs[column.start as usize * self.width + place as usize] = value;
+                } else {
+                    self.numbers[column.start as usize + column.len as usize] = (place, value);
+                    column.len += 1;
                 }
-                *column = Column {
-                    start: ends[0],
-                    len: numbers.len() as u32,
-                };
             }
         }
         Ok(())
-    }
-
-    pub fn clusters(&self) -> usize {
-        self.clusters
     }
 
     /// Clusters in whole vectors.
@@ -141,10 +119,10 @@ impl Columns {
     }
 
     pub fn cols(&self) -> usize {
-        self.starts.len() - 1
+        self.columns.len()
     }
 
-    /// All numbers: pairs of place and value.
+    /// Those of lists: pairs of place and value.
     pub(super) fn numbers(&self) -> &[(u32, f32)] {
         &self.numbers
     }
@@ -156,11 +134,17 @@ impl Columns {
         clusters.copied().unwrap_or(place)
     }
 
-    /// Calls `see` with each cluster that has a number in a column, and the number.
-    pub fn each(&self, column: usize, mut see: impl FnMut(u32, f32)) {
-        let numbers = self.starts[column] as usize..self.starts[column + 1] as usize;
-        for &(place, value) in &self.numbers[numbers] {
-            see(self.cluster(place), value);
+    /// Calls `see` with each cluster that has a number in a column.
+    pub fn each(&self, column: usize, mut see: impl FnMut(u32)) {
+        let Column { start, len } = self.columns[column];
+        let start = start as usize;
+        if len == RUN {
+            let run = &self.runs[start * self.width..][..self.clusters];
+            let numbers = (0..).zip(run).filter(|&(_, &value)| value != 0.0);
+            numbers.for_each(|(place, _)| see(self.cluster(place)));
+        } else {
+            let list = &self.numbers[start..][..len as usize];
+            list.iter().for_each(|&(place, _)| see(self.cluster(place)));
         }
     }
 

@@ -15,8 +15,10 @@ use crate::kernels::simd::Simd;
 /// Vectors of sums that are kept in registers.
 const TOGETHER: usize = 8;
 
-/// Numbers whose columns are looked up, and fetched, before they are added up.
+/// Numbers whose columns are looked up, and fetched, before they are added up, and rows
+/// at most.
 const AHEAD: usize = 128;
+const ROWS: usize = 32;
 
 /// What is asked of a row: its numbers count times `scale`, and only the first
 /// `width` places, a multiple of [`STEP`].
@@ -48,8 +50,9 @@ impl Best {
 pub(crate) struct Scores {
     /// Those of the last row, one a place.
     values: Aligned<f32>,
-    /// The greatest lanes of each group of vectors.
-    greatest: Aligned<f32>,
+    /// Of the rows that come next, lane by lane: the greatest scores, the greatest of
+    /// the others, and the vector of the greatest.
+    lanes: Aligned<f32>,
     /// Of the rows that come next, the runs and lists, and where those of each end.
     runs: Vec<(u32, f32)>,
     lists: Vec<(Column, f32)>,
@@ -74,11 +77,10 @@ impl Scores {
         assert!(asked.iter().all(fits));
         let numbers = rows.longest().max(AHEAD);
         self.values.resize(0.0, width, "scores")?;
-        let groups = width.div_ceil(STEP * TOGETHER / 2).max(1);
-        self.greatest.resize(0.0, groups * STEP, "scores")?;
+        self.lanes.resize(0.0, ROWS * 3 * STEP, "scores")?;
         resize(&mut self.runs, numbers, (0, 0.0), "scores")?;
         resize(&mut self.lists, numbers, (NONE, 0.0), "scores")?;
-        resize(&mut self.ends, AHEAD, (0, 0), "scores")?;
+        resize(&mut self.ends, ROWS, (0, 0), "scores")?;
         let score = Score {
             columns,
             base,
@@ -92,12 +94,13 @@ impl Scores {
         Ok(())
     }
 
-    /// The scores of the last row: one a cluster, and what fills the last vector up.
+    /// The scores of a row that was alone: one a cluster, and what fills the last vector
+    /// up.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The places, ascending, where the last row has scores of at least `limit`
+    /// The places, ascending, where a row that was alone has scores of at least `limit`
     /// among the first `width`, which were asked for.
     pub fn at_least(&self, limit: f32, width: u32, found: &mut Vec<u32>) -> Result<()> {
         found.clear();
@@ -145,10 +148,16 @@ impl Kernel for Score<'_> {
             for row in first..end {
                 let (last_run, last_list) = self.own.ends[row - first];
                 let width = self.asked[row].width as usize;
+                let (runs_of, lists_of) = (runs..last_run, lists..last_list);
                 // SAFETY: passed on; the width was checked.
-                self.best[row] =
-                    unsafe { self.score::<S>(runs..last_run, lists..last_list, width) };
+                unsafe { self.add_up::<S>(runs_of, lists_of, width, row - first) };
                 (runs, lists) = (last_run, last_list);
+            }
+            // Apart from what goes before: how many numbers a row has can't be
+            // foreseen, and nothing here waits for it.
+            for row in first..end {
+                // SAFETY: passed on; all lanes of these rows are written.
+                self.best[row] = unsafe { self.own.best_of::<S>(row - first) };
             }
             first = end;
         }
@@ -191,37 +200,39 @@ impl Score<'_> {
                     *runs.get_unchecked_mut(used_runs) = (column.start, value);
                     *lists.get_unchecked_mut(used_lists) = (column, value);
                     let start = column.start as usize;
-                    S::prefetch(match is_run {
+                    let from = match is_run {
                         true => all_runs.wrapping_add(start * width),
                         false => all_lists.wrapping_add(start).cast(),
-                    });
+                    };
+                    S::prefetch(from);
                 }
                 used_runs += usize::from(is_run);
                 used_lists += usize::from(!is_run && column.len > 0);
             }
             ends[row - first] = (used_runs, used_lists);
             row += 1;
-            let full = row == self.rows.len() || row - first == AHEAD;
+            let full = row == self.rows.len() || row - first == ROWS;
             if full || used_runs.max(used_lists) + self.rows.get(row).0.len() > AHEAD {
                 return row;
             }
         }
     }
 
-    /// The best of the first `width` scores of a row.
+    /// The first `width` scores of a row, and the best of them lane by lane.
     ///
     /// # Safety
     /// The CPU has `S`; `width` is at most that of the columns, and a multiple of
-    /// [`STEP`].
+    /// [`STEP`]; `number` is less than [`ROWS`].
     #[inline(always)]
-    unsafe fn score<S: Simd>(
+    unsafe fn add_up<S: Simd>(
         &mut self,
         runs: std::ops::Range<usize>,
         lists: std::ops::Range<usize>,
         width: usize,
-    ) -> Best {
+        number: usize,
+    ) {
         let numbers = self.columns.numbers();
-        let (all, apart) = (&self.columns.runs, self.columns.width);
+        let (all, apart) = (self.columns.runs.as_ptr(), self.columns.width);
         let own = &mut *self.own;
         let mut from = self.base.as_ptr();
         if !lists.is_empty() {
@@ -246,108 +257,138 @@ impl Score<'_> {
             from = own.values.as_ptr();
         }
         let runs = &own.runs[runs];
-        let (all, scores) = (all.as_ptr(), own.values.as_mut_ptr());
-        let greatest = own.greatest.as_mut_ptr();
+        let values = own.values.as_mut_ptr();
+        let lanes = own.lanes.as_mut_ptr();
+        // Only of a row that is alone.
+        let keeps = self.rows.len() == 1;
         let vectors = width / S::LANES;
-        // SAFETY: scores, `from` and all runs hold `width` values, groups a vector
-        // for each group; the caller has the instruction set.
+        // SAFETY: `values`, `from` and all runs hold `width` values, and there are lanes
+        // of as many rows; the caller has the instruction set.
         unsafe {
-            let mut best = S::splat(f32::NEG_INFINITY);
-            let mut second = best;
-            let (mut v, mut groups) = (0, 0);
+            let mut best = BestLanes::<S>::none();
+            let mut v = 0;
             while v < vectors {
                 let at = v * S::LANES;
-                let (from, scores, all) = (from.add(at), scores.add(at), all.wrapping_add(at));
-                let together = TOGETHER.min(vectors - v);
-                let (most, next) = match together {
-                    1 => add::<S, 1>(from, scores, (all, apart), runs),
-                    2 => add::<S, 2>(from, scores, (all, apart), runs),
-                    3 => add::<S, 3>(from, scores, (all, apart), runs),
-                    4 => add::<S, 4>(from, scores, (all, apart), runs),
-                    5 => add::<S, 5>(from, scores, (all, apart), runs),
-                    6 => add::<S, 6>(from, scores, (all, apart), runs),
-                    7 => add::<S, 7>(from, scores, (all, apart), runs),
-                    _ => add::<S, TOGETHER>(from, scores, (all, apart), runs),
-                };
-                S::store(greatest.add(groups * S::LANES), most);
-                second = S::max(S::max(second, next), S::min(best, most));
-                best = S::max(best, most);
-                v += together;
-                groups += 1;
+                let (from, all) = (from.add(at), all.wrapping_add(at));
+                let values = if keeps { Some(values.add(at)) } else { None };
+                match TOGETHER.min(vectors - v) {
+                    1 => best.add::<1>(v, from, values, (all, apart), runs),
+                    2 => best.add::<2>(v, from, values, (all, apart), runs),
+                    3 => best.add::<3>(v, from, values, (all, apart), runs),
+                    4 => best.add::<4>(v, from, values, (all, apart), runs),
+                    5 => best.add::<5>(v, from, values, (all, apart), runs),
+                    6 => best.add::<6>(v, from, values, (all, apart), runs),
+                    7 => best.add::<7>(v, from, values, (all, apart), runs),
+                    _ => best.add::<TOGETHER>(v, from, values, (all, apart), runs),
+                }
+                v += TOGETHER;
             }
-            // In which group, vector and lane it is.
-            let score = S::greatest(best);
-            let all_lanes = S::splat(score);
-            let others = S::if_greater(all_lanes, best, best, S::splat(f32::NEG_INFINITY));
-            let below = (1u64 << S::LANES) as u32 - 1;
-            let equal = below & !S::below(best, all_lanes);
-            let second = match equal.count_ones() {
-                1 => S::greatest(S::max(second, others)),
-                _ => score,
-            };
-            let is_there = |at: *const f32| below & !S::below(S::load(at), all_lanes);
-            // No loop ends early: where it is can't be foreseen.
-            let mut group = 0;
-            for other in (0..groups).rev() {
-                let lanes = is_there(greatest.add(other * S::LANES));
-                group = if lanes != 0 { other } else { group };
-            }
-            let first = group * TOGETHER;
-            let mut place = 0;
-            for v in (first..vectors.min(first + TOGETHER)).rev() {
-                let lanes = is_there(scores.add(v * S::LANES));
-                let here = (v * S::LANES) as u32 + (lanes | 1 << 31).trailing_zeros();
-                place = if lanes != 0 { here } else { place };
-            }
+            let lanes = lanes.add(number * 3 * STEP);
+            S::store(lanes, best.first);
+            S::store(lanes.add(STEP), best.second);
+            S::store(lanes.add(2 * STEP), best.vector);
+        }
+    }
+}
+
+impl Scores {
+    /// The best scores of a row, of those of all lanes.
+    ///
+    /// # Safety
+    /// The CPU has `S`, and the lanes of the row are written.
+    #[inline(always)]
+    unsafe fn best_of<S: Simd>(&self, number: usize) -> Best {
+        let lanes = &self.lanes[number * 3 * STEP..][..3 * STEP];
+        // SAFETY: there are three vectors at least; the caller has the instruction set.
+        unsafe {
+            let first = S::load(lanes.as_ptr());
+            let second = S::load(lanes[STEP..].as_ptr());
+            let score = S::greatest(first);
+            let all = S::splat(score);
+            let others = S::if_greater(all, first, first, S::splat(f32::NEG_INFINITY));
+            let equal = ((1u64 << S::LANES) as u32 - 1) & !S::below(first, all);
+            let second = S::greatest(S::max(second, others));
+            // No lane is as great where one is not a number.
+            let lane = equal.trailing_zeros() as usize % STEP;
             Best {
-                place,
+                place: lanes[2 * STEP + lane] as u32 * S::LANES as u32 + lane as u32,
                 score,
-                second,
+                second: if equal.count_ones() == 1 {
+                    second
+                } else {
+                    score
+                },
             }
         }
     }
 }
 
-/// Adds the runs to `N` vectors of scores. Returns the greatest and the second
-/// greatest of each lane.
-///
-/// # Safety
-/// `from`, `scores` and every run, `apart` values apart from `all` on, hold as many
-/// values; the CPU has `S`.
-#[inline(always)]
-unsafe fn add<S: Simd, const N: usize>(
-    from: *const f32,
-    scores: *mut f32,
-    (all, apart): (*const f32, usize),
-    runs: &[(u32, f32)],
-) -> (S::V, S::V) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let mut sums = [S::splat(0.0); N];
-        for (v, sum) in sums.iter_mut().enumerate() {
-            *sum = S::load(from.add(v * S::LANES));
-        }
-        for &(run, value) in runs {
-            let (value, run) = (S::splat(value), all.add(run as usize * apart));
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = S::mul_add(value, S::load(run.add(v * S::LANES)), *sum);
+/// Lane by lane: the best score, the best of the others, and which vector has the best.
+struct BestLanes<S: Simd> {
+    first: S::V,
+    second: S::V,
+    vector: S::V,
+}
+
+impl<S: Simd> BestLanes<S> {
+    /// # Safety
+    /// The CPU has `S`.
+    #[inline(always)]
+    unsafe fn none() -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            BestLanes {
+                first: S::splat(f32::NEG_INFINITY),
+                second: S::splat(f32::NEG_INFINITY),
+                vector: S::splat(0.0),
             }
         }
-        let (mut best, mut second) = (sums[0], S::splat(f32::NEG_INFINITY));
-        for (v, &sum) in sums.iter().enumerate() {
-            S::store(scores.add(v * S::LANES), sum);
-            if v > 0 {
-                second = S::max(second, S::min(best, sum));
-                best = S::max(best, sum);
+    }
+
+    /// Adds the runs to `N` vectors of scores, from vector v on, and counts these.
+    ///
+    /// # Safety
+    /// `from`, `values` and every run, `apart` values apart from `all` on, hold as many
+    /// values; the CPU has `S`.
+    #[inline(always)]
+    unsafe fn add<const N: usize>(
+        &mut self,
+        v: usize,
+        from: *const f32,
+        values: Option<*mut f32>,
+        (all, apart): (*const f32, usize),
+        runs: &[(u32, f32)],
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut sums = [S::splat(0.0); N];
+            for (at, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(from.add(at * S::LANES));
+            }
+            for &(run, value) in runs {
+                let (value, run) = (S::splat(value), all.add(run as usize * apart));
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::mul_add(value, S::load(run.add(at * S::LANES)), *sum);
+                }
+            }
+            for (at, &sum) in sums.iter().enumerate() {
+                self.second = S::max(self.second, S::min(self.first, sum));
+                // Vectors are counted in float32, which holds 2^24.
+                let vector = S::splat((v + at) as f32);
+                self.vector = S::if_greater(sum, self.first, vector, self.vector);
+                self.first = S::max(self.first, sum);
+                if let Some(values) = values {
+                    S::store(values.add(at * S::LANES), sum);
+                }
             }
         }
-        (best, second)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::exact_sparse::Vector;
     use crate::rng::Rng;
 
     #[test]
@@ -370,18 +411,31 @@ mod tests {
                 0 => order.clear(),
                 _ => order.reverse(),
             }
-            columns.begin(clusters).unwrap();
-            for values in &dense {
-                for (cluster, &value) in (0..).zip(values).filter(|&(_, &value)| value != 0.0) {
-                    columns.push(cluster, value).unwrap();
-                }
-                columns.end_column().unwrap();
-            }
-            columns.finish(&order).unwrap();
+            let vectors: Vec<(Vec<u32>, Vec<f32>)> = (0..clusters)
+                .map(|j| {
+                    let numbers = (0..)
+                        .zip(&dense)
+                        .map(|(column, values)| (column, values[j]));
+                    numbers.filter(|&(_, value)| value != 0.0).unzip()
+                })
+                .collect();
+            let vector = |j: u32| Vector {
+                columns: &vectors[j as usize].0,
+                values: &vectors[j as usize].1,
+            };
+            columns.set((clusters, cols), &order, vector).unwrap();
             for (column, values) in dense.iter().enumerate() {
-                let mut seen = vec![0.0; clusters];
-                columns.each(column, |cluster, value| seen[cluster as usize] = value);
-                assert_eq!(&seen, values);
+                let mut seen = vec![false; clusters];
+                columns.each(column, |cluster| seen[cluster as usize] = true);
+                assert!(
+                    seen.iter()
+                        .zip(values)
+                        .all(|(&seen, &c)| seen == (c != 0.0))
+                );
+                for place in 0..clusters as u32 {
+                    let value = values[columns.cluster(place) as usize];
+                    assert_eq!(columns.number(column as u32, place), value);
+                }
             }
             let mut base = vec![f32::NEG_INFINITY; columns.width()];
             base[..clusters].fill_with(|| (rng.unit() * 8.0).floor() as f32);

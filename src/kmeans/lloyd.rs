@@ -1,6 +1,6 @@
 //! Lloyd's algorithm (Lloyd, 1957/1982; spherical form: Dhillon & Modha, 2001).
 
-mod by_column;
+mod by_cluster;
 mod dense;
 mod sparse;
 mod steps;

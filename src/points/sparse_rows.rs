@@ -5,12 +5,18 @@ use super::element::{Number, OnNumbers, Stored};
 use super::{Points, Source};
 use crate::allocate::{grow, push};
 use crate::error::Result;
+use crate::kernels::accumulate::prefetch;
 use crate::kernels::exact_sparse::{Rows, Vector};
 use crate::threads::Poll;
 use std::ops::Range;
 
-/// Numbers that are read at a time.
+/// Numbers that are read at a time, and of rows that were chosen how many.
 const BLOCK_VALUES: usize = 1 << 19;
+const BLOCK_ROWS: usize = 1024;
+
+/// Of so many rows that were chosen, so many numbers are fetched before they are read.
+const AHEAD: usize = 16;
+const FETCHED: usize = 32;
 
 /// Some rows, one after the other.
 #[derive(Default)]
@@ -23,6 +29,13 @@ pub(crate) struct SparseRows {
 }
 
 impl SparseRows {
+    fn clear(&mut self) -> Result<()> {
+        self.starts.clear();
+        self.columns.clear();
+        self.values.clear();
+        push(&mut self.starts, 0, "sparse rows")
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.starts.len() - 1
@@ -92,13 +105,14 @@ impl Points<'_> {
     ) -> Result<()> {
         let mut first = range.start;
         while first < range.end {
-            let (mut end, mut numbers) = (first, 0);
-            while end < range.end {
-                numbers += self.length(end);
-                if numbers > BLOCK_VALUES && end > first {
-                    break;
+            let mut end = range.end;
+            if self.numbers(first..end) > BLOCK_VALUES {
+                end = first + 1;
+                let mut numbers = self.numbers(first..end);
+                while end < range.end && numbers <= BLOCK_VALUES {
+                    numbers += self.numbers(end..end + 1);
+                    end += usize::from(numbers <= BLOCK_VALUES);
                 }
-                end += 1;
             }
             work(first, self.sparse_block(first..end, rows)?)?;
             poll()?;
@@ -107,12 +121,71 @@ impl Points<'_> {
         Ok(())
     }
 
-    /// Numbers that are kept of a row.
-    fn length(&self, row: usize) -> usize {
+    /// Calls `see` with each of some sparse rows, in order. Polls now and then.
+    pub(crate) fn each_sparse(
+        &self,
+        chosen: &[u32],
+        rows: &mut SparseRows,
+        poll: Poll<'_>,
+        mut see: impl FnMut(u32, Vector<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let in_place = match &self.source {
+            Source::Sparse(csr, _) => csr.in_place().map(|kept| (csr, kept)),
+            _ => None,
+        };
+        let mut chosen = chosen;
+        while let [first, ..] = *chosen {
+            let mut numbers = self.numbers_of(first);
+            let fit = chosen[1..].iter().take(BLOCK_ROWS - 1).take_while(|&&row| {
+                numbers += self.numbers_of(row);
+                numbers <= BLOCK_VALUES
+            });
+            let (some, rest) = chosen.split_at(1 + fit.count());
+            chosen = rest;
+            match in_place {
+                Some((csr, (columns, values))) => {
+                    for some in some.chunks(AHEAD) {
+                        let vectors: [_; AHEAD] = std::array::from_fn(|i| {
+                            let row = some[i.min(some.len() - 1)] as usize;
+                            let places = csr.span(row..row + 1);
+                            let (columns, values) = (&columns[places.clone()], &values[places]);
+                            let fetched = columns.len().min(FETCHED);
+                            prefetch(bytemuck::cast_slice(&columns[..fetched]));
+                            prefetch(&values[..fetched]);
+                            Vector { columns, values }
+                        });
+                        for (&row, &vector) in some.iter().zip(&vectors) {
+                            see(row, vector)?;
+                        }
+                    }
+                }
+                None => {
+                    rows.clear()?;
+                    for &row in some {
+                        self.append_sparse(row as usize..row as usize + 1, rows)?;
+                    }
+                    for (&row, vector) in some.iter().zip(rows.rows()) {
+                        see(row, vector)?;
+                    }
+                }
+            }
+            poll()?;
+        }
+        Ok(())
+    }
+
+    fn numbers_of(&self, row: u32) -> usize {
+        self.numbers(row as usize..row as usize + 1)
+    }
+
+    /// Numbers that are kept of some rows.
+    fn numbers(&self, range: Range<usize>) -> usize {
         match self.source {
-            Source::Sparse(csr, _) => csr.span(row..row + 1).len(),
-            Source::Rows(..) => self.cols,
-            Source::Selection(points, rows) => points.length(rows[row] as usize),
+            Source::Sparse(csr, _) => csr.span(range).len(),
+            Source::Rows(..) => range.len().saturating_mul(self.cols),
+            Source::Selection(points, rows) => {
+                rows[range].iter().map(|&row| points.numbers_of(row)).sum()
+            }
         }
     }
 
@@ -143,10 +216,7 @@ impl Points<'_> {
 
     /// Reads rows `range` of sparse points into `rows`.
     pub(crate) fn read_sparse(&self, range: Range<usize>, rows: &mut SparseRows) -> Result<()> {
-        rows.starts.clear();
-        rows.columns.clear();
-        rows.values.clear();
-        push(&mut rows.starts, 0, "sparse rows")?;
+        rows.clear()?;
         self.append_sparse(range, rows)
     }
 

@@ -7,11 +7,11 @@
 
 mod amount;
 mod centroid;
-mod columns;
 mod exact_sum;
 mod grid;
 mod inertia;
 mod means;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod wide;
@@ -25,9 +25,9 @@ use crate::threads::Threads;
 
 pub(crate) use amount::Amount;
 pub(crate) use centroid::{size_of_sum, write_centroid};
-pub(crate) use columns::ColumnSum;
 pub(crate) use exact_sum::{ByLanes, ExactSum};
 pub(crate) use grid::Grid;
+pub(crate) use sparse::SparseSum;
 pub(crate) use wide::WideSums;
 
 /// Rows per task.
@@ -231,7 +231,7 @@ impl Adder {
                 rows.read_sparse(0..members.len(), &mut self.sparse)?;
                 let weights = members.iter().map(|&row| points.weight(row as usize));
                 let rows = self.sparse.rows().zip(weights);
-                columns::add_sparse(grid, sum, rows, sign);
+                sparse::add_sparse(grid, sum, rows, sign);
             }
             return Ok(());
         }

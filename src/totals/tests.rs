@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::kernels::dispatch::{self, Work};
+use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{LANES, Lanes};
 use crate::metric::Metric;
@@ -406,23 +407,36 @@ fn sparse_rows_add_up_to_what_their_dense_copies_do() {
             let mut found = summed(&sparse, metric, &labels, k);
             assert_eq!(found, dense, "{kind}");
 
-            let mut by_column = ColumnSum::new(dense.grid(), k).unwrap();
-            for t in 0..dims {
-                let column = (0..rows).filter(|&i| view[[i, t]] != 0.0).map(|i| {
-                    let row = &values[i * dims..][..dims];
+            let grid = dense.grid();
+            let mut sums = [(); 2].map(|()| SparseSum::new(grid).unwrap());
+            for j in 0..k {
+                for i in (0..rows).filter(|&i| labels[i] == j as u32) {
+                    let places = indptr[i] as usize..indptr[i + 1] as usize;
+                    let row = Vector {
+                        columns: &indices[places.clone()],
+                        values: &kept[places],
+                    };
                     let scale = match metric {
                         Metric::Euclidean => 1.0,
-                        Metric::Cosine => crate::kernels::exact::inverse_norm(row),
+                        Metric::Cosine => row.inverse_norm(),
                     };
-                    (labels[i], f64::from(row[t]) * scale)
-                });
-                let see = |cluster: u32, sum: f64| {
-                    let j = cluster as usize;
-                    let count = dense.counts[j] as i64;
-                    assert_eq!(sum, dense.grid().read_one(dense.sum(j), t, count).0);
+                    sums[i % 2].add(grid, row, scale, 1.0);
+                }
+                let [sum, mut other] = sums;
+                other.merge(&sum);
+                let count = dense.counts[j] as i64;
+                let expected = |t| grid.read_one(dense.sum(j), t, count).0;
+                assert!((0..dims).all(|t| other.read(grid, t) == expected(t)));
+                let mut seen = Vec::new();
+                let see = |column, sum| {
+                    seen.push((column, sum));
                     Ok(())
                 };
-                by_column.add_up(dense.grid(), t, column, see).unwrap();
+                other.take(grid, see).unwrap();
+                assert!(seen.is_sorted_by_key(|&(column, _)| column));
+                assert!(seen.iter().all(|&(t, sum)| sum == expected(t as usize)));
+                assert!((0..dims).all(|t| other.read(grid, t) == 0.0));
+                sums = [other, SparseSum::new(grid).unwrap()];
             }
 
             let clusters = Clusters::from_labels(&labels, 1, k, &threads).unwrap();

@@ -2,17 +2,17 @@
 //! dimensions numbers are kept of the given centroids and the final ones alone, and where
 //! clusters are empty.
 
-use super::by_column::RowsByColumn;
+use super::by_cluster::{Means, RowsByCluster};
 use super::steps::Steps;
 use crate::allocate::try_vec;
-use crate::clusters::UNASSIGNED;
+use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
-use crate::kernels::exact_sparse::inverse_of_root;
+use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
 use crate::kmeans::empty_clusters::{put_on_rows, rows_for_empty_clusters};
 use crate::memory::Reserved;
 use crate::metric::Metric;
-use crate::nearest::sparse::{self, Known, SparseCentroids};
+use crate::nearest::sparse::{self, Known, SparseCentroids, Vectors};
 use crate::nearest::{Centroids, Nearest};
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
@@ -21,8 +21,8 @@ use crate::totals::{ExactSum, Grid};
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
 
-/// ‖x‖² − 2x·c + ‖c‖² below this part of its terms is computed as ‖x − c‖².
-const CANCELLED: f64 = 1e-6;
+/// What sums say of the inertia is taken from this part of their terms on.
+const PRECISE: f64 = 1e-4;
 
 /// From so many clusters, numbers a row, and products of both on it pays to know of
 /// centroids that are too far for a row and have not moved enough: measured, see
@@ -36,19 +36,24 @@ type Moves = Vec<(u32, u32)>;
 pub(super) struct Sparse<'n, 'a> {
     nearest: &'n Nearest<'a>,
     isa: Isa,
-    rows: RowsByColumn,
+    /// Σ x² of every row.
+    squares: Vec<f64>,
     grid: Grid,
     centroids: SparseCentroids,
-    next: SparseCentroids,
     /// How far the other centroids are from each row, where that pays.
     bounds: Vec<f32>,
     labels: Vec<u32>,
     counts: Vec<usize>,
+    /// The rows by label, and the means of the clusters, while they are known.
+    clusters: Option<Clusters>,
+    means: Option<Means>,
+    /// Of all rows, the sum of what [`Means::gain`] is less than; once it was needed.
+    spread: Option<f64>,
     _reserved: Reserved,
 }
 
 impl<'n, 'a> Sparse<'n, 'a> {
-    /// In no cluster yet. Two passes over the rows.
+    /// In no cluster yet. One pass over the rows.
     pub fn new(
         nearest: &'n Nearest<'a>,
         isa: Isa,
@@ -58,24 +63,71 @@ impl<'n, 'a> Sparse<'n, 'a> {
         let (points, metric) = (nearest.points(), nearest.metric());
         let (rows, dims) = (points.rows(), points.cols());
         let clusters = centroids.len() / dims;
-        let mut first = SparseCentroids::new(metric);
-        first.set_dense(&centroids, dims)?;
+        let first = SparseCentroids::of_dense(Centroids::new(&centroids, dims), metric)?;
         drop(centroids);
-        let reserved = nearest.budget().reserve(RowsByColumn::bytes(points));
+        let grid = nearest.grid(threads)?;
+        let bytes = rows * 20 + threads.count() * grid.width() * 16;
+        let reserved = nearest.budget().reserve(bytes as u64);
         Ok(Sparse {
             nearest,
             isa,
-            rows: RowsByColumn::new(points, metric, threads)?,
-            grid: nearest.grid(threads)?,
+            squares: squares(points, threads)?,
+            grid,
             centroids: first,
-            next: SparseCentroids::new(metric),
             bounds: match bounds_pay(points, clusters) {
                 true => threads.try_vec(f32::NEG_INFINITY, rows, "bounds")?,
                 false => Vec::new(),
             },
             labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
             counts: try_vec(0, clusters, "cluster sizes")?,
+            clusters: None,
+            means: None,
+            spread: None,
             _reserved: reserved,
+        })
+    }
+
+    /// The rows by label.
+    fn by_cluster(&mut self, threads: &Threads<'_>) -> Result<RowsByCluster<'_>> {
+        let clusters = match &mut self.clusters {
+            Some(clusters) => clusters,
+            none => none.insert(Clusters::from_labels(
+                &self.labels,
+                1,
+                self.counts.len(),
+                threads,
+            )?),
+        };
+        Ok(RowsByCluster {
+            points: self.nearest.points(),
+            grid: &self.grid,
+            squares: &self.squares,
+            clusters,
+            centroids: &self.centroids,
+        })
+    }
+
+    /// Notes that labels are others now.
+    fn labels_changed(&mut self) {
+        (self.clusters, self.means) = (None, None);
+        self.count();
+    }
+
+    /// Σ x², or with cosine the number of rows, each times its weight.
+    fn spread(&mut self) -> f64 {
+        let (points, squares) = (self.nearest.points(), &self.squares);
+        let metric = self.nearest.metric();
+        *self.spread.get_or_insert_with(|| {
+            let mut sum = ExactSum::default();
+            for (row, &square) in squares.iter().enumerate() {
+                let own = if metric == Metric::Cosine {
+                    1.0
+                } else {
+                    square
+                };
+                sum.add_product(points.weight(row), own);
+            }
+            sum.value()
         })
     }
 
@@ -103,16 +155,23 @@ impl Steps for Sparse<'_, '_> {
     fn assign(&mut self, threads: &Threads<'_>) -> Result<usize> {
         let (points, labels) = (self.nearest.points(), &mut self.labels);
         let known = Some(Known {
-            squares: self.rows.squares(),
+            squares: &self.squares,
             bounds: &mut self.bounds,
         });
         let changed = sparse::assign(points, &self.centroids, self.isa, threads, labels, known)?;
-        self.count();
+        self.labels_changed();
         Ok(changed)
     }
 
     fn inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
-        self.exact_inertia(threads)
+        let spread = self.spread();
+        let means = self.by_cluster(threads)?.means(true, threads)?;
+        let inertia = spread - means.gain;
+        self.means = Some(means);
+        match inertia > spread * PRECISE {
+            true => Ok(inertia),
+            false => self.exact_inertia(threads),
+        }
     }
 
     fn fill_empty(&mut self, threads: &Threads<'_>) -> Result<()> {
@@ -124,60 +183,22 @@ impl Steps for Sparse<'_, '_> {
             }
         }
         if !moves.is_empty() {
-            self.count();
+            self.labels_changed();
         }
         Ok(())
     }
 
     fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
-        let clusters = (&self.labels[..], &self.counts[..]);
-        let (before, rows, grid) = (&self.centroids, &mut self.rows, &self.grid);
-        let moved_from = (!self.bounds.is_empty()).then_some(before);
-        self.next.set(self.counts.len(), moved_from, |columns| {
-            rows.write_centroids(grid, clusters, before, columns, threads)
-        })?;
-        std::mem::swap(&mut self.centroids, &mut self.next);
-        Ok(())
+        let means = match self.means.take() {
+            Some(means) => means,
+            None => self.by_cluster(threads)?.means(false, threads)?,
+        };
+        self.clusters = None;
+        self.centroids.set(means.vectors, !self.bounds.is_empty())
     }
 
     fn exact_inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
-        let (points, metric) = (self.nearest.points(), self.nearest.metric());
-        let products = self.rows.products(&self.labels, &self.centroids, threads)?;
-        let distance = |number: usize, rows: &mut SparseRows| {
-            let (label, product) = (self.labels[number], products[number]);
-            let (square, centroid) = (self.rows.squares()[number], self.centroids.square(label));
-            if metric == Metric::Cosine {
-                return Ok(1.0 - product * inverse_of_root(centroid));
-            }
-            let terms = square + centroid;
-            let distance = terms - 2.0 * product;
-            if distance >= CANCELLED * terms {
-                return Ok(distance);
-            }
-            points.read_sparse(number..number + 1, rows)?;
-            let centroids = self.centroids.vectors()?;
-            Ok(centroids.canonical(metric, rows.row(0), label))
-        };
-        let tasks = self.labels.len().div_ceil(TASK_ROWS);
-        let mut parts = try_vec(ExactSum::default(), tasks, "sums of distances")?;
-        threads.run(
-            parts.iter_mut().enumerate(),
-            SparseRows::default,
-            |rows, (task, part)| {
-                let first = task * TASK_ROWS;
-                for number in first..self.labels.len().min(first + TASK_ROWS) {
-                    let distance = distance(number, rows)?;
-                    match points.is_weighted() {
-                        true => part.add_product(points.weight(number), distance),
-                        false => part.add(distance),
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        let mut sum = ExactSum::default();
-        parts.iter().for_each(|part| sum.merge(part));
-        Ok(sum.value())
+        Ok(self.by_cluster(threads)?.inertia(threads)?.value())
     }
 
     fn label(&mut self, threads: &Threads<'_>) -> Result<f64> {
@@ -189,14 +210,15 @@ impl Steps for Sparse<'_, '_> {
         let (moves, mut dense) = self.moves(threads)?;
         if !moves.is_empty() {
             put_on_rows(self.nearest, &moves, &mut dense)?;
-            self.centroids.set_dense(&dense, self.grid.dims())?;
+            let vectors = Vectors::of_dense(&dense, self.grid.dims(), self.nearest.metric())?;
+            self.centroids.set(vectors, false)?;
         }
         Ok(!moves.is_empty())
     }
 
     fn finish(self, threads: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)> {
         // The rest may be large.
-        drop((self.rows, self.next, self.bounds));
+        drop((self.squares, self.clusters, self.means, self.bounds));
         let centroids = dense(&self.centroids, self.grid.dims(), threads)?;
         Ok((centroids, self.labels))
     }
@@ -205,12 +227,32 @@ impl Steps for Sparse<'_, '_> {
 /// Centroids as clusters × dimensions numbers.
 fn dense(centroids: &SparseCentroids, dims: usize, threads: &Threads<'_>) -> Result<Vec<f32>> {
     let mut dense = threads.try_vec(0.0, centroids.len() * dims, "centroids")?;
-    for column in 0..dims {
-        centroids.each(column, |cluster, value| {
-            dense[cluster as usize * dims + column] = value;
-        });
+    for (j, row) in (0..).zip(dense.chunks_exact_mut(dims)) {
+        let Vector { columns, values } = centroids.vectors().get(j);
+        let numbers = columns.iter().zip(values);
+        numbers.for_each(|(&column, &value)| row[column as usize] = value);
     }
     Ok(dense)
+}
+
+/// Σ x² of every row.
+fn squares(points: &Points<'_>, threads: &Threads<'_>) -> Result<Vec<f64>> {
+    let mut squares = threads.try_vec(0.0f64, points.rows(), "lengths of rows")?;
+    threads.run_long(
+        squares.chunks_mut(TASK_ROWS).enumerate(),
+        SparseRows::default,
+        |block, (task, out), poll| {
+            let first = task * TASK_ROWS;
+            let range = first..first + out.len();
+            points.in_sparse_blocks(range, block, poll, |at, rows| {
+                let out = &mut out[at - first..];
+                let pairs = out.iter_mut().zip(rows.rows());
+                pairs.for_each(|(out, row)| *out = row.square());
+                Ok(())
+            })
+        },
+    )?;
+    Ok(squares)
 }
 
 fn bounds_pay(points: &Points<'_>, clusters: usize) -> bool {

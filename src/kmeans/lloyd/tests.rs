@@ -49,11 +49,14 @@ fn config(metric: Metric, iterations: usize, init: Array2<f32>) -> Config {
 }
 
 fn run(data: &Array2<f32>, config: &Config, threads: &Threads<'_>) -> Fit {
-    let points = Points::from(data.view());
-    let shared = Shared::new(&points, config.metric, None).unwrap();
-    let mut nearest = shared.nearest(&points, 1);
+    run_on(&Points::from(data.view()), config, threads)
+}
+
+fn run_on(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> Fit {
+    let shared = Shared::new(points, config.metric, None).unwrap();
+    let mut nearest = shared.nearest(points, 1);
     let mut rng = Rng::new(config.seed);
-    let rows = Unrepeated::find(&points, threads).unwrap();
+    let rows = Unrepeated::find(points, threads).unwrap();
     let centroids = seeding::draw(
         &mut seeding::InMemory::new(&mut nearest, &rows),
         config,
@@ -215,6 +218,62 @@ fn threads_do_not_change_the_bits() {
             let fits = [1, 2, 8].map(|n| run(&data, &config, &Threads::exactly(n, None).unwrap()));
             assert_eq!(fits[0], fits[1]);
             assert_eq!(fits[0], fits[2]);
+        }
+    }
+}
+
+/// Some words of each row are common, and one cluster has most rows: more than a thread
+/// adds up alone.
+#[test]
+fn threads_do_not_change_the_bits_of_sparse_rows() {
+    let (rows, dims) = (30_000, 40);
+    let mut rng = Rng::new(21);
+    let mut data = Array2::<f32>::zeros((rows, dims));
+    for (i, mut row) in data.outer_iter_mut().enumerate() {
+        let first = if i % 5 == 0 {
+            1 + rng.below(dims - 3)
+        } else {
+            0
+        };
+        for t in first..first + 3 {
+            row[t] = 1.0 + rng.unit() as f32;
+        }
+    }
+    let (mut values, mut columns, mut ends) = (Vec::new(), Vec::new(), vec![0u32]);
+    for row in data.outer_iter() {
+        for (column, &value) in (0u32..).zip(row).filter(|(_, value)| **value != 0.0) {
+            values.push(value);
+            columns.push(column);
+        }
+        ends.push(values.len() as u32);
+    }
+    let sparse = Points::csr(&values, &columns[..], &ends[..], dims).unwrap();
+    for metric in METRICS {
+        let init = data.select(ndarray::Axis(0), &[1, 0, 5, 10, 15, 20]);
+        let config = config(metric, 6, init);
+        let fits = [1, 2, 8].map(|n| {
+            let mut reported = Vec::new();
+            let mut observer = |event: Event<'_>| {
+                if let Event::Progress(progress) = event {
+                    reported.push(progress.inertia.to_bits());
+                }
+                ControlFlow::Continue(())
+            };
+            let threads = Threads::exactly(n, Some(&mut observer)).unwrap();
+            let fit = run_on(&sparse, &config, &threads);
+            drop(threads);
+            (fit, reported)
+        });
+        assert!(fits[0].0.counts.iter().any(|&count| count > rows / 2));
+        assert_eq!(fits[0], fits[1]);
+        assert_eq!(fits[0], fits[2]);
+        let dense = fit(&data, &config);
+        assert_eq!(fits[0].0.labels, dense.labels);
+        assert_eq!(fits[0].0.centroids, dense.centroids);
+        let (_, expected) = plain_lloyd(&data, &config);
+        for (&reported, expected) in fits[0].1.iter().zip(&expected) {
+            let reported = f64::from_bits(reported);
+            assert!((reported - expected).abs() <= 1e-6 * expected + 1e-7 * rows as f64);
         }
     }
 }

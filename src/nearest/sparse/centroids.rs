@@ -1,16 +1,15 @@
 //! Centroids by column, with what their scores and the bound on these need.
 
 use super::vectors::Vectors;
-use crate::allocate::{extend, refill, resize, try_vec};
+use crate::allocate::{collect, extend, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::exact_sparse::{Rows, Squares, Vector, inverse_of_root};
+use crate::kernels::exact_sparse::{Rows, Vector, inverse_of_root};
 use crate::kernels::isa::Isa;
 use crate::kernels::sparse_columns::Columns;
 use crate::kernels::sparse_scores::{Asked, Best, Scores};
 use crate::metric::Metric;
 use crate::nearest::vectors::Centroids;
-use std::sync::OnceLock;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse centroids";
@@ -23,11 +22,12 @@ const U64: f64 = f64::EPSILON / 2.0;
 const LARGEST: f64 = 1e30;
 
 /// Centroids that sparse rows are compared with.
-#[derive(Default)]
 pub(crate) struct SparseCentroids {
     metric: Metric,
+    dims: usize,
     /// Empty where there is none.
     bias: Vec<f64>,
+    vectors: Vectors,
     columns: Columns,
     /// Where scores start from: −½‖c‖² − ½w, with cosine −w; by place.
     base: Aligned<f32>,
@@ -43,86 +43,57 @@ pub(crate) struct SparseCentroids {
     farthest: f64,
     dearest: f64,
     deviation: f64,
-    vectors: OnceLock<Result<Vectors>>,
 }
 
 impl SparseCentroids {
     /// Of row-major centroids.
     pub fn of_dense(centroids: Centroids<'_>, metric: Metric) -> Result<Self> {
-        let mut made = Self::new(metric);
+        let vectors = Vectors::of_dense(centroids.values, centroids.dims, metric)?;
+        let mut bias = Vec::new();
         extend(
-            &mut made.bias,
+            &mut bias,
             centroids.bias.into_iter().flatten().copied(),
             PURPOSE,
         )?;
-        made.set_dense(centroids.values, centroids.dims)?;
+        let mut made = SparseCentroids {
+            metric,
+            dims: centroids.dims,
+            bias,
+            vectors,
+            columns: Columns::default(),
+            base: Aligned::default(),
+            moves: Vec::new(),
+            places: Vec::new(),
+            squares: Vec::new(),
+            longest: 0.0,
+            farthest: 0.0,
+            dearest: 0.0,
+            deviation: 0.0,
+        };
+        made.prepare(&[])?;
         Ok(made)
     }
 
-    /// None yet.
-    pub fn new(metric: Metric) -> Self {
-        SparseCentroids {
-            metric,
-            ..Default::default()
-        }
+    /// Takes other centroids in place of those before. `follows` tells whether how far
+    /// they have moved matters.
+    pub fn set(&mut self, vectors: Vectors, follows: bool) -> Result<()> {
+        let moves = match follows {
+            true => self.moves_to(&vectors)?,
+            false => Vec::new(),
+        };
+        self.vectors = vectors;
+        self.prepare(&moves)
     }
 
-    /// Takes row-major centroids in place of those before.
-    pub fn set_dense(&mut self, values: &[f32], dims: usize) -> Result<()> {
-        let vectors = Vectors::of_dense(values, dims, self.metric)?;
-        let mut starts = try_vec(0usize, dims + 1, PURPOSE)?;
-        for j in 0..vectors.len() as u32 {
-            for &column in vectors.get(j).columns {
-                starts[column as usize + 1] += 1;
-            }
-        }
-        for column in 0..dims {
-            starts[column + 1] += starts[column];
-        }
-        let mut numbers = try_vec((0, 0.0), vectors.stored(), PURPOSE)?;
-        let mut next = Vec::new();
-        refill(&mut next, &starts[..dims], PURPOSE)?;
-        for j in 0..vectors.len() as u32 {
-            let Vector { columns, values } = vectors.get(j);
-            for (&column, &value) in columns.iter().zip(values) {
-                let at = &mut next[column as usize];
-                numbers[*at] = (j, value);
-                *at += 1;
-            }
-        }
-        self.set(vectors.len(), None, |columns| {
-            for places in starts.windows(2) {
-                for &(j, value) in &numbers[places[0]..places[1]] {
-                    columns.push(j, value)?;
-                }
-                columns.end_column()?;
-            }
-            Ok(())
-        })?;
-        self.vectors = OnceLock::from(Ok(vectors));
-        Ok(())
-    }
-
-    /// Takes other centroids, which `write` writes, in place of those that it had.
-    /// They have moved from where `before` has them, if that matters.
-    pub fn set(
-        &mut self,
-        clusters: usize,
-        before: Option<&SparseCentroids>,
-        write: impl FnOnce(&mut Columns) -> Result<()>,
-    ) -> Result<()> {
-        self.vectors = OnceLock::new();
-        self.columns.begin(clusters)?;
-        write(&mut self.columns)?;
-        let mut squares = Squares::new(clusters)?;
-        for column in 0..self.columns.cols() {
-            let add = |cluster, value| squares.add(cluster, column as u32, value);
-            self.columns.each(column, add);
-        }
+    /// Makes of the vectors what scores need.
+    fn prepare(&mut self, moves: &[f64]) -> Result<()> {
+        let clusters = self.vectors.len();
+        let order = self.order(moves)?;
+        let shape = (clusters, self.dims);
+        self.columns.set(shape, &order, |j| self.vectors.get(j))?;
         self.squares.clear();
-        extend(&mut self.squares, squares.values(), PURPOSE)?;
-        let moves = before.map(|before| self.moves_from(before)).transpose()?;
-        self.order(&moves.unwrap_or_default())?;
+        let squares = (0..clusters as u32).map(|j| self.vectors.get(j).square());
+        extend(&mut self.squares, squares, PURPOSE)?;
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         let bias = |j: usize| self.bias.get(j).copied().unwrap_or(0.0);
         self.longest = most(&mut self.squares.iter().copied()).sqrt();
@@ -148,30 +119,15 @@ impl SparseCentroids {
         Ok(())
     }
 
-    /// How far each has moved from where `before` has it, at most.
-    fn moves_from(&self, before: &SparseCentroids) -> Result<Vec<f64>> {
-        let mut was = try_vec(0.0f32, self.len(), PURPOSE)?;
-        let mut moves = try_vec(0.0f64, self.len(), PURPOSE)?;
-        for column in 0..self.columns.cols() {
-            before.each(column, |j, value| was[j as usize] = value);
-            self.each(column, |j, value| {
-                let was = std::mem::take(&mut was[j as usize]);
-                let difference = f64::from(value) - f64::from(was);
-                moves[j as usize] += difference * difference;
-            });
-            before.each(column, |j, _| {
-                let gone = f64::from(std::mem::take(&mut was[j as usize]));
-                moves[j as usize] += gone * gone;
-            });
-        }
-        for square in &mut moves {
-            *square = square.sqrt() * (1.0 + U32);
-        }
-        Ok(moves)
+    /// How far each is from where `next` has it, at most.
+    fn moves_to(&self, next: &Vectors) -> Result<Vec<f64>> {
+        let vectors = (0..self.vectors.len() as u32).map(|j| (self.vectors.get(j), next.get(j)));
+        let moves = vectors.map(|(was, is)| was.squared_distance(is).sqrt() * (1.0 + U32));
+        collect(moves, PURPOSE)
     }
 
-    /// Puts those that moved farthest first.
-    fn order(&mut self, moves: &[f64]) -> Result<()> {
+    /// Has those that moved farthest first: lists the clusters so.
+    fn order(&mut self, moves: &[f64]) -> Result<Vec<u32>> {
         let mut order = Vec::new();
         resize(&mut order, moves.len(), 0u32, PURPOSE)?;
         (0..).zip(&mut order).for_each(|(j, place)| *place = j);
@@ -179,7 +135,6 @@ impl SparseCentroids {
             let farther = moves[b as usize].total_cmp(&moves[a as usize]);
             farther.then(a.cmp(&b))
         });
-        self.columns.finish(&order)?;
         self.moves.clear();
         resize(&mut self.moves, order.len(), 0.0, PURPOSE)?;
         self.places.clear();
@@ -188,11 +143,11 @@ impl SparseCentroids {
             self.moves[place] = (moves[j as usize] * (1.0 + 2.0 * U32)) as f32;
             self.places[j as usize] = place as u32;
         }
-        Ok(())
+        Ok(order)
     }
 
     pub fn len(&self) -> usize {
-        self.columns.clusters()
+        self.vectors.len()
     }
 
     pub fn metric(&self) -> Metric {
@@ -218,30 +173,27 @@ impl SparseCentroids {
         self.squares[j as usize]
     }
 
-    /// Calls `see` with each cluster that has a number in a column, and the number.
-    pub fn each(&self, column: usize, see: impl FnMut(u32, f32)) {
+    /// Calls `see` with each cluster that has a number in a column.
+    pub fn each(&self, column: usize, see: impl FnMut(u32)) {
         self.columns.each(column, see);
     }
 
-    /// The centroids as vectors, made when they are first asked for.
-    pub fn vectors(&self) -> Result<&Vectors> {
-        let made = self
-            .vectors
-            .get_or_init(|| Vectors::of_columns(&self.columns, self.metric));
-        made.as_ref().map_err(Clone::clone)
+    /// The centroids as vectors.
+    pub fn vectors(&self) -> &Vectors {
+        &self.vectors
     }
 
     /// D of a row with 1 / ‖x‖, without bias.
-    pub fn distance(&self, row: Vector<'_>, inverse_norm: f64, j: u32) -> Result<f64> {
-        Ok(match self.metric {
-            Metric::Euclidean => row.squared_distance(self.vectors()?.get(j)),
+    pub fn distance(&self, row: Vector<'_>, inverse_norm: f64, j: u32) -> f64 {
+        match self.metric {
+            Metric::Euclidean => row.squared_distance(self.vectors.get(j)),
             Metric::Cosine => {
                 // Only columns of the row count.
                 let place = self.places.get(j as usize).map_or(j, |&place| place);
                 let along = row.dot_with(|column| self.columns.number(column, place));
                 1.0 - along * inverse_norm * inverse_of_root(self.square(j))
             }
-        })
+        }
     }
 
     /// Whether scores of a row of length `norm` can be computed in float32.
@@ -281,8 +233,8 @@ impl SparseCentroids {
         scores: &mut Scores,
     ) -> Result<Option<f64>> {
         let norm = square.sqrt();
-        let error = self.error(row.columns.len(), norm);
-        if !self.fits(norm) || error > LARGEST {
+        let error = self.error_where(row.columns.len(), norm);
+        if error > LARGEST {
             return Ok(None);
         }
         let rows = Rows {
@@ -295,11 +247,20 @@ impl SparseCentroids {
         Ok(Some(error))
     }
 
+    /// [`error`](Self::error), infinite where scores can't be computed.
+    #[inline]
+    pub fn error_where(&self, numbers: usize, norm: f64) -> f64 {
+        match self.fits(norm) {
+            true => self.error(numbers, norm),
+            false => f64::INFINITY,
+        }
+    }
+
     /// By how much a score in float32 may differ from what the canonical distance
     /// makes of it, for a row of that length with so many numbers: see
     /// docs/nearest.md.
     #[inline]
-    pub fn error(&self, numbers: usize, norm: f64) -> f64 {
+    fn error(&self, numbers: usize, norm: f64) -> f64 {
         let length = match self.metric {
             Metric::Euclidean => norm,
             Metric::Cosine => 1.0,

@@ -140,7 +140,7 @@ fn measure(
     labels: &[u32],
     out: &mut [f64],
 ) -> Result<()> {
-    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors()?);
+    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors());
     let tasks = labels.chunks(TASK_ROWS).zip(out.chunks_mut(TASK_ROWS));
     threads.run_long(
         tasks.enumerate(),

@@ -34,7 +34,7 @@ pub(super) fn few(
     threads: &Threads<'_>,
     (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
 ) -> Result<()> {
-    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors()?);
+    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors());
     let (rows, chunk) = (labels.len() / count, TASK_ROWS * count);
     let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS))?;
     threads.run_long(

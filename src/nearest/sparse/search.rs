@@ -82,10 +82,21 @@ impl Search {
         resize(&mut self.best, rows.len(), Best::NONE, PURPOSE)?;
         self.scores
             .best(isa, scored, rows, &self.asked, &mut self.best)?;
+        // No score of a row that is asked for errs by more, and that decides most rows.
+        let farthest = squares.iter().copied().fold(0.0, f64::max).sqrt();
+        let error = centroids.error_where(rows.longest(), farthest);
+        let clear = !narrowed && bounds.is_empty();
         let mut changed = 0;
         for (number, &square) in squares.iter().enumerate() {
-            let row = Row::new(centroids, rows, number, square);
             let mut best = self.best[number];
+            let asked = self.asked[number].scale > 0.0;
+            if clear && asked && f64::from(best.score) - 2.0 * error > f64::from(best.second) {
+                let found = scored.0.cluster(best.place);
+                changed += usize::from(labels[number] != found);
+                labels[number] = found;
+                continue;
+            }
+            let row = Row::new(centroids, rows, number, square);
             let own = match narrowed {
                 true => self.with_own(centroids, number, labels[number], &mut best),
                 false => None,
@@ -208,7 +219,7 @@ impl Search {
             met.clear();
             resize(met, centroids.len(), false, PURPOSE)?;
             for &column in values.columns {
-                centroids.each(column as usize, |j, _| met[j as usize] = true);
+                centroids.each(column as usize, |j| met[j as usize] = true);
             }
         }
         let (mut nearest, mut least) = (0, f64::INFINITY);
@@ -221,7 +232,7 @@ impl Search {
             }
             let value = match leaves_out && !met[j as usize] {
                 true => 1.0,
-                false => centroids.distance(values, inverse_norm, j)?,
+                false => centroids.distance(values, inverse_norm, j),
             };
             let value = value + centroids.bias(j);
             if value < least {
@@ -235,15 +246,10 @@ impl Search {
 impl Row {
     #[inline]
     fn new(centroids: &SparseCentroids, rows: Rows<'_>, number: usize, square: f64) -> Self {
-        let norm = square.sqrt();
-        let error = match centroids.fits(norm) {
-            true => centroids.error(rows.get(number).0.len(), norm),
-            false => f64::INFINITY,
-        };
         Row {
             number,
             square,
-            error,
+            error: centroids.error_where(rows.get(number).0.len(), square.sqrt()),
         }
     }
 

@@ -1,9 +1,8 @@
 //! Centroids as sparse vectors, for canonical distances.
 
-use crate::allocate::{push, try_vec, with_capacity};
+use crate::allocate::{extend, push, with_capacity};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
-use crate::kernels::sparse_columns::Columns;
 use crate::metric::Metric;
 use crate::points::Points;
 
@@ -26,47 +25,16 @@ impl Vectors {
         for row in values.chunks_exact(dims) {
             for (column, &value) in (0u32..).zip(row) {
                 if value.to_bits() != 0 {
-                    push(&mut vectors.columns, column, PURPOSE)?;
-                    push(&mut vectors.values, value, PURPOSE)?;
+                    vectors.push(column, value)?;
                 }
             }
-            vectors.starts.push(vectors.columns.len() as u64);
+            vectors.end()?;
         }
-        vectors.with_norms(metric)
+        vectors.finish(metric)
     }
 
-    /// Of centroids by column.
-    pub fn of_columns(columns: &Columns, metric: Metric) -> Result<Self> {
-        let mut vectors = Self::none(columns.clusters())?;
-        let Vectors {
-            starts,
-            columns: own,
-            values,
-            ..
-        } = &mut vectors;
-        starts.resize(columns.clusters() + 1, 0); // there is room for them
-        for column in 0..columns.cols() {
-            columns.each(column, |j, _| starts[j as usize + 1] += 1);
-        }
-        for j in 0..columns.clusters() {
-            starts[j + 1] += starts[j];
-        }
-        let stored = starts[columns.clusters()] as usize;
-        *own = try_vec(0, stored, PURPOSE)?;
-        *values = try_vec(0.0, stored, PURPOSE)?;
-        let mut next = with_capacity(columns.clusters(), PURPOSE)?;
-        next.extend_from_slice(&starts[..columns.clusters()]);
-        for column in 0..columns.cols() {
-            columns.each(column, |j, value| {
-                let at = &mut next[j as usize];
-                (own[*at as usize], values[*at as usize]) = (column as u32, value);
-                *at += 1;
-            });
-        }
-        vectors.with_norms(metric)
-    }
-
-    fn none(count: usize) -> Result<Self> {
+    /// None yet, with room for so many.
+    pub fn none(count: usize) -> Result<Self> {
         let mut starts = with_capacity(count + 1, PURPOSE)?;
         starts.push(0);
         Ok(Vectors {
@@ -77,7 +45,35 @@ impl Vectors {
         })
     }
 
-    fn with_norms(mut self, metric: Metric) -> Result<Self> {
+    /// Adds a number to the vector that is being written.
+    #[inline]
+    pub fn push(&mut self, column: u32, value: f32) -> Result<()> {
+        push(&mut self.columns, column, PURPOSE)?;
+        push(&mut self.values, value, PURPOSE)
+    }
+
+    /// Adds all numbers of a vector.
+    pub fn push_all(&mut self, vector: Vector<'_>) -> Result<()> {
+        extend(&mut self.columns, vector.columns.iter().copied(), PURPOSE)?;
+        extend(&mut self.values, vector.values.iter().copied(), PURPOSE)
+    }
+
+    /// Ends a vector.
+    pub fn end(&mut self) -> Result<()> {
+        push(&mut self.starts, self.columns.len() as u64, PURPOSE)
+    }
+
+    /// Adds other vectors, which aren't finished either.
+    pub fn append(&mut self, others: &Vectors) -> Result<()> {
+        let before = self.columns.len() as u64;
+        let ends = others.starts[1..].iter().map(|end| before + end);
+        extend(&mut self.starts, ends, PURPOSE)?;
+        extend(&mut self.columns, others.columns.iter().copied(), PURPOSE)?;
+        extend(&mut self.values, others.values.iter().copied(), PURPOSE)
+    }
+
+    /// After the last vector.
+    pub fn finish(mut self, metric: Metric) -> Result<Self> {
         if metric == Metric::Cosine {
             self.inverse_norms = with_capacity(self.len(), PURPOSE)?;
             for j in 0..self.len() {
@@ -90,11 +86,6 @@ impl Vectors {
 
     pub fn len(&self) -> usize {
         self.starts.len() - 1
-    }
-
-    /// Numbers that are kept.
-    pub fn stored(&self) -> usize {
-        self.columns.len()
     }
 
     /// As rows of so many columns.
