@@ -1,12 +1,15 @@
 //! Single values on the heap where the memory may be refused: [`boxed`] is
-//! `Box::new`, and [`TryArc`] is `Arc`; both of those end the process.
+//! `Box::new`, and [`TryArc`] is `Arc`; both of those end the process. [`Unwritten`] is
+//! a vector that several threads write first.
 
 #![allow(unsafe_code)]
 
+use crate::allocate::with_capacity;
 use crate::error::{KMeansError, Result};
 use std::alloc::{Layout, alloc};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::process::abort;
 use std::ptr::NonNull;
@@ -26,6 +29,57 @@ pub(crate) fn boxed<T>(value: T, purpose: &'static str) -> Result<Box<T>> {
     unsafe {
         memory.write(value);
         Ok(Box::from_raw(memory))
+    }
+}
+
+/// A vector in the making, in parts that anybody may write.
+pub(crate) struct Unwritten<T> {
+    values: Vec<T>,
+    len: usize,
+    written: AtomicUsize,
+}
+
+/// A part that nobody has written yet.
+pub(crate) struct Part<'u, T> {
+    slots: &'u mut [MaybeUninit<T>],
+    written: &'u AtomicUsize,
+}
+
+impl<T: Copy> Unwritten<T> {
+    pub fn new(len: usize, purpose: &'static str) -> Result<Self> {
+        Ok(Unwritten {
+            values: with_capacity(len, purpose)?,
+            len,
+            written: AtomicUsize::new(0),
+        })
+    }
+
+    /// All of it, so many values a part.
+    pub fn parts(&mut self, len: usize) -> impl ExactSizeIterator<Item = Part<'_, T>> {
+        *self.written.get_mut() = 0;
+        let (slots, written) = (self.values.spare_capacity_mut(), &self.written);
+        let parts = slots[..self.len].chunks_mut(len);
+        parts.map(move |slots| Part { slots, written })
+    }
+
+    /// The vector, if every part was written since they were last asked for.
+    pub fn finish(mut self) -> Option<Vec<T>> {
+        let whole = *self.written.get_mut() == self.len;
+        whole.then(|| {
+            // SAFETY: there is room for so many; the parts of one call don't overlap, and
+            // each counts once, when all of it is written.
+            unsafe { self.values.set_len(self.len) };
+            self.values
+        })
+    }
+}
+
+impl<T: Copy> Part<'_, T> {
+    pub fn fill(self, value: T) {
+        for slot in self.slots.iter_mut() {
+            slot.write(value);
+        }
+        self.written.fetch_add(self.slots.len(), Ordering::Release);
     }
 }
 
@@ -107,6 +161,20 @@ impl<T: PartialEq> PartialEq for TryArc<T> {
 mod tests {
     use super::*;
     use std::sync::Arc;
+
+    #[test]
+    fn a_vector_is_there_once_all_parts_are_written() {
+        let mut vec = Unwritten::new(10, "numbers").unwrap();
+        for part in vec.parts(4).take(2) {
+            part.fill(1);
+        }
+        assert_eq!(vec.finish(), None);
+        let mut vec = Unwritten::new(10, "numbers").unwrap();
+        for _ in 0..2 {
+            vec.parts(4).for_each(|part| part.fill(7));
+        }
+        assert_eq!(vec.finish(), Some(vec![7; 10]));
+    }
 
     #[test]
     fn the_last_owner_drops_the_value_in_its_place() {

@@ -15,12 +15,13 @@ pub use default_count::{default_threads, set_default_threads};
 pub(crate) use observer::Iteration;
 pub use observer::{End, Event, Observer, Phase, Progress, RunOptions};
 
-use crate::allocate::with_capacity;
+use crate::allocate::collect;
 use crate::error::{KMeansError, Result};
+use crate::owned::Unwritten;
 use pool::{Pool, start_thread};
 use std::cell::{Cell, RefCell};
-use std::ops::{ControlFlow, Range};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{ControlFlow, Range, RangeInclusive};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,12 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(75);
 /// Values that a single thread deals with between two polls: about a
 /// millisecond.
 const STEP: usize = 1 << 16;
+
+/// Tasks for each thread, so that none waits long for the last one.
+const TASKS: usize = 16;
+
+/// Memory of more bytes than this is first written to by several threads.
+const SHARED_BYTES: usize = 1 << 20;
 
 /// Below this many multiply-adds in a call, starting threads costs more than
 /// it saves.
@@ -114,6 +121,15 @@ impl<'o> Threads<'o> {
 
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// How many of `len` things go into a task: the most of these, or so few that there
+    /// are [`TASKS`] for each thread.
+    pub fn share(&self, len: usize, sizes: RangeInclusive<usize>) -> usize {
+        match self.count {
+            1 => *sizes.end(),
+            count => (len / (TASKS * count)).clamp(*sizes.start(), *sizes.end()),
+        }
     }
 
     /// Whether anybody is told of what happens.
@@ -222,28 +238,35 @@ impl<'o> Threads<'o> {
         state: impl Fn() -> S + Sync,
         work: impl Fn(&mut S, T, Poll<'_>) -> R + Sync,
     ) -> Result<()> {
-        let workers = self.count.min(tasks.len());
-        let queue = Mutex::new(tasks);
-        let next = || queue.lock().map_or(None, |mut tasks| tasks.next());
-        self.run_workers(workers, &|poll| {
+        let run = |next: &dyn Fn() -> Option<T>, poll: Poll<'_>| {
             let mut state = state();
             while let Some(task) = next() {
                 work(&mut state, task, poll).into_result()?;
                 poll()?;
             }
             Ok(())
-        })
+        };
+        let workers = self.count.min(tasks.len());
+        if workers <= 1 {
+            let tasks = RefCell::new(tasks);
+            return run(&|| tasks.borrow_mut().next(), &|| self.poll());
+        }
+        // Whoever takes a task waits for nobody, however many there are.
+        let tasks = collect(tasks.map(|task| Mutex::new(Some(task))), "tasks")?;
+        let taken = AtomicUsize::new(0);
+        let next = || lock(tasks.get(taken.fetch_add(1, Ordering::Relaxed))?).take();
+        self.run_workers(workers, &|poll| run(&next, poll))
     }
 
-    /// Runs `work` once on each of some workers, on threads of the pool if more than
-    /// one. Compiled once, whatever the work is.
+    /// Runs `work` once on each of some workers, on threads of the pool. Compiled once,
+    /// whatever the work is.
     fn run_workers(
         &self,
         workers: usize,
         work: &(dyn Fn(Poll<'_>) -> Result<()> + Sync),
     ) -> Result<()> {
         let pool = self.pool.as_ref().and_then(|pool| pool.threads.as_ref());
-        let Some(pool) = pool.filter(|_| workers > 1) else {
+        let Some(pool) = pool else {
             return work(&|| self.poll());
         };
         let failure = Mutex::new(None);
@@ -292,14 +315,20 @@ impl<'o> Threads<'o> {
     }
 
     /// A vector of `len` copies of `value`: see [`crate::allocate::try_vec`].
-    /// Writing to fresh memory takes a second for every few gigabytes.
-    pub fn try_vec<T: Clone>(&self, value: T, len: usize, purpose: &'static str) -> Result<Vec<T>> {
-        let mut vec = with_capacity(len, purpose)?;
-        self.in_steps(len, |part| {
-            vec.resize(part.end, value.clone());
-            Ok(())
-        })?;
-        Ok(vec)
+    /// Writing to fresh memory takes a second for every few gigabytes, which is shared.
+    pub fn try_vec<T: Copy + Send + Sync>(
+        &self,
+        value: T,
+        len: usize,
+        purpose: &'static str,
+    ) -> Result<Vec<T>> {
+        let part = match size_of::<T>() * len > SHARED_BYTES {
+            true => SHARED_BYTES / 4 / size_of::<T>(),
+            false => len,
+        };
+        let mut vec = Unwritten::new(len, purpose)?;
+        self.run(vec.parts(part.max(1)), || (), |(), part| part.fill(value))?;
+        vec.finish().ok_or(KMeansError::Cancelled) // never: all tasks ran
     }
 
     /// Gives the observer a chance to cancel if it had none for a while. Serial

@@ -189,7 +189,8 @@ impl<'c> Model<'c> {
             sample.compare(sizes);
             let inertia = partition.inertia(centroids, threads)?;
             self.report(threads, start, changed, inertia)?;
-            partition.totals().write_centroids(&mut self.centroids);
+            let totals = partition.totals();
+            totals.write_centroids(&mut self.centroids, threads)?;
             if sample::is_much_work(points, self.config) {
                 let costs = Costs::new(&sample_nearest, &self.centroids, self.config)?;
                 sample.follow(&costs, &mut self.prices, threads)?;

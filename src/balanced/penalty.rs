@@ -40,7 +40,8 @@ pub(crate) fn relax(
             let inertia = partition.inertia(Centroids::new(&centroids, cols), threads)?;
             unit = inertia / rows as f64 / mean_size;
         }
-        partition.totals().write_centroids(&mut centroids);
+        let totals = partition.totals();
+        totals.write_centroids(&mut centroids, threads)?;
         let grown = (LAST / FIRST).powf(t as f64 / (ITERATIONS - 1) as f64);
         let penalty = unit * FIRST * grown;
         for (price, &size) in prices.iter_mut().zip(&partition.totals().counts) {

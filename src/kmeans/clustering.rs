@@ -1,6 +1,6 @@
 //! Rows in clusters with their sums, wherever the rows are.
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::kernels::exact::squared_distance;
 use crate::metric::Metric;
@@ -62,10 +62,17 @@ impl Spread {
 
     /// The sum of distances to `centroids` from sums alone, where the spread is known:
     /// see [`Totals::inertia`]. `None` where these are not precise enough.
-    pub fn inertia(&self, totals: &Totals, centroids: Centroids<'_>) -> Option<f64> {
-        let sum = self.sum?;
-        let inertia = totals.inertia(centroids.values, &self.origin, sum);
-        (inertia > sum * 1e-4).then_some(inertia)
+    pub fn inertia(
+        &self,
+        totals: &Totals,
+        centroids: Centroids<'_>,
+        threads: &Threads<'_>,
+    ) -> Result<Option<f64>> {
+        let Some(sum) = self.sum else {
+            return Ok(None);
+        };
+        let inertia = totals.inertia(centroids.values, (&self.origin, sum), threads)?;
+        Ok((inertia > sum * 1e-4).then_some(inertia))
     }
 }
 
@@ -85,11 +92,12 @@ pub(crate) fn spread(
 
 /// The mean of all centroids, as float32.
 fn mean(centroids: Centroids<'_>) -> Result<Vec<f32>> {
-    let mut mean = try_vec(0.0f32, centroids.dims, "origin")?;
-    let count = centroids.len() as f64;
-    for (t, mean) in mean.iter_mut().enumerate() {
-        let column = centroids.values[t..].iter().step_by(centroids.dims);
-        *mean = (column.map(|&c| f64::from(c)).sum::<f64>() / count) as f32;
+    let mut sums = try_vec(0.0f64, centroids.dims, "origin")?;
+    for centroid in centroids.values.chunks_exact(centroids.dims) {
+        for (sum, &c) in sums.iter_mut().zip(centroid) {
+            *sum += f64::from(c);
+        }
     }
-    Ok(mean)
+    let count = centroids.len() as f64;
+    collect(sums.iter().map(|&sum| (sum / count) as f32), "origin")
 }

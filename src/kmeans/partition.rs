@@ -88,7 +88,7 @@ impl Clustering for Partition<'_, '_> {
                 Metric::Euclidean => spread(self.nearest, &self.spread.origin, threads)?.value(),
             });
         }
-        match self.spread.inertia(self.totals(), centroids) {
+        match self.spread.inertia(self.totals(), centroids, threads)? {
             Some(inertia) => Ok(inertia),
             None => self.exact_inertia(centroids, threads),
         }

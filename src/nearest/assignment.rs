@@ -1,7 +1,7 @@
 //! Which centroid every row is nearest to, and what the rows of each add up to,
 //! from search to search.
 
-use crate::allocate::{push, try_vec};
+use crate::allocate::{collect, push, reserve, try_vec};
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
 use crate::kernels::accumulate::Sign;
@@ -51,7 +51,12 @@ pub(super) enum Method {
 impl Assignment {
     /// Of rows that are in no cluster yet. `sees`: whether they can be added block
     /// by block.
-    pub(super) fn new(rows: usize, n_clusters: usize, grid: Grid, sees: bool) -> Result<Self> {
+    pub(super) fn new(
+        (rows, n_clusters): (usize, usize),
+        grid: Grid,
+        sees: bool,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let totals = Totals::new(grid, n_clusters)?;
         let method = match sees && totals.bytes() <= CACHED_BYTES {
             true => Method::Rows {
@@ -59,11 +64,11 @@ impl Assignment {
                 stale: false,
             },
             false => Method::Clusters {
-                summed: try_vec(UNASSIGNED, rows, "labels")?,
+                summed: threads.try_vec(UNASSIGNED, rows, "labels")?,
             },
         };
         Ok(Assignment {
-            labels: try_vec(UNASSIGNED, rows, "labels")?,
+            labels: threads.try_vec(UNASSIGNED, rows, "labels")?,
             by: By::Nobody,
             totals,
             method,
@@ -127,12 +132,12 @@ pub(super) fn add_moved(
     threads: &Threads<'_>,
 ) -> Result<()> {
     let n_clusters = totals.counts.len();
-    let pairs = || (first as u32..).zip(labels.iter().copied().zip(before.iter().copied()));
-    let moved = pairs().filter(|&(_, (to, from))| to != from);
-    let left = moved.clone().filter(|&(_, (_, from))| from != UNASSIGNED);
-    let left = left.map(|(row, (_, from))| (row, from));
+    let moved = differing(first, (before, labels), threads)?;
+    let rows = || moved.iter().flatten().copied();
+    let left = rows().map(|row| (row, before[row as usize - first]));
+    let left = left.filter(|&(_, from)| from != UNASSIGNED);
     let left = Clusters::from_pairs(left, n_clusters, threads)?;
-    let joined = moved.map(|(row, (to, _))| (row, to));
+    let joined = rows().map(|row| (row, labels[row as usize - first]));
     let joined = Clusters::from_pairs(joined, n_clusters, threads)?;
     totals.add(points, &joined, Sign::Plus, threads)?;
     totals.add(points, &left, Sign::Minus, threads)
@@ -166,4 +171,39 @@ impl<T> Workers<T> {
         let all = self.0.iter_mut();
         all.map(|one| one.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+impl Workers<Changes> {
+    /// Makes the changes that all found.
+    pub fn apply(&mut self, totals: &mut Totals, threads: &Threads<'_>) -> Result<()> {
+        let all = collect(self.all().map(|changes| &*changes), "sums of threads")?;
+        totals.apply_all(&all, threads)
+    }
+}
+
+/// The rows whose labels differ, ascending, in lists that follow each other. Rows are
+/// numbered from `first` on.
+fn differing(
+    first: usize,
+    (before, labels): (&[u32], &[u32]),
+    threads: &Threads<'_>,
+) -> Result<Vec<Vec<u32>>> {
+    const PURPOSE: &str = "rows that moved";
+    const TASK_ROWS: usize = 1 << 14;
+    let tasks = labels.len().div_ceil(TASK_ROWS);
+    let mut lists = try_vec(Vec::new(), tasks, PURPOSE)?;
+    let both = before.chunks(TASK_ROWS).zip(labels.chunks(TASK_ROWS));
+    threads.run(
+        lists.iter_mut().zip(both).enumerate(),
+        || (),
+        |(), (task, (list, (before, labels)))| {
+            let rows = (first + task * TASK_ROWS) as u32..;
+            let all = rows.zip(before.iter().zip(labels));
+            let moved = all.filter(|(_, (from, to))| from != to);
+            reserve(list, moved.clone().count(), PURPOSE)?;
+            list.extend(moved.map(|(row, _)| row));
+            Ok(())
+        },
+    )?;
+    Ok(lists)
 }

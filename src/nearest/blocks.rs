@@ -13,9 +13,6 @@ use crate::nearest::tasks::{TASK_ROWS, block_rows, parts};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
 
-/// Rows of a task whose blocks are seen.
-const SEEN_ROWS: usize = 4 * TASK_ROWS;
-
 /// Some rows that were just assigned, and their labels before and after.
 pub(super) struct Visit<'v> {
     /// The number of the first row.
@@ -67,88 +64,77 @@ impl Nearest<'_> {
         }
         let engine = self.choose_engine(centroids, labels, 1, threads)?;
         let (points, metric) = (self.points, self.metric());
-        let mut bounds = self.take_bounds(engine, centroids)?;
+        let (rows, shape) = (labels.len(), (centroids.dims, centroids.len()));
+        let block_rows = block_rows(rows, shape, threads);
+        let mut bounds = self.take_bounds(engine, centroids, threads)?;
         let order = bounds.as_ref().map(Bounds::order);
         let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
         let used = match &mut bounds {
             Some(bounds) if search.can_bound() => {
-                bounds.follow(&self.shared.affine, centroids);
+                bounds.follow(&self.shared.affine, centroids, block_rows, threads)?;
                 Some(bounds.split())
             }
             _ => None,
         };
         let (groups, mut values) = used.unzip();
         let width = groups.map_or(0, Groups::len);
-        let (rows, block_rows) = (labels.len(), block_rows(centroids.dims, centroids.len()));
         let mut changed_rows = 0;
-        let task_rows = match see {
-            Some(_) => SEEN_ROWS,
-            None => block_rows,
-        };
-        let part_rows = part_rows.max(1).next_multiple_of(task_rows);
+        let part_rows = part_rows.max(1).next_multiple_of(block_rows);
         for (number, labels) in labels.chunks_mut(part_rows).enumerate() {
             let first_of_part = number * part_rows;
             let distances = take(&mut distances, labels.len());
             let values = take(&mut values, labels.len() * width);
-            let tasks = labels.len().div_ceil(task_rows);
+            let tasks = labels.len().div_ceil(block_rows);
             let mut changed = try_vec(0usize, tasks, "change counts")?;
-            let distances = parts(distances, task_rows, tasks)?;
-            let row_bounds = parts(values, task_rows * width, tasks)?;
-            let tasks = labels.chunks_mut(task_rows).zip(distances).zip(row_bounds);
+            let distances = parts(distances, block_rows, tasks)?;
+            let row_bounds = parts(values, block_rows * width, tasks)?;
+            let tasks = labels.chunks_mut(block_rows).zip(distances).zip(row_bounds);
             threads.run_long(
                 tasks.zip(&mut changed).enumerate(),
                 Scratch::default,
-                |scratch, (task, (((labels, mut distances), mut bounds), changed)), poll| {
-                    let blocks = labels.chunks_mut(block_rows).enumerate();
-                    for (number, labels) in blocks {
-                        let within = number * block_rows;
-                        let first = first_of_part + task * task_rows + within;
-                        let rows = first..first + labels.len();
-                        let block = points.block_polled(rows, &mut scratch.block, poll)?;
-                        let hints: &mut Vec<u32> = &mut scratch.hints;
-                        refill(hints, labels, "labels")?;
-                        let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
-                            *changed += usize::from(labels[i] != label);
-                            labels[i] = label;
-                            if let Some(distances) = distances.as_deref_mut() {
-                                distances[within + i] = distance();
-                            }
-                        };
-                        let row =
-                            |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
-                        let mut found_row = |i: usize, label: u32| {
-                            found(i, label, &|| row(i).distance(centroids.row(label as usize)));
-                        };
-                        match &search {
-                            Search::Codes(search) => {
-                                let scratch = &mut scratch.codes;
-                                let bounds =
-                                    groups.zip(bounds.as_deref_mut()).map(|(groups, values)| {
-                                        groups.rows(values, within, hints.len())
-                                    });
-                                let found = |i: usize, distance: f64, label: u32| {
-                                    found(i, label, &|| distance);
-                                };
-                                search.assign(first, block, hints, bounds, scratch, found)?;
-                            }
-                            Search::Float32(search) => {
-                                search.assign(block, &mut scratch.tile, found_row)?;
-                            }
-                            Search::BruteForce => {
-                                for i in 0..hints.len() {
-                                    found_row(i, nearest_of_all(&row(i), centroids, poll)?);
-                                }
+                |scratch, (task, (((labels, mut distances), bounds), changed)), poll| {
+                    let first = first_of_part + task * block_rows;
+                    let rows = first..first + labels.len();
+                    let block = points.block_polled(rows, &mut scratch.block, poll)?;
+                    let hints: &mut Vec<u32> = &mut scratch.hints;
+                    refill(hints, labels, "labels")?;
+                    let mut found = |i: usize, label: u32, distance: &dyn Fn() -> f64| {
+                        *changed += usize::from(labels[i] != label);
+                        labels[i] = label;
+                        if let Some(distances) = distances.as_deref_mut() {
+                            distances[i] = distance();
+                        }
+                    };
+                    let row = |i| Row::new(&block[i * centroids.dims..][..centroids.dims], metric);
+                    let mut found_row = |i: usize, label: u32| {
+                        found(i, label, &|| row(i).distance(centroids.row(label as usize)));
+                    };
+                    match &search {
+                        Search::Codes(search) => {
+                            let scratch = &mut scratch.codes;
+                            let bounds = groups.zip(bounds);
+                            let bounds = bounds.map(|(groups, values)| groups.rows(values));
+                            let found = |i: usize, distance: f64, label: u32| {
+                                found(i, label, &|| distance);
+                            };
+                            search.assign(first, block, hints, bounds, scratch, found)?;
+                        }
+                        Search::Float32(search) => {
+                            search.assign(block, &mut scratch.tile, found_row)?;
+                        }
+                        Search::BruteForce => {
+                            for i in 0..hints.len() {
+                                found_row(i, nearest_of_all(&row(i), centroids, poll)?);
                             }
                         }
-                        if let Some(see) = see {
-                            see(Visit {
-                                first,
-                                block,
-                                before: hints,
-                                labels,
-                            });
-                        }
-                        poll()?;
+                    }
+                    if let Some(see) = see {
+                        see(Visit {
+                            first,
+                            block,
+                            before: hints,
+                            labels,
+                        });
                     }
                     Ok(())
                 },
@@ -178,7 +164,8 @@ impl Nearest<'_> {
         let search = self.prepare(engine, centroids, labels, None, count, threads)?;
         let (points, metric) = (self.points, self.metric());
         let rows = labels.len() / count;
-        let task_rows = block_rows(centroids.dims, centroids.len());
+        let shape = (centroids.dims, centroids.len());
+        let task_rows = block_rows(rows, shape, threads);
         let chunk = task_rows * count;
         let distances = parts(distances, chunk, rows.div_ceil(task_rows))?;
         threads.run_long(

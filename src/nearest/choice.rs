@@ -57,6 +57,7 @@ impl<'a> Nearest<'a> {
         &mut self,
         engine: Engine,
         centroids: Centroids<'_>,
+        threads: &Threads<'_>,
     ) -> Result<Option<Bounds>> {
         let kept = self.bounds.take();
         let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
@@ -66,7 +67,8 @@ impl<'a> Nearest<'a> {
         }
         let most = self.eight_bit.room_for_bounds(self.points);
         let room = (most, self.shared.budget());
-        let bounds = Bounds::new(self.points.rows(), centroids, room, &mut self.groups);
+        let rows = self.points.rows();
+        let bounds = Bounds::new(rows, centroids, room, &mut self.groups, threads);
         // Where memory is refused, there is more to search.
         Ok(optional(bounds)?.flatten())
     }
@@ -105,7 +107,7 @@ impl<'a> Nearest<'a> {
             }
             _ => None,
         };
-        let search = TileSearch::new(affine, centroids, kernels, count == 1, few)?;
+        let search = TileSearch::new(affine, centroids, kernels, (count == 1, few), threads)?;
         Ok(Search::Float32(search))
     }
 }

@@ -12,14 +12,14 @@ use crate::nearest::vectors::{Centroids, Row};
 use crate::points::{Points, SparseRows};
 use crate::threads::{Poll, Threads};
 use crate::totals::{Changes, ExactSum, Grid, add_weighted};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Bytes of rows as float32 that are summed at a time where there are more than
 /// memory.
 const PART_BYTES: usize = 1 << 28;
 
 /// Rows per task.
-const TASK_ROWS: usize = 4096;
+const TASK_ROWS: RangeInclusive<usize> = 256..=4096;
 
 impl Nearest<'_> {
     /// The rows in no cluster yet, to be searched for the nearest of
@@ -28,7 +28,8 @@ impl Nearest<'_> {
         let grid = self.shared.grid(self.points, threads)?;
         // Only rows that are not sparse are seen block by block.
         let sees = self.sparse_engine().is_none();
-        Assignment::new(self.points.rows(), n_clusters, grid, sees)
+        let shape = (self.points.rows(), n_clusters);
+        Assignment::new(shape, grid, sees, threads)
     }
 
     /// In the order of the points.
@@ -179,7 +180,7 @@ impl Nearest<'_> {
                 if anew {
                     totals.clear();
                 }
-                workers.all().for_each(|part| totals.apply(part));
+                workers.apply(totals, threads)?;
                 Ok(changed)
             }
             Method::Clusters { summed } if self.exceeds_memory() => {
@@ -314,11 +315,12 @@ fn sum_tasks<S>(
 ) -> Result<ExactSum> {
     let mut parts = Workers::none();
     parts.ready(threads.count(), || Ok(ExactSum::default()))?;
+    let task_rows = threads.share(rows, TASK_ROWS);
     threads.run_long(
-        0..rows.div_ceil(TASK_ROWS),
+        0..rows.div_ceil(task_rows),
         scratch,
         |scratch, task, poll| {
-            let rows = task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS);
+            let rows = task * task_rows..rows.min((task + 1) * task_rows);
             add(&parts, rows, scratch, poll)
         },
     )?;

@@ -98,7 +98,7 @@ impl Prepared {
         let codes = codes.of(rows, setting, (metric, centroids), threads)?;
         let (way, task_rows) = match codes.and_then(|codes| codes.search(centroids, count)) {
             Some(search) => {
-                let most = block_rows(dims, centroids.len());
+                let most = block_rows(rows, (dims, centroids.len()), threads);
                 let task_rows = rows.div_ceil(threads.count()).clamp(1, most);
                 (Way::Codes(search), task_rows)
             }

@@ -82,8 +82,7 @@ impl Blocks {
                         .with(|changes| add_changed(changes, totals.grid(), points, &visit, false));
                 };
                 let changed = nearest.by_blocks(centroids, (labels, None), Some(&see), threads)?;
-                let totals = &mut self.totals;
-                self.workers.all().for_each(|part| totals.apply(part));
+                self.workers.apply(&mut self.totals, threads)?;
                 changed
             }
         };

@@ -358,15 +358,20 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
 }
 
 #[test]
-fn blocks_are_small_and_divide_tasks() {
-    for dims in [1, 3, 64, 1000, 5000, MAX_TILE_DIMS, 300_000] {
-        for clusters in [1, 2, 100, 10_000] {
-            let rows = block_rows(dims, clusters);
-            assert!(TASK_ROWS.is_multiple_of(rows));
-            let least = if dims > MAX_TILE_DIMS { 1 } else { BLOCK_ROWS };
-            assert!(rows == least || 4 * rows * dims <= BLOCK_BYTES);
+fn blocks_are_small_and_enough_for_all_threads() {
+    for threads in [1, 3].map(|count| Threads::exactly(count, None).unwrap()) {
+        for dims in [1, 3, 64, 1000, 5000, MAX_TILE_DIMS, 300_000] {
+            for clusters in [1, 2, 100, 10_000] {
+                let rows = block_rows(1 << 20, (dims, clusters), &threads);
+                assert!(TASK_ROWS.is_multiple_of(rows));
+                let least = if dims > MAX_TILE_DIMS { 1 } else { BLOCK_ROWS };
+                assert!(rows == least || 4 * rows * dims <= BLOCK_BYTES);
+            }
         }
     }
+    let many = Threads::exactly(80, None).unwrap();
+    let rows = 100_000;
+    assert!(rows / block_rows(rows, (384, 1000), &many) > 10 * many.count());
 }
 
 /// Labels and totals, whoever follows them.

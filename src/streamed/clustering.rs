@@ -209,7 +209,8 @@ impl Clustering for Streamed<'_, '_> {
             }
         };
         self.spread.sum = Some(all);
-        match self.spread.inertia(self.blocks.totals(), centroids) {
+        let totals = self.blocks.totals();
+        match self.spread.inertia(totals, centroids, threads)? {
             Some(inertia) => Ok(inertia),
             None => self.exact_inertia(centroids, threads),
         }

@@ -96,6 +96,33 @@ fn every_task_runs_once_at_any_thread_count() {
 }
 
 #[test]
+fn all_of_very_many_threads_get_tasks() {
+    let (count, rows) = (80, 20_000);
+    let threads = Threads::exactly(count, None).unwrap();
+    let size = threads.share(rows, 1..=4096);
+    assert!(rows.div_ceil(size) >= 16 * count);
+    assert_eq!(threads.share(rows, 100..=4096), 100);
+    let alone = Threads::exactly(1, None).unwrap();
+    assert_eq!(alone.share(rows, 1..=4096), 4096);
+    // Nobody ends before all have begun.
+    let begun = std::sync::Barrier::new(count);
+    let wait = |(): &mut (), _| {
+        begun.wait();
+    };
+    threads.run(0..count, || (), wait).unwrap();
+}
+
+#[test]
+fn large_vectors_are_whole() {
+    for count in [1, 3] {
+        let threads = Threads::exactly(count, None).unwrap();
+        for len in [0, 1, SHARED_BYTES, 3 * SHARED_BYTES + 5] {
+            assert_eq!(threads.try_vec(7u8, len, "numbers").unwrap(), vec![7; len]);
+        }
+    }
+}
+
+#[test]
 fn observer_is_polled_on_the_callers_thread_and_cancels() {
     let caller = std::thread::current().id();
     let mut observer = |_: Event<'_>| {

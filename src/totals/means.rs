@@ -6,17 +6,32 @@ use crate::allocate::copy;
 use crate::error::Result;
 use crate::kernels::dispatch::{self, Work};
 use crate::kernels::lanes::{LANES, Lanes};
+use crate::threads::Threads;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Totals {
     /// Writes the mean of every cluster to `centroids` (n_clusters × dims);
     /// with cosine, the direction of the sum of its unit rows. A cluster that
     /// is empty, or whose unit rows cancel out, keeps the centroid it has.
     /// Returns whether any value changed.
-    pub fn write_centroids(&self, centroids: &mut [f32]) -> bool {
-        dispatch::work(Means {
-            totals: self,
-            centroids,
-        })
+    pub fn write_centroids(&self, centroids: &mut [f32], threads: &Threads<'_>) -> Result<bool> {
+        let clusters = self.clusters_of_task();
+        let changed = AtomicBool::new(false);
+        threads.run(
+            centroids
+                .chunks_mut(clusters * self.grid.dims())
+                .enumerate(),
+            || (),
+            |(), (task, centroids)| {
+                let means = Means {
+                    totals: self,
+                    first: task * clusters,
+                    centroids,
+                };
+                changed.fetch_or(dispatch::work(means), Ordering::Relaxed);
+            },
+        )?;
+        Ok(changed.into_inner())
     }
 
     /// Moves the centroid of a cluster to the mean of its rows and of what weighed
@@ -34,9 +49,10 @@ impl Totals {
     }
 }
 
-/// See [`Totals::write_centroids`].
+/// See [`Totals::write_centroids`]; `first` is the cluster of the first centroid.
 struct Means<'m> {
     totals: &'m Totals,
+    first: usize,
     centroids: &'m mut [f32],
 }
 
@@ -48,7 +64,7 @@ impl Work for Means<'_> {
         let (totals, grid) = (self.totals, &self.totals.grid);
         let mut changed = false;
         let all = self.centroids.chunks_exact_mut(grid.dims());
-        for (j, centroid) in all.enumerate() {
+        for (j, centroid) in (self.first..).zip(all) {
             let (sum, count) = (totals.sum(j), totals.counts[j] as i64);
             let (weight, _) = grid.read_weight(sum, count);
             if weight > 0.0 {

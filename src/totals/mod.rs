@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::kernels::accumulate::{Sign, TOGETHER};
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
+use std::ops::RangeInclusive;
 
 pub(crate) use amount::Amount;
 pub(crate) use centroid::{size_of_sum, write_centroid};
@@ -31,7 +32,10 @@ pub(crate) use sparse::SparseSum;
 pub(crate) use wide::WideSums;
 
 /// Rows per task.
-const TASK_ROWS: usize = 4096;
+const TASK_ROWS: RangeInclusive<usize> = 128..=4096;
+
+/// Numbers of sums that are read or added up in a task, about.
+const TASK_NUMBERS: usize = 1 << 14;
 
 /// What the members of each cluster add up to; with cosine, their unit vectors.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,16 +98,17 @@ impl Totals {
     ) -> Result<()> {
         let grid = &self.grid;
         let rows = clusters.members.len();
-        let tasks = rows.div_ceil(TASK_ROWS);
+        let task_rows = threads.share(rows, TASK_ROWS);
+        let tasks = rows.div_ceil(task_rows);
         // Each task adds to the clusters whose first row it has. What it has of
         // the cluster before goes to a sum of its own.
-        let mut split = try_vec(0i64, tasks * grid.width(), "centroid sums")?;
+        let mut split = threads.try_vec(0i64, tasks * grid.width(), "centroid sums")?;
         let mut jobs = with_capacity(tasks, "centroid sums")?;
         let mut starts = with_capacity(tasks, "centroid sums")?;
         let mut left = &mut self.sums[..];
         let mut first = 0;
         for (task, split) in split.chunks_exact_mut(grid.width()).enumerate() {
-            let range = task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS);
+            let range = task * task_rows..rows.min((task + 1) * task_rows);
             let next = clusters.offsets[..clusters.n_clusters()]
                 .partition_point(|&offset| offset < range.end);
             let (own, others) = left.split_at_mut((next - first) * grid.width());
@@ -144,15 +149,32 @@ impl Totals {
         Ok(())
     }
 
+    /// Clusters whose sums are a task.
+    fn clusters_of_task(&self) -> usize {
+        (TASK_NUMBERS / self.grid.width()).max(1)
+    }
+
+    /// Makes the changes of all workers.
+    pub fn apply_all(&mut self, changes: &[&Changes], threads: &Threads<'_>) -> Result<()> {
+        let (width, clusters) = (self.grid.width(), self.clusters_of_task());
+        threads.run(
+            self.sums
+                .chunks_mut(clusters * width)
+                .zip(self.counts.chunks_mut(clusters))
+                .enumerate(),
+            || (),
+            |(), (task, (sums, counts))| {
+                for changes in changes {
+                    changes.add_to(width, task * clusters, sums, counts);
+                }
+            },
+        )
+    }
+
     /// Makes the changes.
     pub fn apply(&mut self, changes: &Changes) {
         let width = self.grid.width();
-        for (j, sum) in self.sums.chunks_exact_mut(width).enumerate() {
-            if changes.touched[j] {
-                add_to(sum, &changes.sums[j * width..][..width]);
-                self.counts[j] = self.counts[j].wrapping_add_signed(changes.counts[j]);
-            }
-        }
+        changes.add_to(width, 0, &mut self.sums, &mut self.counts);
     }
 
     /// Adds `count` rows to a cluster that add up to `sum`: whole numbers, less
@@ -189,6 +211,17 @@ impl Changes {
 
     pub fn clear(&mut self) {
         self.touched.fill(false);
+    }
+
+    /// Makes the changes to the sums and sizes of the clusters from `first` on.
+    fn add_to(&self, width: usize, first: usize, sums: &mut [i64], counts: &mut [usize]) {
+        let all = sums.chunks_exact_mut(width).zip(counts);
+        for (j, (sum, count)) in (first..).zip(all) {
+            if self.touched[j] {
+                add_to(sum, &self.sums[j * width..][..width]);
+                *count = count.wrapping_add_signed(self.counts[j]);
+            }
+        }
     }
 
     /// A row, given with its weight, joins a cluster or leaves it.
@@ -313,6 +346,6 @@ pub(crate) fn update_centroids(
 ) -> Result<()> {
     let mut totals = Totals::new(grid, clusters.n_clusters())?;
     totals.add(points, clusters, Sign::Plus, threads)?;
-    totals.write_centroids(centroids);
+    totals.write_centroids(centroids, threads)?;
     Ok(())
 }

@@ -139,8 +139,8 @@ fn means_are_exact_sums_divided() {
         let labels = labels(rows, k as u32);
         let totals = summed(&points, Metric::Euclidean, &labels, k);
         let mut centroids = vec![7.0f32; k * dims];
-        assert!(totals.write_centroids(&mut centroids));
-        assert!(!totals.write_centroids(&mut centroids));
+        assert!(totals.write_centroids(&mut centroids, &on(1)).unwrap());
+        assert!(!totals.write_centroids(&mut centroids, &on(1)).unwrap());
         for j in 0..k {
             for t in 0..dims {
                 let members = (0..rows).filter(|&i| labels[i] == j as u32);
@@ -200,7 +200,7 @@ fn order_groups_and_rows_that_come_and_go_change_no_bit() {
 #[test]
 fn threads_and_tasks_change_no_bit() {
     // Clusters of several tasks, tasks of several clusters, empty clusters.
-    let (rows, dims, k) = (3 * TASK_ROWS + 500, 3, 90);
+    let (rows, dims, k) = (3 * TASK_ROWS.end() + 500, 3, 90);
     let values = data("uniform", rows, dims);
     let points = Points::from(ArrayView2::from_shape((rows, dims), &values).unwrap());
     let labels: Vec<u32> = (0..rows as u32)
@@ -223,6 +223,34 @@ fn threads_and_tasks_change_no_bit() {
     let mut one_by_one = Totals::new(grid(&points, Metric::Euclidean), k).unwrap();
     one_by_one.apply(&changes);
     assert!(one_by_one == totals[0]);
+}
+
+#[test]
+fn centroids_and_inertia_are_the_same_at_any_number_of_threads() {
+    // Several tasks of clusters, the last one smaller.
+    let (rows, dims, k) = (4000, 40, 1100);
+    let values = data("uniform", rows, dims);
+    let points = Points::from(ArrayView2::from_shape((rows, dims), &values).unwrap());
+    let labels = labels(rows, k as u32);
+    let totals = summed(&points, Metric::Euclidean, &labels, k);
+    assert!(k > 2 * totals.clusters_of_task());
+    let origin = vec![0.25; dims];
+    let mut two = [(); 2].map(|()| Changes::new(&totals).unwrap());
+    for (i, &label) in labels.iter().enumerate() {
+        let row = (&values[i * dims..][..dims], 1.0);
+        two[i % 2].add(&totals.grid, row, label, Sign::Plus);
+    }
+    let found = [1, 2, 3, 8].map(|count| {
+        let threads = on(count);
+        let mut added = Totals::new(totals.grid.clone(), k).unwrap();
+        added.apply_all(&two.each_ref(), &threads).unwrap();
+        assert!(added == totals);
+        let mut centroids = vec![7.0f32; k * dims];
+        assert!(totals.write_centroids(&mut centroids, &threads).unwrap());
+        let inertia = totals.inertia(&centroids, (&origin, 1e6), &threads);
+        (centroids, inertia.unwrap().to_bits())
+    });
+    found.iter().for_each(|other| assert!(*other == found[0]));
 }
 
 #[test]
@@ -335,13 +363,13 @@ fn a_row_of_weight_two_is_a_row_that_is_there_twice() {
                 }
             }
             let (mut means, mut plain_means) = (vec![1.0; k * dims], vec![1.0; k * dims]);
-            weighted.write_centroids(&mut means);
-            plain.write_centroids(&mut plain_means);
+            weighted.write_centroids(&mut means, &on(1)).unwrap();
+            plain.write_centroids(&mut plain_means, &on(1)).unwrap();
             assert_eq!(means, plain_means);
             let origin = &means[..dims];
             assert_eq!(
-                weighted.inertia(&means, origin, 2.0),
-                plain.inertia(&means, origin, 2.0)
+                weighted.inertia(&means, (origin, 2.0), &on(1)).unwrap(),
+                plain.inertia(&means, (origin, 2.0), &on(1)).unwrap()
             );
         }
     }

@@ -39,8 +39,9 @@ impl<C: Complete> Steps for Dense<C> {
         }
     }
 
-    fn update(&mut self, _: &Threads<'_>) -> Result<()> {
-        self.rows.totals().write_centroids(&mut self.centroids);
+    fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
+        let totals = self.rows.totals();
+        totals.write_centroids(&mut self.centroids, threads)?;
         Ok(())
     }
 

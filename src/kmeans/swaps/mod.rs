@@ -149,7 +149,7 @@ fn iterate(
     };
     for _ in 0..iterations {
         let changed = partition.assign(Centroids::new(centroids, dims), threads)?;
-        partition.totals().write_centroids(centroids);
+        partition.totals().write_centroids(centroids, threads)?;
         let inertia = partition.inertia(Centroids::new(centroids, dims), threads)?;
         progress = Progress {
             inertia,

@@ -299,7 +299,7 @@ fn iterate(
     let mut partition = Partition::new(nearest, Centroids::new(centroids, dims), threads)?;
     for _ in 0..iterations {
         let changed = partition.assign(Centroids::new(centroids, dims), threads)?;
-        if changed == 0 || !partition.totals().write_centroids(centroids) {
+        if changed == 0 || !partition.totals().write_centroids(centroids, threads)? {
             break;
         }
     }

@@ -6,13 +6,14 @@
 //! lie beyond the centroid that the row belonged to are not swept (Ding et
 //! al., 2015: Yinyang K-means).
 
-use crate::allocate::{collect, copy, try_vec};
+use crate::allocate::{collect, extend, resize, try_vec, with_capacity};
 use crate::error::Result;
-use crate::kernels::exact::inverse_norm;
+use crate::kernels::exact::{inverse_norm, squared_distance};
 use crate::memory::{Budget, Reserved};
 use crate::metric::Metric;
 use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
+use crate::threads::Threads;
 use std::ops::Range;
 
 /// Centroids in a group: a panel of the 8-bit sweep.
@@ -25,6 +26,8 @@ pub(in crate::nearest) const STEPS: f64 = 4096.0;
 /// twice that.
 const FAR: f64 = 8.0;
 
+const PURPOSE: &str = "distance bounds";
+
 /// Of all rows.
 pub(in crate::nearest) struct Bounds {
     groups: Groups,
@@ -35,6 +38,8 @@ pub(in crate::nearest) struct Bounds {
 pub(in crate::nearest) struct Values {
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
+    /// Rows of a task in the last search; 0 before the first.
+    task_rows: usize,
     /// How often the groups had begun anew when these were last looked at.
     begun: u32,
     _reserved: Reserved,
@@ -44,7 +49,7 @@ pub(in crate::nearest) struct Values {
 pub(in crate::nearest) struct Groups {
     /// The centroid in each slot; groups follow each other.
     order: Vec<u32>,
-    /// Where they were in the last search.
+    /// Where those were in the last search, slot by slot.
     centroids: Vec<f32>,
     /// How far each group's centroids moved in all, the farthest of them.
     moved: Vec<f64>,
@@ -67,6 +72,7 @@ impl Bounds {
         centroids: Centroids<'_>,
         (most, budget): (u64, &Budget),
         known: &mut Option<Groups>,
+        threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
         let groups = centroids.len().div_ceil(PANEL);
         let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;
@@ -74,14 +80,15 @@ impl Bounds {
         let Some(_reserved) = reserved.flatten() else {
             return Ok(None);
         };
-        let values = try_vec(0, groups * rows, "distance bounds")?;
+        let values = threads.try_vec(0, groups * rows, PURPOSE)?;
         let groups = match known.take() {
             Some(known) if known.order.len() == centroids.len() => known,
-            _ => Groups::new(centroids)?,
+            _ => Groups::new(centroids, threads)?,
         };
         Ok(Some(Bounds {
             values: Values {
                 values,
+                task_rows: 0,
                 begun: groups.begun,
                 _reserved,
             },
@@ -103,8 +110,15 @@ impl Bounds {
         &self.groups.order
     }
 
-    /// Takes note of where the centroids are now.
-    pub fn follow(&mut self, affine: &AffineMap, centroids: Centroids<'_>) {
+    /// Takes note of where the centroids are now. Forgets what was laid out for tasks of
+    /// other sizes.
+    pub fn follow(
+        &mut self,
+        affine: &AffineMap,
+        centroids: Centroids<'_>,
+        task_rows: usize,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
         let Groups {
             order,
             centroids: before,
@@ -112,22 +126,33 @@ impl Bounds {
             begun,
         } = &mut self.groups;
         let dims = centroids.dims;
-        for (group, moved) in order.chunks(PANEL).zip(moved.iter_mut()) {
-            let distance = |&j: &u32| {
-                let before = &before[j as usize * dims..][..dims];
-                distance(affine, before, centroids.row(j as usize))
-            };
-            *moved += group.iter().map(distance).fold(0.0, f64::max);
-        }
-        before.copy_from_slice(centroids.values);
+        threads.run(
+            order
+                .chunks(PANEL)
+                .zip(before.chunks_mut(PANEL * dims))
+                .zip(moved.iter_mut()),
+            || (),
+            |(), ((group, before), moved)| {
+                let mut farthest = 0.0f64;
+                for (&j, before) in group.iter().zip(before.chunks_exact_mut(dims)) {
+                    let now = centroids.row(j as usize);
+                    farthest = farthest.max(distance(affine, before, now));
+                    before.copy_from_slice(now);
+                }
+                *moved += farthest;
+            },
+        )?;
         if moved.iter().any(|&moved| moved > FAR) {
             moved.fill(0.0);
             *begun += 1;
         }
-        if self.values.begun != *begun {
-            self.values.values.fill(0);
-            self.values.begun = *begun;
+        let values = &mut self.values;
+        let other_tasks = values.task_rows > 0 && values.task_rows != task_rows;
+        if values.begun != *begun || other_tasks {
+            values.values.fill(0);
         }
+        (values.begun, values.task_rows) = (*begun, task_rows);
+        Ok(())
     }
 
     /// The groups, and the bounds of the rows: as many for each as groups.
@@ -137,13 +162,15 @@ impl Bounds {
 }
 
 impl Groups {
-    fn new(centroids: Centroids<'_>) -> Result<Self> {
-        const PURPOSE: &str = "distance bounds";
+    fn new(centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<Self> {
         let mut order = collect(0..centroids.len() as u32, PURPOSE)?;
-        sort_by_place(&mut order, centroids);
+        sort_by_place(&mut order, centroids, threads)?;
+        let values = order.iter().flat_map(|&j| centroids.row(j as usize));
+        let mut placed = with_capacity(centroids.values.len(), PURPOSE)?;
+        extend(&mut placed, values.copied(), PURPOSE)?;
         Ok(Groups {
             order,
-            centroids: copy(centroids.values, PURPOSE)?,
+            centroids: placed,
             moved: try_vec(0.0, centroids.len().div_ceil(PANEL), PURPOSE)?,
             begun: 0,
         })
@@ -153,12 +180,11 @@ impl Groups {
         self.moved.len()
     }
 
-    /// Of `values`, those of the rows from `first` on, `rows` of them.
-    pub fn rows<'b>(&'b self, values: &'b mut [u16], first: usize, rows: usize) -> RowBounds<'b> {
-        let width = self.moved.len();
+    /// The bounds of the rows of a block: `values`.
+    pub fn rows<'b>(&'b self, values: &'b mut [u16]) -> RowBounds<'b> {
         RowBounds {
             groups: self,
-            values: &mut values[first * width..][..rows * width],
+            values,
         }
     }
 }
@@ -186,46 +212,78 @@ pub(in crate::nearest) fn steps(distance: f64) -> f32 {
 /// An upper bound of how far two centroids lie apart, in the scale of scores;
 /// 0 if they are the same.
 fn distance(affine: &AffineMap, before: &[f32], now: &[f32]) -> f64 {
-    let factor = |values| match affine.metric {
-        Metric::Euclidean => f64::from(affine.scale),
-        Metric::Cosine => inverse_norm(values),
-    };
     if before == now {
         return 0.0;
     }
-    let (factor_before, factor_now) = (factor(before), factor(now));
-    let difference = |(&a, &b)| factor_before * f64::from(a) - factor_now * f64::from(b);
-    let squares = before.iter().zip(now).map(difference).map(|v| v * v);
-    (1.0 + 1e-9) * squares.sum::<f64>().sqrt() + 1e-12
+    let distance = match affine.metric {
+        Metric::Euclidean => f64::from(affine.scale) * squared_distance(before, now).sqrt(),
+        Metric::Cosine => {
+            let (factor_before, factor_now) = (inverse_norm(before), inverse_norm(now));
+            let difference = |(&a, &b)| factor_before * f64::from(a) - factor_now * f64::from(b);
+            let squares = before.iter().zip(now).map(difference).map(|v| v * v);
+            squares.sum::<f64>().sqrt()
+        }
+    };
+    (1.0 + 1e-9) * distance + 1e-12
 }
 
 /// Sorts centroids so that each [`PANEL`] from the first on are neighbours:
 /// halves them again and again in the dimension that they spread most in.
-fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>) {
-    if order.len() <= PANEL {
-        return;
+fn sort_by_place(order: &mut [u32], centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<()> {
+    let mut parts = with_capacity(order.len().div_ceil(PANEL), PURPOSE)?;
+    parts.push(order);
+    while parts.iter().any(|part| part.len() > PANEL) {
+        threads.run(parts.iter_mut(), Vec::new, |sums, part| {
+            resize(sums, 2 * centroids.dims, 0.0, PURPOSE)?;
+            if part.len() > PANEL {
+                sort_by_widest(part, centroids, sums.split_at_mut(centroids.dims));
+            }
+            Ok(())
+        })?;
+        let mut halves = with_capacity(parts.capacity(), PURPOSE)?;
+        for part in parts {
+            let half = part.len().div_ceil(PANEL) / 2 * PANEL;
+            let (low, high) = part.split_at_mut(half);
+            halves.extend([low, high].into_iter().filter(|part| !part.is_empty()));
+        }
+        parts = halves;
     }
-    let values = |t: usize| {
-        let value = move |&j: &u32| f64::from(centroids.row(j as usize)[t]);
-        order.iter().map(value)
-    };
-    let spread = |t: usize| {
-        let mean = values(t).sum::<f64>() / order.len() as f64;
-        values(t).map(|v| (v - mean) * (v - mean)).sum::<f64>()
-    };
-    let spreads = (0..centroids.dims).map(|t| (spread(t), t));
-    let (_, widest) = spreads.fold(
-        (-1.0, 0),
-        |most, here| {
-            if here.0 > most.0 { here } else { most }
-        },
-    );
+    Ok(())
+}
+
+/// Sorts centroids by the dimension that they spread most in. With scratch of a number
+/// for each dimension, twice.
+fn sort_by_widest(
+    order: &mut [u32],
+    centroids: Centroids<'_>,
+    (means, spreads): (&mut [f64], &mut [f64]),
+) {
+    let count = order.len() as f64;
+    let rows = || order.iter().map(|&j| centroids.row(j as usize));
+    means.fill(0.0);
+    for row in rows() {
+        for (mean, &value) in means.iter_mut().zip(row) {
+            *mean += f64::from(value);
+        }
+    }
+    means.iter_mut().for_each(|mean| *mean /= count);
+    spreads.fill(0.0);
+    for row in rows() {
+        for ((spread, &mean), &value) in spreads.iter_mut().zip(&*means).zip(row) {
+            *spread += (f64::from(value) - mean) * (f64::from(value) - mean);
+        }
+    }
+    let (_, widest) = spreads
+        .iter()
+        .enumerate()
+        .fold(
+            (-1.0, 0),
+            |most, (t, &spread)| {
+                if spread > most.0 { (spread, t) } else { most }
+            },
+        );
     order.sort_unstable_by(|&a, &b| {
         let value = |j: u32| centroids.row(j as usize)[widest];
         value(a).total_cmp(&value(b)).then(a.cmp(&b))
     });
-    let half = order.len().div_ceil(PANEL) / 2 * PANEL;
-    let (low, high) = order.split_at_mut(half);
-    sort_by_place(low, centroids);
-    sort_by_place(high, centroids);
 }

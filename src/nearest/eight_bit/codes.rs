@@ -3,7 +3,7 @@
 //! Coordinates are those along the principal directions ([`Basis`]), or the
 //! dimensions as they are.
 
-use crate::allocate::{collect, push, resize, try_vec};
+use crate::allocate::{collect, push, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::{Side, round_all};
@@ -293,16 +293,17 @@ impl RowCodes {
         let (leading, prefixes) = (coder.leading, coder.prefixes());
         let cosine = affine.metric == Metric::Cosine;
         let mut all = RowCodes {
-            codes: try_vec(0, rows * leading, PURPOSE)?,
-            sides: try_vec(Side::default(), rows, PURPOSE)?,
-            bases: try_vec(0.0, rows, PURPOSE)?,
-            inverse_norms: try_vec(0.0, if cosine { rows } else { 0 }, PURPOSE)?,
-            rests: try_vec(Rest::default(), rows * prefixes, PURPOSE)?,
+            codes: threads.try_vec(0, rows * leading, PURPOSE)?,
+            sides: threads.try_vec(Side::default(), rows, PURPOSE)?,
+            bases: threads.try_vec(0.0, rows, PURPOSE)?,
+            inverse_norms: threads.try_vec(0.0, if cosine { rows } else { 0 }, PURPOSE)?,
+            rests: threads.try_vec(Rest::default(), rows * prefixes, PURPOSE)?,
         };
         // Whole tiles of rows.
         let width = coder.kernels.shape.width;
-        let fitting = BLOCK_BYTES / (size_of::<f32>() * affine.dims) / width;
-        let task_rows = (fitting.max(1) * width).min(TASK_ROWS);
+        let fitting = BLOCK_BYTES / (size_of::<f32>() * affine.dims);
+        let most = threads.share(rows, width..=TASK_ROWS).min(fitting);
+        let task_rows = (most / width).max(1) * width;
         let mut inverse_norms = all.inverse_norms.chunks_mut(task_rows);
         let tasks = all
             .codes

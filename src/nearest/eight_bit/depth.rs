@@ -1,12 +1,13 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
-use crate::allocate::append;
+use crate::allocate::{append, with_capacity};
 use crate::error::Result;
 use crate::kernels::codes::Terms;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, RowCodes};
 use crate::nearest::scores::AffineMap;
 use crate::points::Points;
+use crate::threads::Threads;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
 /// neighbours.
@@ -128,8 +129,12 @@ pub(in crate::nearest) struct Prefix {
 
 const PURPOSE: &str = "a sample of rows";
 
-/// Rows by which a search is tuned.
-pub(in crate::nearest) struct TrialRows {
+/// Rows by which a search is tuned, in parts that are tried on whatever thread is free.
+pub(in crate::nearest) struct TrialRows(pub Vec<TrialPart>);
+
+/// Two groups of neighbours.
+#[derive(Default)]
+pub(in crate::nearest) struct TrialPart {
     pub codes: RowCodes,
     pub values: Vec<f32>,
     pub labels: Vec<u32>,
@@ -141,35 +146,42 @@ impl TrialRows {
         affine: &AffineMap,
         coder: &Coder,
         labels: &[u32],
+        threads: &Threads<'_>,
     ) -> Result<Self> {
         let rows = points.rows();
         let groups = rows.min(SAMPLE).div_ceil(NEIGHBOURS);
-        let mut sample = TrialRows {
-            codes: RowCodes::default(),
-            values: Vec::new(),
-            labels: Vec::new(),
-        };
-        let mut scratch = Vec::new();
-        for group in 0..groups {
-            let first = (group as u128 * rows as u128 / groups as u128) as usize;
-            let range = first..rows.min(first + NEIGHBOURS);
-            append(&mut sample.labels, &labels[range.clone()], PURPOSE)?;
-            append(
-                &mut sample.values,
-                points.block(range, &mut scratch)?,
-                PURPOSE,
-            )?;
-        }
-        let (mut scales, mut buffers) = (Vec::new(), Buffers::default());
-        sample
-            .codes
-            .set(&sample.values, affine, coder, &mut scales, &mut buffers)?;
-        Ok(sample)
+        let mut parts = with_capacity(groups.div_ceil(2), PURPOSE)?;
+        parts.resize_with(groups.div_ceil(2), TrialPart::default);
+        threads.run(
+            parts.iter_mut().enumerate(),
+            || (Vec::new(), Vec::new(), Buffers::default()),
+            |(scratch, scales, buffers), (number, part)| {
+                for group in 2 * number..groups.min(2 * number + 2) {
+                    let first = (group as u128 * rows as u128 / groups as u128) as usize;
+                    let range = first..rows.min(first + NEIGHBOURS);
+                    append(&mut part.labels, &labels[range.clone()], PURPOSE)?;
+                    append(&mut part.values, points.block(range, scratch)?, PURPOSE)?;
+                }
+                part.codes.set(&part.values, affine, coder, scales, buffers)
+            },
+        )?;
+        Ok(TrialRows(parts))
     }
 
-    /// The mean over rows that have a code.
-    pub fn mean(&self, of: impl Fn(usize) -> f64) -> f64 {
-        let coded = || (0..self.labels.len()).filter(|&i| self.codes.sides[i].unit > 0.0);
-        coded().map(of).sum::<f64>() / coded().count().max(1) as f64
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|part| part.labels.len()).sum()
+    }
+
+    /// The mean over rows that have a code, each given by its number among these.
+    pub fn mean(&self, of: impl Fn(&RowCodes, usize) -> f64) -> f64 {
+        let (mut sum, mut count) = (0.0, 0);
+        for TrialPart { codes, .. } in &self.0 {
+            let sides = codes.sides.iter().enumerate();
+            for (i, _) in sides.filter(|(_, side)| side.unit > 0.0) {
+                sum += of(codes, i);
+                count += 1;
+            }
+        }
+        sum / f64::from(count.max(1))
     }
 }

@@ -4,9 +4,9 @@
 //! good the basis is but speed; how far it is from orthonormal is measured
 //! and enters the bounds.
 
-use crate::allocate::{append, collect, push, resize, try_vec, with_capacity};
+use crate::allocate::{append, collect, push, resize, try_vec};
 use crate::error::Result;
-use crate::kernels::orthonormal::{dot, orthonormalize};
+use crate::kernels::orthonormal::{self, dot};
 use crate::kernels::tile::{Kernels, Panels};
 use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Row;
@@ -59,8 +59,12 @@ impl Basis {
         for round in 0..=ROUNDS {
             match round {
                 0 => (), // random directions are far enough apart
-                ROUNDS => orthonormalize(&mut basis, dims, 2),
-                _ => orthonormalize(&mut basis, dims, 1),
+                ROUNDS => {
+                    // Twice is enough for accuracy; once will do for a sketch.
+                    orthonormalize(&mut basis, dims, threads)?;
+                    orthonormalize(&mut basis, dims, threads)?;
+                }
+                _ => orthonormalize(&mut basis, dims, threads)?,
             }
             round_to(&basis, &mut values);
             let projected = sample.project(kernels, threads, &values)?;
@@ -83,13 +87,15 @@ impl Basis {
             .count()
             .max(1);
         let leading = prefixes * PREFIX;
-        for block in basis[..leading * dims].chunks_exact_mut(PREFIX * dims) {
-            mix(block, dims);
-        }
+        threads.run(
+            basis[..leading * dims].chunks_exact_mut(PREFIX * dims),
+            || (),
+            |(), block| mix(block, dims),
+        )?;
         values.truncate(leading * dims);
         round_to(&basis, &mut values);
         Ok(Basis {
-            defect: defect(&values, dims)?,
+            defect: defect(&values, dims, threads)?,
             panels: Panels::of_rows(&values, dims, kernels)?,
             leading,
         })
@@ -207,15 +213,14 @@ fn multiply(
 ) -> Result<()> {
     let width = kernels.shape.width;
     let rows = out.len() / (others.len() / dims);
-    let mut panels = with_capacity(others.len().div_ceil(PREFIX * dims), "panels")?;
-    for others in others.chunks(PREFIX * dims) {
-        panels.push(Panels::of_rows(others, dims, kernels)?);
-    }
-    let tasks = panels.iter().zip(out.chunks_mut(PREFIX * rows));
-    threads.run(tasks, Vec::new, |scores, (panels, out)| {
+    let tasks = others
+        .chunks(PREFIX * dims)
+        .zip(out.chunks_mut(PREFIX * rows));
+    threads.run(tasks, Vec::new, |scores, (others, out)| {
+        let panels = Panels::of_rows(others, dims, kernels)?;
         resize(scores, panels.starts.len() * width, 0.0, "scores")?;
         for (tile, packed) in packed.chunks_exact(width * dims).enumerate() {
-            kernels.scores(packed, panels, scores);
+            kernels.scores(packed, &panels, scores);
             let first = tile * width;
             let count = width.min(rows - first);
             for (out, scores) in out.chunks_exact_mut(rows).zip(scores.chunks_exact(width)) {
@@ -250,15 +255,39 @@ fn mix(block: &mut [f64], dims: usize) {
     }
 }
 
-/// ‖H Hᵀ − I‖ in the Frobenius norm.
-fn defect(basis: &[f32], dims: usize) -> Result<f64> {
-    let wide = collect(basis.iter().map(|&v| f64::from(v)), "a basis")?;
-    let mut squares = 0.0;
-    for (i, a) in wide.chunks_exact(dims).enumerate() {
-        for b in wide.chunks_exact(dims).take(i) {
-            squares += 2.0 * dot(a, b).powi(2);
-        }
-        squares += (dot(a, a) - 1.0).powi(2);
+/// Makes vectors orthonormal, or nearly so.
+fn orthonormalize(basis: &mut [f64], dims: usize, threads: &Threads<'_>) -> Result<()> {
+    const SOME: usize = 4;
+    let lengths = basis.chunks_exact(dims).map(|v| dot(v, v).sqrt());
+    let lengths = collect(lengths, "a basis")?;
+    for (block, lengths) in lengths.chunks(PREFIX).enumerate() {
+        let first = block * PREFIX;
+        let (done, others) = basis.split_at_mut((first + lengths.len()) * dims);
+        orthonormal::orthonormalize(done, dims, lengths);
+        let orthonormal = &done[first * dims..];
+        threads.run(
+            others.chunks_mut(SOME * dims),
+            || (),
+            |(), vectors| orthonormal::remove(orthonormal, vectors, dims),
+        )?;
     }
-    Ok(squares.sqrt())
+    Ok(())
+}
+
+/// ‖H Hᵀ − I‖ in the Frobenius norm.
+fn defect(basis: &[f32], dims: usize, threads: &Threads<'_>) -> Result<f64> {
+    let wide = collect(basis.iter().map(|&v| f64::from(v)), "a basis")?;
+    let mut squares = try_vec(0.0f64, basis.len() / dims, "a basis")?;
+    threads.run(
+        squares.iter_mut().enumerate(),
+        || (),
+        |(), (i, square)| {
+            let a = &wide[i * dims..][..dims];
+            *square = (dot(a, a) - 1.0).powi(2);
+            for b in wide.chunks_exact(dims).take(i) {
+                *square += 2.0 * dot(a, b).powi(2);
+            }
+        },
+    )?;
+    Ok(squares.iter().sum::<f64>().sqrt())
 }

@@ -12,13 +12,18 @@ use crate::kernels::pick::{Scores, pick};
 use crate::kernels::tile::{Best, Kernels, Panels};
 use crate::nearest::brute_force::{keep_least, nearest_of};
 use crate::nearest::float32::few_centroids::FewSearch;
-use crate::nearest::scores::{AffineMap, CentroidTerms, FAR, RowBound};
+use crate::nearest::scores::{AffineMap, FAR, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
+use crate::threads::Threads;
 use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 /// Packed rows that the kernels run over at a time, in bytes: as much as the
 /// centroids take, from half of a common level-1 cache to half of a level-2.
 const BLOCK_BYTES: RangeInclusive<usize> = 16 << 10..=512 << 10;
+
+/// Centroids of a task.
+const SOME: usize = 96;
 
 /// What workers' buffers are for.
 const PURPOSE: &str = "a search in float32";
@@ -70,50 +75,59 @@ impl<'a> TileSearch<'a> {
         affine: &'a AffineMap,
         centroids: Centroids<'a>,
         kernels: Kernels,
-        distinct: bool,
-        mut few: Option<FewSearch>,
+        (distinct, few): (bool, Option<FewSearch>),
+        threads: &Threads<'_>,
     ) -> Result<Self> {
         let (count, dims, height) = (centroids.len(), centroids.dims, kernels.shape.height);
         let padded = count.next_multiple_of(height);
         let mut panels = Panels {
             dims,
-            values: try_vec(0.0f32, padded * dims, "centroid panels")?,
+            values: threads.try_vec(0.0, padded * dims, "centroid panels")?,
             starts: try_vec(f32::NEG_INFINITY, padded, "centroid panels")?,
         };
         let mut norms = try_vec(0.0f32, count, "centroid norms")?;
         let mut spreads = try_vec(0.0f32, count, "centroid bounds")?;
         let slope = affine.row_bound(affine.common_norm).slope;
-        let mut always = Vec::new();
-        let mut values = try_vec(0.0f32, dims, "a centroid")?;
         let repeated = match distinct {
-            true => repeated(centroids)?,
+            true => repeated(centroids, threads)?,
             false => Vec::new(),
         };
-        for j in 0..count {
-            if repeated.binary_search(&(j as u32)).is_ok() {
-                continue;
+        let some = SOME.next_multiple_of(height);
+        let tasks = norms
+            .chunks_mut(some)
+            .zip(spreads.chunks_mut(some))
+            .zip(panels.starts.chunks_mut(some))
+            .zip(panels.values.chunks_mut(some * dims));
+        let (has_few, others) = (few.is_some(), Mutex::new((few, Vec::new())));
+        let others = || others.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.run(tasks.enumerate(), Vec::new, |values, (task, parts)| {
+            resize(values, dims, 0.0, PURPOSE)?;
+            let (((norms, spreads), starts), panels) = parts;
+            for (i, (norm, spread)) in norms.iter_mut().zip(spreads).enumerate() {
+                let j = task * some + i;
+                if repeated.binary_search(&(j as u32)).is_ok() {
+                    continue;
+                }
+                let Some(terms) = affine.centroid(centroids, j, values) else {
+                    push(&mut others().1, j as u32, PURPOSE)?;
+                    continue;
+                };
+                if has_few && let Some(few) = &mut others().0 {
+                    few.set(j, values, terms);
+                }
+                let error = terms.error + slope * terms.norm;
+                starts[i] = (terms.offset + error) as f32;
+                *norm = (terms.norm * 1.000001) as f32;
+                *spread = (2.000001 * error) as f32;
+                let panel = &mut panels[i / height * height * dims..][..height * dims];
+                for (t, &value) in values.iter().enumerate() {
+                    panel[t * height + i % height] = value;
+                }
             }
-            let Some(terms) = affine.centroid(centroids, j, &mut values) else {
-                push(&mut always, j as u32, PURPOSE)?;
-                continue;
-            };
-            let CentroidTerms {
-                offset,
-                norm,
-                error,
-            } = terms;
-            if let Some(few) = &mut few {
-                few.set(j, &values, terms);
-            }
-            let error = error + slope * norm;
-            panels.starts[j] = (offset + error) as f32;
-            norms[j] = (norm * 1.000001) as f32;
-            spreads[j] = (2.000001 * error) as f32;
-            let panel = &mut panels.values[j / height * height * dims..][..height * dims];
-            for (t, &value) in values.iter().enumerate() {
-                panel[t * height + j % height] = value;
-            }
-        }
+            Ok(())
+        })?;
+        let (few, mut always) = std::mem::take(&mut *others());
+        always.sort_unstable();
         Ok(TileSearch {
             affine,
             centroids,
@@ -329,12 +343,21 @@ impl<'a> TileSearch<'a> {
 }
 
 /// The centroids that repeat an earlier one, bias included; ascending.
-pub(in crate::nearest) fn repeated(centroids: Centroids<'_>) -> Result<Vec<u32>> {
+pub(in crate::nearest) fn repeated(
+    centroids: Centroids<'_>,
+    threads: &Threads<'_>,
+) -> Result<Vec<u32>> {
     let key = |j: usize| (fingerprint(centroids.row(j)), centroids.bias(j).to_bits());
     let mut keyed = try_vec(((0u32, 0u64), 0u32), centroids.len(), "centroid keys")?;
-    for (j, slot) in keyed.iter_mut().enumerate() {
-        *slot = (key(j), j as u32);
-    }
+    threads.run(
+        keyed.chunks_mut(SOME).enumerate(),
+        || (),
+        |(), (task, keyed)| {
+            for (j, slot) in (task * SOME..).zip(keyed) {
+                *slot = (key(j), j as u32);
+            }
+        },
+    )?;
     keyed.sort_unstable();
     let same = |a: u32, b: u32| {
         let (a, b) = (a as usize, b as usize);

@@ -86,7 +86,7 @@ fn check(kind: &str, dims: usize, isa: Isa, threads: &Threads<'_>) -> Vec<Totals
             plain.add(&points, &clusters, Sign::Plus, threads).unwrap();
             let means = |totals: &Totals| {
                 let mut means = vec![0.0; k * dims];
-                totals.write_centroids(&mut means);
+                totals.write_centroids(&mut means, threads).unwrap();
                 (means, totals.counts.clone())
             };
             assert_eq!(means(&totals), means(&plain), "{kind} {dims}");

@@ -12,7 +12,7 @@ use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
 
 /// Centroids per task.
-const CENTROIDS: usize = 144;
+const CENTROIDS: usize = 48;
 
 impl CodedCentroids {
     /// The centroids of a query, encoded.
@@ -36,14 +36,14 @@ impl CodedCentroids {
             codes: try_vec(offset as u8, rows * leading, PURPOSE)?,
             sides: try_vec(Side::default(), rows, PURPOSE)?,
             rests: try_vec(Rest::default(), rows * coder.prefixes(), PURPOSE)?,
-            values: try_vec(0.0, rows * dims, PURPOSE)?,
+            values: threads.try_vec(0.0, rows * dims, PURPOSE)?,
             terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
             inverse_norms: try_vec(1.0, rows, PURPOSE)?,
             always: Vec::new(),
             zero_label: zero_label(centroids),
         };
         let repeated = match query.count {
-            1 => repeated(centroids)?,
+            1 => repeated(centroids, threads)?,
             _ => Vec::new(),
         };
         coded.encode(query.affine, coder, centroids, &repeated, threads)?;

@@ -1,11 +1,12 @@
 //! A search in the making: how many of the dimensions to sweep over, and what a
 //! row will likely cost.
 
+use crate::allocate::with_capacity;
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::Terms;
 use crate::kernels::tile::Kernels;
-use crate::nearest::eight_bit::codes::Coder;
+use crate::nearest::eight_bit::codes::{Coder, RowCodes};
 use crate::nearest::eight_bit::depth::{Fold, Prefix, TrialRows, cost};
 use crate::nearest::eight_bit::search::{
     Block, CodeScratch, CodeSearch, CodedCentroids, Held, Query, Source,
@@ -13,6 +14,7 @@ use crate::nearest::eight_bit::search::{
 use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
 use crate::threads::Threads;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 impl<'a> CodeSearch<'a> {
     /// With what a row will likely cost.
@@ -40,21 +42,33 @@ impl<'a> CodeSearch<'a> {
             set: Held::Own(CodedCentroids::new(query, coder, threads)?),
             prefix: Held::Own(Prefix::default()),
         };
-        let sample = TrialRows::new(points, affine, coder, labels)?;
+        let sample = TrialRows::new(points, affine, coder, labels, threads)?;
         // The most prefixes first: where those are bad, the others cost much
         // to try.
-        let mut best = (f64::INFINITY, 1);
-        for prefixes in (1..=coder.prefixes()).rev() {
-            search.sweep_prefix(prefixes, &sample)?;
-            let cost = search.cost(&sample)?;
-            if cost < best.0 {
-                best = (cost, prefixes);
-            } else if cost > 1.3 * best.0 {
+        let mut prefixes = with_capacity(coder.prefixes(), "centroid bounds")?;
+        prefixes.resize_with(coder.prefixes(), Prefix::default);
+        threads.run(
+            prefixes.iter_mut().enumerate(),
+            || (),
+            |(), (number, prefix)| {
+                *prefix = search.prefix(number + 1, &sample)?;
+                Ok(())
+            },
+        )?;
+        let mut least = f64::INFINITY;
+        for prefix in prefixes.into_iter().rev() {
+            let before = std::mem::replace(&mut search.prefix, Held::Own(prefix));
+            let cost = search.cost(&sample, threads)?;
+            if cost < least {
+                least = cost;
+                continue;
+            }
+            search.prefix = before;
+            if cost > 1.3 * least {
                 break;
             }
         }
-        search.sweep_prefix(best.1, &sample)?;
-        Ok((search, best.0))
+        Ok((search, least))
     }
 
     /// Of centroids that were encoded before, and are the same; rows are encoded
@@ -98,14 +112,14 @@ impl<'a> CodeSearch<'a> {
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
-    /// Readies sweeps over the first `count` prefixes.
-    fn sweep_prefix(&mut self, count: usize, sample: &TrialRows) -> Result<()> {
+    /// What sweeps over the first `count` prefixes need.
+    fn prefix(&self, count: usize, sample: &TrialRows) -> Result<Prefix> {
         let (coder, prefixes, at) = (self.coder, self.coder.prefixes(), count - 1);
         let padded = self.set.panels.units.len();
-        let row_rest = |i: usize| sample.codes.rests[i * prefixes + at];
-        let row_leading = |i: usize| {
-            let norm = f64::from(sample.codes.sides[i].norm);
-            coder.leading_norm(norm, row_rest(i).tail) + f64::from(row_rest(i).residual)
+        let row_rest = |codes: &RowCodes, i: usize| codes.rests[i * prefixes + at];
+        let row_leading = |codes: &RowCodes, i: usize| {
+            let (norm, rest) = (f64::from(codes.sides[i].norm), row_rest(codes, i));
+            coder.leading_norm(norm, rest.tail) + f64::from(rest.residual)
         };
         let used =
             || (0..self.set.sides.len()).filter(|&j| self.set.sides[j].start > f32::NEG_INFINITY);
@@ -114,9 +128,9 @@ impl<'a> CodeSearch<'a> {
             |j: usize| 1.00001 * coder.leading_norm(self.set.terms[j].norm * 1.0001, rest(j).tail);
         let residual = |j: usize| f64::from(rest(j).residual);
         let cross = |j: usize| f64::from(self.set.sides[j].norm);
-        let mean_residual = sample.mean(|i| f64::from(row_rest(i).residual));
+        let mean_residual = sample.mean(|codes, i| f64::from(row_rest(codes, i).residual));
         let mean_leading = sample.mean(row_leading);
-        let mean_norm = sample.mean(|i| f64::from(sample.codes.sides[i].norm));
+        let mean_norm = sample.mean(|codes, i| f64::from(codes.sides[i].norm));
         let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
         let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
         for (slot, &j) in self.set.order.iter().enumerate() {
@@ -130,7 +144,7 @@ impl<'a> CodeSearch<'a> {
             starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
             tails[slot] = 1.00001 * rest(j).tail;
         }
-        self.prefix = Held::Own(Prefix {
+        Ok(Prefix {
             count,
             residual: Fold::new(mean_residual, used().map(leading)),
             leading: Fold::new(mean_leading, used().map(residual)),
@@ -140,25 +154,31 @@ impl<'a> CodeSearch<'a> {
                 starts,
                 tails,
             },
-        });
-        Ok(())
+        })
     }
 
     /// Cycles a row takes, by the pairs of the sample that pass.
-    fn cost(&self, sample: &TrialRows) -> Result<f64> {
-        let mut scratch = CodeScratch::default();
-        let block = Block {
-            codes: &sample.codes,
-            at: 0,
-            values: &sample.values,
-            labels: &sample.labels,
-        };
-        match self.count {
-            1 => self.search(block, None, &mut scratch)?,
-            _ => self.search_top(block, &mut scratch)?,
-        }
-        let rows = sample.labels.len() as f64;
-        let [pairs, close, exact] = scratch.passed.map(|pairs| pairs as f64 / rows);
+    fn cost(&self, sample: &TrialRows, threads: &Threads<'_>) -> Result<f64> {
+        let passed = [const { AtomicUsize::new(0) }; 3];
+        threads.run(sample.0.iter(), CodeScratch::default, |scratch, part| {
+            let block = Block {
+                codes: &part.codes,
+                at: 0,
+                values: &part.values,
+                labels: &part.labels,
+            };
+            scratch.passed = [0; 3];
+            match self.count {
+                1 => self.search(block, None, scratch)?,
+                _ => self.search_top(block, scratch)?,
+            }
+            for (all, here) in passed.iter().zip(scratch.passed) {
+                all.fetch_add(here, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        let rows = sample.len() as f64;
+        let [pairs, close, exact] = passed.map(|pairs| pairs.into_inner() as f64 / rows);
         let dims = self.centroids.dims as f64;
         let sweep = cost::sweep(self.kernels.isa(), self.prefix.terms.dims);
         let encode = match self.source {
