@@ -167,6 +167,31 @@ fn check_rows_beyond_the_limit() {
 }
 
 /// One test, for the counts are of the whole process.
+/// Sparse rows of many columns, by default settings: nothing of rows x columns numbers is
+/// made, not of some of the rows either (2,048 of them, a sample, would be 819 MB).
+fn check_sparse() {
+    const MOST: usize = 64_000_000;
+    let (rows, cols) = (9_000usize, 100_000usize);
+    let column = |i: usize, n: usize| (n * 20_011 + i * 7919 % 15_000) as u32;
+    let columns: Vec<u32> = (0..rows)
+        .flat_map(|i| (0..5).map(move |n| column(i, n)))
+        .collect();
+    let values: Vec<f32> = (0..columns.len()).map(|at| (at % 17) as f32).collect();
+    let starts: Vec<u32> = (0..=rows as u32).map(|i| i * 5).collect();
+    let points = Points::csr(&values, &columns[..], &starts[..], cols).unwrap();
+    for euclidean in [true, false] {
+        let options = RunOptions {
+            num_threads: Some(THREADS),
+            ..RunOptions::default()
+        };
+        let mut model = KMeans::new(3).with_euclidean(euclidean).with_iterations(5);
+        let (bytes, result) = most_during(|| model.fit(&points, options));
+        result.unwrap();
+        println!("sparse: {bytes} bytes");
+        assert!(bytes <= MOST, "{bytes} bytes");
+    }
+}
+
 #[test]
 fn memory_stays_within_the_limit() {
     let model = |k: usize| KMeans::new(k).with_euclidean(true).with_iterations(6);
@@ -186,6 +211,8 @@ fn memory_stays_within_the_limit() {
     check("balanced", blobs(20_000, 16).view(), &balanced, 256);
 
     check_rows_beyond_the_limit();
+
+    check_sparse();
 
     // Rows as wide as a task of some hundred rows: converted a few at a time.
     let wide = Array2::from_shape_fn((600, 60_000), |(i, t)| ((i * 31 + t * 17) % 97) as f64);

@@ -3,7 +3,7 @@
 use super::csr::Csr;
 use super::element::{Number, OnNumbers, Stored};
 use super::{Points, Source};
-use crate::allocate::{grow, push};
+use crate::allocate::{extend, grow, push};
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::exact_sparse::{Rows, Vector};
@@ -29,6 +29,14 @@ pub(crate) struct SparseRows {
 }
 
 impl SparseRows {
+    /// As points of so many columns; `starts` is room for where rows start.
+    pub fn points<'s>(&'s self, starts: &'s mut Vec<u64>, cols: usize) -> Result<Points<'s>> {
+        starts.clear();
+        let places = self.starts.iter().map(|&start| start as u64);
+        extend(starts, places, "sparse rows")?;
+        Points::csr(&self.values, &self.columns[..], &starts[..], cols)
+    }
+
     fn clear(&mut self) -> Result<()> {
         self.starts.clear();
         self.columns.clear();

@@ -6,9 +6,10 @@ use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Nearest, Shared};
-use crate::points::Points;
+use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
+use ndarray::ArrayView2;
 
 /// What is done with some rows, given as points without weights.
 pub(crate) type Work<'w> = dyn FnMut(&Points<'_>) -> Result<()> + 'w;
@@ -119,6 +120,22 @@ pub(super) fn with_all<R>(
         Ok(())
     })?;
     Ok(out.expect("the work was done"))
+}
+
+/// Does work with a copy of rows that lie apart.
+pub(super) fn with_copy<R>(
+    points: &Points<'_>,
+    work: impl FnOnce(&Points<'_>) -> Result<R>,
+) -> Result<R> {
+    if points.reads_sparse() {
+        let (mut rows, mut starts) = (SparseRows::default(), Vec::new());
+        points.read_sparse(0..points.rows(), &mut rows)?;
+        return work(&rows.points(&mut starts, points.cols())?);
+    }
+    let copy = copy_rows(points, Metric::Euclidean, &all_of(points)?)?;
+    let shape = (points.rows(), points.cols());
+    let copy = ArrayView2::from_shape(shape, &copy).expect("rows x cols values");
+    work(&copy.into())
 }
 
 /// Some of the rows as centroids: of unit length where the metric wants it.

@@ -20,9 +20,8 @@ use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 use by_weight::draw_again;
 pub(crate) use drawn::{InMemory, Rows, Work};
-use drawn::{copy_some, with_all};
+use drawn::{copy_some, with_all, with_copy, with_rows};
 pub(crate) use field::{Field, Pass, Question, See, Wanted};
-use ndarray::ArrayView2;
 use parallel::parallel;
 pub(crate) use parallel::{Plan, Step, without_repeats};
 pub(crate) use pick::pick;
@@ -76,11 +75,11 @@ pub(crate) fn draw(
                     Some(weights) => draw_again(weights, size, rng, threads)?,
                 };
                 sampled.sort_unstable();
-                let copy = copy_some(rows, &sampled, Metric::Euclidean, threads)?;
-                let sample =
-                    ArrayView2::from_shape((size, dims), &copy).expect("size x cols values");
-                let sample = sample.into();
-                let picked = draw_plus_plus(&sample, None, metric, count, rng, threads)?;
+                let picked = with_rows(rows, &sampled, threads, |points| {
+                    with_copy(points, |sample| {
+                        draw_plus_plus(sample, None, metric, count, rng, threads)
+                    })
+                })?;
                 collect(picked.into_iter().map(|pick| sampled[pick]), "seeds")?
             } else {
                 draw_among_all(rows, rng)?
