@@ -605,6 +605,24 @@ KENTRO_API
 kentro_status kentro_default_threads(size_t *out, kentro_error *error);
 
 /**
+ * Whether this process may ask Linux for the tile registers of Intel CPUs with AMX
+ * (Xeon since 2023), from now on: not if `allowed` is 0; by default it may.
+ *
+ * The first search that is served by 8-bit codes asks for them
+ * (`arch_prctl(ARCH_REQ_XCOMP_PERM)`). What Linux grants it doesn't take back, and
+ * the whole process pays for it: signals need larger stacks from then on, and
+ * `sigaltstack` refuses one of less than about 12 KB. If a thread has a smaller one
+ * already, Linux refuses the registers, and Kentro does without. A seccomp filter
+ * that kills whoever asks can't be found out about before: call this with 0 first,
+ * or set the environment variable `KENTRO_ISA=vnni`.
+ *
+ * With 0, searches that begin later neither ask for the registers nor use them. It
+ * has no influence on results. May be called from any thread. Since 0.3.
+ */
+KENTRO_API
+void kentro_allow_amx(int32_t allowed);
+
+/**
  * Makes a view of `rows` x `cols` numbers of type `dtype` (one of
  * `KENTRO_DTYPE_*`). Row i, column j lies at
  * `(const char *)data + i * row_stride_bytes + j * col_stride_bytes`; strides

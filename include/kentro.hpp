@@ -241,6 +241,12 @@ inline std::size_t default_threads() {
     return count;
 }
 
+/// Whether this process may ask Linux for the tile registers of Intel CPUs with AMX, from
+/// now on; by default it may. `kentro_allow_amx` says what that costs the process.
+inline void allow_amx(bool allowed) noexcept {
+    kentro_allow_amx(allowed ? 1 : 0);
+}
+
 /// Points to cluster: rows × cols numbers that the caller keeps, unchanged,
 /// for as long as this object is used. Nothing is copied.
 class Points {

@@ -18,8 +18,9 @@
 //! Results are a function of the data, the seed and the parameters alone: the
 //! same bits come out at any number of threads and on any instruction set.
 //! Nothing that decides a result is global: no thread pool and no state is shared
-//! between two models. The one thing set for a whole process is how many threads
-//! a call uses that isn't told: [`set_default_threads`].
+//! between two models. Two things are set for a whole process: how many threads
+//! a call uses that isn't told ([`set_default_threads`]), and whether to ask the system for
+//! AMX ([`allow_amx`]).
 
 #![deny(unsafe_code)] // allowed again in `kernels`, `owned` and `ffi`
 
@@ -58,6 +59,7 @@ mod unrepeated;
 pub use clusters::Clusters;
 pub use config::{Init, Quality};
 pub use error::KMeansError;
+pub use kernels::amx::allow_amx;
 pub use metric::Metric;
 pub use model::KMeans;
 pub use model::saving::SaveOptions;

@@ -198,7 +198,17 @@ fn models_have_the_same_bits_as_ever() {
         std::fs::write(FILE, &expected).unwrap();
     }
     // What the CPU lacks is ignored: such a run repeats the best one.
-    for isa in ["", "portable", "avx2", "avxvnni", "avx512", "vnni", "neon"] {
+    for isa in [
+        "",
+        "portable",
+        "avx2",
+        "avxvnni",
+        "avx512",
+        "vnni",
+        "amx",
+        "amx-emulated",
+        "neon",
+    ] {
         assert_same(&expected, &run("KENTRO_ISA", isa), isa);
     }
 }

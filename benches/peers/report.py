@@ -47,7 +47,8 @@ defaults, and the fastest peer is that of those within 0.5 % of Kentro's inertia
 the tables show all. In W1w and W3w rows have weights. In the rows S and L data is
 sparse (CSR), and c stands for cosine: scikit-learn, which doesn't have it, runs on
 the same unit rows. Others used the machine a little, and much for
-L1000i1; those of 1,000 clusters were measured once.
+L1000i1; those of 1,000 clusters were measured once. No row was measured with AMX:
+Kentro's kernels for it have not been run on a CPU that has it.
 
 ![Time of the fastest peer over Kentro's](benchmarks.svg)
 

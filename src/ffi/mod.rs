@@ -23,6 +23,8 @@ mod error;
 
 mod threads;
 
+mod amx;
+
 mod points;
 
 mod points_csr;

@@ -8,34 +8,37 @@
 pub(crate) mod bounded;
 mod dispatch;
 mod dot;
+pub(crate) mod products;
 mod round;
 pub(crate) mod scores;
 mod sweep;
+mod tiles;
 
 use super::aligned::Aligned;
 use super::isa::Isa;
 use super::simd::Simd;
-use crate::allocate::grow;
+use crate::allocate::{grow, resize};
 use crate::error::Result;
 use dispatch::{Kernel, run};
 use dot::{Dot, Ints};
 
 pub(crate) use dispatch::{largest_code, offset};
+pub(crate) use products::{PANEL, Products, ROWS};
 pub(crate) use round::round_all;
 
 const PURPOSE: &str = "a search in 8 bits";
 
-/// Centroids per panel.
-pub(crate) const PANEL: usize = 48;
 /// Classes of centroids that [`CodePanels::score_all`] tells apart.
 pub(crate) const CLASSES: usize = PANEL;
 
 /// Centroid codes in panels.
 pub(crate) struct CodePanels {
     pub isa: Isa,
-    /// Panels × (stride / 4) × PANEL × 4, offset by [`offset`].
+    pub products: Products,
+    /// Panels × (stride / 4) × PANEL × 4, offset by [`offset`]; where whole tiles are
+    /// multiplied, not offset but signed.
     pub codes: Aligned<u8>,
-    /// Code unit of each centroid.
+    /// Code unit of each centroid; of tiles that of the panel.
     pub units: Aligned<f32>,
     /// Dimensions of a code.
     pub stride: usize,
@@ -46,8 +49,10 @@ pub(crate) struct CodePanels {
 pub(crate) struct Terms {
     pub dims: usize,
     pub starts: Aligned<f32>,
-    /// Factors of the rows' tail norms.
+    /// Factors of the rows' tail norms; none of tiles, whose starts hold all.
     pub tails: Aligned<f32>,
+    /// Of tiles: what stands for `starts` in lower bounds.
+    pub lows: Aligned<f32>,
 }
 
 /// Row codes of one block, with the terms of their scores: for each row
@@ -60,6 +65,8 @@ pub(crate) struct CodeRows {
     pub units: Vec<f32>,
     pub tails: Vec<f32>,
     pub thresholds: Vec<f32>,
+    /// Of tiles: the codes of the last rows and zeros, 16 rows.
+    pub last: Vec<i8>,
 }
 
 /// Centroids of a panel that reach a row's threshold, a bit each.
@@ -70,10 +77,17 @@ pub(crate) struct Hit {
     pub mask: u64,
 }
 
+impl Hit {
+    /// The slot of the first.
+    pub fn slot(&self) -> u32 {
+        self.panel * PANEL as u32 + self.mask.trailing_zeros()
+    }
+}
+
 impl CodePanels {
     fn check(&self, terms: &Terms, codes: &[i8], rows: &CodeRows) {
         let (count, padded) = (rows.units.len(), self.units.len());
-        assert!(self.isa.is_available());
+        assert!(self.isa.is_available() && !self.products.in_tiles());
         assert!(terms.dims.is_multiple_of(4) && terms.dims <= self.stride);
         assert!(padded.is_multiple_of(PANEL) && self.codes.len() == padded * self.stride);
         assert!(terms.starts.len() == padded && terms.tails.len() == padded);
@@ -206,6 +220,53 @@ impl Kernel for Check<'_> {
         }
         // SAFETY: `len` pairs are written.
         unsafe { pairs.set_len(len) };
+    }
+}
+
+/// Σ centroid · row for each row and the centroid that `labels` names; where there is
+/// none of that number, anything.
+pub(crate) fn products_with(
+    labels: &[u32],
+    sides: &Sides<'_>,
+    products: &mut Vec<i32>,
+) -> Result<()> {
+    assert!(sides.isa.is_available() && labels.len() == sides.rows.len());
+    assert!(sides.leading.is_multiple_of(32));
+    assert!(sides.row_codes.len() == sides.rows.len() * sides.leading);
+    assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.leading);
+    resize(products, labels.len(), 0, PURPOSE)?;
+    let multiply = Multiply {
+        labels,
+        sides,
+        products,
+    };
+    // SAFETY: the instruction set and the lengths are checked.
+    unsafe { run(sides.isa, multiply) };
+    Ok(())
+}
+
+/// A label and a product for each row.
+struct Multiply<'a> {
+    labels: &'a [u32],
+    sides: &'a Sides<'a>,
+    products: &'a mut [i32],
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
+        let (sides, leading) = (self.sides, self.sides.leading);
+        let rows = sides.rows.iter().zip(sides.row_codes.chunks_exact(leading));
+        for ((&j, (side, row)), out) in self.labels.iter().zip(rows).zip(self.products) {
+            let j = j as usize;
+            if j < sides.centroids.len() {
+                let codes = &sides.centroid_codes[j * leading..][..leading];
+                // SAFETY: whole multiples of 32 codes.
+                *out = unsafe { product::<D>(codes, row) } - D::OFFSET * side.sum;
+            }
+        }
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) enum Isa {
     NeonDot,
 }
 
-/// With the names that the environment variable `KENTRO_ISA` gives.
+/// With the names that the environment variable `KENTRO_ISA` gives. It knows more: how
+/// products of codes are made ([`Products`](super::codes::Products)).
 const ALL: &[(Isa, &str)] = &[
     (Isa::Portable, "portable"),
     #[cfg(target_arch = "x86_64")]
@@ -51,13 +52,17 @@ impl Isa {
         Self::available().max().unwrap_or(Isa::Portable)
     }
 
-    /// The one that the environment variable `KENTRO_ISA` names, if this CPU has
-    /// it. Read once a process.
+    /// The value of the environment variable `KENTRO_ISA`, read once a process.
+    pub fn asked() -> &'static str {
+        static ASKED: OnceLock<String> = OnceLock::new();
+        ASKED.get_or_init(|| std::env::var("KENTRO_ISA").unwrap_or_default())
+    }
+
+    /// The one that the environment variable names, if this CPU has it.
     pub fn forced() -> Option<Self> {
         static FORCED: OnceLock<Option<Isa>> = OnceLock::new();
         *FORCED.get_or_init(|| {
-            let name = std::env::var("KENTRO_ISA").unwrap_or_default();
-            let named = ALL.iter().find(|&&(_, known)| known == name);
+            let named = ALL.iter().find(|&&(_, known)| known == Self::asked());
             named.map(|&(isa, _)| isa).filter(|isa| isa.is_available())
         })
     }

@@ -114,9 +114,6 @@ impl Nearest<'_> {
                             let scratch = &mut scratch.codes;
                             let bounds = groups.zip(bounds);
                             let bounds = bounds.map(|(groups, values)| groups.rows(values));
-                            let found = |i: usize, distance: f64, label: u32| {
-                                found(i, label, &|| distance);
-                            };
                             search.assign(first, block, hints, bounds, scratch, found)?;
                         }
                         Search::Float32(search) => {

@@ -24,17 +24,21 @@ impl<'a> Nearest<'a> {
         count: usize,
         threads: &Threads<'_>,
     ) -> Result<Engine> {
-        let principal =
-            self.eight_bit
-                .pays(self.points, centroids.len(), self.calls, self.searches);
         let (dims, clusters) = (centroids.dims, centroids.len());
-        let engine = self.shared.setting.choose(dims, clusters, principal);
+        let setting = self.shared.setting;
+        let mut engine = setting.choose(dims, clusters);
+        let calls = self.calls;
         self.calls += 1;
-        let engine = match engine {
-            Engine::Principal | Engine::EightBit if count > MOST_RANKED => Engine::Float32,
-            engine => engine,
-        };
-        if engine == Engine::Principal {
+        if matches!(engine, Engine::Principal | Engine::EightBit) {
+            if count > MOST_RANKED {
+                return Ok(Engine::Float32);
+            }
+            self.eight_bit.set_up(dims)?;
+            let free = setting.engine.is_none();
+            let (points, searches) = (self.points, self.searches);
+            if free && self.eight_bit.pays(points, clusters, calls, searches) {
+                engine = Engine::Principal;
+            }
             let query = Query {
                 points: self.points,
                 affine: &self.shared.affine,
@@ -42,11 +46,12 @@ impl<'a> Nearest<'a> {
                 labels,
                 order: None,
                 count,
-                kernels: self.shared.setting.kernels(),
+                kernels: setting.kernels(),
             };
             let only = self.searches == 1;
             let budget = self.shared.budget();
-            self.eight_bit.ready(query, only, budget, threads)?;
+            let ready = (engine, only);
+            self.eight_bit.ready(query, ready, budget, threads)?;
         }
         Ok(engine)
     }
@@ -61,7 +66,7 @@ impl<'a> Nearest<'a> {
     ) -> Result<Option<Bounds>> {
         let kept = self.bounds.take();
         let kept = kept.filter(|bounds| bounds.order().len() == centroids.len());
-        let pays = self.changed < SETTLED && matches!(engine, Engine::Principal | Engine::EightBit);
+        let pays = self.changed < SETTLED && self.eight_bit.can_bound(engine);
         if kept.is_some() || !pays || centroids.bias.is_some() {
             return Ok(kept);
         }

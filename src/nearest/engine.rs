@@ -1,5 +1,6 @@
 //! Which engine answers a search: each says whether it can, and when it pays.
 
+use crate::kernels::codes::Products;
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 
@@ -55,21 +56,23 @@ impl Engine {
         }
     }
 
-    fn pays(self, centroids: usize, principal: bool) -> bool {
+    /// Whether it is likely the best. Whether principal coordinates are better than
+    /// others is found out about later.
+    fn pays(self, centroids: usize) -> bool {
         match self {
             Engine::BruteForce => true,
             Engine::Float32 => centroids > MOST_MEASURED,
             Engine::FewCentroids => (MOST_MEASURED + 1..=MOST_FEW).contains(&centroids),
             Engine::EightBit => centroids >= MIN_CODED_CENTROIDS,
-            Engine::Principal => principal && centroids >= MIN_CODED_CENTROIDS,
+            Engine::Principal => false,
         }
     }
 }
 
 /// What a search may use. For tests and measurements the environment can force
 /// both: `KENTRO_ENGINE` (`brute_force`, `float32`, `few_centroids`, `eight_bit`,
-/// `principal`) and `KENTRO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512`, `vnni`;
-/// `neon`, `neondot`). Other values, and what the CPU lacks, are ignored.
+/// `principal`) and `KENTRO_ISA` (`portable`; `avx2`, `avxvnni`, `avx512`, `vnni`, `amx`;
+/// `neon`, `neondot`; `amx-emulated`). Other values, and what the CPU lacks, are ignored.
 /// Results do not depend on either.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
@@ -77,6 +80,8 @@ pub(super) struct Setting {
     pub isa: Isa,
     /// The instruction set of float32 tiles.
     pub tiles: Isa,
+    /// How codes are multiplied, if that is said and need not be asked.
+    pub products: Option<Products>,
 }
 
 impl Setting {
@@ -88,23 +93,28 @@ impl Setting {
             engine: named.map(|&(engine, _)| engine),
             isa,
             tiles: Isa::forced().unwrap_or(isa.for_tiles()),
+            products: None,
         }
+    }
+
+    /// How codes are multiplied. This may ask the system: only for a search by codes.
+    pub fn products(&self) -> Products {
+        self.products.unwrap_or_else(Products::chosen)
     }
 
     pub fn kernels(&self) -> Kernels {
         Kernels::new(self.isa, self.tiles)
     }
 
-    /// `principal`: whether codes of the principal coordinates are there, or
-    /// would pay.
-    pub fn choose(&self, dims: usize, centroids: usize, principal: bool) -> Engine {
+    /// The one that is forced, or likely the best.
+    pub fn choose(&self, dims: usize, centroids: usize) -> Engine {
         let can_serve = |engine: Engine| engine.can_serve(self.isa, dims);
         match self.engine {
             Some(asked) if can_serve(asked) => asked,
             Some(_) if can_serve(Engine::Float32) => Engine::Float32,
             _ => {
                 let mut all = ALL.iter().map(|&(engine, _)| engine);
-                let first = all.find(|&one| can_serve(one) && one.pays(centroids, principal));
+                let first = all.find(|&one| can_serve(one) && one.pays(centroids));
                 first.unwrap_or(Engine::BruteForce)
             }
         }

@@ -84,7 +84,7 @@ impl Shared {
             shared: self.clone(),
             calls: 0,
             searches,
-            eight_bit: EightBit::new(points, self.setting),
+            eight_bit: EightBit::new(self.setting),
             trees: Trees::default(),
             bounds: None,
             groups: None,

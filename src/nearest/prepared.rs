@@ -135,7 +135,10 @@ impl Prepared {
                 match &way {
                     Way::Codes(search) if count == 1 => {
                         let hints = &unassigned[..rows.len()];
-                        let found = |i: usize, value: f64, j: u32| found(i, &[(value, j)]);
+                        let found = |i: usize, j: u32, distance: &dyn Fn() -> f64| {
+                            let known = measured && centroids.bias.is_none();
+                            found(i, &[(if known { distance() } else { 0.0 }, j)]);
+                        };
                         search.assign(0, values, hints, None, &mut scratch.codes, found)
                     }
                     Way::Codes(search) => search.top(0, values, &mut scratch.codes, found),

@@ -4,6 +4,9 @@
 use super::*;
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::kernels::accumulate::Sign;
+use crate::kernels::codes::Products;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::kernels::codes::products::amx_runs;
 use crate::kernels::isa::Isa;
 use crate::nearest::engine::{Engine, MAX_TILE_DIMS, Setting};
 use crate::nearest::tasks::{BLOCK_ROWS, TASK_ROWS, block_rows};
@@ -173,26 +176,47 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// Instruction sets that have codes, with each way to multiply these: in vectors with all, in
+/// tiles with the best and the least of them. AMX goes with the best, by the CPU or
+/// by what stands for it.
+pub(super) fn coded_ways() -> Vec<(Isa, Products)> {
+    let coded: Vec<_> = Isa::available().filter(|isa| isa.has_codes()).collect();
+    let vectors = coded.iter().map(|&isa| (isa, Products::Vectors));
+    let (Some(&least), Some(&best)) = (coded.first(), coded.last()) else {
+        return Vec::new();
+    };
+    let mut tiles = vec![(best, Products::Emulated)];
+    if least != best {
+        tiles.push((least, Products::Emulated));
+    }
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    tiles.extend(amx_runs().then_some((best, Products::Amx)));
+    vectors.chain(tiles).collect()
+}
+
 fn settings() -> Vec<Setting> {
     let on = |engine: Engine| {
         Isa::available().map(move |isa| Setting {
             engine: Some(engine),
             isa,
             tiles: isa,
+            products: Some(Products::Vectors),
         })
     };
-    let engines = [
-        Engine::Float32,
-        Engine::FewCentroids,
-        Engine::Principal,
-        Engine::EightBit,
-    ];
+    let engines = [Engine::Float32, Engine::FewCentroids, Engine::Principal];
     let mut settings: Vec<Setting> = engines.into_iter().flat_map(on).collect();
     settings.push(Setting {
         engine: Some(Engine::Principal),
         isa: Isa::detect(),
         tiles: Isa::Portable,
+        products: Some(Products::Vectors),
     });
+    settings.extend(coded_ways().into_iter().map(|(isa, products)| Setting {
+        engine: Some(Engine::EightBit),
+        isa,
+        tiles: isa,
+        products: Some(products),
+    }));
     settings
 }
 
@@ -224,6 +248,7 @@ const REFERENCE: Setting = Setting {
     engine: Some(Engine::BruteForce),
     isa: Isa::Portable,
     tiles: Isa::Portable,
+    products: Some(Products::Vectors),
 };
 
 #[test]
@@ -315,7 +340,7 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
     for metric in [Metric::Euclidean, Metric::Cosine] {
         for setting in settings() {
             let shared = Shared::with_setting(&points, metric, None, setting).unwrap();
-            let mut nearest = shared.nearest(&points, 1);
+            let mut nearest = shared.nearest(&points, 24);
             let mut labels = vec![UNASSIGNED; n];
             let mut centroids = some_rows(&rows, k);
             let mut bounded = 0;
@@ -350,7 +375,11 @@ fn searches_that_follow_each_other_find_the_labels_of_brute_force() {
                     .unwrap();
                 assert_eq!(labels, expected, "step {step}, {metric:?}, {setting:?}");
             }
-            let coded = matches!(setting.engine, Some(Engine::Principal | Engine::EightBit));
+            let coded = match setting.engine {
+                Some(Engine::Principal) => true,
+                Some(Engine::EightBit) => !setting.products().in_tiles(),
+                _ => false,
+            };
             let expected = coded && setting.isa.has_codes();
             assert_eq!(bounded > 15, expected, "{metric:?}, {setting:?}");
         }

@@ -1,10 +1,11 @@
 /* Numbers of threads, threads of the caller's, and forks. */
 
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include "test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,6 +132,34 @@ static void the_program_has_a_default(void)
     STATUS(KENTRO_STATUS_NULL_POINTER, kentro_default_threads(NULL, test_error));
 }
 
+/* Small stacks of signal handlers are refused in a process that has AMX, so this one must
+ * not have got it: by codes of 8 bits, where they pay. */
+static int child_does_without_amx(void)
+{
+    enum { MANY = 4000, WIDE = 96, CENTRES = 120 };
+    float *wide = blobs(MANY, WIDE, CENTRES);
+    kentro_kmeans *kmeans = new_kmeans(CENTRES, 1);
+    char small[4096];
+    stack_t stack = {.ss_sp = small, .ss_size = sizeof small}, before;
+    int failed;
+    if (sigaltstack(&stack, &before) != 0)
+        return 0; /* a system that wants larger ones anyway */
+    sigaltstack(&before, NULL);
+    kentro_allow_amx(0);
+    failed = train_f32(kmeans, wide, MANY, WIDE, 1, NULL, test_error) != KENTRO_STATUS_OK
+        || sigaltstack(&stack, NULL) != 0;
+    kentro_kmeans_free(kmeans);
+    free(wide);
+    return failed;
+}
+
+static void amx_is_not_asked_for_where_it_is_forbidden(void)
+{
+    CHECK(in_child(child_does_without_amx) == 0);
+    kentro_allow_amx(1);
+    CHECK(trains_as_expected(1));
+}
+
 static void *train_in_thread(void *result)
 {
     int i;
@@ -243,6 +272,7 @@ int main(void)
     RUN(the_environment_has_a_default);
     RUN(the_number_of_threads_does_not_matter);
     RUN(the_program_has_a_default);
+    RUN(amx_is_not_asked_for_where_it_is_forbidden);
     RUN(zero_threads_is_an_error);
     RUN(a_forked_child_trains_like_its_parent);
     RUN(threads_train_handles_of_their_own);

@@ -423,6 +423,14 @@ void sweeps_silhouettes_and_representatives() {
                 KENTRO_STATUS_INVALID_PARAMETER, "ks must ascend, got 2 after 3");
 }
 
+void amx_is_forbidden_and_allowed() {
+    const std::vector<float> data(64 * 40, 1.0F);
+    for (const bool allowed : {false, true}) {
+        kentro::allow_amx(allowed);
+        check(kentro::KMeans(2).train(kentro::Points(data.data(), 64, 40)).size() == 2);
+    }
+}
+
 void the_default_of_threads_is_set_and_read() {
     const std::size_t all = kentro::default_threads();
     kentro::set_default_threads(1);
@@ -438,6 +446,7 @@ void the_default_of_threads_is_set_and_read() {
 int main() {
     return run({
         {"sweeps_silhouettes_and_representatives", sweeps_silhouettes_and_representatives},
+        {"amx_is_forbidden_and_allowed", amx_is_forbidden_and_allowed},
         {"the_default_of_threads_is_set_and_read", the_default_of_threads_is_set_and_read},
         {"defaults", defaults},
         {"chaining", chaining},

@@ -1,4 +1,4 @@
-"""The number of threads of calls that aren't told, and what importing costs."""
+"""What is set for the whole process, and what importing costs."""
 
 import os
 import subprocess
@@ -43,6 +43,17 @@ def test_set_and_get(blobs):
     assert kentro.get_num_threads() == cores
     kentro.set_num_threads(None)
     assert kentro.get_num_threads() == cores
+
+
+def test_amx_is_forbidden_and_allowed(blobs):
+    labels = KMeans(6).train(blobs)
+    kentro.allow_amx(False)
+    try:
+        assert KMeans(6).train(blobs) == labels
+    finally:
+        kentro.allow_amx(True)
+    with pytest.raises(TypeError, match="allowed must be True or False"):
+        kentro.allow_amx(0)
 
 
 @pytest.mark.parametrize("number", [0, -1])

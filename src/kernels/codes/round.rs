@@ -4,15 +4,15 @@ use crate::kernels::dispatch::{Work, work_on};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::Lanes;
 
-/// Rounds `coordinates` to multiples of a unit, the greatest to `largest` in
-/// magnitude; returns the unit, and the sum of all that it writes to `code`. After
+/// Rounds `coordinates` to multiples of `unit`, at most `largest` of them; if it is 0, of
+/// one that takes the greatest to `largest`. Returns the unit, and the sum of all that it writes to `code`. After
 /// every `prefix` of them calls `done` with the number, the unit, and the squared norms of its values and of what
 /// rounding lost, each within a factor of 1 ± 10⁻⁴.
 pub(crate) fn round_all(
     isa: Isa,
     coordinates: &[f32],
     prefix: usize,
-    largest: i8,
+    (largest, unit): (i8, f32),
     code: &mut [i8],
     done: impl FnMut(usize, f32, (f64, f64)),
 ) -> (f32, i32) {
@@ -22,6 +22,7 @@ pub(crate) fn round_all(
             coordinates,
             prefix,
             largest,
+            unit,
             code,
             done,
         },
@@ -32,6 +33,7 @@ struct Round<'r, F> {
     coordinates: &'r [f32],
     prefix: usize,
     largest: i8,
+    unit: f32,
     code: &'r mut [i8],
     done: F,
 }
@@ -44,7 +46,7 @@ impl<F: FnMut(usize, f32, (f64, f64))> Work for Round<'_, F> {
         round_prefixes(
             self.coordinates,
             self.prefix,
-            self.largest,
+            (self.largest, self.unit),
             self.code,
             self.done,
         )
@@ -55,11 +57,14 @@ impl<F: FnMut(usize, f32, (f64, f64))> Work for Round<'_, F> {
 fn round_prefixes(
     coordinates: &[f32],
     prefix: usize,
-    largest: i8,
+    (largest, unit): (i8, f32),
     code: &mut [i8],
     mut done: impl FnMut(usize, f32, (f64, f64)),
 ) -> (f32, i32) {
-    let unit = (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE);
+    let unit = match unit > 0.0 {
+        true => unit,
+        false => (greatest(coordinates) / f32::from(largest)).max(f32::MIN_POSITIVE),
+    };
     let blocks = coordinates.chunks_exact(prefix);
     for (number, (block, code)) in blocks.zip(code.chunks_exact_mut(prefix)).enumerate() {
         done(number, unit, round(block, unit, largest, code));

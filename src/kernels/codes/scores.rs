@@ -39,11 +39,15 @@ impl CodePanels {
         guesses: &mut Vec<Guess>,
         bounds: &mut Aligned<f32>,
     ) -> Result<()> {
-        self.check(terms, codes, rows);
         let count = rows.units.len();
         guesses.clear();
         resize(guesses, count, NONE, PURPOSE)?;
         bounds.resize(0.0, count * self.units.len(), PURPOSE)?;
+        if self.products.in_tiles() {
+            self.score_tiles(terms, codes, rows, (guesses, bounds));
+            return Ok(());
+        }
+        self.check(terms, codes, rows);
         let kernel = ScoreAll {
             panels: self,
             terms,
@@ -126,23 +130,41 @@ impl Kernel for ScoreAll<'_> {
                             let tails = D::S::load(terms.tails.as_ptr().add(slot));
                             let upper = D::S::mul_add(tail, tails, score);
                             D::S::store(bounds.as_mut_ptr().add(i * slots + slot), upper);
-                            let class = slot % CLASSES;
-                            let best = guess.scores.as_mut_ptr().add(class);
-                            // Bits of a u32, moved about by float operations.
-                            let place = guess.slots.as_mut_ptr().add(class).cast();
-                            let (most, old) = (D::S::load(best), D::S::load(place));
-                            let here = D::S::splat(f32::from_bits(slot as u32));
-                            D::S::store(place, D::S::if_greater(score, most, here, old));
-                            D::S::store(best, D::S::max(score, most));
+                            note::<D::S>(guess, slot, score);
                         }
                     }
                 }
             }
         }
-        for guess in guesses {
-            for (lane, slot) in guess.slots.iter_mut().enumerate() {
-                *slot += (lane % lanes) as u32;
-            }
+        number_slots(guesses, lanes);
+    }
+}
+
+/// Takes note of the scores from a slot on. Of a vector the first slot is noted:
+/// [`number_slots`] adds the lane in the end.
+///
+/// # Safety
+/// The CPU has `S`; the vector lies within a panel.
+#[inline(always)]
+pub(super) unsafe fn note<S: Simd>(guess: &mut Guess, slot: usize, scores: S::V) {
+    let class = slot % CLASSES;
+    // SAFETY: a guess has room for all classes.
+    unsafe {
+        let best = guess.scores.as_mut_ptr().add(class);
+        // Bits of a u32, moved about by float operations.
+        let place = guess.slots.as_mut_ptr().add(class).cast();
+        let (most, old) = (S::load(best), S::load(place));
+        let here = S::splat(f32::from_bits(slot as u32));
+        S::store(place, S::if_greater(scores, most, here, old));
+        S::store(best, S::max(scores, most));
+    }
+}
+
+#[inline(always)]
+pub(super) fn number_slots(guesses: &mut [Guess], lanes: usize) {
+    for guess in guesses {
+        for (lane, slot) in guess.slots.iter_mut().enumerate() {
+            *slot += (lane % lanes) as u32;
         }
     }
 }

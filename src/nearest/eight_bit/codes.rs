@@ -6,7 +6,7 @@
 use crate::allocate::{collect, push, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::{Side, round_all};
+use crate::kernels::codes::{Products, Side, round_all};
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
@@ -46,11 +46,13 @@ pub(in crate::nearest) struct Coder {
     /// ‖H Hᵀ − I‖.
     defect: f64,
     kernels: Kernels,
+    /// How they are multiplied.
+    pub products: Products,
 }
 
 impl Coder {
     /// Codes of the dimensions as they are.
-    pub fn plain(dims: usize, kernels: Kernels) -> Self {
+    pub fn plain(dims: usize, kernels: Kernels, products: Products) -> Self {
         let leading = dims.next_multiple_of(STEP);
         Coder {
             dims,
@@ -62,6 +64,7 @@ impl Coder {
             slack: 512.0 * ROUNDOFF,
             defect: 0.0,
             kernels,
+            products,
         }
     }
 
@@ -88,6 +91,7 @@ impl Coder {
             defect: basis.defect,
             basis: Some(basis),
             kernels,
+            products: Products::Vectors,
         };
         Ok((coder.defect < 1e-3 && coder.slack < 1e-2).then_some(coder))
     }
@@ -121,14 +125,15 @@ impl Coder {
     }
 
     /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
-    /// for a row that has no code. Codes are at most `largest` in magnitude. Calls `done` with the row's number, code,
+    /// for a row that has no code. Codes are at most `largest` in magnitude, in the given
+    /// units, or where there are none in one of their own each. Calls `done` with the row's number, code,
     /// side (its `start` is 0) and the rests of all prefixes.
     pub fn encode(
         &self,
         affine: &AffineMap,
         values: &[f32],
         scales: &[f32],
-        largest: i8,
+        (largest, units): (i8, &[f32]),
         buffers: &mut Buffers,
         mut done: impl FnMut(usize, &[i8], Side, &[Rest]),
     ) -> Result<()> {
@@ -172,7 +177,8 @@ impl Coder {
                     rests.fill(Rest::default());
                     done(i, code, Side::default(), rests);
                 } else {
-                    let side = self.encode_row(coordinates, norm, largest, code, rests);
+                    let unit = units.get(i).copied().unwrap_or(0.0);
+                    let side = self.encode_row(coordinates, norm, (largest, unit), code, rests);
                     done(i, code, side, rests);
                 }
             }
@@ -184,7 +190,7 @@ impl Coder {
         &self,
         coordinates: &[f32],
         norm: f64,
-        largest: i8,
+        code_range: (i8, f32),
         code: &mut [i8],
         rests: &mut [Rest],
     ) -> Side {
@@ -195,7 +201,7 @@ impl Coder {
             isa,
             coordinates,
             self.prefix,
-            largest,
+            code_range,
             code,
             |prefix, unit, here| {
                 kept += here.0;
@@ -279,6 +285,15 @@ impl RowCodes {
         let per_row = coder.bytes_per_row(metric);
         let bytes = points.rows() as u64 * per_row as u64;
         let much = 4 * per_row > 3 * points.cols() && bytes > small(points);
+        (!much).then_some(bytes)
+    }
+
+    /// The same for codes of the dimensions as they are, of which a value of the data may
+    /// take one and a half bytes.
+    pub fn bytes_for_plain(points: &Points<'_>, metric: Metric, coder: &Coder) -> Option<u64> {
+        let per_row = coder.bytes_per_row(metric);
+        let bytes = points.rows() as u64 * per_row as u64;
+        let much = 2 * per_row > 3 * points.cols() && bytes > small(points);
         (!much).then_some(bytes)
     }
 
@@ -402,7 +417,7 @@ impl Slices<'_> {
             affine,
             values,
             scales,
-            i8::MAX,
+            (i8::MAX, &[]),
             buffers,
             |i, code, side, rests| {
                 self.codes[i * leading..][..leading].copy_from_slice(code);

@@ -16,6 +16,7 @@ pub(in crate::nearest) const NEIGHBOURS: usize = 8;
 
 /// Costs in cycles, roughly; they guide choices and change no result.
 pub(in crate::nearest) mod cost {
+    use crate::kernels::codes::Products;
     use crate::kernels::isa::Isa;
 
     pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
@@ -29,7 +30,10 @@ pub(in crate::nearest) mod cost {
     pub(in crate::nearest) const EXACT_PER_DIM: f64 = 0.8;
 
     /// Of a centroid in the 8-bit sweep over `dims` dimensions.
-    pub(in crate::nearest) fn sweep(isa: Isa, dims: usize) -> f64 {
+    pub(in crate::nearest) fn sweep(isa: Isa, products: Products, dims: usize) -> f64 {
+        if products.in_tiles() {
+            return 0.4 + dims as f64 / 700.0;
+        }
         let slower = match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Vnni => passes(),
@@ -57,7 +61,7 @@ pub(in crate::nearest) mod cost {
     /// What a row saves in a search by codes of the principal coordinates,
     /// against float32 tiles, where they help.
     pub(in crate::nearest) fn saved_by_codes(isa: Isa, dims: usize, centroids: usize) -> f64 {
-        let tile = tile(isa) * dims as f64 - sweep(isa, dims.min(96));
+        let tile = tile(isa) * dims as f64 - sweep(isa, Products::Vectors, dims.min(96));
         let exact = 6.0 * EXACT + EXACT_PER_DIM * dims as f64;
         tile * centroids as f64 + PACK_PER_DIM * dims as f64 - exact
     }
@@ -125,6 +129,8 @@ pub(in crate::nearest) struct Prefix {
     pub leading: Fold,
     /// Row norm × centroid norm: rounding.
     pub cross: Fold,
+    /// Row tail × centroid tail, where whole tiles are multiplied; else the sweep adds it.
+    pub tail: Fold,
 }
 
 const PURPOSE: &str = "a sample of rows";

@@ -44,7 +44,7 @@ impl KeptCodes {
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
-        if setting.choose(centroids.dims, centroids.len(), false) != Engine::EightBit {
+        if setting.choose(centroids.dims, centroids.len()) != Engine::EightBit {
             return Ok(None);
         }
         let float32 = CodeSearch::tile_cost(centroids, setting.kernels());
@@ -61,7 +61,7 @@ impl KeptCodes {
     ) -> Result<Option<(Self, f64)>> {
         let (k, dims) = (centroids.len(), centroids.dims);
         let kernels = setting.kernels();
-        let coder = Coder::plain(dims, kernels);
+        let coder = Coder::plain(dims, kernels, setting.products());
         let view = |values, rows| ArrayView2::from_shape((rows, dims), values).map(Points::from);
         let mut sample = with_capacity(SAMPLE * dims, PURPOSE)?;
         for i in 0..SAMPLE {
@@ -109,10 +109,9 @@ impl KeptCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::isa::Isa;
     use crate::nearest::brute_force::{keep_least, measure_all};
     use crate::nearest::eight_bit::search::CodeScratch;
-    use crate::nearest::tests::for_each_case;
+    use crate::nearest::tests::{coded_ways, for_each_case};
     use crate::nearest::vectors::Row;
 
     #[test]
@@ -122,11 +121,12 @@ mod tests {
             let n = points.rows().min(40);
             let mut scratch = Vec::new();
             let values = points.block(0..n, &mut scratch).unwrap();
-            for isa in Isa::available().filter(|isa| isa.has_codes()) {
+            for (isa, products) in coded_ways() {
                 let setting = Setting {
                     engine: None,
                     isa,
                     tiles: isa,
+                    products: Some(products),
                 };
                 let codes = KeptCodes::make(&setting, metric, centroids, &threads).unwrap();
                 let (codes, _) = codes.unwrap();
@@ -142,9 +142,9 @@ mod tests {
                     let mut scratch = CodeScratch::default();
                     search.top(0, values, &mut scratch, check).unwrap();
                     let hints = vec![UNASSIGNED; n];
-                    let first = |i: usize, distance: f64, j: u32| {
+                    let first = |i: usize, j: u32, distance: &dyn Fn() -> f64| {
                         if count == 1 {
-                            check(i, &[(distance + centroids.bias(j as usize), j)]);
+                            check(i, &[(distance() + centroids.bias(j as usize), j)]);
                         }
                     };
                     search

@@ -21,8 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(in crate::nearest) struct EightBit {
     setting: Setting,
-    plain: Coder,
-    principal: Principal,
+    /// Of the dimensions as they are, once there was a search by codes.
+    plain: Option<TryArc<Coder>>,
+    all_rows: AllRows,
     /// Of the principal coordinates, once it was made.
     coder: Option<TryArc<Coder>>,
     /// Principal codes are not worth another try.
@@ -33,9 +34,10 @@ pub(in crate::nearest) struct EightBit {
 /// again.
 const HOPELESS: f64 = 4.0;
 
-/// The rows in 8 bits, made when they first pay.
+/// The rows in 8 bits, made when they first pay: their principal coordinates, or where whole
+/// tiles are multiplied the dimensions as they are.
 #[allow(clippy::large_enum_variant)] // there is one of it
-enum Principal {
+enum AllRows {
     Untried,
     /// They would take too much memory.
     Refused,
@@ -43,13 +45,41 @@ enum Principal {
 }
 
 impl EightBit {
-    pub fn new(points: &Points<'_>, setting: Setting) -> Self {
+    pub fn new(setting: Setting) -> Self {
         EightBit {
             setting,
-            plain: Coder::plain(points.cols(), setting.kernels()),
-            principal: Principal::Untried,
+            plain: None,
+            all_rows: AllRows::Untried,
             coder: None,
             hopeless: AtomicBool::new(false),
+        }
+    }
+
+    /// For searches by codes of `dims` dimensions; the first time this may ask the system
+    /// for AMX.
+    pub fn set_up(&mut self, dims: usize) -> Result<()> {
+        if self.plain.is_none() {
+            let (kernels, products) = (self.setting.kernels(), self.setting.products());
+            let coder = Coder::plain(dims, kernels, products);
+            self.plain = Some(TryArc::new(coder, "8-bit codes")?);
+        }
+        Ok(())
+    }
+
+    /// Whether whole tiles are multiplied, so quickly that all dimensions and all
+    /// centroids are compared.
+    fn in_tiles(&self) -> bool {
+        self.plain
+            .as_ref()
+            .is_some_and(|plain| plain.products.in_tiles())
+    }
+
+    /// Whether searches by an engine can tell the next what it need not compare.
+    pub fn can_bound(&self, engine: Engine) -> bool {
+        match engine {
+            Engine::Principal => true,
+            Engine::EightBit => !self.in_tiles(),
+            _ => false,
         }
     }
 
@@ -63,8 +93,8 @@ impl EightBit {
         self.coder = coder;
     }
 
-    /// Whether the codes of all rows are there, or likely worth their making for
-    /// searches among so many centroids. `calls`: searches so far; `expected`:
+    /// Whether the principal coordinates of all rows are there, or likely worth their
+    /// making for searches among so many centroids. `calls`: searches so far; `expected`:
     /// in all, though there may be fewer.
     pub fn pays(
         &self,
@@ -73,7 +103,10 @@ impl EightBit {
         calls: usize,
         expected: usize,
     ) -> bool {
-        if matches!(self.principal, Principal::Made(..)) {
+        if self.in_tiles() {
+            return false;
+        }
+        if matches!(self.all_rows, AllRows::Made(..)) {
             return true;
         }
         let (isa, dims) = (self.setting.isa, points.cols());
@@ -95,19 +128,48 @@ impl EightBit {
     pub fn ready(
         &mut self,
         query: Query<'_, '_>,
-        only: bool,
+        (engine, only): (Engine, bool),
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
-        if !matches!(self.principal, Principal::Untried) {
+        let plain = self.in_tiles() && engine == Engine::EightBit;
+        let pays = engine == Engine::Principal || plain && !only;
+        if !pays || !matches!(self.all_rows, AllRows::Untried) {
             return Ok(());
         }
-        self.principal = Principal::Refused;
+        self.all_rows = AllRows::Refused;
         // Where memory is refused, there are other engines.
-        optional(self.make(query, only, budget, threads)).map(drop)
+        let made = match plain {
+            true => self.make_plain(query, budget, threads),
+            false => self.make_principal(query, only, budget, threads),
+        };
+        optional(made).map(drop)
     }
 
-    fn make(
+    /// The dimensions as they are, unless a sample says that float32 is faster.
+    fn make_plain(
+        &mut self,
+        query: Query<'_, '_>,
+        budget: &Budget,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let Some(coder) = self.plain.clone() else {
+            return Ok(());
+        };
+        let (points, affine) = (query.points, query.affine);
+        let bytes = RowCodes::bytes_for_plain(points, affine.metric, &coder);
+        if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
+            let (_, cost) = CodeSearch::new(query, (&coder, Source::Made), threads)?;
+            let forced = self.setting.engine.is_some();
+            if forced || cost < CodeSearch::tile_cost(query.centroids, query.kernels) {
+                let codes = RowCodes::of_points(points, affine, &coder, threads)?;
+                self.all_rows = AllRows::Made(coder, codes, reserved);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_principal(
         &mut self,
         query: Query<'_, '_>,
         only: bool,
@@ -133,7 +195,7 @@ impl EightBit {
         let bytes = RowCodes::bytes_for(points, affine.metric, &coder);
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
             let codes = RowCodes::of_points(points, affine, &coder, threads)?;
-            self.principal = Principal::Made(coder, codes, reserved);
+            self.all_rows = AllRows::Made(coder, codes, reserved);
         }
         Ok(())
     }
@@ -141,8 +203,10 @@ impl EightBit {
     /// Whether these codes save more in a search than it takes to make them.
     fn promises(&self, coder: &Coder, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<bool> {
         let mut others = CodeSearch::tile_cost(query.centroids, query.kernels);
-        if CodeSearch::least_cost(&self.plain, query.centroids) < others {
-            let (_, cost) = CodeSearch::new(query, (&self.plain, Source::Made), threads)?;
+        if let Some(plain) = &self.plain
+            && CodeSearch::least_cost(plain, query.centroids) < others
+        {
+            let (_, cost) = CodeSearch::new(query, (plain, Source::Made), threads)?;
             others = others.min(cost);
         }
         let (_, cost) = CodeSearch::new(query, (coder, Source::Made), threads)?;
@@ -153,9 +217,9 @@ impl EightBit {
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
     /// a byte for each value of the data, or [`small`].
     pub fn room_for_bounds(&self, points: &Points<'_>) -> u64 {
-        let codes = match &self.principal {
-            Principal::Made(_, _, reserved) => reserved.bytes(),
-            Principal::Untried | Principal::Refused => 0,
+        let codes = match &self.all_rows {
+            AllRows::Made(_, _, reserved) => reserved.bytes(),
+            AllRows::Untried | AllRows::Refused => 0,
         };
         let most = small(points).max(points.rows() as u64 * points.cols() as u64);
         most.saturating_sub(codes)
@@ -173,7 +237,7 @@ impl EightBit {
         let forced = |engine| self.setting.engine == Some(engine);
         let mut least = CodeSearch::tile_cost(query.centroids, query.kernels);
         let mut best = None;
-        if let (Engine::Principal, Principal::Made(coder, codes, _)) = (engine, &self.principal)
+        if let (Engine::Principal, AllRows::Made(coder, codes, _)) = (engine, &self.all_rows)
             && (forced(Engine::Principal) || !self.hopeless.load(Ordering::Relaxed))
         {
             let (found, cost) = search(coder, Source::Kept(codes))?;
@@ -187,8 +251,14 @@ impl EightBit {
             }
         }
         let forced = forced(Engine::EightBit);
-        if forced || CodeSearch::least_cost(&self.plain, query.centroids) < least {
-            let (found, cost) = search(&self.plain, Source::Made)?;
+        if let Some(plain) = &self.plain
+            && (forced || CodeSearch::least_cost(plain, query.centroids) < least)
+        {
+            let source = match &self.all_rows {
+                AllRows::Made(_, codes, _) if plain.products.in_tiles() => Source::Kept(codes),
+                _ => Source::Made,
+            };
+            let (found, cost) = search(plain, source)?;
             if cost < least || forced {
                 best = Some(found);
             }

@@ -10,6 +10,7 @@ mod centroids;
 mod leaders;
 mod setup;
 mod skip;
+mod tiles;
 pub(in crate::nearest) mod top;
 
 use crate::error::Result;
@@ -17,7 +18,7 @@ use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::bounded::Reaches;
 use crate::kernels::codes::scores::Guess;
-use crate::kernels::codes::{CodePanels, CodeRows, Hit, Pair, Side, Sides, check_hits};
+use crate::kernels::codes::{CodePanels, CodeRows, Hit, Pair, ROWS, Side, Sides, check_hits};
 use crate::kernels::tile::Kernels;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
@@ -27,7 +28,7 @@ use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use std::ops::Deref;
 
-/// Rows of a block, in bytes of float32, and where the scores of all centroids
+/// Rows of a block, in bytes of float32 (of codes where tiles are multiplied), and where the scores of all centroids
 /// are kept, in bytes of these.
 const BLOCK_BYTES: usize = 256 << 10;
 const SCORE_BYTES: usize = 256 << 10;
@@ -130,6 +131,11 @@ pub(in crate::nearest) struct CodeScratch {
     ranked: Vec<Vec<(f64, u32)>>,
     /// Lower bounds of the scores of each row's best centroids, best first.
     reached: Vec<[f64; top::MOST]>,
+    /// Of codes, where whole tiles are multiplied: of each row with one centroid; the
+    /// best bound of each row, and how many centroids are left to it.
+    products: Vec<i32>,
+    best: Vec<f32>,
+    left: Vec<u32>,
     /// Pairs that the sweep, the codes and float32 let pass.
     passed: [usize; 3],
 }
@@ -138,7 +144,8 @@ pub(in crate::nearest) struct CodeScratch {
 #[derive(Clone, Copy)]
 struct Leader {
     label: u32,
-    distance: f64,
+    /// If it was computed.
+    distance: Option<f64>,
     /// With bias.
     value: f64,
     /// A lower bound of its score, so what others must reach.
@@ -155,8 +162,8 @@ struct Block<'b> {
 }
 
 impl<'a> CodeSearch<'a> {
-    /// Calls `found` with each row's number in the block, the distance of its
-    /// nearest centroid, and that. `first` is the number of the first row
+    /// Calls `found` with each row's number in the block, its nearest centroid, and what
+    /// tells the distance. `first` is the number of the first row
     /// among all, `labels` says what the rows belonged to before.
     pub fn assign(
         &self,
@@ -165,13 +172,17 @@ impl<'a> CodeSearch<'a> {
         labels: &[u32],
         mut bounds: Option<RowBounds<'_>>,
         scratch: &mut CodeScratch,
-        mut found: impl FnMut(usize, f64, u32),
+        mut found: impl FnMut(usize, u32, &dyn Fn() -> f64),
     ) -> Result<()> {
         self.for_blocks(first, values, labels, scratch, |number, block, scratch| {
             let bounds = bounds.as_mut().map(|bounds| (bounds, number));
             self.search(block, bounds, scratch)?;
             for (i, leader) in scratch.leaders.iter().enumerate() {
-                found(number + i, leader.distance, leader.label);
+                let distance = || match leader.distance {
+                    Some(distance) => distance,
+                    None => self.distance(&self.row(block, i), leader.label),
+                };
+                found(number + i, leader.label, &distance);
             }
             Ok(())
         })
@@ -187,12 +198,17 @@ impl<'a> CodeSearch<'a> {
         scratch: &mut CodeScratch,
         mut visit: impl FnMut(usize, Block<'_>, &mut CodeScratch) -> Result<()>,
     ) -> Result<()> {
-        let dims = self.centroids.dims;
-        let mut rows = (BLOCK_BYTES / (4 * dims)).clamp(16, 512);
-        if !self.all_known(labels) {
+        let (dims, in_tiles) = (self.centroids.dims, self.coder.products.in_tiles());
+        let (row_bytes, step) = match in_tiles {
+            true => (self.coder.leading, ROWS),
+            false => (4 * dims, NEIGHBOURS),
+        };
+        let mut rows = (BLOCK_BYTES / row_bytes).clamp(16, 512);
+        let keeps_scores = !in_tiles || self.count > 1;
+        if keeps_scores && !self.all_known(labels) {
             rows = (SCORE_BYTES / self.set.panels.score_bytes()).clamp(16, rows);
         }
-        let rows = rows / NEIGHBOURS * NEIGHBOURS;
+        let rows = rows / step * step;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));
         let mut made = std::mem::take(&mut scratch.made);
         for (number, (values, labels)) in blocks.enumerate() {
@@ -226,9 +242,10 @@ impl<'a> CodeSearch<'a> {
         bounds: Option<(&mut RowBounds<'_>, usize)>,
         scratch: &mut CodeScratch,
     ) -> Result<()> {
-        let leading = self.coder.leading;
-        let (at, end) = (block.at, block.at + block.labels.len());
-        let codes = &block.codes.codes[at * leading..end * leading];
+        if self.coder.products.in_tiles() {
+            return self.search_tiles(block, scratch);
+        }
+        let codes = self.codes(block);
         self.row_terms(block, codes, &mut scratch.terms)?;
         self.first_leaders(block, codes, scratch)?;
         match bounds {
@@ -260,6 +277,18 @@ impl<'a> CodeSearch<'a> {
         let sides = self.sides(block);
         passed[0] += check_hits(hits, &sides, scores, pairs)?;
         passed[1] += pairs.len().saturating_sub(leaders.len());
+        self.decide(block, &sides, scratch);
+        Ok(())
+    }
+
+    /// Compares the leaders with the pairs that the codes have let pass.
+    fn decide(&self, block: Block<'_>, sides: &Sides<'_>, scratch: &mut CodeScratch) {
+        let CodeScratch {
+            pairs,
+            leaders,
+            passed,
+            ..
+        } = scratch;
         for (p, pair) in pairs.iter().enumerate() {
             if let Some(ahead) = pairs.get(p + PREFETCH) {
                 let dims = self.centroids.dims;
@@ -278,12 +307,15 @@ impl<'a> CodeSearch<'a> {
         }
         if !self.set.always.is_empty() {
             for (i, leader) in leaders.iter_mut().enumerate() {
+                let row = self.row(block, i);
+                if leader.distance.is_none() {
+                    *leader = self.measure(block, i, &row, leader.label);
+                }
                 for &j in &self.set.always {
-                    self.challenge(block, i, &self.row(block, i), j, leader);
+                    self.challenge(block, i, &row, j, leader);
                 }
             }
         }
-        Ok(())
     }
 
     /// What bounds by the whole codes need.
@@ -292,12 +324,17 @@ impl<'a> CodeSearch<'a> {
         Sides {
             isa: self.kernels.isa(),
             leading,
-            row_codes: &block.codes.codes[at * leading..end * leading],
+            row_codes: self.codes(block),
             rows: &block.codes.sides[at..end],
             centroid_codes: &self.set.codes,
             centroids: &self.set.sides,
             order: &self.set.order,
         }
+    }
+
+    fn codes<'b>(&self, block: Block<'b>) -> &'b [i8] {
+        let (at, end, leading) = (block.at, block.at + block.labels.len(), self.coder.leading);
+        &block.codes.codes[at * leading..end * leading]
     }
 
     fn row<'b>(&self, block: Block<'b>, i: usize) -> Row<'b> {

@@ -12,6 +12,7 @@
 
 import sys as _sys
 
+from ._amx import allow_amx
 from ._blocks import Block, Partial, Update
 from ._errors import Cancelled, KMeansError, KMeansWarning
 from ._judging import Silhouette, SweepStep, silhouette, sweep
@@ -38,6 +39,7 @@ __all__ = [
     "SweepStep",
     "Update",
     "__version__",
+    "allow_amx",
     "get_num_threads",
     "load",
     "set_num_threads",

@@ -7,7 +7,7 @@ use crate::kernels::codes::{CodePanels, PANEL, Side, largest_code, offset};
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
 use crate::nearest::eight_bit::search::{CodedCentroids, PURPOSE, Query};
 use crate::nearest::float32::{repeated, zero_label};
-use crate::nearest::scores::{AffineMap, CentroidTerms};
+use crate::nearest::scores::{AffineMap, CentroidTerms, FAR};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
 
@@ -21,14 +21,19 @@ impl CodedCentroids {
         let (rows, dims, leading) = (centroids.len(), centroids.dims, coder.leading);
         let padded = rows.next_multiple_of(PANEL);
         let offset = offset(isa);
-        let order = match query.order {
+        let mut order = match query.order {
             Some(order) => copy(order, PURPOSE)?,
             None => collect(0..rows as u32, PURPOSE)?,
+        };
+        let units = match coder.products.in_tiles() {
+            true => share_units(query, &mut order, threads)?,
+            false => Vec::new(),
         };
         let mut coded = CodedCentroids {
             order,
             panels: CodePanels {
                 isa,
+                products: coder.products,
                 codes: Aligned::new(offset as u8, padded * leading, PURPOSE)?,
                 units: Aligned::new(0.0, padded, PURPOSE)?,
                 stride: leading,
@@ -46,17 +51,20 @@ impl CodedCentroids {
             1 => repeated(centroids, threads)?,
             _ => Vec::new(),
         };
-        coded.encode(query.affine, coder, centroids, &repeated, threads)?;
+        coded.encode(
+            (query.affine, coder, centroids),
+            (&repeated, &units),
+            threads,
+        )?;
         Ok(coded)
     }
 
-    /// Centroids that are `left_out` get no code.
+    /// Centroids that are `left_out` get no code, others one in the given units or in
+    /// units of their own.
     fn encode(
         &mut self,
-        affine: &AffineMap,
-        coder: &Coder,
-        centroids: Centroids<'_>,
-        left_out: &[u32],
+        (affine, coder, centroids): (&AffineMap, &Coder, Centroids<'_>),
+        (left_out, units): (&[u32], &[f32]),
         threads: &Threads<'_>,
     ) -> Result<()> {
         let (dims, leading, prefixes) = (centroids.dims, coder.leading, coder.prefixes());
@@ -89,31 +97,95 @@ impl CodedCentroids {
             |(scales, buffers), (task, coded)| {
                 let first = task * CENTROIDS;
                 let search = (affine, coder, centroids);
-                coded.fill(first, search, left_out, (scales, buffers))
+                let units = units.get(first..).unwrap_or_default();
+                coded.fill(first, search, (left_out, units), (scales, buffers))
             },
         )?;
         for always in &always {
             append(&mut self.always, always, PURPOSE)?;
         }
         let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
+        // What the codes are offset by beyond what their panels want.
+        let beyond = match coder.products.in_tiles() {
+            true => offset(coder.isa()) as u8,
+            false => 0,
+        };
         let panels = self.panels.codes.chunks_mut(PANEL * leading);
         threads.run(
             panels
                 .zip(self.panels.units.chunks_mut(PANEL))
                 .zip(order.chunks(PANEL)),
             || (),
-            |(), ((panel, units), order)| {
-                for (lane, (&j, unit)) in order.iter().zip(units).enumerate() {
-                    *unit = sides[j as usize].unit;
+            |(), ((panel, of_panel), order)| {
+                for (lane, (&j, unit)) in order.iter().zip(of_panel).enumerate() {
+                    *unit = match units.get(j as usize) {
+                        Some(&shared) => shared,
+                        None => sides[j as usize].unit,
+                    };
                     let steps = panel.chunks_exact_mut(4 * PANEL);
                     let codes = codes[j as usize * leading..][..leading].chunks_exact(4);
                     for (step, codes) in steps.zip(codes) {
                         step[4 * lane..][..4].copy_from_slice(codes);
                     }
                 }
+                if beyond != 0 {
+                    panel
+                        .iter_mut()
+                        .for_each(|code| *code = code.wrapping_sub(beyond));
+                }
             },
         )
     }
+}
+
+/// Puts centroids in the order of their greatest coordinates, so that those of a panel can
+/// share a unit at little loss; returns the unit of each centroid.
+fn share_units(query: Query<'_, '_>, order: &mut [u32], threads: &Threads<'_>) -> Result<Vec<f32>> {
+    let (affine, centroids) = (query.affine, query.centroids);
+    let largest = f32::from(largest_code(query.kernels.isa()));
+    let mut greatest = try_vec(0.0f32, centroids.len(), PURPOSE)?;
+    let tasks = greatest.chunks_mut(CENTROIDS).enumerate();
+    threads.run(
+        tasks,
+        || (),
+        |(), (task, greatest)| {
+            for (j, greatest) in (task * CENTROIDS..).zip(greatest) {
+                let row = Row::new(centroids.row(j), affine.metric);
+                let scale = affine.row_scale(&row).unwrap_or(0.0);
+                let most = greatest_coordinate(row.values, scale, &affine.scaled_centre);
+                // Farther ones have no code.
+                if f64::from(most) <= FAR {
+                    *greatest = most;
+                }
+            }
+            Ok(())
+        },
+    )?;
+    order.sort_unstable_by(|&a, &b| {
+        let values = (greatest[a as usize], greatest[b as usize]);
+        values.1.total_cmp(&values.0).then(a.cmp(&b))
+    });
+    let mut units = try_vec(0.0, centroids.len(), PURPOSE)?;
+    for panel in order.chunks(PANEL) {
+        // A little more, for coordinates are computed anew.
+        let most = greatest[panel[0] as usize] * 1.00001;
+        for &j in panel {
+            units[j as usize] = (most / largest).max(f32::MIN_POSITIVE);
+        }
+    }
+    Ok(units)
+}
+
+/// The greatest magnitude of x · scale − centre.
+fn greatest_coordinate(values: &[f32], scale: f32, centre: &[f32]) -> f32 {
+    let mut most = [0.0f32; 16];
+    let blocks = values.chunks(16).zip(centre.chunks(16));
+    for (values, centre) in blocks {
+        for ((most, value), centre) in most.iter_mut().zip(values).zip(centre) {
+            *most = most.max((value * scale - centre).abs());
+        }
+    }
+    most.into_iter().fold(0.0, f32::max)
 }
 
 /// Some of the centroids, for one task to encode.
@@ -134,7 +206,7 @@ impl Coded<'_> {
         self,
         first: usize,
         search: (&AffineMap, &Coder, Centroids<'_>),
-        left_out: &[u32],
+        (left_out, units): (&[u32], &[f32]),
         (scales, buffers): (&mut Vec<f32>, &mut Buffers),
     ) -> Result<()> {
         let (affine, coder, centroids) = search;
@@ -163,7 +235,7 @@ impl Coded<'_> {
             affine,
             values,
             scales,
-            largest,
+            (largest, units),
             buffers,
             |i, code, mut side, rests| {
                 side.start = f32::NEG_INFINITY;

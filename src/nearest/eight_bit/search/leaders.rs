@@ -28,12 +28,16 @@ impl CodeSearch<'_> {
         let rows = block.at..block.at + block.labels.len();
         let swept = self.prefix.terms.dims;
         terms.starts.clear();
-        let isa = self.kernels.isa();
-        let offset = offset(isa);
-        let sums = codes
-            .chunks_exact(leading)
-            .map(|code| sum_codes(isa, &code[..swept]));
-        extend(&mut terms.starts, sums.map(|sum| -offset * sum), PURPOSE)?;
+        if self.coder.products.in_tiles() {
+            terms.fill_last(codes, leading)?;
+        } else {
+            let isa = self.kernels.isa();
+            let offset = offset(isa);
+            let sums = codes
+                .chunks_exact(leading)
+                .map(|code| sum_codes(isa, &code[..swept]));
+            extend(&mut terms.starts, sums.map(|sum| -offset * sum), PURPOSE)?;
+        }
         terms.units.clear();
         let sides = block.codes.sides[rows.clone()].iter();
         extend(&mut terms.units, sides.map(|side| side.unit), PURPOSE)?;
@@ -95,7 +99,7 @@ impl CodeSearch<'_> {
     }
 
     /// The label of a row that float32 can't hold, or of a zero row.
-    fn without_code(&self, row: &Row<'_>) -> u32 {
+    pub(super) fn without_code(&self, row: &Row<'_>) -> u32 {
         if row.inverse_norm() == 0.0 {
             self.set.zero_label
         } else {
@@ -103,21 +107,24 @@ impl CodeSearch<'_> {
         }
     }
 
-    /// Centroid j as a leader.
-    pub(super) fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
-        let centroid = Row {
+    pub(super) fn distance(&self, row: &Row<'_>, j: u32) -> f64 {
+        row.distance_to(&Row {
             values: self.centroids.row(j as usize),
             metric: self.affine.metric,
             inverse_norm: self.set.inverse_norms[j as usize],
-        };
-        let distance = row.distance_to(&centroid);
+        })
+    }
+
+    /// Centroid j as a leader.
+    pub(super) fn measure(&self, block: Block<'_>, i: usize, row: &Row<'_>, j: u32) -> Leader {
+        let distance = self.distance(row, j);
         let value = distance + self.centroids.bias(j as usize);
         let base = block.codes.bases[block.at + i];
         let score = base - self.affine.score_per_distance() * value;
         let price = self.affine.score_per_distance() * self.centroids.bias(j as usize);
         Leader {
             label: j,
-            distance,
+            distance: Some(distance),
             value,
             score: score - self.affine.score_slack(base + price.abs(), score),
         }
@@ -149,8 +156,9 @@ impl CodeSearch<'_> {
             .leading
             .most_over(self.coder.leading_norm(norm, tail) + residual);
         let cross = self.prefix.cross.most_over(norm);
-        let size = residuals.abs() + leadings.abs() + cross.abs() + score.abs();
-        let threshold = score - residuals - leadings - cross - 1e-6 * size;
+        let tails = self.prefix.tail.most_over(f64::from(tail));
+        let size = residuals.abs() + leadings.abs() + cross.abs() + tails.abs() + score.abs();
+        let threshold = score - residuals - leadings - cross - tails - 1e-6 * size;
         // Above −∞, which is the score of a slot without a centroid.
         (threshold as f32).max(f32::MIN)
     }

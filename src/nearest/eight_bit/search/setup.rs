@@ -107,8 +107,11 @@ impl<'a> CodeSearch<'a> {
 
     /// Cycles that a row takes at least with these codes, made for each block.
     pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = cost::sweep(coder.isa(), coder.leading);
-        let exact = cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64;
+        let sweep = cost::sweep(coder.isa(), coder.products, coder.leading);
+        let exact = match coder.products.in_tiles() {
+            true => 0.0,
+            false => cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64,
+        };
         centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
     }
 
@@ -131,19 +134,41 @@ impl<'a> CodeSearch<'a> {
         let mean_residual = sample.mean(|codes, i| f64::from(row_rest(codes, i).residual));
         let mean_leading = sample.mean(row_leading);
         let mean_norm = sample.mean(|codes, i| f64::from(codes.sides[i].norm));
-        let mut starts = Aligned::new(f32::NEG_INFINITY, padded, "centroid bounds")?;
-        let mut tails = Aligned::new(0.0f32, padded, "centroid bounds")?;
+        // Of tiles the error is all folded into what a centroid adds.
+        let (in_tiles, tail) = (coder.products.in_tiles(), |j: usize| 1.00001 * rest(j).tail);
+        let (mean_tail, in_lows) = match in_tiles {
+            true => (
+                sample.mean(|codes, i| f64::from(row_rest(codes, i).tail)),
+                padded,
+            ),
+            false => (0.0, 0),
+        };
+        const PURPOSE: &str = "centroid bounds";
+        let mut starts = Aligned::new(f32::NEG_INFINITY, padded, PURPOSE)?;
+        let mut tails = Aligned::new(0.0f32, padded - in_lows, PURPOSE)?;
+        let mut lows = Aligned::new(f32::NEG_INFINITY, in_lows, PURPOSE)?;
         for (slot, &j) in self.set.order.iter().enumerate() {
             let j = j as usize;
             if self.set.sides[j].start == f32::NEG_INFINITY {
                 continue;
             }
-            let error =
-                mean_residual * leading(j) + mean_leading * residual(j) + mean_norm * cross(j);
+            let error = mean_residual * leading(j)
+                + mean_leading * residual(j)
+                + mean_norm * cross(j)
+                + mean_tail * f64::from(tail(j));
             let start = f64::from(self.set.sides[j].start);
             starts[slot] = (start + error + 1e-6 * (start.abs() + error)) as f32;
-            tails[slot] = 1.00001 * rest(j).tail;
+            if in_tiles {
+                let low = self.low_start(j);
+                lows[slot] = (low - error - 1e-6 * (low.abs() + error)) as f32;
+            } else {
+                tails[slot] = tail(j);
+            }
         }
+        let tail = match in_tiles {
+            true => Fold::new(mean_tail, used().map(|j| f64::from(tail(j)))),
+            false => Fold::default(),
+        };
         Ok(Prefix {
             count,
             residual: Fold::new(mean_residual, used().map(leading)),
@@ -153,7 +178,9 @@ impl<'a> CodeSearch<'a> {
                 dims: count * coder.prefix,
                 starts,
                 tails,
+                lows,
             },
+            tail,
         })
     }
 
@@ -177,10 +204,19 @@ impl<'a> CodeSearch<'a> {
             }
             Ok(())
         })?;
+        // Centroids of each row whose distance is computed in any case.
+        let measured = match self.coder.products.in_tiles() && self.count == 1 {
+            true => 0,
+            false => self.count,
+        };
         let rows = sample.len() as f64;
         let [pairs, close, exact] = passed.map(|pairs| pairs.into_inner() as f64 / rows);
         let dims = self.centroids.dims as f64;
-        let sweep = cost::sweep(self.kernels.isa(), self.prefix.terms.dims);
+        let sweep = cost::sweep(
+            self.kernels.isa(),
+            self.coder.products,
+            self.prefix.terms.dims,
+        );
         let encode = match self.source {
             Source::Kept(_) => 0.0,
             Source::Made => cost::ENCODE_PER_DIM * dims,
@@ -189,6 +225,6 @@ impl<'a> CodeSearch<'a> {
             + self.centroids.len() as f64 * sweep
             + pairs * cost::CODE
             + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
-            + (self.count as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims))
+            + (measured as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims))
     }
 }

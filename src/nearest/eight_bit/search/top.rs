@@ -53,9 +53,7 @@ impl CodeSearch<'_> {
 
     /// Leaves each row's nearest centroids, among others, in `ranked`.
     pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut CodeScratch) -> Result<()> {
-        let (count, leading) = (self.count, self.coder.leading);
-        let (at, end) = (block.at, block.at + block.labels.len());
-        let codes = &block.codes.codes[at * leading..end * leading];
+        let (count, codes) = (self.count, self.codes(block));
         let CodeScratch {
             terms,
             scores,
