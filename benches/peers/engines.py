@@ -26,6 +26,7 @@ SETS = {
     "avxvnni": ("avx_vnni",),
     "avx512": ("avx512f", "avx512bw"),
     "vnni": ("avx512_vnni",),
+    "amx": ("avx512_vnni", "amx_tile", "amx_int8"),
 }
 
 
