@@ -88,6 +88,7 @@ impl RowsByCluster<'_> {
             };
             let mut large = std::mem::take(&mut part.large).into_iter();
             let mut vectors = Vectors::none(part.clusters.len())?;
+            vectors.reserve_as(self.centroids.vectors(), part.clusters.clone())?;
             for j in part.clusters.clone() {
                 let mut of_large = match self.clusters.size(j) > most {
                     true => large.next(),

@@ -1,10 +1,11 @@
 //! Centroids as sparse vectors, for canonical distances.
 
-use crate::allocate::{extend, push, with_capacity};
+use crate::allocate::{extend, push, reserve, with_capacity};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
 use crate::metric::Metric;
 use crate::points::Points;
+use std::ops::Range;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse centroids";
@@ -43,6 +44,15 @@ impl Vectors {
             values: Vec::new(),
             inverse_norms: Vec::new(),
         })
+    }
+
+    /// Takes room for about as many numbers as some other vectors have: growing by and by
+    /// would take up to three times as much.
+    pub fn reserve_as(&mut self, others: &Vectors, range: Range<usize>) -> Result<()> {
+        let numbers = (others.starts[range.end] - others.starts[range.start]) as usize;
+        let numbers = numbers + numbers / 16;
+        reserve(&mut self.columns, numbers, PURPOSE)?;
+        reserve(&mut self.values, numbers, PURPOSE)
     }
 
     /// Adds a number to the vector that is being written.
