@@ -1,13 +1,14 @@
 """Times what Kentro chooses beside every choice that can be forced.
 
-    python benches/peers/engines.py                        # W1 to W8k8
+    python benches/peers/engines.py                        # all rows, W1 to W8k8
     python benches/peers/engines.py -w W3 -i vnni --rounds 5
 
 For each workload and instruction set: CPU seconds of one thread, with the engine that
 Kentro chooses and with each engine forced (`KENTRO_ENGINE`); the least of interleaved
-rounds. A choice is good if it is within 5 % of the best. Engines that are slower than
-the choice by `--hopeless` times in the first round are not run again. Results go to
-benches/peers/results.json, beside those of other kinds of processors.
+rounds. A choice is good if it is within 5 % of the best: the table is printed in the end,
+with the rows where it is not. Engines that are slower than the choice by `--hopeless`
+times in the first round are not run again. Results go to benches/peers/results.json,
+beside those of other kinds of processors.
 """
 
 import argparse
@@ -15,10 +16,12 @@ import json
 from pathlib import Path
 
 from compare import RESULTS, measure, processor
-from report import write_report
+from report import choices, write_report
 from workloads import ROOT, WORKLOADS, data_path
 
 ENGINES = ("chosen", "principal", "eight_bit", "few_centroids", "float32")
+
+ROWS = "W1,W1i25,W2,W3,W4,W5,W6a,W6b,W7,W8,W8k8"
 
 #: Name, and what /proc/cpuinfo calls what it needs.
 SETS = {
@@ -57,7 +60,7 @@ def least_times(spec, isa, cache, rounds, hopeless):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("-w", "--workloads", default="W1,W2,W3,W4,W5,W7,W8,W8k8")
+    parser.add_argument("-w", "--workloads", default=ROWS)
     parser.add_argument("-i", "--sets", default=",".join(available()))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hopeless", type=float, default=1.3)
@@ -78,6 +81,13 @@ def main():
             kind.setdefault("engines", {}).setdefault(title, {})[isa] = found
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     write_report(results)
+    engines = kind.get("engines", {})
+    print(choices(engines))
+    for title, row in sorted(engines.items()):
+        for isa, found in sorted(row.items()):
+            best = min(found, key=found.get)
+            if found["chosen"] > 1.05 * found[best]:
+                print(f"{title} {isa}: more than 5 % slower than {best}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ pub(crate) mod amx;
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+pub(crate) mod cache;
 #[cfg_attr( // nothing to dispatch to elsewhere
     not(any(target_arch = "x86_64", target_arch = "aarch64")),
     allow(dead_code, unused_unsafe, unused_variables)

@@ -12,7 +12,8 @@ use crate::threads::{Poll, Threads};
 use crate::totals::{ExactSum, Grid, SparseSum, size_of_sum};
 use std::ops::Range;
 
-/// Parts of the clusters, of about as many rows each.
+/// Parts of the clusters, of about as many rows each: so many, or where there are many
+/// threads four for each.
 const PARTS: usize = 64;
 
 /// Rows that are measured in a task.
@@ -132,7 +133,7 @@ impl RowsByCluster<'_> {
         let count = if threads.count() == 1 {
             1
         } else {
-            PARTS.min(k)
+            PARTS.max(4 * threads.count()).min(k)
         };
         let mut parts = with_capacity(count, PURPOSE)?;
         let mut first = 0;

@@ -14,79 +14,80 @@ use crate::threads::Threads;
 const SAMPLE: usize = 128;
 pub(in crate::nearest) const NEIGHBOURS: usize = 8;
 
-/// Costs in cycles, roughly; they guide choices and change no result.
+/// Costs in nanoseconds, as measured on this machine; they guide choices and change no
+/// result.
 pub(in crate::nearest) mod cost {
     use crate::kernels::codes::Products;
     use crate::kernels::isa::Isa;
+    use crate::nearest::eight_bit::rates::rates;
 
-    pub(in crate::nearest) const ENCODE_PER_DIM: f64 = 1.5;
-    pub(in crate::nearest) const CODE: f64 = 60.0;
-    pub(in crate::nearest) const FLOAT: f64 = 60.0;
-    pub(in crate::nearest) const FLOAT_PER_DIM: f64 = 0.6;
-    /// Of a row that is packed for float32 tiles, from memory: as much as comparing it
-    /// with some sixty centroids where a cycle multiplies and adds 28 times.
-    pub(in crate::nearest) const PACK_PER_DIM: f64 = 2.0;
-    pub(in crate::nearest) const EXACT: f64 = 60.0;
-    pub(in crate::nearest) const EXACT_PER_DIM: f64 = 0.8;
+    /// Rows and centroids of pairs that pass come from farther away than those that are
+    /// measured: steps on them take about so many times as long.
+    const FARTHER: f64 = 1.5;
+
+    /// What a value adds that comes from memory to be packed.
+    const FROM_MEMORY: f64 = 0.3;
+
+    /// Of the code of a row, dimension by dimension.
+    pub(in crate::nearest) fn encode(isa: Isa, dims: usize) -> f64 {
+        rates(isa).encode.of(dims)
+    }
+
+    /// Of a pair that is compared by whole codes.
+    pub(in crate::nearest) fn code(isa: Isa) -> f64 {
+        FARTHER * rates(isa).code
+    }
+
+    /// Of a pair that is compared in float32.
+    pub(in crate::nearest) fn float(isa: Isa, dims: usize) -> f64 {
+        FARTHER * rates(isa).float.of(dims)
+    }
+
+    /// Of a canonical distance.
+    pub(in crate::nearest) fn exact(isa: Isa, dims: usize) -> f64 {
+        FARTHER * rates(isa).exact.of(dims)
+    }
+
+    /// Of a row that is packed for float32 tiles.
+    pub(in crate::nearest) fn pack(isa: Isa, dims: usize) -> f64 {
+        (rates(isa).pack + FROM_MEMORY) * dims as f64
+    }
 
     /// Of a centroid in the 8-bit sweep over `dims` dimensions.
     pub(in crate::nearest) fn sweep(isa: Isa, products: Products, dims: usize) -> f64 {
-        if products.in_tiles() {
-            return 0.4 + dims as f64 / 700.0;
+        match products.in_tiles() {
+            true => 0.15 + dims as f64 / 2100.0, // as on Intel's Sapphire Rapids
+            false => rates(isa).sweep.of(dims),
         }
-        let slower = match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => passes(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => 2.0 * passes(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => 2.0,
-            _ => 4.0,
-        };
-        slower * (0.15 + dims as f64 / 120.0)
     }
 
     /// Of a centroid's dimension in float32 tiles.
     pub(in crate::nearest) fn tile(isa: Isa) -> f64 {
-        let slower = match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni | Isa::Avx512 => passes(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni | Isa::Avx2 => 2.0,
-            _ => 4.0,
-        };
-        slower / 28.0
+        rates(isa).tile
     }
 
     /// What a row saves in a search by codes of the principal coordinates,
     /// against float32 tiles, where they help.
     pub(in crate::nearest) fn saved_by_codes(isa: Isa, dims: usize, centroids: usize) -> f64 {
         let tile = tile(isa) * dims as f64 - sweep(isa, Products::Vectors, dims.min(96));
-        let exact = 6.0 * EXACT + EXACT_PER_DIM * dims as f64;
-        tile * centroids as f64 + PACK_PER_DIM * dims as f64 - exact
+        let exact = 5.0 * code(isa) + exact(isa, dims);
+        tile * centroids as f64 + pack(isa, dims) - exact
     }
 
     /// Of finding the principal directions and the codes of `rows` rows, for
     /// each of these.
     pub(in crate::nearest) fn making_codes(isa: Isa, dims: usize, rows: usize) -> f64 {
         let (leading, sample) = (dims.min(192), rows.clamp(1, 1008));
-        let basis = 200.0 * sample as f64 / rows.max(1) as f64 * dims as f64;
-        coding(isa, dims, leading) + basis
+        // Times that each row of the sample is multiplied with all directions, about.
+        const TIMES: f64 = 15.0;
+        let basis = TIMES * tile(isa) * (leading * dims) as f64;
+        coding(isa, dims, leading) + basis * sample as f64 / rows.max(1) as f64
     }
 
     /// Of the code of a row.
     pub(in crate::nearest) fn coding(isa: Isa, dims: usize, leading: usize) -> f64 {
-        (10.0 + tile(isa) * leading as f64) * dims as f64
-    }
-
-    /// How often the CPU goes over a vector of 512 bits.
-    #[cfg(target_arch = "x86_64")]
-    fn passes() -> f64 {
-        if crate::kernels::isa::half_width() {
-            2.0
-        } else {
-            1.0
-        }
+        let products = tile(isa) * (leading * dims) as f64;
+        pack(isa, dims) + products + encode(isa, leading) + exact(isa, dims)
     }
 }
 

@@ -5,6 +5,7 @@ pub(in crate::nearest) mod codes;
 mod depth;
 pub(in crate::nearest) mod kept;
 mod principal;
+mod rates;
 pub(in crate::nearest) mod search;
 
 use crate::allocate::optional;

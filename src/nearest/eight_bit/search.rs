@@ -16,6 +16,7 @@ pub(in crate::nearest) mod top;
 use crate::error::Result;
 use crate::kernels::accumulate::prefetch;
 use crate::kernels::aligned::Aligned;
+use crate::kernels::cache::level_2;
 use crate::kernels::codes::bounded::Reaches;
 use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{CodePanels, CodeRows, Hit, Pair, ROWS, Side, Sides, check_hits};
@@ -28,10 +29,6 @@ use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
 use std::ops::Deref;
 
-/// Rows of a block, in bytes of float32 (of codes where tiles are multiplied), and where the scores of all centroids
-/// are kept, in bytes of these.
-const BLOCK_BYTES: usize = 256 << 10;
-const SCORE_BYTES: usize = 256 << 10;
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
 
@@ -203,10 +200,13 @@ impl<'a> CodeSearch<'a> {
             true => (self.coder.leading, ROWS),
             false => (4 * dims, NEIGHBOURS),
         };
-        let mut rows = (BLOCK_BYTES / row_bytes).clamp(16, 512);
+        // The part of the cache that the rows of a block may have (their codes where tiles
+        // are multiplied), or the scores of all centroids where these are kept.
+        let part = level_2() / 4;
+        let mut rows = (part / row_bytes).clamp(16, 512);
         let keeps_scores = !in_tiles || self.count > 1;
         if keeps_scores && !self.all_known(labels) {
-            rows = (SCORE_BYTES / self.set.panels.score_bytes()).clamp(16, rows);
+            rows = (part / self.set.panels.score_bytes()).clamp(16, rows);
         }
         let rows = rows / step * step;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));

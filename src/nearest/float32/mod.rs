@@ -8,6 +8,7 @@ use crate::clusters::UNASSIGNED;
 use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
+use crate::kernels::cache::level_2;
 use crate::kernels::pick::{Scores, pick};
 use crate::kernels::tile::{Best, Kernels, Panels};
 use crate::nearest::brute_force::{keep_least, nearest_of};
@@ -15,12 +16,11 @@ use crate::nearest::float32::few_centroids::FewSearch;
 use crate::nearest::scores::{AffineMap, FAR, RowBound};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::threads::Threads;
-use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 
-/// Packed rows that the kernels run over at a time, in bytes: as much as the
-/// centroids take, from half of a common level-1 cache to half of a level-2.
-const BLOCK_BYTES: RangeInclusive<usize> = 16 << 10..=512 << 10;
+/// Packed rows that the kernels run over at a time, in bytes, at least: as much as the
+/// centroids take, up to half of the level-2 cache.
+const LEAST_BYTES: usize = 16 << 10;
 
 /// Centroids of a task.
 const SOME: usize = 96;
@@ -151,7 +151,7 @@ impl<'a> TileSearch<'a> {
         mut found: impl FnMut(usize, u32),
     ) -> Result<()> {
         let (dims, width) = (self.centroids.dims, self.kernels.shape.width);
-        let bytes = (4 * self.panels.values.len()).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+        let bytes = (4 * self.panels.values.len()).clamp(LEAST_BYTES, level_2() / 2);
         let rows = (bytes / (4 * dims * width)).max(1) * width;
         let mut labels = std::mem::take(&mut scratch.labels);
         let mut open = std::mem::take(&mut scratch.open);

@@ -99,20 +99,21 @@ impl<'a> CodeSearch<'a> {
         }
     }
 
-    /// Cycles a row takes with float32 tiles.
+    /// What a row costs with float32 tiles.
     pub fn tile_cost(centroids: Centroids<'_>, kernels: Kernels) -> f64 {
         let tiles = cost::tile(kernels.isa()) * centroids.values.len() as f64;
-        tiles + cost::PACK_PER_DIM * centroids.dims as f64
+        tiles + cost::pack(kernels.isa(), centroids.dims)
     }
 
-    /// Cycles that a row takes at least with these codes, made for each block.
+    /// What a row costs at least with these codes, made for each block.
     pub fn least_cost(coder: &Coder, centroids: Centroids<'_>) -> f64 {
-        let sweep = cost::sweep(coder.isa(), coder.products, coder.leading);
+        let (isa, dims) = (coder.isa(), centroids.dims);
+        let sweep = cost::sweep(isa, coder.products, coder.leading);
         let exact = match coder.products.in_tiles() {
             true => 0.0,
-            false => cost::EXACT + cost::EXACT_PER_DIM * centroids.dims as f64,
+            false => cost::exact(isa, dims),
         };
-        centroids.len() as f64 * sweep + cost::ENCODE_PER_DIM * centroids.dims as f64 + exact
+        centroids.len() as f64 * sweep + cost::encode(isa, dims) + exact
     }
 
     /// What sweeps over the first `count` prefixes need.
@@ -184,7 +185,7 @@ impl<'a> CodeSearch<'a> {
         })
     }
 
-    /// Cycles a row takes, by the pairs of the sample that pass.
+    /// What a row costs, by the pairs of the sample that pass.
     fn cost(&self, sample: &TrialRows, threads: &Threads<'_>) -> Result<f64> {
         let passed = [const { AtomicUsize::new(0) }; 3];
         threads.run(sample.0.iter(), CodeScratch::default, |scratch, part| {
@@ -211,20 +212,16 @@ impl<'a> CodeSearch<'a> {
         };
         let rows = sample.len() as f64;
         let [pairs, close, exact] = passed.map(|pairs| pairs.into_inner() as f64 / rows);
-        let dims = self.centroids.dims as f64;
-        let sweep = cost::sweep(
-            self.kernels.isa(),
-            self.coder.products,
-            self.prefix.terms.dims,
-        );
+        let (isa, dims) = (self.kernels.isa(), self.centroids.dims);
+        let sweep = cost::sweep(isa, self.coder.products, self.prefix.terms.dims);
         let encode = match self.source {
             Source::Kept(_) => 0.0,
-            Source::Made => cost::ENCODE_PER_DIM * dims,
+            Source::Made => cost::encode(isa, dims),
         };
         Ok(encode
             + self.centroids.len() as f64 * sweep
-            + pairs * cost::CODE
-            + close * (cost::FLOAT + cost::FLOAT_PER_DIM * dims)
-            + (measured as f64 + exact) * (cost::EXACT + cost::EXACT_PER_DIM * dims))
+            + pairs * cost::code(isa)
+            + close * cost::float(isa, dims)
+            + (measured as f64 + exact) * cost::exact(isa, dims))
     }
 }

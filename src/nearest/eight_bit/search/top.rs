@@ -8,6 +8,7 @@
 use crate::allocate::{extend, push, resize};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
+use crate::kernels::accumulate::prefetch;
 use crate::kernels::codes::scores::Guess;
 use crate::kernels::codes::{CLASSES, check_hits};
 use crate::nearest::brute_force::keep_least;
@@ -85,6 +86,9 @@ impl CodeSearch<'_> {
                 self.rank_all(&row, ranked)?;
                 push(scores, f32::INFINITY, PURPOSE)?;
                 continue;
+            }
+            for &guess in good.iter().skip(1) {
+                prefetch(self.centroids.row(self.in_slot(guess as u32) as usize));
             }
             let best = &mut reached[i][..count];
             best.fill(f64::NEG_INFINITY);
