@@ -42,6 +42,9 @@ pub(crate) const BLOCK_BYTES: usize = 4 << 20;
 /// Columns of a very long row that are worked on between two polls.
 const LONG: usize = 1 << 20;
 
+/// Bytes of rows that are asked for before they are copied.
+const AHEAD: usize = 3 << 10;
+
 /// What memory is for.
 const ROWS: &str = "rows as float32";
 
@@ -101,7 +104,14 @@ impl<'a> Source<'a> {
             Source::Sparse(csr, offset) => return csr.convert(range, offset, out),
             Source::Selection(points, rows) => {
                 let rows = &rows[range];
-                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(points.cols.max(1))) {
+                let lend = |row: u32| points.source.lend(row as usize..row as usize + 1);
+                let outs = out.chunks_exact_mut(points.cols.max(1));
+                let ahead = (AHEAD / (size_of::<f32>() * points.cols.max(1))).max(1);
+                for (at, (&row, out)) in rows.iter().zip(outs).enumerate() {
+                    // They are anywhere, so that the CPU can't know what comes next.
+                    if let Some(values) = rows.get(at + ahead).and_then(|&row| lend(row)) {
+                        prefetch(values);
+                    }
                     let row = row as usize..row as usize + 1;
                     match points.source.lend(row.clone()) {
                         Some(values) => out.copy_from_slice(values),

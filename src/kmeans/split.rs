@@ -11,7 +11,9 @@ use std::ops::Range;
 /// Members that are looked at.
 const SAMPLE: usize = 256;
 
-const ITERATIONS: usize = 3;
+/// Iterations that settle the halves, and that tell about what they will gain.
+pub(super) const SETTLED: usize = 3;
+pub(super) const ABOUT: usize = 2;
 
 pub(super) struct Split {
     /// The cluster's inertia before.
@@ -22,13 +24,13 @@ pub(super) struct Split {
     pub halves: Vec<f32>,
 }
 
-/// A short K-means with k = 2 on the members of a cluster that were sampled, given
-/// as a part of some points. `None` where they are all alike.
+/// A K-means of some iterations with k = 2 on the members of a cluster that were
+/// sampled, given as a part of some points. `None` where they are all alike.
 pub(super) fn split(
     (points, members): (&Points<'_>, Range<usize>),
     metric: Metric,
     Sampled { weights, total, .. }: &Sampled,
-    centroid: &[f32],
+    (centroid, iterations): (&[f32], usize),
     rng: &mut Rng,
 ) -> Result<Option<Split>> {
     let dims = points.cols();
@@ -41,13 +43,14 @@ pub(super) fn split(
         "a cluster's rows",
     )?;
     let sampled: f64 = rows.iter().map(|(_, weight)| weight).sum();
-    let costs = rows.iter();
     let place = Row::new(centroid, metric);
-    let costs = costs.map(|(row, weight)| weight * row.distance_to(&place).max(0.0));
-    let costs: Vec<f64> = collect(costs, "a cluster's rows")?;
-    let cost: f64 = costs.iter().sum();
+    let distances = rows.iter().map(|(row, _)| row.distance_to(&place));
+    let distances: Vec<f64> = collect(distances, "a cluster's rows")?;
+    let costs = rows.iter().zip(&distances);
+    let costs = costs.map(|((_, weight), distance)| weight * distance.max(0.0));
+    let cost: f64 = costs.clone().sum();
     let mut target = rng.unit() * cost;
-    let second = costs.iter().position(|&cost| {
+    let second = costs.into_iter().position(|cost| {
         target -= cost;
         target < 0.0
     });
@@ -63,16 +66,21 @@ pub(super) fn split(
     // The side of each row: 0 or 1.
     let mut sides = try_vec(0, rows.len(), "a cluster's rows")?;
     let mut sum = try_vec(0.0, dims, "centroids of halves")?;
-    for iteration in 0..=ITERATIONS {
+    for iteration in 0..=iterations {
         let (first, second) = halves.split_at(dims);
         let (first, second) = (Row::new(first, metric), Row::new(second, metric));
         split_cost = 0.0;
-        for ((row, weight), side) in rows.iter().zip(&mut sides) {
-            let (to_first, to_second) = (row.distance_to(&first), row.distance_to(&second));
+        for (((row, weight), known), side) in rows.iter().zip(&distances).zip(&mut sides) {
+            // The first half begins as the centroid.
+            let to_first = match iteration {
+                0 => *known,
+                _ => row.distance_to(&first),
+            };
+            let to_second = row.distance_to(&second);
             *side = usize::from(to_second < to_first);
             split_cost += weight * to_first.min(to_second).max(0.0);
         }
-        if iteration < ITERATIONS {
+        if iteration < iterations {
             for (side, half) in halves.chunks_exact_mut(dims).enumerate() {
                 let rows = rows.iter().zip(&sides);
                 write_mean(
@@ -152,7 +160,7 @@ fn write_mean<'r>(
     let mut count = 0.0;
     for (row, weight) in rows {
         let norm = row.inverse_norm();
-        row.each(|t, value| sum[t] += f64::from(value) * norm * weight);
+        row.add_to(sum, norm, *weight);
         count += weight;
     }
     if count > 0.0 {

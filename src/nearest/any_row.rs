@@ -76,6 +76,20 @@ impl<'a> AnyRow<'a> {
         }
     }
 
+    /// Adds the values times two factors.
+    pub fn add_to(&self, sums: &mut [f64], norm: f64, weight: f64) {
+        match self {
+            AnyRow::Dense(row) => {
+                for (sum, &value) in sums.iter_mut().zip(row.values) {
+                    *sum += f64::from(value) * norm * weight;
+                }
+            }
+            AnyRow::Sparse(..) => {
+                self.each(|t, value| sums[t] += f64::from(value) * norm * weight);
+            }
+        }
+    }
+
     /// The canonical distance.
     pub fn distance_to(&self, place: &Row<'_>) -> f64 {
         match self {

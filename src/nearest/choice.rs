@@ -12,6 +12,9 @@ use crate::nearest::float32::few_centroids::FewSearch;
 use crate::nearest::vectors::Centroids;
 use crate::threads::Threads;
 
+/// So few rows are compared in float32.
+const FEW_ROWS: usize = 128;
+
 /// Distance bounds are kept once a search changes fewer labels than this.
 const SETTLED: f64 = 0.15;
 
@@ -30,11 +33,12 @@ impl<'a> Nearest<'a> {
         let calls = self.calls;
         self.calls += 1;
         if matches!(engine, Engine::Principal | Engine::EightBit) {
-            if count > MOST_RANKED {
+            let free = setting.engine.is_none();
+            // For few rows centroids in 8 bits take longer to make than to compare.
+            if count > MOST_RANKED || free && self.points.rows() < FEW_ROWS {
                 return Ok(Engine::Float32);
             }
             self.eight_bit.set_up(dims)?;
-            let free = setting.engine.is_none();
             let (points, searches) = (self.points, self.searches);
             if free && self.eight_bit.pays(points, clusters, calls, searches) {
                 engine = Engine::Principal;

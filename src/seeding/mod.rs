@@ -25,7 +25,7 @@ pub(crate) use field::{Field, Pass, Question, See, Wanted};
 use parallel::parallel;
 pub(crate) use parallel::{Plan, Step, without_repeats};
 pub(crate) use pick::pick;
-use plus_plus::plus_plus;
+use plus_plus::{next_seed, plus_plus};
 use potential::Potential;
 pub(crate) use rows::copy_rows;
 
@@ -38,6 +38,29 @@ const MAX_PLUS_PLUS: usize = 500;
 const SAMPLE_PER_CLUSTER: usize = 16;
 
 const MIN_SAMPLE: usize = 2048;
+
+/// Candidates for each seed among [`few`] rows.
+const FEW_TRIALS: usize = 3;
+
+/// Which of a few rows, at most `count`, k-means++ takes: the best of three candidates
+/// each time.
+pub(crate) fn few(
+    points: &Points<'_>,
+    metric: Metric,
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<usize>> {
+    let mut potential = Potential::new(points, metric, None, threads)?;
+    let mut picked = with_capacity(count, "seeds")?;
+    while picked.len() < count
+        && !threads.stopping()
+        && let Some(seed) = next_seed(&mut potential, FEW_TRIALS, rng, threads)?
+    {
+        picked.push(seed);
+    }
+    Ok(picked)
+}
 
 /// n_clusters × dimensions first centroids, drawn among `rows`.
 pub(crate) fn draw(

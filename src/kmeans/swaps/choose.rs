@@ -5,7 +5,7 @@ use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kmeans::split::{Sampled, Split, sample, split};
+use crate::kmeans::split::{SETTLED, Sampled, Split, sample, split};
 use crate::metric::Metric;
 use crate::nearest::sparse::Vectors;
 use crate::nearest::{Centroids, Request};
@@ -132,7 +132,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
                     || (),
                     |(), ((j, rng, sampled, found), rows)| {
                         let rows = (points, rows);
-                        *found = split(rows, metric, sampled, centroids.row(*j), rng)?;
+                        *found = split(rows, metric, sampled, (centroids.row(*j), SETTLED), rng)?;
                         Ok(())
                     },
                 )

@@ -6,11 +6,12 @@ use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
 use crate::kmeans::clustering::{Clustering, Complete};
 use crate::kmeans::partition::Partition;
+use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::seeding::by_weight::draw_again;
-use crate::seeding::copy_rows;
+use crate::seeding::{copy_rows, few};
 use crate::threads::Threads;
 
 /// What memory is for.
@@ -19,12 +20,17 @@ const PURPOSE: &str = "a tree of clusters";
 /// Rows that a cell is found by, about.
 const SAMPLE_PER_CELL: usize = 32;
 
+/// Rows that the first clusters of a cell are picked among, for each.
+const SAMPLE_PER_CLUSTER: usize = 4;
+
 /// Iterations among the cells, and among the clusters of a cell.
 const CELL_ITERATIONS: usize = 5;
-const CLUSTER_ITERATIONS: usize = 4;
+const CLUSTER_ITERATIONS: usize = 2;
 
-/// Cells that a cluster's neighbours are sought in.
+/// A cluster's neighbours are sought in eight cells, or in a sixteenth of many: with more
+/// clusters the iterations after, which compare all, cost that much more.
 const NEAR_CELLS: usize = 8;
+const NEAR_PART: usize = 16;
 
 /// Rows × clusters × dimensions of a cell that all threads share.
 const LARGE: usize = 1 << 33;
@@ -107,7 +113,7 @@ impl Cells {
         among.child(&points, 1).search(request, threads)?;
         let members = Clusters::from_labels(&own, 1, self.len(), threads)?;
 
-        let near = NEAR_CELLS.min(self.len());
+        let near = NEAR_CELLS.max(self.len() / NEAR_PART).min(self.len());
         let mut near_cells = try_vec(UNASSIGNED, self.len() * near, PURPOSE)?;
         let request = Request::few(cells, near, &mut near_cells, None);
         let cells_as_points = cells.as_points();
@@ -268,9 +274,12 @@ impl Planting<'_> {
         let (dims, members) = (points.cols(), self.members);
         let mut rng = Rng::new(self.seed);
         let count = self.centroids.len() / dims;
-        let picked = rng.distinct(count.min(members.len()), members.len())?;
-        let mut picked: Vec<usize> =
-            collect(picked.into_iter().map(|at| members[at] as usize), PURPOSE)?;
+        let size = SAMPLE_PER_CLUSTER.saturating_mul(count).min(members.len());
+        let sampled = rng.distinct(size, members.len())?;
+        let sampled: Vec<usize> =
+            collect(sampled.into_iter().map(|at| members[at] as usize), PURPOSE)?;
+        let picked = pick(points, shared.metric(), &sampled, count, &mut rng, threads)?;
+        let mut picked: Vec<usize> = collect(picked.into_iter().map(|at| sampled[at]), PURPOSE)?;
         while picked.len() < count {
             let row = members[rng.below(members.len())] as usize;
             push(&mut picked, row, PURPOSE)?;
@@ -285,6 +294,27 @@ impl Planting<'_> {
         }
         Ok(())
     }
+}
+
+/// First clusters among some of the rows, by k-means++.
+fn pick(
+    points: &Points<'_>,
+    metric: Metric,
+    sampled: &[usize],
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<usize>> {
+    let rows: Vec<u32> = collect(sampled.iter().map(|&row| row as u32), PURPOSE)?;
+    let rows = points.select(&rows);
+    if rows.reads_sparse() {
+        return few(&rows, metric, count, rng, threads);
+    }
+    // They are read for each cluster anew, so that they should lie together.
+    let mut scratch = Vec::new();
+    let rows = rows.block(0..rows.rows(), &mut scratch)?;
+    let rows = Centroids::new(rows, points.cols());
+    few(&rows.as_points(), metric, count, rng, threads)
 }
 
 /// Iterations of Lloyd's algorithm, until nothing changes; clusters that are empty

@@ -5,7 +5,7 @@ use super::cells::Near;
 use crate::allocate::{collect, push, try_vec, with_capacity};
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
-use crate::kmeans::split::{Split, sample, split};
+use crate::kmeans::split::{ABOUT, SETTLED, Split, sample, split};
 use crate::metric::Metric;
 use crate::nearest::{Centroids, Nearest, Row};
 use crate::points::Points;
@@ -74,9 +74,10 @@ pub(super) fn exchange(
         swaps.iter().zip(&mut splits),
         || (),
         |(), (&(cluster, _), found), poll| {
-            // The same split as before: what was not taken is not kept.
-            let (members, centroid) = (clusters.members(cluster), &now[cluster * dims..][..dims]);
-            let split = split_members(rows, metric, members, centroid, gains[cluster].seed)?;
+            // From the same row as before, and to the end.
+            let centroid = (&now[cluster * dims..][..dims], SETTLED);
+            let (members, seed) = (clusters.members(cluster), gains[cluster].seed);
+            let split = split_members(rows, metric, members, centroid, seed)?;
             if let Some(split) = split {
                 let sides = sides(points, metric, members, &split.halves, poll)?;
                 *found = Some((split.halves, sides));
@@ -154,7 +155,7 @@ fn gains(
                 Some(weights) => members.iter().map(|&row| weights[row as usize]).sum(),
                 None => members.len() as f64,
             };
-            let centroid = &centroids[gain.cluster * dims..][..dims];
+            let centroid = (&centroids[gain.cluster * dims..][..dims], ABOUT);
             let rows = (points, weights);
             let found = split_members(rows, metric, members, centroid, gain.seed)?;
             if let Some(split) = found {
@@ -171,7 +172,7 @@ fn split_members(
     (points, weights): (&Points<'_>, Option<&[f64]>),
     metric: Metric,
     members: &[u32],
-    centroid: &[f32],
+    centroid: (&[f32], usize),
     seed: u64,
 ) -> Result<Option<Split>> {
     let mut rng = Rng::new(seed);
