@@ -64,7 +64,15 @@ impl Step {
 /// Of the instruction set, with the tiles that go with it.
 pub(in crate::nearest) fn rates(isa: Isa) -> &'static Rates {
     static ALL: [OnceLock<Rates>; 8] = [const { OnceLock::new() }; 8];
-    ALL[isa as usize].get_or_init(|| measure(isa).unwrap_or(USUAL))
+    let rates = &ALL[isa as usize];
+    match rates.get() {
+        Some(rates) => rates,
+        None => {
+            // Nobody waits for it, nor a child that was forked meanwhile.
+            let measured = measure(isa).unwrap_or(USUAL);
+            rates.get_or_init(|| measured)
+        }
+    }
 }
 
 /// Of a common machine, where there is no memory to measure.
