@@ -8,7 +8,14 @@ const USUAL: usize = 1 << 20;
 /// Bytes of the level-2 cache. Asked once a process; sizes of blocks follow from it.
 pub(crate) fn level_2() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
-    *BYTES.get_or_init(|| found().map_or(USUAL, |bytes| bytes.clamp(256 << 10, 4 << 20)))
+    match BYTES.get() {
+        Some(&bytes) => bytes,
+        None => {
+            // Nobody waits for the answer, nor a child that was forked meanwhile.
+            let bytes = found().map_or(USUAL, |bytes| bytes.clamp(256 << 10, 4 << 20));
+            *BYTES.get_or_init(|| bytes)
+        }
+    }
 }
 
 /// By the instruction that tells: its leaf 4, on AMD 0x8000001d.

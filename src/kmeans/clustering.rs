@@ -42,6 +42,9 @@ pub(crate) trait Complete: Clustering {
     fn into_labels(self, threads: &Threads<'_>) -> Result<Vec<u32>>;
 }
 
+/// What sums say of the inertia is taken from this part of the spread on.
+pub(crate) const PRECISE: f64 = 1e-4;
+
 /// How far rows lie apart: with it the inertia comes from sums alone.
 pub(crate) struct Spread {
     /// A point amid the data, about which distances are summed.
@@ -72,7 +75,7 @@ impl Spread {
             return Ok(None);
         };
         let inertia = totals.inertia(centroids.values, (&self.origin, sum), threads)?;
-        Ok((inertia > sum * 1e-4).then_some(inertia))
+        Ok((inertia > sum * PRECISE).then_some(inertia))
     }
 }
 

@@ -112,13 +112,7 @@ fn check_offset(offset: &[f64], dims: usize) -> Result<()> {
             offset.len()
         )));
     }
-    match offset.iter().position(|offset| !offset.is_finite()) {
-        Some(at) => Err(invalid(format_args!(
-            "offset {at} is {}; every offset must be finite",
-            offset[at]
-        ))),
-        None => Ok(()),
-    }
+    check_finite("offset", offset)
 }
 
 fn check_prices(prices: Option<&[f64]>, clusters: usize) -> Result<()> {
@@ -131,10 +125,14 @@ fn check_prices(prices: Option<&[f64]>, clusters: usize) -> Result<()> {
             prices.len()
         )));
     }
-    match prices.iter().position(|price| !price.is_finite()) {
+    check_finite("price", prices)
+}
+
+fn check_finite(name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(invalid(format_args!(
-            "price {at} is {}; every price must be finite",
-            prices[at]
+            "{name} {at} is {}; every {name} must be finite",
+            values[at]
         ))),
         None => Ok(()),
     }

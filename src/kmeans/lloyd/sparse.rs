@@ -9,6 +9,7 @@ use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
+use crate::kmeans::clustering::PRECISE;
 use crate::kmeans::empty_clusters::{put_on_rows, rows_for_empty_clusters};
 use crate::memory::Reserved;
 use crate::metric::Metric;
@@ -20,9 +21,6 @@ use crate::totals::{ExactSum, Grid};
 
 /// Rows per task.
 const TASK_ROWS: usize = 1024;
-
-/// What sums say of the inertia is taken from this part of their terms on.
-const PRECISE: f64 = 1e-4;
 
 /// From so many clusters, numbers a row, and products of both on it pays to know of
 /// centroids that are too far for a row and have not moved enough: measured, see
