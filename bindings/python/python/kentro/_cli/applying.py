@@ -13,11 +13,12 @@ from .. import KMeans, KMeansError
 from .failures import Failure, UsageError
 from .gather import sample, whole
 from .header import header_of
+from .opening import open_source
 from .output import check_target, folder_of
 from .progress import Display
 from .report import counted, of_sizes, print_json, print_lines
 from .rows import load_model, named
-from .source import Source, open_source
+from .source import Source
 from .sparse import SparseRows
 from .writers import Writer, form_to_write
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from .failures import Failure
 from .header import Header, header_of
+from .opening import open_source
 from .output import folder_of
 from .report import counted, of_sizes, print_json, print_lines
 from .rows import load_model
-from .source import open_source
 
 _SETTINGS = (
     "iterations",

@@ -5,8 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any, Iterator
 
-from .parser import invocation
 from .texts import COUNTING, DESCRIPTION, EXAMPLES, EXIT_CODES
+
+
+def invocation(action: argparse.Action) -> str:
+    """An option as help names it: -o, --output FILE."""
+    if not action.option_strings:
+        return str(action.metavar)
+    text = ", ".join(action.option_strings)
+    return text if action.nargs == 0 else f"{text} {action.metavar}"
 
 
 def manual_page(parser: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from . import values
-from .source import NAMES
+from .opening import NAMES
 from .writers import WRITTEN
 
 _METRICS = ["cosine", "euclidean"]

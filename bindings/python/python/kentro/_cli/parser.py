@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Sequence
 
 from .. import __version__
 from .failures import BAD_USAGE
+from .manual import invocation, manual_page
 from .options import COMMANDS
 from .texts import COUNTING, DESCRIPTION, EXAMPLES, EXIT_CODES
 
@@ -22,14 +23,6 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         return invocation(action)
-
-
-def invocation(action: argparse.Action) -> str:
-    """An option as help names it: -o, --output FILE."""
-    if not action.option_strings:
-        return str(action.metavar)
-    text = ", ".join(action.option_strings)
-    return text if action.nargs == 0 else f"{text} {action.metavar}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,8 +59,6 @@ def _refuse(parser: Parser, name: str, word: str) -> NoReturn:
 
 class _Manual(argparse.Action):
     def __call__(self, parser: Any, *_: Any, **__: Any) -> None:
-        from .manual import manual_page
-
         print(manual_page(parser), end="")
         parser.exit()
 

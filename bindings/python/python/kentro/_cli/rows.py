@@ -14,8 +14,9 @@ from .. import KMeans, KMeansError, KMeansWarning, load
 from .failures import Failure, UsageError
 from .gather import sample, whole
 from .header import header_of
+from .opening import open_source, open_stream
 from .progress import Display
-from .source import Source, open_source, open_stream
+from .source import Source
 
 
 class Training:

@@ -14,11 +14,11 @@ from .. import KMeans
 from .._judging import SweepStep
 from .._judging import sweep as sweep_of
 from .failures import UsageError
+from .opening import FORMATS
 from .output import check_target, folder_of
 from .progress import Display
 from .report import counted, of_sizes, print_json, print_lines
 from .rows import Training, configured, warnings_to
-from .source import FORMATS
 from .writers import Writer, form_to_write
 
 

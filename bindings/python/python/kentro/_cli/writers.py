@@ -12,8 +12,8 @@ import numpy as np
 
 from .arrays import VECTORS
 from .failures import Failure, UsageError
+from .opening import FORMATS
 from .output import Output
-from .source import FORMATS
 from .tables import arrow
 
 WRITTEN = ["npy", "csv", "parquet", "arrow", "feather", "fvecs", "bvecs", "ivecs"]
