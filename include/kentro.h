@@ -1324,7 +1324,9 @@ kentro_status kentro_kmeans_prices(const kentro_kmeans *kmeans,
 
 /**
  * Lends the centroids, n_clusters x dimensions, row-major: means, unit
- * vectors (cosine) or medoids. Since 0.3.
+ * vectors (cosine) or medoids. A model of sparse rows keeps what is not zero of
+ * them, and makes all when they are first asked for:
+ * `KENTRO_STATUS_OUT_OF_MEMORY` if there is no room. Since 0.3.
  */
 KENTRO_API
 kentro_status kentro_kmeans_centroids(const kentro_kmeans *kmeans,

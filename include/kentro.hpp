@@ -1212,7 +1212,8 @@ public:
     }
     View<std::uint32_t> labels() const&& = delete;
 
-    /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
+    /// n_clusters × dimensions: means, unit vectors (cosine) or medoids. A model of sparse
+    /// rows makes them when they are first asked for.
     MatrixView centroids() const& {
         const float* values = nullptr;
         std::size_t rows = 0;

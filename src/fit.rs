@@ -4,6 +4,7 @@ use crate::allocate::{self, push, text, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
+use crate::nearest::Centres;
 use crate::points::Points;
 use ndarray::Array2;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fit {
     /// n_clusters × dimensions, less the offset.
-    pub centroids: Array2<f32>,
+    pub centroids: Centres,
     /// What each column of the points lost before it was rounded to float32:
     /// see [`Points::check_for_offset`].
     pub offset: Option<Vec<f64>>,
@@ -43,10 +44,7 @@ pub(crate) struct Fit {
 
 impl Fit {
     /// A result without the extras of one kind of model.
-    pub fn new(centroids: Vec<f32>, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
-        let dims = centroids.len() / n_clusters;
-        let centroids = Array2::from_shape_vec((n_clusters, dims), centroids)
-            .expect("n_clusters x dims values");
+    pub fn new(centroids: Centres, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
         let mut fit = Fit {
             counts: try_vec(0, n_clusters, "cluster sizes")?,
             weights: try_vec(0.0, n_clusters, "cluster sizes")?,
@@ -57,7 +55,7 @@ impl Fit {
     }
 
     /// Nothing but centroids.
-    pub fn of_centroids(centroids: Array2<f32>) -> Self {
+    pub fn of_centroids(centroids: Centres) -> Self {
         Fit {
             centroids,
             offset: None,
@@ -134,12 +132,12 @@ impl Fit {
         Ok(())
     }
 
-    /// Warns where the centroids, of which all numbers are kept, take more bytes than the
-    /// limit: those of sparse rows may take far more than the rows.
+    /// Warns where all numbers of the centroids take more bytes than the limit: those of
+    /// sparse rows may take far more than the rows.
     pub fn warn_of_large_centroids(&mut self, limit: u64) -> Result<()> {
-        let bytes = size_of_val(self.centroid_values()) as u64;
+        let (clusters, dims) = self.centroids.dim();
+        let bytes = (clusters as u64 * dims as u64).saturating_mul(size_of::<f32>() as u64);
         if bytes > limit {
-            let (clusters, dims) = self.centroids.dim();
             let warning = text(
                 format_args!(
                     "the centroids, {clusters} x {dims} numbers, take {bytes} bytes, more than the \
@@ -155,7 +153,7 @@ impl Fit {
     /// Notes what the points had lost, if anything.
     pub fn set_offset(&mut self, offset: Option<Vec<f64>>) -> Result<()> {
         if let Some(offset) = &offset {
-            self.placed = Some(placed(&self.centroids, offset)?);
+            self.placed = Some(placed(self.centroids.dense()?, offset)?);
         }
         self.offset = offset;
         Ok(())
@@ -164,10 +162,7 @@ impl Fit {
     /// The same model with other centroids, less the offset, and without what it
     /// knows of single rows.
     pub fn without_rows(&self, centroids: Vec<f32>) -> Result<Fit> {
-        let (clusters, dims) = self.centroids.dim();
-        let rows = if centroids.is_empty() { 0 } else { clusters };
-        let centroids = Array2::from_shape_vec((rows, dims), centroids)
-            .map_err(|_| KMeansError::invalid_data("too many centroids"))?;
+        let centroids = Centres::of_values(centroids, self.centroids.dim().0)?;
         let mut fit = Fit {
             counts: allocate::copy(&self.counts, "cluster sizes")?,
             weights: allocate::copy(&self.weights, "cluster sizes")?,
@@ -188,30 +183,33 @@ impl Fit {
     }
 
     pub fn dims(&self) -> usize {
-        self.centroids.ncols()
+        self.centroids.dim().1
     }
 
     /// The centroids as the caller knows them.
-    pub fn placed(&self) -> &Array2<f32> {
-        self.placed.as_ref().unwrap_or(&self.centroids)
+    pub fn placed(&self) -> Result<&Array2<f32>> {
+        match &self.placed {
+            Some(placed) => Ok(placed),
+            None => self.centroids.dense(),
+        }
     }
 
     /// The same in float64, where an offset leaves more digits; row-major into
     /// `out`, which holds n_clusters × dimensions values.
     pub fn write_placed_f64(&self, out: &mut [f64]) {
         let offset = self.offset.iter().flatten().copied();
-        let rows = self.centroid_values().chunks_exact(self.dims());
-        for (out, row) in out.chunks_exact_mut(self.dims()).zip(rows) {
+        let mut values = self.centroids.numbers();
+        for out in out.chunks_exact_mut(self.dims()) {
             let offset = offset.clone().chain(std::iter::repeat(0.0));
-            for ((out, &value), offset) in out.iter_mut().zip(row).zip(offset) {
+            for ((out, value), offset) in out.iter_mut().zip(&mut values).zip(offset) {
                 *out = f64::from(value) + offset;
             }
         }
     }
 
     /// The centroids, one after the other.
-    pub fn centroid_values(&self) -> &[f32] {
-        self.centroids.as_slice().expect("row-major centroids")
+    pub fn centroid_values(&self) -> Result<&[f32]> {
+        self.centroids.values()
     }
 
     /// An error unless the points have as many columns as the centroids.

@@ -16,6 +16,11 @@ pub enum Metric {
     Euclidean,
 }
 
+/// Whether a vector of that length may be a unit vector, rounded to float32.
+pub(crate) fn is_unit(length: f64) -> bool {
+    (length - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0
+}
+
 impl Metric {
     /// What files call it.
     pub(crate) fn name(self) -> &'static str {
@@ -51,8 +56,7 @@ impl Metric {
     /// to float32 may have made stays as it is: so a model's own centroids make
     /// the same model.
     pub(crate) fn place(self, centroid: &mut [f32]) {
-        let length = dot(centroid, centroid).sqrt();
-        if (length - 1.0).abs() > f64::from(f32::EPSILON) / 2.0 {
+        if !is_unit(dot(centroid, centroid).sqrt()) {
             self.normalize(centroid);
         }
     }

@@ -8,9 +8,11 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::lloyd;
 use crate::kmeans::single_moves::move_single_rows;
-use crate::kmeans::swaps::{Effort, InMemory, swap_centroids};
+use crate::kmeans::swaps::{
+    DensePlaces, Effort, InMemory, SparseInMemory, SparsePlaces, swap_centroids,
+};
 use crate::kmeans::tree;
-use crate::nearest::{Centroids, Nearest, Request};
+use crate::nearest::{Centres, Centroids, Nearest};
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Threads};
@@ -129,9 +131,8 @@ fn best_of_positive(
     fit.warn_of_empty(&weighing, config.metric)?;
     let left = points.select(&others);
     let mut found = threads.try_vec(UNASSIGNED, others.len(), "labels")?;
-    let centroids = Centroids::new(fit.centroid_values(), points.cols());
     let mut among = nearest.child(&left, 1);
-    among.search(Request::nearest(centroids, &mut found, None), threads)?;
+    among.label(&fit.centroids, (&mut found, None), threads)?;
     let mut labels = threads.try_vec(UNASSIGNED, points.rows(), "labels")?;
     let known = positive.iter().zip(&fit.labels);
     for (&row, &label) in known.chain(others.iter().zip(&found)) {
@@ -199,25 +200,30 @@ fn best_run(
         let effort = effort(config, tree);
         let (mut cells, mut likely) = (None, None);
         let seeds = match before.take() {
-            Some(fewer) => seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?,
+            Some(fewer) => {
+                let all = seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?;
+                Centres::of_values(all, config.n_clusters)?
+            }
             None if tree => {
                 let tree = tree::grow(nearest, rows, config, &mut rng, threads)?;
                 (cells, likely) = (Some(tree.cells), Some(tree.labels));
-                tree.centroids
+                Centres::of_values(tree.centroids, config.n_clusters)?
             }
             None => {
+                let sparse = !bounded && nearest.sparse_engine().is_some();
                 let mut rows = seeding::InMemory::new(nearest, rows);
-                seeding::draw(&mut rows, config, &mut rng, threads)?
+                seeding::draw(&mut rows, config, sparse, &mut rng, threads)?
             }
         };
         let starts = match effort {
             None => [Some(seeds), None, None],
             // Swaps know no bounds on sizes: they are not all that is tried.
             Some(effort) if bounded && config.quality == Quality::Best => {
-                let first = copy(&seeds, "centroids")?;
-                let swapped = swapped(nearest, rows, config, first, effort, &mut rng, threads)?;
-                let first = copy(&seeds, "centroids")?;
-                let relaxed = balanced::relax(nearest, config, first, threads)?;
+                let first = || copy(seeds.values()?, "centroids");
+                let from = Centres::of_values(first()?, config.n_clusters)?;
+                let swapped = swapped(nearest, rows, config, from, effort, &mut rng, threads)?;
+                let relaxed = balanced::relax(nearest, config, first()?, threads)?;
+                let relaxed = Centres::of_values(relaxed, config.n_clusters)?;
                 [Some(seeds), Some(relaxed), Some(swapped)]
             }
             Some(effort) => {
@@ -227,7 +233,7 @@ fn best_run(
         };
         for centroids in starts.into_iter().flatten() {
             let fit = if bounded {
-                balanced::fit(nearest, config, centroids, threads, start)?
+                balanced::fit(nearest, config, centroids.into_values()?, threads, start)?
             } else {
                 let from = (centroids, likely.take().filter(|_| effort.is_none()));
                 let fit = lloyd::fit(nearest, config, from, threads, start)?;
@@ -249,7 +255,7 @@ fn best_run(
         best = balanced::random_swap(nearest, config, best, &mut rng, threads, start)?;
     }
     if let Some(cells) = best_cells {
-        let centroids = Centroids::new(best.centroid_values(), nearest.points().cols());
+        let centroids = Centroids::new(best.centroid_values()?, nearest.points().cols());
         best.parents = Some(tree::parents(nearest, &cells, centroids, threads)?);
     }
     Ok(best)
@@ -260,14 +266,29 @@ fn swapped(
     nearest: &mut Nearest<'_>,
     rows: &Unrepeated,
     config: &Config,
-    centroids: Vec<f32>,
+    centroids: Centres,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    let now = Centroids::new(&centroids, nearest.points().cols());
-    let mut partition = InMemory::new(nearest, rows, now, threads)?;
-    swap_centroids(&mut partition, config, centroids, effort, rng, threads)
+) -> Result<Centres> {
+    let (dims, metric) = (nearest.points().cols(), nearest.metric());
+    if let Some(isa) = nearest.sparse_engine() {
+        let vectors = centroids.vectors(metric)?;
+        drop(centroids);
+        let mut clusters = SparseInMemory::new((nearest, isa), rows, &vectors, threads)?;
+        let first = SparsePlaces {
+            vectors,
+            dims,
+            metric,
+        };
+        let swapped = swap_centroids(&mut clusters, config, first, effort, rng, threads)?;
+        return Ok(Centres::of_vectors(swapped.vectors, dims));
+    }
+    let values = centroids.into_values()?;
+    let first = DensePlaces { values, dims };
+    let mut partition = InMemory::new(nearest, rows, first.lend(), threads)?;
+    let swapped = swap_centroids(&mut partition, config, first, effort, rng, threads)?;
+    Centres::of_values(swapped.values, config.n_clusters)
 }
 
 /// Whether the first centroids come from a tree.

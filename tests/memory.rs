@@ -1,7 +1,7 @@
 //! A call takes no more memory beside the data than its limit, or than it must
 //! have; and with less memory it finds the same.
 
-use kentro::{KMeans, KMeansError, Points, RunOptions, Source};
+use kentro::{KMeans, KMeansError, Points, RunOptions, SaveOptions, Source};
 use ndarray::{Array2, ArrayView2, s};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;
@@ -166,9 +166,9 @@ fn check_rows_beyond_the_limit() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// One test, for the counts are of the whole process.
 /// Sparse rows of many columns, by default settings: nothing of rows x columns numbers is
-/// made, not of some of the rows either (2,048 of them, a sample, would be 819 MB).
+/// made, not of some of the rows either (2,048 of them, a sample, would be 819 MB), nor of
+/// clusters x columns, until somebody asks for the centroids.
 fn check_sparse() {
     const MOST: usize = 64_000_000;
     let (rows, cols) = (9_000usize, 100_000usize);
@@ -178,20 +178,47 @@ fn check_sparse() {
         .collect();
     let values: Vec<f32> = (0..columns.len()).map(|at| (at % 17) as f32).collect();
     let starts: Vec<u32> = (0..=rows as u32).map(|i| i * 5).collect();
-    let points = Points::csr(&values, &columns[..], &starts[..], cols).unwrap();
-    for euclidean in [true, false] {
-        let options = RunOptions {
-            num_threads: Some(THREADS),
-            ..RunOptions::default()
-        };
-        let mut model = KMeans::new(3).with_euclidean(euclidean).with_iterations(5);
-        let (bytes, result) = most_during(|| model.fit(&points, options));
-        result.unwrap();
-        println!("sparse: {bytes} bytes");
-        assert!(bytes <= MOST, "{bytes} bytes");
+    let points = || Points::csr(&values, &columns[..], &starts[..], cols).unwrap();
+    let options = || RunOptions {
+        num_threads: Some(THREADS),
+        ..RunOptions::default()
+    };
+    let weights: Vec<f64> = (0..rows).map(|i| (i % 4) as f64).collect();
+    let weighted = points().with_weights(&weights[..]).unwrap();
+    for (clusters, points) in [(3, &points()), (500, &points()), (500, &weighted)] {
+        for euclidean in [true, false] {
+            let mut model = KMeans::new(clusters).with_euclidean(euclidean);
+            let (bytes, result) = most_during(|| model.fit(points, options()));
+            result.unwrap();
+            let mut labels = vec![0; rows];
+            let (of_predict, result) = most_during(|| {
+                let mut all = vec![0.0; 20 * clusters];
+                let some: Vec<usize> = (0..20).collect();
+                let starts = &starts[..=some.len()];
+                let few = Points::csr(&values[..100], &columns[..100], starts, cols)?;
+                model.transform(&few, &mut all, options())?;
+                model.predict(points, &mut labels, None, options())?;
+                model.score(points, options())
+            });
+            result.unwrap();
+            let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/sparse.safetensors");
+            let (of_save, result) = most_during(|| model.save(path, SaveOptions::default()));
+            result.unwrap();
+            std::fs::remove_file(path).unwrap();
+            let (of_getter, all) = most_during(|| model.centroids().unwrap().len());
+            println!(
+                "sparse, k = {clusters}: {bytes} bytes, {of_predict} to predict, {of_save} to save, \
+                 {of_getter} for all numbers of the centroids"
+            );
+            assert!(bytes <= MOST / 2, "training: {bytes} bytes");
+            assert!(of_predict <= MOST / 4, "predict: {of_predict} bytes");
+            assert!(of_save <= 1 << 20, "save: {of_save} bytes");
+            assert_eq!((all, of_getter), (clusters * cols, 4 * clusters * cols));
+        }
     }
 }
 
+/// One test, for the counts are of the whole process.
 #[test]
 fn memory_stays_within_the_limit() {
     let model = |k: usize| KMeans::new(k).with_euclidean(true).with_iterations(6);

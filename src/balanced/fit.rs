@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::clustering::{Clustering, Complete};
 use crate::kmeans::partition::Partition;
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centres, Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 use crate::totals::update_centroids;
 use std::time::Instant;
@@ -335,7 +335,11 @@ impl<'c> Model<'c> {
             n_iter: self.n_iter,
             prices: Some(self.prices),
             balance_gap: Some(gap),
-            ..Fit::new(self.centroids, choice.labels, self.config.n_clusters)?
+            ..Fit::new(
+                Centres::of_values(self.centroids, self.config.n_clusters)?,
+                choice.labels,
+                self.config.n_clusters,
+            )?
         })
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn random_swap(
         }
     }
     if found {
-        let centroids = copy(best.centroid_values(), "centroids")?;
+        let centroids = copy(best.centroid_values()?, "centroids")?;
         let settled = fit(nearest, config, centroids, threads, start)?;
         if settled.inertia < best.inertia {
             best = settled;
@@ -101,7 +101,7 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
         true => prices[best.labels[row] as usize],
         false => f64::NEG_INFINITY,
     };
-    let mut centroids = copy(best.centroid_values(), "centroids")?;
+    let mut centroids = copy(best.centroid_values()?, "centroids")?;
     for _ in 0..count {
         let mut removed = rng.below(prices.len());
         let mut row = rng.below(points.rows());

@@ -145,7 +145,9 @@ pub unsafe extern "C" fn kentro_kmeans_prices(
 }
 
 /// Lends the centroids, n_clusters x dimensions, row-major: means, unit
-/// vectors (cosine) or medoids. Since 0.3.
+/// vectors (cosine) or medoids. A model of sparse rows keeps what is not zero of
+/// them, and makes all when they are first asked for:
+/// `KENTRO_STATUS_OUT_OF_MEMORY` if there is no room. Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_centroids(
     kmeans: *const KMeansHandle,
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn kentro_kmeans_centroids(
             require(out_rows, "out_rows")?;
             require(out_cols, "out_cols")?;
             let state = handle.state();
-            let centroids = trained(state.model.centroids())?;
+            let centroids = state.model.try_centroids()?;
             let (rows, cols) = centroids.dim();
             out.write(centroids.as_ptr());
             out_rows.write(rows);
@@ -188,7 +190,8 @@ pub unsafe extern "C" fn kentro_kmeans_centroids_f64(
     unsafe {
         KMeansHandle::call(kmeans, error, |handle| {
             let state = handle.state();
-            let len = trained(state.model.centroids())?.len();
+            let (rows, cols) = trained(state.model.shape_of_centroids())?;
+            let len = rows * cols;
             let out = borrow_slice_mut(out, capacity.min(len), "out")?;
             Ok(state.model.write_centroids_f64(out)?)
         })

@@ -73,10 +73,12 @@ fn add_fit<'a>(layout: &mut Layout<'a>, fit: &'a Fit, labels: bool) -> Result<()
     if !fit.warnings.is_empty() {
         layout.add("warnings", Lines(&fit.warnings))?;
     }
-    layout.add_tensor("centroids", Values::F32(fit.placed()))?;
+    let placed = fit.placed.as_ref().map(Values::F32);
+    let less_offset = Values::Centroids(&fit.centroids);
+    layout.add_tensor("centroids", placed.unwrap_or(less_offset))?;
     if let Some(offset) = &fit.offset {
         layout.add_tensor("offset", Values::F64(offset))?;
-        layout.add_tensor("centroids_less_offset", Values::F32(&fit.centroids))?;
+        layout.add_tensor("centroids_less_offset", less_offset)?;
     }
     if !fit.counts.is_empty() {
         layout.add_tensor("counts", Values::U64(&fit.counts))?;
@@ -349,7 +351,7 @@ fn read_fit(
         None => allocate::collect(counts.iter().map(|&count| count as f64), MODEL)?,
     };
     let fit = Fit {
-        centroids,
+        centroids: centroids.into(),
         offset,
         placed,
         labels: tensors.labels.unwrap_or_default(),
@@ -372,7 +374,7 @@ fn read_fit(
 /// more than a model that was.
 fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
     let clusters = config.n_clusters;
-    if fit.centroids.nrows() != clusters {
+    if fit.centroids.dim().0 != clusters {
         return Err(wrong("centroids", "not n_clusters rows"));
     }
     if let (Some(offset), Some(placed)) = (&fit.offset, &fit.placed) {
@@ -394,7 +396,7 @@ fn check_fit(fit: &Fit, config: &Config) -> Result<()> {
             let norm = crate::kernels::exact::dot(row, row).sqrt();
             norm == 0.0 || (norm - 1.0).abs() <= NEARLY_ONE
         };
-        let mut rows = fit.centroid_values().chunks(fit.centroids.ncols());
+        let mut rows = fit.centroid_values()?.chunks(fit.dims());
         if !rows.all(is_unit) {
             return Err(wrong("centroids", "a row that is not of length 1"));
         }

@@ -6,6 +6,7 @@ use super::checksum::Checksum;
 use super::format::{BLOCK, CHECKSUM, METADATA, NO_CHECKSUM, VERSION};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
+use crate::nearest::Centres;
 use crate::text::Growing;
 use ndarray::Array2;
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ type Told<E> = std::result::Result<(), E>;
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a> {
     F32(&'a Array2<f32>),
+    Centroids(&'a Centres),
     Floats(&'a [f32]),
     F64(&'a [f64]),
     MatrixF64(&'a Array2<f64>),
@@ -35,7 +37,7 @@ pub(crate) enum Values<'a> {
 impl Values<'_> {
     fn dtype(self) -> &'static str {
         match self {
-            Values::F32(_) | Values::Floats(_) => "F32",
+            Values::F32(_) | Values::Centroids(_) | Values::Floats(_) => "F32",
             Values::F64(_) | Values::MatrixF64(_) => "F64",
             Values::U32(_) => "U32",
             Values::U64(_) | Values::Words(_) => "U64",
@@ -46,7 +48,8 @@ impl Values<'_> {
     /// Bytes a value.
     fn width(self) -> usize {
         match self {
-            Values::F32(_) | Values::Floats(_) | Values::U32(_) | Values::I32(_) => 4,
+            Values::F32(_) | Values::Centroids(_) | Values::Floats(_) => 4,
+            Values::U32(_) | Values::I32(_) => 4,
             Values::F64(_) | Values::MatrixF64(_) | Values::U64(_) | Values::Words(_) => 8,
         }
     }
@@ -54,6 +57,7 @@ impl Values<'_> {
     fn len(self) -> usize {
         match self {
             Values::F32(values) => values.len(),
+            Values::Centroids(values) => values.dim().0 * values.dim().1,
             Values::Floats(values) => values.len(),
             Values::F64(values) => values.len(),
             Values::MatrixF64(values) => values.len(),
@@ -68,6 +72,7 @@ impl Values<'_> {
     fn emit<E>(self, sink: &mut impl FnMut(&[u8]) -> Told<E>) -> Told<E> {
         match self {
             Values::F32(values) => blocks(values, |&v| v.to_le_bytes(), sink),
+            Values::Centroids(values) => blocks(values.numbers(), f32::to_le_bytes, sink),
             Values::Floats(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::F64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
             Values::MatrixF64(values) => blocks(values, |&v| v.to_le_bytes(), sink),
@@ -154,6 +159,10 @@ impl<'a> Layout<'a> {
             )?;
             match tensor.values {
                 Values::F32(matrix) => {
+                    let (rows, cols) = matrix.dim();
+                    put(header, format_args!("{rows},{cols}"))?;
+                }
+                Values::Centroids(matrix) => {
                     let (rows, cols) = matrix.dim();
                     put(header, format_args!("{rows},{cols}"))?;
                 }

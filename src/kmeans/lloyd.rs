@@ -11,10 +11,10 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::partition::Partition;
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centres, Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 pub(crate) use dense::Dense;
-use sparse::Sparse;
+pub(crate) use sparse::Sparse;
 use std::time::Instant;
 use steps::Steps;
 
@@ -24,19 +24,23 @@ use steps::Steps;
 /// In the end every label is that of the nearest of the final centroids, and
 /// these are the means of what the last iteration assigned to them.
 ///
-/// O(n·k·d) an iteration; memory O(n + k·d) beside the data.
+/// O(n·k·d) an iteration; memory O(n + k·d) beside the data, for sparse rows O(n + d)
+/// and what centroids have that is not zero.
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
-    (centroids, likely): (Vec<f32>, Option<Vec<u32>>),
+    (centroids, likely): (Centres, Option<Vec<u32>>),
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {
     threads.enter(Phase::Iterating);
     if let Some(isa) = nearest.sparse_engine() {
-        let rows = Sparse::new(nearest, isa, centroids, threads)?;
+        let vectors = centroids.vectors(nearest.metric())?;
+        drop(centroids);
+        let rows = Sparse::new(nearest, isa, vectors, threads)?;
         return iterate(rows, config, threads, start);
     }
+    let centroids = centroids.into_values()?;
     let first = Centroids::new(&centroids, nearest.points().cols());
     let mut rows = Partition::new(nearest, first, threads)?;
     if let Some(labels) = likely {

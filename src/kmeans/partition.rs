@@ -62,8 +62,11 @@ impl<'n, 'a> Partition<'n, 'a> {
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
     ) -> Result<Vec<(u32, u32)>> {
-        let labels = self.nearest.labels(&mut self.assignment, threads)?;
-        rows_for_empty_clusters(self.nearest, centroids, labels, threads)
+        let labels = &**self.nearest.labels(&mut self.assignment, threads)?;
+        let nearest = &*self.nearest;
+        rows_for_empty_clusters(nearest, (labels, centroids.len()), threads, |distances| {
+            nearest.distances(centroids, threads, labels, distances)
+        })
     }
 }
 

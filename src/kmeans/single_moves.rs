@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request};
+use crate::nearest::{Centres, Centroids, Nearest, Request};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 use std::time::Instant;
@@ -49,9 +49,10 @@ pub(crate) fn move_single_rows(
         if threads.stopping() {
             break;
         }
-        let Some(centroids) = pass(nearest, rows, &best, threads)? else {
+        let Some(means) = pass(nearest, rows, &best, threads)? else {
             break;
         };
+        let centroids = Centres::of_values(means, config.n_clusters)?;
         let fit = lloyd::fit(nearest, config, (centroids, None), threads, start)?;
         let gain = best.inertia - fit.inertia;
         if gain > 0.0 {
@@ -77,7 +78,7 @@ fn pass(
     let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
     let mut pairs = threads.try_vec(0u32, 2 * all.rows(), "nearest two")?;
     let mut distances = threads.try_vec(0.0f64, 2 * all.rows(), "nearest two")?;
-    let values = fit.centroid_values();
+    let values = fit.centroid_values()?;
     let centroids = Centroids::new(values, dims);
     let request = Request::few(centroids, 2, &mut pairs, Some(&mut distances));
     nearest.search(request, threads)?;

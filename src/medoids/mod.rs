@@ -27,7 +27,7 @@ use crate::config::{Config, Init};
 use crate::equal_rows::DistinctRows;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Nearest, Request};
+use crate::nearest::{Centres, Centroids, Nearest, Request};
 use crate::rng::Rng;
 use crate::seeding::by_weight;
 use crate::seeding::copy_rows;
@@ -93,7 +93,11 @@ pub(crate) fn fit(
         n_iter,
         medoids: Some(medoids),
         info: Some(info),
-        ..Fit::new(centroids, labels, config.n_clusters)?
+        ..Fit::new(
+            Centres::of_values(centroids, config.n_clusters)?,
+            labels,
+            config.n_clusters,
+        )?
     })
 }
 

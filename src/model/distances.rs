@@ -24,7 +24,7 @@ impl KMeans {
         options: RunOptions<'_>,
     ) -> Result<()> {
         let Trained { config, fit, .. } = self.trained()?;
-        let clusters = fit.centroids.nrows();
+        let clusters = fit.centroids.dim().0;
         fit.check_dims(points)?;
         if points.rows().checked_mul(clusters) != Some(distances.len()) {
             return Err(invalid(format_args!(
@@ -37,10 +37,11 @@ impl KMeans {
         let work = points.size() * clusters as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
-        let centroids = Centroids::new(fit.centroid_values(), fit.dims());
         if points.reads_sparse() {
-            return sparse::transform(points, centroids, config.metric, distances, &threads);
+            let model = (&*fit.centroids.vectors(config.metric)?, config.metric);
+            return sparse::transform(points, model, distances, &threads);
         }
+        let centroids = Centroids::new(fit.centroid_values()?, fit.dims());
         let tasks = distances.chunks_mut(TASK_ROWS * clusters).enumerate();
         threads.run_long(tasks, Vec::new, |scratch, (task, distances), poll| {
             let first = task * TASK_ROWS;

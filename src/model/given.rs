@@ -5,10 +5,13 @@ use crate::allocate;
 use crate::config::{Config, invalid};
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::metric::Metric;
+use crate::metric::{Metric, is_unit};
+use crate::nearest::Centres;
+use crate::nearest::sparse::Vectors;
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::Threads;
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 /// What memory is for.
 const PURPOSE: &str = "centroids";
@@ -26,7 +29,7 @@ impl KMeans {
         euclidean: bool,
         prices: Option<&[f64]>,
     ) -> Result<KMeans> {
-        let (clusters, dims) = (centroids.rows(), centroids.cols());
+        let clusters = centroids.rows();
         let mut config = Config::new(clusters);
         config.balanced = prices.is_some();
         if euclidean {
@@ -38,18 +41,11 @@ impl KMeans {
         let offset = centroids.check_for_offset(config.metric, &threads)?;
         centroids.check(&threads)?; // training looks at narrow numbers with their ranges
         let centroids = centroids.less(offset.as_deref());
-        let mut scratch = Vec::new();
-        let values = centroids.block(0..clusters, &mut scratch)?;
-        let mut values = allocate::copy(values, PURPOSE)?;
-        for centroid in values.chunks_exact_mut(dims) {
-            config.metric.place(centroid);
-        }
-        let values = Array2::from_shape_vec((clusters, dims), values);
+        let values = place(&centroids, config.metric)?;
         let prices = match prices {
             Some(prices) => Some(allocate::copy(prices, "prices")?),
             None => None,
         };
-        let values = values.expect("as many values as before");
         Self::given(config, values, prices, offset)
     }
 
@@ -67,18 +63,17 @@ impl KMeans {
         Points::from(centroids).check(&Threads::exactly(1, None)?)?;
         check_offset(offset, dims)?;
         let values = allocate::collect(centroids.iter().copied(), PURPOSE)?;
-        let values = Array2::from_shape_vec((clusters, dims), values);
+        let values = Centres::of_values(values, clusters)?;
         let offset = match offset.iter().any(|&offset| offset != 0.0) {
             true => Some(allocate::copy(offset, "offset")?),
             false => None,
         };
-        let values = values.expect("as many values as before");
         Self::given(config, values, None, offset)
     }
 
     fn given(
         config: Config,
-        centroids: Array2<f32>,
+        centroids: Centres,
         prices: Option<Vec<f64>>,
         offset: Option<Vec<f64>>,
     ) -> Result<KMeans> {
@@ -103,6 +98,21 @@ impl KMeans {
             collected: None,
         }
     }
+}
+
+/// Rows as centroids; what they have is kept, or of sparse ones what is not zero.
+fn place(rows: &Points<'_>, metric: Metric) -> Result<Centres> {
+    if rows.reads_sparse() {
+        let vectors = TryArc::new(Vectors::of_rows(rows, metric, is_unit)?, PURPOSE)?;
+        return Ok(Centres::of_vectors(vectors, rows.cols()));
+    }
+    let mut scratch = Vec::new();
+    let values = rows.block(0..rows.rows(), &mut scratch)?;
+    let mut values = allocate::copy(values, PURPOSE)?;
+    for centroid in values.chunks_exact_mut(rows.cols()) {
+        metric.place(centroid);
+    }
+    Centres::of_values(values, rows.rows())
 }
 
 fn check_offset(offset: &[f64], dims: usize) -> Result<()> {

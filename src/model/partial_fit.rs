@@ -7,11 +7,10 @@ use crate::allocate::{copy, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
-use crate::nearest::{Centroids, Request, Shared};
+use crate::nearest::{Centres, Centroids, Request, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
-use ndarray::Array2;
 
 impl KMeans {
     /// Learns from one more block of rows, and keeps nothing of it but what it
@@ -102,7 +101,7 @@ impl KMeans {
         let Trained { config, fit, .. } = self.trained()?;
         let fit = Fit {
             n_iter: 1,
-            ..fit.without_rows(copy(fit.centroid_values(), "centroids")?)?
+            ..fit.without_rows(copy(fit.centroid_values()?, "centroids")?)?
         };
         self.trained = Some(Trained::new(config.clone(), fit)?);
         Ok(())
@@ -120,7 +119,7 @@ impl KMeans {
             return Ok(());
         }
         let points = points.less(fit.offset.as_deref());
-        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let work = points.rows() as f64 * (config.n_clusters * fit.dims()) as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
         points.check_each_weight()?;
@@ -128,11 +127,11 @@ impl KMeans {
         let mut nearest = shared.nearest(&points, 1);
         let clusters = config.n_clusters;
         let mut assignment = nearest.unassigned(clusters, &threads)?;
-        let centroids = Centroids::new(fit.centroid_values(), fit.dims());
+        let centroids = Centroids::new(fit.centroid_values()?, fit.dims());
         nearest.search(Request::totals(centroids, &mut assignment), &threads)?;
 
         let totals = assignment.totals();
-        let mut values = copy(fit.centroid_values(), "centroids")?;
+        let mut values = copy(fit.centroid_values()?, "centroids")?;
         let mut next = fit.without_rows(Vec::new())?;
         if next.counts.is_empty() {
             next.counts = try_vec(0, clusters, "cluster sizes")?;
@@ -146,8 +145,7 @@ impl KMeans {
             next.counts[j] = next.counts[j].saturating_add(totals.counts[j]);
             totals.move_centroid(j, before, centroid)?;
         }
-        next.centroids = Array2::from_shape_vec((clusters, fit.dims()), values)
-            .map_err(|_| KMeansError::invalid_data("too many centroids"))?;
+        next.centroids = Centres::of_values(values, clusters)?;
         next.n_iter = fit.n_iter.saturating_add(1);
         let offset = next.offset.take();
         next.set_offset(offset)?;

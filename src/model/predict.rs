@@ -70,15 +70,15 @@ impl KMeans {
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, per_point, room)?;
         let points = &points.less(fit.offset.as_deref());
-        let work = points.size() * fit.centroids.nrows() as f64;
+        let work = points.size() * fit.centroids.dim().0 as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
-        let centroids = Centroids::new(fit.centroid_values(), fit.dims());
-        let model = (config.metric, centroids);
+        let model = (config.metric, &fit.centroids, None);
         let request = (per_point, &mut *labels, distances.as_deref_mut());
         if search.search(points, model, &threads, request)? {
             return Ok(());
         }
+        let centroids = Centroids::new(fit.centroid_values()?, fit.dims());
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points, 1);
         if per_point == 1 {
@@ -121,19 +121,19 @@ impl KMeans {
         let room = (labels.len(), distances.as_ref().map(|d| d.len()));
         fit.check_prediction(points, 1, room)?;
         let points = &points.without_weights().less(fit.offset.as_deref());
-        let work = points.size() * fit.centroids.nrows() as f64;
+        let work = points.size() * fit.centroids.dim().0 as f64;
         let threads = Threads::new(options, work)?;
         points.check(&threads)?;
-        let centroids = fit.centroid_values();
         if !balanced::takes_roots(config) {
-            let priced = Centroids::new(centroids, fit.dims()).with_bias(prices);
+            let model = (config.metric, &fit.centroids, Some(prices));
             let request = (1, &mut *labels, distances.as_deref_mut());
-            if search.search(points, (config.metric, priced), &threads, request)? {
+            if search.search(points, model, &threads, request)? {
                 return Ok(());
             }
         }
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
         let mut nearest = shared.nearest(points, 1);
+        let centroids = fit.centroid_values()?;
         let model = (centroids, prices);
         labels.fill(UNASSIGNED);
         balanced::predict(&mut nearest, config, model, &threads, labels)?;

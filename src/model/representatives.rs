@@ -6,7 +6,7 @@ use crate::clusters::{Clusters, UNASSIGNED};
 use crate::config::invalid;
 use crate::equal_rows::first_equals;
 use crate::error::Result;
-use crate::nearest::{Centroids, Request, Shared};
+use crate::nearest::Shared;
 use crate::points::Points;
 use crate::sort::sort;
 use crate::threads::{RunOptions, Threads};
@@ -32,17 +32,19 @@ impl KMeans {
         }
         fit.check_dims(points)?;
         let points = &points.less(fit.offset.as_deref());
-        let work = points.rows() as f64 * fit.centroids.len() as f64;
+        let (clusters, dims) = fit.centroids.dim();
+        let work = points.rows() as f64 * (clusters * dims) as f64;
         let threads = &Threads::new(options, work)?;
         points.check(threads)?;
         points.check_weights(0)?;
         let rows = points.rows();
         let mut labels = threads.try_vec(UNASSIGNED, rows, "labels")?;
         let mut distances = threads.try_vec(0.0f64, rows, "distances")?;
-        let centroids = Centroids::new(fit.centroid_values(), fit.dims());
         let shared = Shared::new(points, config.metric, self.config.memory_limit)?;
-        let request = Request::nearest(centroids, &mut labels, Some(&mut distances));
-        shared.nearest(points, 1).search(request, threads)?;
+        let found = (&mut labels[..], Some(&mut distances[..]));
+        shared
+            .nearest(points, 1)
+            .label(&fit.centroids, found, threads)?;
         let first = first_equals(points, |row| points.weight(row) > 0.0, threads)?;
         // Distances are not negative (but for rounding, with cosine), so that their bits
         // are in their order.
@@ -57,7 +59,7 @@ impl KMeans {
             Ok(())
         })?;
         sort(&mut order, threads, PURPOSE)?;
-        let mut offsets = try_vec(0usize, centroids.len() + 1, PURPOSE)?;
+        let mut offsets = try_vec(0usize, clusters + 1, PURPOSE)?;
         let mut members = Vec::new();
         for (cluster, end) in offsets[1..].iter_mut().enumerate() {
             let start = order.partition_point(|&(label, _, _)| (label as usize) < cluster);

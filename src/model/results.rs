@@ -12,7 +12,7 @@ use ndarray::Array2;
 impl KMeans {
     /// Columns of the points and of the centroids.
     pub fn n_dimensions(&self) -> Option<usize> {
-        Some(self.fit_of_training()?.centroids.ncols())
+        Some(self.fit_of_training()?.dims())
     }
 
     /// Training points; `None` also in a model that was made of centroids.
@@ -21,8 +21,21 @@ impl KMeans {
     }
 
     /// n_clusters × dimensions: means, unit vectors (cosine) or medoids.
+    ///
+    /// A model of sparse rows keeps what is not zero and makes the matrix when it is first
+    /// asked for: `None` also where memory for it is refused, which
+    /// [`try_centroids`](KMeans::try_centroids) tells.
     pub fn centroids(&self) -> Option<&Array2<f32>> {
-        Some(self.fit_of_training()?.placed())
+        self.try_centroids().ok()
+    }
+
+    /// [`centroids`](KMeans::centroids), or why there are none.
+    pub fn try_centroids(&self) -> Result<&Array2<f32>> {
+        self.trained()?.fit.placed()
+    }
+
+    pub(crate) fn shape_of_centroids(&self) -> Option<(usize, usize)> {
+        Some(self.fit_of_training()?.centroids.dim())
     }
 
     /// The centroids with more digits. They differ from

@@ -61,7 +61,9 @@ impl KMeans {
             points.check_weights(k)?;
             let less = &points.less(offset.as_deref());
             let before = match steps.last().and_then(|step| step.model.fit_of_training()) {
-                Some(fit) if !config.use_medoids => Some(copy(fit.centroid_values(), "centroids")?),
+                Some(fit) if !config.use_medoids => {
+                    Some(copy(fit.centroid_values()?, "centroids")?)
+                }
                 _ => None,
             };
             let start = Instant::now();
@@ -129,7 +131,7 @@ fn simplified_silhouette(
 ) -> Result<f64> {
     const NEAREST: usize = 2;
     let rows = points.rows();
-    let centroids = Centroids::new(fit.centroid_values(), fit.dims());
+    let centroids = Centroids::new(fit.centroid_values()?, fit.dims());
     let shared = Shared::new(points, config.metric, config.memory_limit)?;
     let mut nearest = shared.nearest(points, 1);
     let mut found = threads.try_vec(UNASSIGNED, rows * NEAREST, "labels")?;

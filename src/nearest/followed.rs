@@ -131,7 +131,7 @@ impl Nearest<'_> {
     ) -> Result<ExactSum> {
         let (points, metric) = (self.points, self.metric());
         let vectors = Vectors::of_dense(centroids.values, centroids.dims, metric)?;
-        let measure = Measure::new(centroids, metric, &vectors);
+        let measure = Measure::new(&vectors, metric, Some(centroids));
         sum_tasks(
             points.rows(),
             threads,

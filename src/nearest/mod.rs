@@ -17,6 +17,7 @@ mod any_row;
 mod assignment;
 mod blocks;
 mod brute_force;
+mod centres;
 mod choice;
 mod eight_bit;
 mod engine;
@@ -49,6 +50,7 @@ use trees::Trees;
 
 pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
+pub(crate) use centres::Centres;
 pub(crate) use few::{Enough, NOISE, RowDistances, Scratch as FewScratch};
 pub(crate) use kept::{Blocks, Kept, Resting};
 pub(crate) use prepared::Prepared;

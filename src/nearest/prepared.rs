@@ -6,6 +6,7 @@ use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::scan::ROWS;
 use crate::metric::Metric;
+use crate::nearest::centres::Centres;
 use crate::nearest::eight_bit::kept::KeptCodes;
 use crate::nearest::eight_bit::search::{CodeScratch, CodeSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
@@ -77,23 +78,32 @@ impl Prepared {
     pub fn search(
         &self,
         points: &Points<'_>,
-        (metric, centroids): (Metric, Centroids<'_>),
+        (metric, centres, bias): (Metric, &Centres, Option<&[f64]>),
         threads: &Threads<'_>,
         (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
     ) -> Result<bool> {
         let setting = self.setting();
-        let (rows, dims) = (points.rows(), centroids.dims);
+        let (rows, dims) = (points.rows(), centres.dim().1);
         if points.reads_sparse() && setting.engine.is_none() {
-            let Some(sparse) = self.sparse(metric, centroids)? else {
+            let Some(sparse) = self.sparse(metric, centres, bias)? else {
                 return Ok(false);
             };
+            let dense = match count > 1 && sparse::are_full(sparse.vectors(), metric, dims) {
+                true => Some(Centroids::new(centres.values()?, dims)),
+                false => None,
+            };
             let request = (count, labels, distances);
-            sparse::search(points, (centroids, sparse), setting.isa, threads, request)?;
+            sparse::search(points, (sparse, dense), setting.isa, threads, request)?;
             return Ok(true);
         }
         if rows > MANY || dims > MAX_TILE_DIMS || setting.engine.is_some() {
             return Ok(false);
         }
+        let centroids = Centroids {
+            values: centres.values()?,
+            dims,
+            bias,
+        };
         let codes = &self.codes[usize::from(centroids.bias.is_some())];
         let codes = codes.of(rows, setting, (metric, centroids), threads)?;
         let (way, task_rows) = match codes.and_then(|codes| codes.search(centroids, count)) {
@@ -165,15 +175,19 @@ impl Prepared {
     }
 
     /// Centroids for sparse rows; `None` where there is no memory.
-    pub fn sparse(
+    fn sparse(
         &self,
         metric: Metric,
-        centroids: Centroids<'_>,
+        centres: &Centres,
+        bias: Option<&[f64]>,
     ) -> Result<Option<&SparseCentroids>> {
-        let kept = &self.sparse[usize::from(centroids.bias.is_some())];
+        let kept = &self.sparse[usize::from(bias.is_some())];
         if kept.get().is_none() {
             // Nobody waits for who makes them.
-            let made = optional(SparseCentroids::of_dense(centroids, metric))?;
+            let made = centres.vectors(metric).and_then(|vectors| {
+                SparseCentroids::of_vectors(vectors, centres.dim().1, bias, metric)
+            });
+            let made = optional(made)?;
             return Ok(made.map(|made| kept.get_or_init(|| made)));
         }
         Ok(kept.get())

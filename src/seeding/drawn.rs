@@ -1,15 +1,14 @@
 //! Rows that seeds are drawn among, wherever they are.
 
 use super::field::{Pass, See};
-use super::rows::copy_rows;
-use crate::allocate::{collect, try_vec};
+use super::rows::as_centres;
+use crate::allocate::collect;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Nearest, Shared};
 use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
-use ndarray::ArrayView2;
 
 /// What is done with some rows, given as points without weights.
 pub(crate) type Work<'w> = dyn FnMut(&Points<'_>) -> Result<()> + 'w;
@@ -132,27 +131,6 @@ pub(super) fn with_copy<R>(
         points.read_sparse(0..points.rows(), &mut rows)?;
         return work(&rows.points(&mut starts, points.cols())?);
     }
-    let copy = copy_rows(points, Metric::Euclidean, &all_of(points)?)?;
-    let shape = (points.rows(), points.cols());
-    let copy = ArrayView2::from_shape(shape, &copy).expect("rows x cols values");
-    work(&copy.into())
-}
-
-/// Some of the rows as centroids: of unit length where the metric wants it.
-pub(super) fn copy_some(
-    rows: &mut dyn Rows,
-    picks: &[usize],
-    metric: Metric,
-    threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    if picks.is_empty() {
-        return try_vec(0.0, 0, "centroids");
-    }
-    with_rows(rows, picks, threads, |points| {
-        copy_rows(points, metric, &all_of(points)?)
-    })
-}
-
-fn all_of(points: &Points<'_>) -> Result<Vec<usize>> {
-    collect(0..points.rows(), "seeds")
+    let copy = as_centres(points, Metric::Euclidean, false)?;
+    work(&copy.dense()?.view().into())
 }

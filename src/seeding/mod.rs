@@ -13,21 +13,24 @@ use crate::allocate::{collect, extend as append, push, with_capacity};
 use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::Nearest;
+use crate::nearest::sparse::Vectors;
+use crate::nearest::{Centres, Nearest};
+use crate::owned::TryArc;
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 use by_weight::draw_again;
 pub(crate) use drawn::{InMemory, Rows, Work};
-use drawn::{copy_some, with_all, with_copy, with_rows};
+use drawn::{with_all, with_copy, with_rows};
 pub(crate) use field::{Field, Pass, Question, See, Wanted};
+use ndarray::Array2;
 use parallel::parallel;
 pub(crate) use parallel::{Plan, Step, without_repeats};
 pub(crate) use pick::pick;
 use plus_plus::{next_seed, plus_plus};
 use potential::Potential;
-pub(crate) use rows::copy_rows;
+pub(crate) use rows::{as_centres, copy_rows};
 
 /// Above this many clusters k-means++ costs more than the iterations it saves,
 /// and random rows do as well.
@@ -62,14 +65,16 @@ pub(crate) fn few(
     Ok(picked)
 }
 
-/// n_clusters × dimensions first centroids, drawn among `rows`.
+/// The first centroids, drawn among `rows`; without zeros, if that is wanted, where rows
+/// are sparse.
 pub(crate) fn draw(
     rows: &mut dyn Rows,
     config: &Config,
+    sparse: bool,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    let (all, dims, metric) = (rows.count(), rows.dims(), rows.shared().metric());
+) -> Result<Centres> {
+    let (all, metric) = (rows.count(), rows.shared().metric());
     let count = config.n_clusters;
     let draw_among_all = |rows: &mut dyn Rows, rng: &mut Rng| {
         with_all(rows, threads, |points, weights| {
@@ -78,11 +83,7 @@ pub(crate) fn draw(
     };
     let mut picked = match config.init() {
         Init::Centroids(given) => {
-            let mut centroids: Vec<f32> = collect(given.iter().copied(), "centroids")?;
-            for centroid in centroids.chunks_exact_mut(dims) {
-                metric.place(centroid);
-            }
-            return Ok(centroids);
+            return place(given, metric, sparse);
         }
         Init::CentroidsF64(_) => unreachable!("converted before training"),
         Init::Tree => unreachable!("grown by training"),
@@ -113,7 +114,31 @@ pub(crate) fn draw(
     while picked.len() < count {
         push(&mut picked, rng.below(all), "seeds")?;
     }
-    copy_some(rows, &picked, metric, threads)
+    with_rows(rows, &picked, threads, |points| {
+        as_centres(points, metric, sparse)
+    })
+}
+
+/// Given centroids, without their zeros if that is wanted.
+fn place(given: &Array2<f32>, metric: Metric, sparse: bool) -> Result<Centres> {
+    let (clusters, dims) = given.dim();
+    let (mut values, mut vectors) = (Vec::new(), Vectors::none(clusters)?);
+    for row in given.rows() {
+        let start = values.len();
+        append(&mut values, row.iter().copied(), "centroids")?;
+        metric.place(&mut values[start..]);
+        if sparse {
+            vectors.push_dense(&values)?;
+            values.clear();
+        }
+    }
+    match sparse {
+        true => {
+            let vectors = TryArc::new(vectors.finish(metric)?, "centroids")?;
+            Ok(Centres::of_vectors(vectors, dims))
+        }
+        false => Centres::of_values(values, clusters),
+    }
 }
 
 /// n_clusters × dimensions first centroids, of which the first are `fewer`; the others

@@ -1,9 +1,22 @@
 //! Rows of the data as centroids.
 
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
+use crate::nearest::Centres;
+use crate::nearest::sparse::Vectors;
+use crate::owned::TryArc;
 use crate::points::Points;
+
+/// All of some rows as centroids: those that are sparse without zeros, if that is wanted.
+pub(crate) fn as_centres(points: &Points<'_>, metric: Metric, sparse: bool) -> Result<Centres> {
+    if sparse && points.reads_sparse() {
+        let vectors = TryArc::new(Vectors::of_rows(points, metric, |_| false)?, "centroids")?;
+        return Ok(Centres::of_vectors(vectors, points.cols()));
+    }
+    let all: Vec<usize> = collect(0..points.rows(), "centroids")?;
+    Centres::of_values(copy_rows(points, metric, &all)?, points.rows())
+}
 
 /// The given rows as centroids: of unit length where the metric wants it.
 pub(crate) fn copy_rows(points: &Points<'_>, metric: Metric, rows: &[usize]) -> Result<Vec<f32>> {

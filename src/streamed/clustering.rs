@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::kmeans::clustering::{Clustering, Complete, Spread, spread};
 use crate::kmeans::empty_clusters::compare;
-use crate::kmeans::swaps::Swappable;
+use crate::kmeans::swaps::{DensePlaces, Swappable, settle};
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::partial::candidates::Candidates;
@@ -275,6 +275,16 @@ impl Complete for Streamed<'_, '_> {
 const FETCHED: u64 = 256 << 20;
 
 impl Swappable for Streamed<'_, '_> {
+    type Places = DensePlaces;
+
+    fn assign(&mut self, centroids: &DensePlaces, threads: &Threads<'_>) -> Result<usize> {
+        Clustering::assign(self, centroids.lend(), threads)
+    }
+
+    fn settle(&mut self, centroids: &mut DensePlaces, threads: &Threads<'_>) -> Result<f64> {
+        settle(self, centroids, threads)
+    }
+
     fn labels(&mut self, _: &Threads<'_>) -> Result<&[u32]> {
         Ok(&self.labels)
     }
@@ -302,7 +312,7 @@ impl Swappable for Streamed<'_, '_> {
 
     fn distances(
         &mut self,
-        (centroids, labels): (Centroids<'_>, &[u32]),
+        (centroids, labels): (&DensePlaces, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -311,14 +321,14 @@ impl Swappable for Streamed<'_, '_> {
             .pass_unrepeated(self.rows, threads, |places, points| {
                 let out = &mut distances[places.clone()];
                 let nearest = blocks.once(points);
-                nearest.distances(centroids, threads, &labels[places], out)
+                nearest.distances(centroids.lend(), threads, &labels[places], out)
             })
     }
 
     fn search(
         &mut self,
         places: &[u32],
-        centroids: Centroids<'_>,
+        centroids: &DensePlaces,
         (labels, distances): (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -341,7 +351,7 @@ impl Swappable for Streamed<'_, '_> {
             let mut found = try_vec(UNASSIGNED, own.len(), PURPOSE)?;
             let mut lengths = try_vec(0.0, own.len(), PURPOSE)?;
             let points = part.points.select(&own);
-            let request = Request::nearest(centroids, &mut found, Some(&mut lengths));
+            let request = Request::nearest(centroids.lend(), &mut found, Some(&mut lengths));
             blocks.once(&points).search(request, threads)?;
             for ((&(_, at), label), length) in here.iter().zip(found).zip(lengths) {
                 (labels[at as usize], distances[at as usize]) = (label, length);

@@ -12,8 +12,9 @@ use crate::clusters::UNASSIGNED;
 use crate::config::{Config, Init, Quality, invalid};
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
+use crate::kmeans::clustering::Clustering;
 use crate::kmeans::lloyd::{self, Dense};
-use crate::kmeans::swaps::swap_centroids;
+use crate::kmeans::swaps::{DensePlaces, swap_centroids};
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::owned::TryArc;
@@ -157,13 +158,18 @@ fn best_run(
             shared: shared.clone(),
             config,
         };
-        let seeds = seeding::draw(&mut drawing, config, &mut rng, threads)?;
+        let seeds = seeding::draw(&mut drawing, config, false, &mut rng, threads)?.into_values()?;
         let seeds = match train::effort(config, false) {
             None => seeds,
             Some(effort) => {
                 let setting = (shared, config, true);
                 let mut rows = clustering((stream, rows), setting, &mut kept, &seeds, threads)?;
-                swap_centroids(&mut rows, config, seeds, effort, &mut rng, threads)?
+                let dims = rows.totals().grid().dims();
+                let seeds = DensePlaces {
+                    values: seeds,
+                    dims,
+                };
+                swap_centroids(&mut rows, config, seeds, effort, &mut rng, threads)?.values
             }
         };
         let measures = threads.observed() || config.tolerance > 0.0;
@@ -236,7 +242,7 @@ fn label_all(
     }
     let others = stream.rows - stream.positive;
     let mut found = threads.try_vec(UNASSIGNED, others, "labels")?;
-    let centroids = Centroids::new(fit.centroid_values(), stream.cols);
+    let centroids = Centroids::new(fit.centroid_values()?, stream.cols);
     stream.pass(Which::Weightless, threads, |part| {
         let labels = &mut found[part.first..][..part.points.rows()];
         let request = Request::nearest(centroids, labels, None);

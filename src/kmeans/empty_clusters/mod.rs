@@ -12,9 +12,9 @@ use crate::clusters::UNASSIGNED;
 use crate::equal_rows::fingerprint;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::{Centroids, Nearest, Request, Row};
+use crate::nearest::{Nearest, Row};
 use crate::points::Points;
-use crate::seeding::copy_rows;
+use crate::seeding::as_centres;
 use crate::threads::Threads;
 use farthest::Farthest;
 pub(crate) use row_set::RowSet;
@@ -28,22 +28,24 @@ const FEW: usize = 256;
 /// to a centroid in its own place than to any other. The nearest row of a
 /// cluster stays. There may be too few such rows.
 ///
+/// `measure` writes how far each row is from the centroid of its cluster.
+///
 /// A pass over the data, and for each cluster that is empty some
 /// O(dims + log rows); with cosine also a search of as many rows among as many
 /// centroids.
 pub(crate) fn rows_for_empty_clusters(
     nearest: &Nearest<'_>,
-    centroids: Centroids<'_>,
-    labels: &[u32],
+    (labels, n_clusters): (&[u32], usize),
     threads: &Threads<'_>,
+    measure: impl FnOnce(&mut [f64]) -> Result<()>,
 ) -> Result<Vec<(u32, u32)>> {
-    let empty = empty_clusters(labels, centroids.len(), threads)?;
+    let empty = empty_clusters(labels, n_clusters, threads)?;
     if empty.is_empty() {
         return Ok(Vec::new());
     }
     let mut distances = threads.try_vec(0.0f64, labels.len(), "distances")?;
-    nearest.distances(centroids, threads, labels, &mut distances)?;
-    let mut search = FarthestRows::new(nearest, labels, &distances, centroids.len(), threads)?;
+    measure(&mut distances)?;
+    let mut search = FarthestRows::new(nearest, labels, &distances, n_clusters, threads)?;
     search.find(most_candidates(nearest.metric(), empty.len()), threads)?;
 
     // The cluster of each of the different rows.
@@ -314,12 +316,10 @@ impl<'a> FarthestRows<'a> {
 /// row there.
 pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result<Vec<bool>> {
     let points = nearest.points();
-    let rows = collect(0..points.rows(), "chosen rows")?;
-    let places = copy_rows(points, nearest.metric(), &rows)?;
-    let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
-    let centroids = Centroids::new(&places, points.cols());
-    nearest.search(Request::nearest(centroids, &mut labels, None), threads)?;
-    let mut wins = try_vec(false, rows.len(), "chosen rows")?;
+    let places = as_centres(points, nearest.metric(), true)?;
+    let mut labels = try_vec(UNASSIGNED, points.rows(), "labels")?;
+    nearest.label(&places, (&mut labels, None), threads)?;
+    let mut wins = try_vec(false, points.rows(), "chosen rows")?;
     for label in labels {
         wins[label as usize] = true;
     }
@@ -341,6 +341,7 @@ mod tests {
     use super::*;
     use crate::error::KMeansError;
     use crate::nearest::Shared;
+    use crate::nearest::{Centroids, Request};
     use crate::rng::Rng;
     use ndarray::Array2;
     use std::ops::ControlFlow;
@@ -421,6 +422,19 @@ mod tests {
         (data, centroids, labels)
     }
 
+    fn moves_of(
+        nearest: &Nearest<'_>,
+        centroids: &[f32],
+        labels: &[u32],
+        threads: &Threads<'_>,
+    ) -> Result<Vec<(u32, u32)>> {
+        let places = Centroids::new(centroids, 3);
+        let clusters = (labels, places.len());
+        rows_for_empty_clusters(nearest, clusters, threads, |distances| {
+            nearest.distances(places, threads, labels, distances)
+        })
+    }
+
     #[test]
     fn the_farthest_rows_are_found_whatever_the_blocks() {
         for (rows, k, near) in [(300, 40, 3), (500, 490, 20), (90, 80, 1), (2000, 300, 5)] {
@@ -431,9 +445,7 @@ mod tests {
             let nearest = shared.nearest(&points, 1);
             for count in [1, 3] {
                 let threads = Threads::exactly(count, None).unwrap();
-                let places = Centroids::new(&centroids, 3);
-                let moves = rows_for_empty_clusters(&nearest, places, &labels, &threads);
-                let mut moves = moves.unwrap();
+                let mut moves = moves_of(&nearest, &centroids, &labels, &threads).unwrap();
                 moves.sort_unstable();
                 assert_eq!(moves, expected);
             }
@@ -448,8 +460,7 @@ mod tests {
             let shared = Shared::new(&points, metric, None).unwrap();
             let mut nearest = shared.nearest(&points, 1);
             let threads = Threads::exactly(1, None).unwrap();
-            let places = Centroids::new(&centroids, 3);
-            let moves = rows_for_empty_clusters(&nearest, places, &labels, &threads).unwrap();
+            let moves = moves_of(&nearest, &centroids, &labels, &threads).unwrap();
             for &(row, cluster) in &moves {
                 let place = &mut centroids[3 * cluster as usize..][..3];
                 place.copy_from_slice(data.row(row as usize).to_slice().unwrap());
@@ -479,8 +490,7 @@ mod tests {
             |_: crate::threads::Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut stop)).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(25));
-        let places = Centroids::new(&centroids, 3);
-        let result = rows_for_empty_clusters(&nearest, places, &labels, &threads);
+        let result = moves_of(&nearest, &centroids, &labels, &threads);
         assert_eq!(result, Err(KMeansError::Cancelled));
     }
 }

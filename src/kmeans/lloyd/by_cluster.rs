@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::kernels::exact_sparse::{Vector, inverse_of_root};
 use crate::metric::Metric;
 use crate::nearest::sparse::{SparseCentroids, Vectors};
+use crate::owned::TryArc;
 use crate::points::{Points, SparseRows};
 use crate::threads::{Poll, Threads};
 use crate::totals::{ExactSum, Grid, SparseSum, size_of_sum};
@@ -38,11 +39,20 @@ pub(super) struct RowsByCluster<'r> {
 
 /// Where clusters are to be.
 pub(super) struct Means {
-    pub vectors: Vectors,
+    pub vectors: TryArc<Vectors>,
     /// How much the sum of distances is less than that to 0, if that was wanted: Σ 2 c·s −
-    /// w‖c‖² for the old centroids c and sums s of rows that weigh w, with cosine
-    /// Σ c·s / ‖c‖.
+    /// w‖c‖² for centroids c and sums s of rows that weigh w, with cosine Σ c·s / ‖c‖.
     pub gain: f64,
+}
+
+/// Of which centroids the [gain](Means::gain) is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gain {
+    None,
+    /// Where they are, or were.
+    Before,
+    /// The means.
+    After,
 }
 
 /// A worker's buffers.
@@ -66,7 +76,7 @@ struct Part {
 impl RowsByCluster<'_> {
     /// The means of all clusters. One that is empty, or whose unit rows cancel out,
     /// stays where it is.
-    pub fn means(&self, gains: bool, threads: &Threads<'_>) -> Result<Means> {
+    pub fn means(&self, gain: Gain, threads: &Threads<'_>) -> Result<Means> {
         // A larger cluster would keep one thread busy while others wait.
         let most = match threads.count() {
             1 => usize::MAX,
@@ -102,16 +112,17 @@ impl RowsByCluster<'_> {
                         &mut *own
                     }
                 };
-                if gains {
+                if gain == Gain::Before {
                     part.gain.add(self.gain(j as u32, sum));
                 }
-                self.write_mean(j as u32, (sum, sums), &mut vectors)?;
+                let gained = self.write_mean(j as u32, (sum, sums), &mut vectors, gain)?;
+                part.gain.add(gained);
             }
             part.vectors = Some(vectors);
             Ok(())
         })?;
-        let mut gain = ExactSum::default();
-        parts.iter().for_each(|part| gain.merge(&part.gain));
+        let mut gained = ExactSum::default();
+        parts.iter().for_each(|part| gained.merge(&part.gain));
         let mut parts = parts.into_iter().filter_map(|part| part.vectors);
         let mut vectors = match parts.next() {
             Some(first) => first,
@@ -122,8 +133,8 @@ impl RowsByCluster<'_> {
         }
         let vectors = vectors.finish(self.grid.metric())?;
         Ok(Means {
-            vectors,
-            gain: gain.value(),
+            vectors: TryArc::new(vectors, PURPOSE)?,
+            gain: gained.value(),
         })
     }
 
@@ -214,21 +225,30 @@ impl RowsByCluster<'_> {
         let Vector { columns, values } = self.centroids.vectors().get(j);
         let numbers = columns.iter().zip(values);
         let products = numbers.map(|(&t, &c)| f64::from(c) * sum.read(self.grid, t as usize));
-        let product: f64 = products.sum();
-        let square = self.centroids.square(j);
+        self.gain_of(
+            products.sum(),
+            self.weight(j, sum),
+            self.centroids.square(j),
+        )
+    }
+
+    /// By c·s, w and ‖c‖².
+    fn gain_of(&self, product: f64, weight: f64, square: f64) -> f64 {
         match self.grid.metric() {
-            Metric::Euclidean => 2.0 * product - self.weight(j, sum) * square,
+            Metric::Euclidean => 2.0 * product - weight * square,
             Metric::Cosine => product * inverse_of_root(square),
         }
     }
 
-    /// Writes where a cluster is to be, and empties its sum.
+    /// Writes where a cluster is to be, and empties its sum. Returns the gain if that is
+    /// wanted of the means.
     fn write_mean(
         &self,
         j: u32,
         (sum, sums): (&mut SparseSum, &mut Vec<(u32, f64)>),
         vectors: &mut Vectors,
-    ) -> Result<()> {
+        gain: Gain,
+    ) -> Result<f64> {
         let (grid, weight) = (self.grid, self.weight(j, sum));
         sums.clear();
         let mut square = 0.0;
@@ -243,18 +263,36 @@ impl RowsByCluster<'_> {
             true => size_of_sum(grid.metric(), grid.dims(), weight, || square),
             false => None,
         };
+        let (mut product, mut square) = (0.0, 0.0);
+        let mut add = |value: f32, sum: f64| {
+            let value = f64::from(value);
+            product += value * sum;
+            square += value * value;
+        };
         match size {
-            None => vectors.push_all(self.centroids.vectors().get(j))?,
+            None => {
+                let own = self.centroids.vectors().get(j);
+                vectors.push_all(own)?;
+                for (column, &value) in own.columns.iter().zip(own.values) {
+                    let at = sums.binary_search_by_key(column, |&(column, _)| column);
+                    add(value, at.map_or(0.0, |at| sums[at].1));
+                }
+            }
             Some(size) => {
                 for &(column, sum) in &*sums {
                     let value = (sum / size) as f32;
-                    if value.to_bits() != 0 {
-                        vectors.push(column, value)?;
+                    vectors.push(column, value)?;
+                    if gain == Gain::After {
+                        add(value, sum);
                     }
                 }
             }
         }
-        vectors.end()
+        vectors.end()?;
+        match gain {
+            Gain::After => Ok(self.gain_of(product, weight, square)),
+            Gain::None | Gain::Before => Ok(0.0),
+        }
     }
 
     /// The sum of distances of all rows to the centroids of their clusters, each times
@@ -293,9 +331,7 @@ impl RowsByCluster<'_> {
             *centroid = try_vec(0.0f32, self.points.cols(), PURPOSE)?;
         }
         let vectors = self.centroids.vectors();
-        let own = vectors.get(j);
-        let numbers = own.columns.iter().zip(own.values);
-        numbers.for_each(|(&column, &value)| centroid[column as usize] = value);
+        vectors.write(j, centroid);
         let centroid_square = self.centroids.square(j);
         self.points
             .each_sparse(members, rows, poll, |number, row| {
@@ -321,8 +357,7 @@ impl RowsByCluster<'_> {
                 }
                 Ok(())
             })?;
-        let columns = own.columns.iter();
-        columns.for_each(|&column| centroid[column as usize] = 0.0);
+        vectors.erase(j, centroid);
         Ok(())
     }
 }

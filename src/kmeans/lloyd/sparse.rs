@@ -1,21 +1,21 @@
-//! Lloyd's algorithm on sparse rows, with centroids that are sparse too. Clusters ×
-//! dimensions numbers are kept of the given centroids and the final ones alone, and where
-//! clusters are empty.
+//! Lloyd's algorithm on sparse rows, with centroids that are sparse too: nothing of
+//! clusters × dimensions numbers is made.
 
-use super::by_cluster::{Means, RowsByCluster};
+use super::by_cluster::{Gain, Means, RowsByCluster};
 use super::steps::Steps;
-use crate::allocate::try_vec;
+use crate::allocate::{collect, try_vec};
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
-use crate::kernels::exact_sparse::Vector;
 use crate::kernels::isa::Isa;
 use crate::kmeans::clustering::PRECISE;
-use crate::kmeans::empty_clusters::{put_on_rows, rows_for_empty_clusters};
+use crate::kmeans::empty_clusters::rows_for_empty_clusters;
 use crate::memory::Reserved;
 use crate::metric::Metric;
 use crate::nearest::sparse::{self, Known, SparseCentroids, Vectors};
-use crate::nearest::{Centroids, Nearest};
+use crate::nearest::{Centres, Nearest};
+use crate::owned::TryArc;
 use crate::points::{Points, SparseRows};
+use crate::seeding::as_centres;
 use crate::threads::Threads;
 use crate::totals::{ExactSum, Grid};
 
@@ -31,7 +31,7 @@ const BOUNDS_FROM: (usize, usize, usize) = (256, 64, 1 << 16);
 type Moves = Vec<(u32, u32)>;
 
 /// Sparse rows in clusters, with the centroids of these.
-pub(super) struct Sparse<'n, 'a> {
+pub(crate) struct Sparse<'n, 'a> {
     nearest: &'n Nearest<'a>,
     isa: Isa,
     /// Σ x² of every row.
@@ -55,14 +55,12 @@ impl<'n, 'a> Sparse<'n, 'a> {
     pub fn new(
         nearest: &'n Nearest<'a>,
         isa: Isa,
-        centroids: Vec<f32>,
+        centroids: TryArc<Vectors>,
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let (points, metric) = (nearest.points(), nearest.metric());
-        let (rows, dims) = (points.rows(), points.cols());
-        let clusters = centroids.len() / dims;
-        let first = SparseCentroids::of_dense(Centroids::new(&centroids, dims), metric)?;
-        drop(centroids);
+        let (rows, clusters) = (points.rows(), centroids.len());
+        let first = SparseCentroids::of_vectors(centroids, points.cols(), None, metric)?;
         let grid = nearest.grid(threads)?;
         let bytes = rows * 20 + threads.count() * grid.width() * 16;
         let reserved = nearest.budget().reserve(bytes as u64);
@@ -137,15 +135,49 @@ impl<'n, 'a> Sparse<'n, 'a> {
         }
     }
 
-    /// Rows for clusters that are empty; and the centroids, if there are any of these.
-    fn moves(&self, threads: &Threads<'_>) -> Result<(Moves, Vec<f32>)> {
+    /// Rows for clusters that are empty.
+    fn moves(&self, threads: &Threads<'_>) -> Result<Moves> {
         if !self.counts.contains(&0) {
-            return Ok(Default::default());
+            return Ok(Moves::new());
         }
-        let dense = dense(&self.centroids, self.grid.dims(), threads)?;
-        let now = Centroids::new(&dense, self.grid.dims());
-        let moves = rows_for_empty_clusters(self.nearest, now, &self.labels, threads)?;
-        Ok((moves, dense))
+        let (points, vectors) = (self.nearest.points(), self.centroids.vectors());
+        let model = (&**vectors, self.nearest.metric());
+        let clusters = (&self.labels[..], self.counts.len());
+        rows_for_empty_clusters(self.nearest, clusters, threads, |distances| {
+            sparse::measure(points, model, threads, &self.labels, distances)
+        })
+    }
+
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// [`assign`](Steps::assign) among other centroids.
+    pub fn assign_to(
+        &mut self,
+        centroids: &TryArc<Vectors>,
+        threads: &Threads<'_>,
+    ) -> Result<usize> {
+        if !std::ptr::eq(&**centroids, &**self.centroids.vectors()) {
+            self.centroids
+                .set(centroids.clone(), !self.bounds.is_empty())?;
+        }
+        self.assign(threads)
+    }
+
+    /// The means of the clusters, and the sum of distances to these. Where the centroids
+    /// are to be others then, they are assigned to next.
+    pub fn means(&mut self, threads: &Threads<'_>) -> Result<(TryArc<Vectors>, f64)> {
+        let spread = self.spread();
+        let means = self.by_cluster(threads)?.means(Gain::After, threads)?;
+        let mut inertia = spread - means.gain;
+        if inertia <= spread * PRECISE {
+            self.centroids.set(means.vectors.clone(), false)?;
+            self.bounds.fill(f32::NEG_INFINITY);
+            inertia = self.exact_inertia(threads)?;
+        }
+        self.clusters = None;
+        Ok((means.vectors, inertia))
     }
 }
 
@@ -163,7 +195,7 @@ impl Steps for Sparse<'_, '_> {
 
     fn inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
         let spread = self.spread();
-        let means = self.by_cluster(threads)?.means(true, threads)?;
+        let means = self.by_cluster(threads)?.means(Gain::Before, threads)?;
         let inertia = spread - means.gain;
         self.means = Some(means);
         match inertia > spread * PRECISE {
@@ -173,7 +205,7 @@ impl Steps for Sparse<'_, '_> {
     }
 
     fn fill_empty(&mut self, threads: &Threads<'_>) -> Result<()> {
-        let (moves, _) = self.moves(threads)?;
+        let moves = self.moves(threads)?;
         for &(row, cluster) in &moves {
             self.labels[row as usize] = cluster;
             if let Some(bound) = self.bounds.get_mut(row as usize) {
@@ -189,7 +221,7 @@ impl Steps for Sparse<'_, '_> {
     fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
         let means = match self.means.take() {
             Some(means) => means,
-            None => self.by_cluster(threads)?.means(false, threads)?,
+            None => self.by_cluster(threads)?.means(Gain::None, threads)?,
         };
         self.clusters = None;
         self.centroids.set(means.vectors, !self.bounds.is_empty())
@@ -205,32 +237,37 @@ impl Steps for Sparse<'_, '_> {
     }
 
     fn place_empty(&mut self, threads: &Threads<'_>) -> Result<bool> {
-        let (moves, mut dense) = self.moves(threads)?;
-        if !moves.is_empty() {
-            put_on_rows(self.nearest, &moves, &mut dense)?;
-            let vectors = Vectors::of_dense(&dense, self.grid.dims(), self.nearest.metric())?;
-            self.centroids.set(vectors, false)?;
+        let moves = self.moves(threads)?;
+        if moves.is_empty() {
+            return Ok(false);
         }
-        Ok(!moves.is_empty())
+        let clusters = self.counts.len();
+        let mut rows = try_vec(None, clusters, "rows of clusters")?;
+        for &(row, cluster) in &moves {
+            rows[cluster as usize] = Some(row);
+        }
+        let chosen: Vec<u32> = collect(rows.iter().flatten().copied(), "rows of clusters")?;
+        let metric = self.nearest.metric();
+        let places =
+            as_centres(&self.nearest.points().select(&chosen), metric, true)?.vectors(metric)?;
+        let mut next = 0..;
+        let mut place = try_vec(None, clusters, "rows of clusters")?;
+        for (place, _) in place.iter_mut().zip(&rows).filter(|(_, row)| row.is_some()) {
+            *place = next.next();
+        }
+        let vectors = Vectors::of(clusters, metric, |j| match place[j] {
+            Some(place) => places.get(place),
+            None => self.centroids.vectors().get(j as u32),
+        })?;
+        self.centroids
+            .set(TryArc::new(vectors, "centroids")?, false)?;
+        Ok(true)
     }
 
-    fn finish(self, threads: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)> {
-        // The rest may be large.
-        drop((self.squares, self.clusters, self.means, self.bounds));
-        let centroids = dense(&self.centroids, self.grid.dims(), threads)?;
-        Ok((centroids, self.labels))
+    fn finish(self, _: &Threads<'_>) -> Result<(Centres, Vec<u32>)> {
+        let vectors = self.centroids.vectors().clone();
+        Ok((Centres::of_vectors(vectors, self.grid.dims()), self.labels))
     }
-}
-
-/// Centroids as clusters × dimensions numbers.
-fn dense(centroids: &SparseCentroids, dims: usize, threads: &Threads<'_>) -> Result<Vec<f32>> {
-    let mut dense = threads.try_vec(0.0, centroids.len() * dims, "centroids")?;
-    for (j, row) in (0..).zip(dense.chunks_exact_mut(dims)) {
-        let Vector { columns, values } = centroids.vectors().get(j);
-        let numbers = columns.iter().zip(values);
-        numbers.for_each(|(&column, &value)| row[column as usize] = value);
-    }
-    Ok(dense)
 }
 
 /// Σ x² of every row.

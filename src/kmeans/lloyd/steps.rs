@@ -1,6 +1,7 @@
 //! What differs between the ways that rows and centroids are kept.
 
 use crate::error::Result;
+use crate::nearest::Centres;
 use crate::threads::Threads;
 
 /// What Lloyd's algorithm does with rows and centroids, however these are kept.
@@ -29,6 +30,6 @@ pub(crate) trait Steps: Sized {
     /// stay where they are. Returns whether there were any.
     fn place_empty(&mut self, threads: &Threads<'_>) -> Result<bool>;
 
-    /// The centroids (clusters × dimensions), and the labels in the order of the rows.
-    fn finish(self, threads: &Threads<'_>) -> Result<(Vec<f32>, Vec<u32>)>;
+    /// The centroids, and the labels in the order of the rows.
+    fn finish(self, threads: &Threads<'_>) -> Result<(Centres, Vec<u32>)>;
 }

@@ -60,6 +60,7 @@ fn run_on(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> Fit {
     let centroids = seeding::draw(
         &mut seeding::InMemory::new(&mut nearest, &rows),
         config,
+        points.is_sparse(),
         &mut rng,
         threads,
     )
@@ -76,6 +77,10 @@ fn run_on(points: &Points<'_>, config: &Config, threads: &Threads<'_>) -> Fit {
 
 fn fit(data: &Array2<f32>, config: &Config) -> Fit {
     run(data, config, &Threads::exactly(1, None).unwrap())
+}
+
+fn numbers(fit: &Fit) -> &Array2<f32> {
+    fit.centroids.dense().unwrap()
 }
 
 /// Labels and inertia by float64 brute force.
@@ -311,7 +316,7 @@ fn final_centroids_are_the_means_of_their_members_once_settled() {
     let data = blobs(4000, 5, 8);
     let fit = fit(&data, &config(Metric::Euclidean, 500, first_rows(&data, 8)));
     assert!(fit.n_iter < 500);
-    for (j, centroid) in fit.centroids.outer_iter().enumerate() {
+    for (j, centroid) in numbers(&fit).outer_iter().enumerate() {
         for (t, &value) in centroid.iter().enumerate() {
             let members = fit
                 .labels
@@ -333,7 +338,7 @@ fn labels_are_the_nearest_of_the_final_centroids() {
             let fit = fit(&data, &config(metric, iterations, first_rows(&data, 10)));
             for (i, row) in data.outer_iter().enumerate() {
                 let row = Row::new(row.to_slice().unwrap(), metric);
-                let distance = |j: usize| row.distance(fit.centroids.row(j).to_slice().unwrap());
+                let distance = |j: usize| row.distance(numbers(&fit).row(j).to_slice().unwrap());
                 let own = distance(fit.labels[i] as usize);
                 for j in 0..10 {
                     assert!(
@@ -423,7 +428,7 @@ fn huge_values_do_not_overflow() {
     data.row_mut(0).fill(1e30);
     data.row_mut(1).fill(-3e38);
     let fit = fit(&data, &config(Metric::Euclidean, 20, first_rows(&data, 5)));
-    assert!(fit.centroids.iter().all(|v| v.is_finite()));
+    assert!(numbers(&fit).iter().all(|v| v.is_finite()));
     check_sizes(&fit);
     let near = |j: usize| fit.labels.iter().filter(|&&l| l == fit.labels[j]).count();
     assert_eq!((near(0), near(1)), (1, 1));

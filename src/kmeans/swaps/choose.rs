@@ -1,43 +1,43 @@
 //! Which centroids to remove, and which clusters to split.
 
+use super::places::{Places, Swap};
 use super::rows::Swappable;
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kmeans::split::{SETTLED, Sampled, Split, sample, split};
-use crate::metric::Metric;
-use crate::nearest::sparse::Vectors;
-use crate::nearest::{Centroids, Request};
+use crate::kmeans::split::{SETTLED, Sampled, sample, split};
 use crate::rng::Rng;
 use crate::threads::Threads;
 
 /// Clusters per task.
 const TASK_CLUSTERS: usize = 16;
 
-/// A centroid is removed, and the members of another get two.
-pub(super) struct Swap {
-    pub removed: usize,
-    pub split: usize,
-    /// 2 × dimensions.
-    pub halves: Vec<f32>,
+/// A cluster, and what splitting it gains.
+struct Best<P> {
+    cluster: usize,
+    gain: f64,
+    halves: P,
 }
 
+/// A cluster with a sample of its rows, and the split that is found.
+type Sought<P> = (usize, Rng, Sampled, Option<Best<P>>);
+
 /// A clustering, and what swaps need to know of it.
-pub(super) struct Swaps<'a, P> {
-    rows: &'a mut P,
-    centroids: Centroids<'a>,
+pub(super) struct Swaps<'a, R: Swappable> {
+    rows: &'a mut R,
+    centroids: &'a R::Places,
     /// Of the places of rows without repetitions.
     clusters: Clusters,
     /// Of every one of these, to its centroid.
     distances: Vec<f64>,
 }
 
-impl<'a, P: Swappable> Swaps<'a, P> {
+impl<'a, R: Swappable> Swaps<'a, R> {
     /// `labels` are of all rows.
     pub fn new(
-        rows: &'a mut P,
-        centroids: Centroids<'a>,
+        rows: &'a mut R,
+        centroids: &'a R::Places,
         labels: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
@@ -65,7 +65,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
         hope: f64,
         rng: &mut Rng,
         threads: &Threads<'_>,
-    ) -> Result<Vec<Swap>> {
+    ) -> Result<Vec<Swap<R::Places>>> {
         let mut splits = self.best_splits(batch + skip, rng, threads)?;
         splits.drain(..skip.min(splits.len()));
         if splits.is_empty() {
@@ -74,10 +74,10 @@ impl<'a, P: Swappable> Swaps<'a, P> {
         let removed = self.least_useful(&splits, threads)?;
         let swaps = removed.into_iter().zip(splits);
         let swaps = swaps
-            .take_while(|&((_, loss), (_, ref split))| split.gain >= hope * loss)
-            .map(|((removed, _), (j, split))| Swap {
+            .take_while(|((_, loss), split)| split.gain >= hope * loss)
+            .map(|((removed, _), split)| Swap {
                 removed,
-                split: j,
+                split: split.cluster,
                 halves: split.halves,
             });
         collect(swaps, "swaps")
@@ -89,34 +89,33 @@ impl<'a, P: Swappable> Swaps<'a, P> {
         count: usize,
         rng: &mut Rng,
         threads: &Threads<'_>,
-    ) -> Result<Vec<(usize, Split)>> {
+    ) -> Result<Vec<Best<R::Places>>> {
         let (distances, weights) = (&self.distances, self.rows.unrepeated().weights());
         let cost = |row: u32| weight(weights, row) * distances[row as usize];
         let costs = sums(&self.clusters, cost, threads)?;
         let mut order = ascending(&costs)?;
         order.reverse();
         order.truncate(4 * count + 8);
-        let mut splits: Vec<(usize, Rng, Sampled, Option<Split>)> =
-            with_capacity(order.len(), "splits")?;
+        let mut splits: Vec<Sought<R::Places>> = with_capacity(order.len(), "splits")?;
         for j in order {
             let mut rng = Rng::new(rng.next());
             let sampled = sample(self.clusters.members(j), weights, &mut rng)?;
             splits.push((j, rng, sampled, None));
         }
-        let mut left = &mut splits[..];
-        while !left.is_empty() {
+        let (mut done, mut ranked) = (0, Vec::new());
+        while done < splits.len() {
             // As many samples as are to be had at once, at least one.
             let mut places = Vec::new();
-            let mut count = 0;
-            for (_, _, sampled, _) in left.iter() {
+            let mut end = done;
+            for (_, _, sampled, _) in &splits[done..] {
                 let together = places.len() + sampled.rows.len();
-                if count > 0 && together > self.rows.most_at_once() {
+                if end > done && together > self.rows.most_at_once() {
                     break;
                 }
                 extend(&mut places, sampled.rows.iter().copied(), "splits")?;
-                count += 1;
+                end += 1;
             }
-            let (some, others) = left.split_at_mut(count);
+            let some = &mut splits[done..end];
             let centroids = self.centroids;
             let metric = self.rows.shared().metric();
             self.rows.with(&places, threads, &mut |points| {
@@ -129,26 +128,34 @@ impl<'a, P: Swappable> Swaps<'a, P> {
                 }
                 threads.run(
                     jobs.into_iter(),
-                    || (),
-                    |(), ((j, rng, sampled, found), rows)| {
-                        let rows = (points, rows);
-                        *found = split(rows, metric, sampled, (centroids.row(*j), SETTLED), rng)?;
+                    Vec::new,
+                    |room, ((j, rng, sampled, found), rows)| {
+                        let (rows, cluster) = ((points, rows), *j);
+                        let centroid = (centroids.numbers(cluster, room)?, SETTLED);
+                        if let Some(split) = split(rows, metric, sampled, centroid, rng)? {
+                            *found = Some(Best {
+                                cluster,
+                                gain: split.gain,
+                                halves: centroids.pair(split.halves)?,
+                            });
+                        }
                         Ok(())
                     },
                 )
             })?;
-            left = others;
+            done = end;
+            // The least first, so that negative gains: equals keep their order.
+            let losses = splits[..done].iter().map(|(.., split)| match split {
+                Some(split) => -split.gain,
+                None => f64::INFINITY,
+            });
+            ranked = ascending(&collect(losses, "splits")?)?;
+            let worse = ranked.iter().skip(count);
+            worse.for_each(|&place| splits[place].3 = None);
         }
-        // The least first, so that negative gains: equals keep their order.
-        let losses = splits.iter().map(|(.., split)| match split {
-            Some(split) => -split.gain,
-            None => f64::INFINITY,
-        });
-        let losses: Vec<f64> = collect(losses, "splits")?;
         let mut best = with_capacity(count.min(splits.len()), "splits")?;
-        for place in ascending(&losses)?.into_iter().take(count) {
-            let (j, .., split) = &mut splits[place];
-            best.extend(split.take().map(|split| (*j, split)));
+        for place in ranked.into_iter().take(count) {
+            best.extend(splits[place].3.take());
         }
         Ok(best)
     }
@@ -157,7 +164,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
     /// rows lose least by going to other centroids, with that loss.
     fn least_useful(
         &mut self,
-        splits: &[(usize, Split)],
+        splits: &[Best<R::Places>],
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, f64)>> {
         let candidates = self.dispensable(splits, threads)?;
@@ -166,9 +173,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
             is_candidate[j] = true;
         }
         let others = (0..self.centroids.len()).filter(|&j| !is_candidate[j]);
-        let mut values = with_capacity(self.centroids.values.len(), "centroids")?;
-        others.for_each(|j| values.extend_from_slice(self.centroids.row(j)));
-        let others = Centroids::new(&values, self.centroids.dims);
+        let others = self.centroids.some(&collect(others, "centroids")?)?;
 
         let members = || candidates.iter().map(|&j| self.clusters.members(j));
         let count = members().map(<[u32]>::len).sum();
@@ -177,7 +182,7 @@ impl<'a, P: Swappable> Swaps<'a, P> {
         let mut labels = try_vec(UNASSIGNED, rows.len(), "labels")?;
         let mut distances = try_vec(0.0, rows.len(), "distances")?;
         let found = (&mut labels[..], &mut distances[..]);
-        self.rows.search(&rows, others, found, threads)?;
+        self.rows.search(&rows, &others, found, threads)?;
 
         let weights = self.rows.unrepeated().weights();
         let mut losses = rows.iter().zip(distances).map(|(&row, distance)| {
@@ -194,19 +199,13 @@ impl<'a, P: Swappable> Swaps<'a, P> {
     /// Half as many clusters again as there are splits, none of them split,
     /// with few rows that lie close to another centroid. Of two such neighbours
     /// only one, since the rows of each need the other.
-    fn dispensable(&self, splits: &[(usize, Split)], threads: &Threads<'_>) -> Result<Vec<usize>> {
+    fn dispensable(&self, splits: &[Best<R::Places>], threads: &Threads<'_>) -> Result<Vec<usize>> {
         let n_clusters = self.centroids.len();
-        let metric = self.rows.shared().metric();
-        let sparse = sparse_copy(self.centroids, metric)?;
-        let points = match &sparse {
-            Some(vectors) => vectors.points(self.centroids.dims)?,
-            None => self.centroids.as_points(),
-        };
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;
-        let request = Request::few(self.centroids, 2, &mut neighbours, Some(&mut distances));
-        let mut nearest = self.rows.shared().nearest(&points, 1);
-        nearest.search(request, threads)?;
+        let found = (&mut neighbours[..], &mut distances[..]);
+        let shared = self.rows.shared();
+        self.centroids.nearest_two(&shared, found, threads)?;
         let weights = self.rows.unrepeated().weights();
         let size = |j: usize| {
             let own = self.clusters.members(j).iter();
@@ -218,8 +217,8 @@ impl<'a, P: Swappable> Swaps<'a, P> {
         let losses = (0..n_clusters).map(|j| size(j) * distances[2 * j + 1].max(0.0));
         let losses: Vec<f64> = collect(losses, "losses")?;
         let mut stays = try_vec(false, n_clusters, "candidates")?;
-        for &(j, _) in splits {
-            stays[j] = true;
+        for split in splits {
+            stays[split.cluster] = true;
         }
         let mut goes = try_vec(false, n_clusters, "candidates")?;
         let mut candidates = Vec::new();
@@ -236,18 +235,6 @@ impl<'a, P: Swappable> Swaps<'a, P> {
             }
         }
         Ok(candidates)
-    }
-}
-
-/// The centroids without zeros, where most of their numbers are these.
-fn sparse_copy(centroids: Centroids<'_>, metric: Metric) -> Result<Option<Vectors>> {
-    /// One number in so many.
-    const SPARSE: usize = 8;
-    let values = centroids.values;
-    let numbers = values.iter().filter(|&&value| value != 0.0).count();
-    match numbers * SPARSE < values.len() {
-        true => Vectors::of_dense(values, centroids.dims, metric).map(Some),
-        false => Ok(None),
     }
 }
 

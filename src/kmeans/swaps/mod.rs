@@ -7,18 +7,21 @@
 //! batch of swaps shares the iterations that settle them.
 
 mod choose;
+mod places;
 mod rows;
+mod sparse;
 
 use crate::allocate::copy;
 use crate::config::Config;
 use crate::error::Result;
-use crate::kmeans::clustering::Clustering;
-use crate::nearest::Centroids;
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
 use choose::Swaps;
-pub(crate) use rows::{InMemory, Swappable};
+use places::Places;
+pub(crate) use places::{DensePlaces, SparsePlaces};
+pub(crate) use rows::{InMemory, Swappable, settle};
+pub(crate) use sparse::SparseInMemory;
 
 /// Iterations before the first swap.
 const WARM_UP: usize = 6;
@@ -37,6 +40,10 @@ const HOPE: f64 = 0.5;
 /// what the last iteration saved.
 const MOMENTUM: f64 = 1.5;
 
+/// Inertias within this part of each other may be the same: of sparse rows they are added
+/// up in another way.
+const ROUNDING: f64 = 1e-9;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -48,28 +55,25 @@ pub(crate) struct Effort {
     pub leniency: u32,
 }
 
-/// Lowers the inertia of `centroids` (n_clusters × dimensions), of rows that are in no
-/// cluster yet.
+/// Lowers the inertia of `centroids`, of rows that are in no cluster yet.
 ///
 /// First a tenth of the centroids may move at once; a batch that does not pay
 /// is followed by one of half its size. A batch takes [`TRIAL`] iterations and
 /// about half a one to choose it; memory is 20 bytes a row.
-pub(crate) fn swap_centroids(
-    partition: &mut impl Swappable,
+pub(crate) fn swap_centroids<R: Swappable>(
+    partition: &mut R,
     config: &Config,
-    mut centroids: Vec<f32>,
+    mut centroids: R::Places,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<Vec<f32>> {
-    let dims = centroids.len() / config.n_clusters;
+) -> Result<R::Places> {
     threads.enter(Phase::Iterating);
     let mut progress = iterate(partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
         return Ok(centroids);
     }
     let mut labels = copy(partition.labels(threads)?, "labels")?;
-    let mut trial = copy(&centroids, "centroids")?;
     let largest = (config.n_clusters / 10).max(1);
     let mut batch = largest;
     let mut failures = 0;
@@ -79,8 +83,7 @@ pub(crate) fn swap_centroids(
             break;
         }
         let hope = HOPE / f64::from(1 << leniency);
-        let now = Centroids::new(&centroids, dims);
-        let mut swaps = Swaps::new(partition, now, &labels, threads)?;
+        let mut swaps = Swaps::new(partition, &centroids, &labels, threads)?;
         let swaps = swaps.choose(batch, failures, hope, rng, threads)?;
         if swaps.is_empty() || failures == effort.patience {
             if leniency == effort.leniency {
@@ -91,12 +94,8 @@ pub(crate) fn swap_centroids(
             failures = 0;
             continue;
         }
-        trial.copy_from_slice(&centroids);
-        for swap in &swaps {
-            let (first, second) = swap.halves.split_at(dims);
-            trial[swap.split * dims..][..dims].copy_from_slice(first);
-            trial[swap.removed * dims..][..dims].copy_from_slice(second);
-        }
+        let mut trial = centroids.copy()?;
+        trial.put(&swaps)?;
         let after = iterate(partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
             let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
@@ -110,8 +109,8 @@ pub(crate) fn swap_centroids(
         let gain = progress.inertia - after.inertia;
         let threshold = PAYS * progress.inertia;
         let pays = gain > alone + threshold;
-        if gain > alone {
-            centroids.copy_from_slice(&trial);
+        if gain > alone + ROUNDING * progress.inertia {
+            centroids = trial;
             labels.copy_from_slice(partition.labels(threads)?);
             progress = after;
         } else if alone > threshold {
@@ -136,21 +135,19 @@ struct Progress {
 }
 
 /// Iterations of Lloyd's algorithm, until nothing changes.
-fn iterate(
-    partition: &mut impl Clustering,
-    centroids: &mut [f32],
+fn iterate<R: Swappable>(
+    partition: &mut R,
+    centroids: &mut R::Places,
     iterations: usize,
     threads: &Threads<'_>,
 ) -> Result<Progress> {
-    let dims = partition.totals().grid().dims();
     let mut progress = Progress {
         inertia: f64::INFINITY,
         last_gain: 0.0,
     };
     for _ in 0..iterations {
-        let changed = partition.assign(Centroids::new(centroids, dims), threads)?;
-        partition.totals().write_centroids(centroids, threads)?;
-        let inertia = partition.inertia(Centroids::new(centroids, dims), threads)?;
+        let changed = partition.assign(centroids, threads)?;
+        let inertia = partition.settle(centroids, threads)?;
         progress = Progress {
             inertia,
             last_gain: progress.inertia - inertia,

@@ -1,17 +1,25 @@
 //! Rows in clusters, of which some are looked up, wherever the rows are.
 
+use super::places::{DensePlaces, Places};
 use crate::error::Result;
 use crate::kmeans::clustering::Clustering;
 use crate::kmeans::partition::Partition;
 use crate::nearest::{Centroids, Nearest, Request, Shared};
 use crate::seeding::Work;
 use crate::threads::Threads;
-use crate::totals::Totals;
 use crate::unrepeated::Unrepeated;
 
 /// What swaps ask of rows in clusters. Rows without repetitions are named by their
 /// places among these.
-pub(crate) trait Swappable: Clustering {
+pub(crate) trait Swappable {
+    type Places: Places;
+
+    /// Assigns every row to its nearest centroid. Returns how many rows changed.
+    fn assign(&mut self, centroids: &Self::Places, threads: &Threads<'_>) -> Result<usize>;
+
+    /// Makes every centroid the mean of its rows. Returns the sum of distances to these.
+    fn settle(&mut self, centroids: &mut Self::Places, threads: &Threads<'_>) -> Result<f64>;
+
     /// In the order of all rows.
     fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]>;
 
@@ -32,7 +40,7 @@ pub(crate) trait Swappable: Clustering {
     /// label names, given with the centroids.
     fn distances(
         &mut self,
-        assigned: (Centroids<'_>, &[u32]),
+        assigned: (&Self::Places, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()>;
@@ -41,7 +49,7 @@ pub(crate) trait Swappable: Clustering {
     fn search(
         &mut self,
         places: &[u32],
-        centroids: Centroids<'_>,
+        centroids: &Self::Places,
         found: (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()>;
@@ -66,21 +74,28 @@ impl<'p, 'n, 'a> InMemory<'p, 'n, 'a> {
     }
 }
 
-impl Clustering for InMemory<'_, '_, '_> {
-    fn assign(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<usize> {
-        self.partition.assign(centroids, threads)
-    }
-
-    fn totals(&self) -> &Totals {
-        self.partition.totals()
-    }
-
-    fn inertia(&mut self, centroids: Centroids<'_>, threads: &Threads<'_>) -> Result<f64> {
-        self.partition.inertia(centroids, threads)
-    }
+/// [`Swappable::settle`] of rows with totals.
+pub(crate) fn settle(
+    rows: &mut impl Clustering,
+    centroids: &mut DensePlaces,
+    threads: &Threads<'_>,
+) -> Result<f64> {
+    let values = &mut centroids.values;
+    rows.totals().write_centroids(values, threads)?;
+    rows.inertia(centroids.lend(), threads)
 }
 
 impl Swappable for InMemory<'_, '_, '_> {
+    type Places = DensePlaces;
+
+    fn assign(&mut self, centroids: &DensePlaces, threads: &Threads<'_>) -> Result<usize> {
+        self.partition.assign(centroids.lend(), threads)
+    }
+
+    fn settle(&mut self, centroids: &mut DensePlaces, threads: &Threads<'_>) -> Result<f64> {
+        settle(&mut self.partition, centroids, threads)
+    }
+
     fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]> {
         self.partition.labels(threads)
     }
@@ -108,27 +123,27 @@ impl Swappable for InMemory<'_, '_, '_> {
 
     fn distances(
         &mut self,
-        (centroids, labels): (Centroids<'_>, &[u32]),
+        (centroids, labels): (&DensePlaces, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
         let nearest = self.partition.nearest();
         let points = self.rows.of(nearest.points());
         let among = nearest.child(&points, 1);
-        among.distances(centroids, threads, labels, distances)
+        among.distances(centroids.lend(), threads, labels, distances)
     }
 
     fn search(
         &mut self,
         places: &[u32],
-        centroids: Centroids<'_>,
+        centroids: &DensePlaces,
         (labels, distances): (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()> {
         let nearest = self.partition.nearest();
         let points = self.rows.of(nearest.points());
         let some = points.select(places);
-        let request = Request::nearest(centroids, labels, Some(distances));
+        let request = Request::nearest(centroids.lend(), labels, Some(distances));
         nearest.child(&some, 1).search(request, threads).map(drop)
     }
 }

@@ -10,6 +10,7 @@ use crate::kernels::sparse_columns::Columns;
 use crate::kernels::sparse_scores::{Asked, Best, Scores};
 use crate::metric::Metric;
 use crate::nearest::vectors::Centroids;
+use crate::owned::TryArc;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse centroids";
@@ -27,7 +28,7 @@ pub(crate) struct SparseCentroids {
     dims: usize,
     /// Empty where there is none.
     bias: Vec<f64>,
-    vectors: Vectors,
+    vectors: TryArc<Vectors>,
     columns: Columns,
     /// Where scores start from: −½‖c‖² − ½w, with cosine −w; by place.
     base: Aligned<f32>,
@@ -49,16 +50,21 @@ impl SparseCentroids {
     /// Of row-major centroids.
     pub fn of_dense(centroids: Centroids<'_>, metric: Metric) -> Result<Self> {
         let vectors = Vectors::of_dense(centroids.values, centroids.dims, metric)?;
-        let mut bias = Vec::new();
-        extend(
-            &mut bias,
-            centroids.bias.into_iter().flatten().copied(),
-            PURPOSE,
-        )?;
+        let vectors = TryArc::new(vectors, PURPOSE)?;
+        Self::of_vectors(vectors, centroids.dims, centroids.bias, metric)
+    }
+
+    /// Of so many dimensions each.
+    pub fn of_vectors(
+        vectors: TryArc<Vectors>,
+        dims: usize,
+        bias: Option<&[f64]>,
+        metric: Metric,
+    ) -> Result<Self> {
         let mut made = SparseCentroids {
             metric,
-            dims: centroids.dims,
-            bias,
+            dims,
+            bias: collect(bias.into_iter().flatten().copied(), PURPOSE)?,
             vectors,
             columns: Columns::default(),
             base: Aligned::default(),
@@ -76,7 +82,7 @@ impl SparseCentroids {
 
     /// Takes other centroids in place of those before. `follows` tells whether how far
     /// they have moved matters.
-    pub fn set(&mut self, vectors: Vectors, follows: bool) -> Result<()> {
+    pub fn set(&mut self, vectors: TryArc<Vectors>, follows: bool) -> Result<()> {
         let moves = match follows {
             true => self.moves_to(&vectors)?,
             false => Vec::new(),
@@ -179,7 +185,7 @@ impl SparseCentroids {
     }
 
     /// The centroids as vectors.
-    pub fn vectors(&self) -> &Vectors {
+    pub fn vectors(&self) -> &TryArc<Vectors> {
         &self.vectors
     }
 

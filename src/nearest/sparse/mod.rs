@@ -19,7 +19,7 @@ use crate::points::{Points, SparseRows};
 use crate::threads::Threads;
 
 pub(crate) use centroids::SparseCentroids;
-pub(crate) use measure::{Measure, transform};
+pub(crate) use measure::{Measure, are_full, measure, transform};
 use ranked::few;
 use search::{Block, POLL_WORK, Search, TASK_ROWS};
 pub(crate) use vectors::Vectors;
@@ -103,15 +103,16 @@ pub(crate) fn assign(
 
 /// Writes the `count` nearest centroids, which have no bias unless one is wanted, of
 /// every sparse row, nearest first, equals by index, and their distances without bias.
-pub(super) fn search(
+/// All numbers of the centroids help if they are at hand.
+pub(crate) fn search(
     points: &Points<'_>,
-    model: (Centroids<'_>, &SparseCentroids),
+    model: (&SparseCentroids, Option<Centroids<'_>>),
     isa: Isa,
     threads: &Threads<'_>,
     (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
 ) -> Result<()> {
     match count {
-        1 => label(points, model, isa, threads, (labels, distances)).map(|_| ()),
+        1 => label(points, model.0, isa, threads, (labels, distances)).map(drop),
         _ => few(points, model, isa, threads, (count, labels, distances)),
     }
 }
@@ -120,41 +121,15 @@ pub(super) fn search(
 /// labels changed.
 fn label(
     points: &Points<'_>,
-    model: (Centroids<'_>, &SparseCentroids),
+    centroids: &SparseCentroids,
     isa: Isa,
     threads: &Threads<'_>,
     (labels, distances): (&mut [u32], Option<&mut [f64]>),
 ) -> Result<usize> {
-    let changed = assign(points, model.1, isa, threads, labels, None)?;
+    let changed = assign(points, centroids, isa, threads, labels, None)?;
     if let Some(out) = distances {
+        let model = (&**centroids.vectors(), centroids.metric());
         measure(points, model, threads, labels, out)?;
     }
     Ok(changed)
-}
-
-/// The canonical distance of every row to the centroid that `labels` names.
-fn measure(
-    points: &Points<'_>,
-    (centroids, sparse): (Centroids<'_>, &SparseCentroids),
-    threads: &Threads<'_>,
-    labels: &[u32],
-    out: &mut [f64],
-) -> Result<()> {
-    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors());
-    let tasks = labels.chunks(TASK_ROWS).zip(out.chunks_mut(TASK_ROWS));
-    threads.run_long(
-        tasks.enumerate(),
-        SparseRows::default,
-        |block, (task, (labels, out)), poll| {
-            let first = task * TASK_ROWS;
-            points.in_sparse_blocks(first..first + labels.len(), block, poll, |at, rows| {
-                let labels = labels[at - first..].iter().zip(&mut out[at - first..]);
-                for (row, (&label, out)) in rows.rows().zip(labels) {
-                    let inverse_norm = measure.inverse_norm(row.square());
-                    *out = measure.distance(row, inverse_norm, label);
-                }
-                Ok(())
-            })
-        },
-    )
 }

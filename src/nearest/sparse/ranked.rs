@@ -29,12 +29,12 @@ struct Scratch {
 /// to `labels`, and their distances with bias to `distances`.
 pub(super) fn few(
     points: &Points<'_>,
-    (centroids, sparse): (Centroids<'_>, &SparseCentroids),
+    (sparse, dense): (&SparseCentroids, Option<Centroids<'_>>),
     isa: Isa,
     threads: &Threads<'_>,
     (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
 ) -> Result<()> {
-    let measure = Measure::new(centroids, sparse.metric(), sparse.vectors());
+    let measure = Measure::new(sparse.vectors(), sparse.metric(), dense);
     let (rows, chunk) = (labels.len() / count, TASK_ROWS * count);
     let distances = parts(distances, chunk, rows.div_ceil(TASK_ROWS))?;
     threads.run_long(
@@ -107,7 +107,7 @@ impl Scratch {
         }
         let inverse_norm = measure.inverse_norm(square);
         for (value, j) in &mut self.ranked {
-            *value = measure.distance(row, inverse_norm, *j) + measure.bias(*j);
+            *value = measure.distance(row, inverse_norm, *j) + centroids.bias(*j);
         }
         keep_least(&mut self.ranked, count);
         Ok(())

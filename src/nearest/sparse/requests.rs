@@ -1,10 +1,11 @@
 //! Searches of sparse rows that [`Nearest`] serves.
 
-use super::{SparseCentroids, few, label, measure};
+use super::{SparseCentroids, Vectors, few, label, measure, search};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
-use crate::nearest::Nearest;
 use crate::nearest::vectors::Centroids;
+use crate::nearest::{Centres, Nearest, Request};
+use crate::owned::TryArc;
 use crate::threads::Threads;
 
 impl Nearest<'_> {
@@ -25,8 +26,7 @@ impl Nearest<'_> {
     ) -> Result<usize> {
         let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
         let isa = self.shared.setting.isa;
-        let model = (centroids, &sparse);
-        label(self.points, model, isa, threads, (labels, distances))
+        label(self.points, &sparse, isa, threads, (labels, distances))
     }
 
     /// [`few_by_blocks`](Self::few_by_blocks) of sparse rows.
@@ -39,7 +39,7 @@ impl Nearest<'_> {
     ) -> Result<()> {
         let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
         let isa = self.shared.setting.isa;
-        let model = (centroids, &sparse);
+        let model = (&sparse, Some(centroids));
         few(self.points, model, isa, threads, (count, labels, distances))
     }
 
@@ -51,7 +51,35 @@ impl Nearest<'_> {
         out: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let sparse = SparseCentroids::of_dense(centroids, self.metric())?;
-        measure(self.points, (centroids, &sparse), threads, labels, out)
+        let vectors = Vectors::of_dense(centroids.values, centroids.dims, self.metric())?;
+        measure(self.points, (&vectors, self.metric()), threads, labels, out)
+    }
+
+    /// The nearest few of sparse centroids, of rows that are sparse, too.
+    pub fn search_sparse(
+        &self,
+        vectors: &TryArc<Vectors>,
+        request: (usize, &mut [u32], Option<&mut [f64]>),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        let (dims, isa) = (self.points.cols(), self.shared.setting.isa);
+        let sparse = SparseCentroids::of_vectors(vectors.clone(), dims, None, self.metric())?;
+        search(self.points, (&sparse, None), isa, threads, request)
+    }
+
+    /// Labels every row by the nearest of the centroids that training left, and measures
+    /// how far it is.
+    pub fn label(
+        &mut self,
+        centres: &Centres,
+        (labels, distances): (&mut [u32], Option<&mut [f64]>),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        if let (Some(_), Some(vectors)) = (self.sparse_engine(), centres.sparse()) {
+            return self.search_sparse(vectors, (1, labels, distances), threads);
+        }
+        let centroids = Centroids::new(centres.values()?, self.points.cols());
+        let request = Request::nearest(centroids, labels, distances);
+        self.search(request, threads).map(drop)
     }
 }

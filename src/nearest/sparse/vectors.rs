@@ -4,14 +4,14 @@ use crate::allocate::{extend, push, reserve, with_capacity};
 use crate::error::Result;
 use crate::kernels::exact_sparse::Vector;
 use crate::metric::Metric;
-use crate::points::Points;
+use crate::points::{Points, SparseRows};
 use std::ops::Range;
 
 /// What memory is for.
 const PURPOSE: &str = "sparse centroids";
 
 /// Sparse vectors, one after the other.
-#[derive(Clone)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Vectors {
     starts: Vec<u64>,
     columns: Vec<u32>,
@@ -23,12 +23,52 @@ impl Vectors {
     /// What is not zero of row-major vectors.
     pub fn of_dense(values: &[f32], dims: usize, metric: Metric) -> Result<Self> {
         let mut vectors = Self::none(values.len() / dims)?;
-        for row in values.chunks_exact(dims) {
-            for (column, &value) in (0u32..).zip(row) {
-                if value.to_bits() != 0 {
-                    vectors.push(column, value)?;
-                }
+        let mut rows = values.chunks_exact(dims);
+        rows.try_for_each(|row| vectors.push_dense(row))?;
+        vectors.finish(metric)
+    }
+
+    /// All of some sparse rows as centroids: of unit length where the metric wants it, but
+    /// for those for which `stays` holds of their length.
+    pub fn of_rows(
+        points: &Points<'_>,
+        metric: Metric,
+        stays: impl Fn(f64) -> bool,
+    ) -> Result<Self> {
+        let mut vectors = Self::none(points.rows())?;
+        let mut scratch = SparseRows::default();
+        for row in 0..points.rows() {
+            points.read_sparse(row..row + 1, &mut scratch)?;
+            let row = scratch.row(0);
+            let norm = match metric {
+                Metric::Euclidean => 0.0,
+                Metric::Cosine => row.square().sqrt(),
+            };
+            for (&column, &value) in row.columns.iter().zip(row.values) {
+                // As `Metric::normalize` has it.
+                let value = match norm > 0.0 && !stays(norm) {
+                    true => (f64::from(value) / norm) as f32,
+                    false => value,
+                };
+                vectors.push(column, value)?;
             }
+            vectors.end()?;
+        }
+        vectors.finish(metric)
+    }
+
+    /// So many vectors that others have.
+    pub fn of<'v>(
+        count: usize,
+        metric: Metric,
+        vector: impl Fn(usize) -> Vector<'v>,
+    ) -> Result<Self> {
+        let mut vectors = Self::none(count)?;
+        let numbers = (0..count).map(|j| vector(j).columns.len()).sum();
+        reserve(&mut vectors.columns, numbers, PURPOSE)?;
+        reserve(&mut vectors.values, numbers, PURPOSE)?;
+        for j in 0..count {
+            vectors.push_all(vector(j))?;
             vectors.end()?;
         }
         vectors.finish(metric)
@@ -55,11 +95,21 @@ impl Vectors {
         reserve(&mut self.values, numbers, PURPOSE)
     }
 
-    /// Adds a number to the vector that is being written.
+    /// Adds a number to the vector that is being written, unless it is zero.
     #[inline]
     pub fn push(&mut self, column: u32, value: f32) -> Result<()> {
+        if value.to_bits() == 0 {
+            return Ok(());
+        }
         push(&mut self.columns, column, PURPOSE)?;
         push(&mut self.values, value, PURPOSE)
+    }
+
+    /// Adds a vector of which all numbers are given.
+    pub fn push_dense(&mut self, row: &[f32]) -> Result<()> {
+        let mut numbers = (0u32..).zip(row);
+        numbers.try_for_each(|(column, &value)| self.push(column, value))?;
+        self.end()
     }
 
     /// Adds all numbers of a vector.
@@ -109,6 +159,24 @@ impl Vectors {
             columns: &self.columns[places.clone()],
             values: &self.values[places],
         }
+    }
+
+    /// Numbers that are kept of all of them.
+    pub fn numbers(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Writes a vector into as many zeros as there are columns.
+    pub fn write(&self, j: u32, out: &mut [f32]) {
+        let Vector { columns, values } = self.get(j);
+        let numbers = columns.iter().zip(values);
+        numbers.for_each(|(&column, &value)| out[column as usize] = value);
+    }
+
+    /// Makes zeros of what [`write`](Self::write) wrote.
+    pub fn erase(&self, j: u32, out: &mut [f32]) {
+        let columns = self.get(j).columns.iter();
+        columns.for_each(|&column| out[column as usize] = 0.0);
     }
 
     /// With cosine, 1 / ‖c‖.

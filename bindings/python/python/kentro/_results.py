@@ -48,7 +48,10 @@ class Results(Handle):
 
     @property
     def centroids(self) -> NDArray[np.float32] | None:
-        """n_clusters x n_dimensions, float32: means, unit vectors (cosine) or medoids."""
+        """n_clusters x n_dimensions, float32: means, unit vectors (cosine) or medoids.
+
+        A model of sparse rows makes them when they are first asked for, and keeps them.
+        """
         if not self.is_trained:
             return None
         pointer = ffi.new("const float **")
