@@ -28,10 +28,11 @@ pub(crate) use round::round_all;
 
 const PURPOSE: &str = "a search in 8 bits";
 
-/// Classes of centroids that [`CodePanels::score_all`] tells apart.
+/// Classes of centroids, by slot, the best of which tell what others must reach.
 pub(crate) const CLASSES: usize = PANEL;
 
 /// Centroid codes in panels.
+#[derive(Default)]
 pub(crate) struct CodePanels {
     pub isa: Isa,
     pub products: Products,
@@ -65,6 +66,8 @@ pub(crate) struct CodeRows {
     pub units: Vec<f32>,
     pub tails: Vec<f32>,
     pub thresholds: Vec<f32>,
+    /// The slot of a centroid of each row that a sweep leaves out.
+    pub own: Vec<u32>,
     /// Of tiles: the codes of the last rows and zeros, 16 rows.
     pub last: Vec<i8>,
 }
@@ -93,6 +96,7 @@ impl CodePanels {
         assert!(terms.starts.len() == padded && terms.tails.len() == padded);
         assert!(codes.len() == count * self.stride && rows.starts.len() == count);
         assert!(rows.tails.len() == count && rows.thresholds.len() == count);
+        assert!(rows.own.len() == count);
     }
 }
 
@@ -138,19 +142,19 @@ pub(crate) struct Sides<'a> {
 }
 
 /// Collects the pairs of `hits` whose bound by the whole codes reaches the
-/// row's score; returns how many pairs there were.
+/// row's score.
 pub(crate) fn check_hits(
     hits: &[Hit],
     sides: &Sides<'_>,
     scores: &[f32],
     pairs: &mut Vec<Pair>,
-) -> Result<usize> {
+) -> Result<()> {
     assert!(sides.isa.is_available());
     assert!(sides.leading.is_multiple_of(32));
     assert!(sides.row_codes.len() == sides.rows.len() * sides.leading);
     assert!(sides.centroid_codes.len() == sides.centroids.len() * sides.leading);
     assert!(scores.len() == sides.rows.len());
-    let count = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
+    let count: usize = hits.iter().map(|hit| hit.mask.count_ones() as usize).sum();
     pairs.clear();
     grow(pairs, count + 1, PURPOSE)?;
     let check = Check {
@@ -162,7 +166,7 @@ pub(crate) fn check_hits(
     // SAFETY: the instruction set and the lengths are checked, and there is
     // room for all pairs and one.
     unsafe { run(sides.isa, check) };
-    Ok(count)
+    Ok(())
 }
 
 /// `pairs` has room for all pairs of `hits` and one more.

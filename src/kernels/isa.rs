@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 /// From the slowest to the fastest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Isa {
     /// Whatever the target guarantees; vectorised by the compiler.
+    #[default]
     Portable,
     /// AVX2 and FMA: x86-64 since 2013 (Intel) and 2015 (AMD).
     #[cfg(target_arch = "x86_64")]

@@ -68,7 +68,8 @@ impl Nearest<'_> {
         let block_rows = block_rows(rows, shape, threads);
         let mut bounds = self.take_bounds(engine, centroids, threads)?;
         let order = bounds.as_ref().map(Bounds::order);
-        let search = self.prepare(engine, centroids, labels, order, 1, threads)?;
+        self.try_out(engine, centroids, (labels, order, 1), threads)?;
+        let search = self.prepare(engine, centroids, 1, threads)?;
         let used = match &mut bounds {
             Some(bounds) if search.can_bound() => {
                 bounds.follow(&self.shared.affine, centroids, block_rows, threads)?;
@@ -76,7 +77,8 @@ impl Nearest<'_> {
             }
             _ => None,
         };
-        let (groups, mut values) = used.unzip();
+        let (groups, row_bounds) = used.unzip();
+        let (mut values, mut own) = row_bounds.unzip();
         let width = groups.map_or(0, Groups::len);
         let mut changed_rows = 0;
         let part_rows = part_rows.max(1).next_multiple_of(block_rows);
@@ -84,10 +86,12 @@ impl Nearest<'_> {
             let first_of_part = number * part_rows;
             let distances = take(&mut distances, labels.len());
             let values = take(&mut values, labels.len() * width);
+            let own = take(&mut own, labels.len());
             let tasks = labels.len().div_ceil(block_rows);
             let mut changed = try_vec(0usize, tasks, "change counts")?;
             let distances = parts(distances, block_rows, tasks)?;
-            let row_bounds = parts(values, block_rows * width, tasks)?;
+            let values = parts(values, block_rows * width, tasks)?;
+            let row_bounds = values.into_iter().zip(parts(own, block_rows, tasks)?);
             let tasks = labels.chunks_mut(block_rows).zip(distances).zip(row_bounds);
             threads.run_long(
                 tasks.zip(&mut changed).enumerate(),
@@ -112,8 +116,10 @@ impl Nearest<'_> {
                     match &search {
                         Search::Codes(search) => {
                             let scratch = &mut scratch.codes;
-                            let bounds = groups.zip(bounds);
-                            let bounds = bounds.map(|(groups, values)| groups.rows(values));
+                            let (values, own) = bounds;
+                            let bounds = groups.zip(values.zip(own));
+                            let bounds =
+                                bounds.map(|(groups, (values, own))| groups.rows(values, own));
                             search.assign(first, block, hints, bounds, scratch, found)?;
                         }
                         Search::Float32(search) => {
@@ -158,7 +164,8 @@ impl Nearest<'_> {
         }
         labels.fill(UNASSIGNED);
         let engine = self.choose_engine(centroids, labels, count, threads)?;
-        let search = self.prepare(engine, centroids, labels, None, count, threads)?;
+        self.try_out(engine, centroids, (labels, None, count), threads)?;
+        let search = self.prepare(engine, centroids, count, threads)?;
         let (points, metric) = (self.points, self.metric());
         let rows = labels.len() / count;
         let shape = (centroids.dims, centroids.len());

@@ -40,7 +40,7 @@ impl<'a> Nearest<'a> {
             }
             self.eight_bit.set_up(dims)?;
             let (points, searches) = (self.points, self.searches);
-            if free && self.eight_bit.pays(points, clusters, calls, searches) {
+            if free && self.eight_bit.pays(points, centroids, calls, searches) {
                 engine = Engine::Principal;
             }
             let query = Query {
@@ -82,13 +82,34 @@ impl<'a> Nearest<'a> {
         Ok(optional(bounds)?.flatten())
     }
 
+    /// Tries the engine on a sample of the rows, if that tells how to search.
+    pub(super) fn try_out(
+        &mut self,
+        engine: Engine,
+        centroids: Centroids<'_>,
+        (labels, order, count): (&[u32], Option<&[u32]>, usize),
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        if !matches!(engine, Engine::Principal | Engine::EightBit) {
+            return Ok(());
+        }
+        let query = Query {
+            points: self.points,
+            affine: &self.shared.affine,
+            centroids,
+            labels,
+            order,
+            count,
+            kernels: self.shared.setting.kernels(),
+        };
+        self.eight_bit.choose(engine, query, threads)
+    }
+
     /// Readies an engine for the `count` nearest of these centroids.
     pub(super) fn prepare<'c>(
         &'c self,
         engine: Engine,
         centroids: Centroids<'c>,
-        labels: &[u32],
-        order: Option<&[u32]>,
         count: usize,
         threads: &Threads<'_>,
     ) -> Result<Search<'c>> {
@@ -96,19 +117,10 @@ impl<'a> Nearest<'a> {
             return Ok(Search::BruteForce);
         }
         let (affine, kernels) = (&self.shared.affine, self.shared.setting.kernels());
-        if matches!(engine, Engine::Principal | Engine::EightBit) {
-            let query = Query {
-                points: self.points,
-                affine,
-                centroids,
-                labels,
-                order,
-                count,
-                kernels,
-            };
-            if let Some(search) = self.eight_bit.search(engine, query, threads)? {
-                return Ok(Search::Codes(search));
-            }
+        if matches!(engine, Engine::Principal | Engine::EightBit)
+            && let Some(search) = self.eight_bit.search((affine, kernels), centroids, count)
+        {
+            return Ok(Search::Codes(search));
         }
         let few = match engine {
             Engine::FewCentroids if count == 1 => {

@@ -117,7 +117,7 @@ impl Kernel for SweepBounded<'_> {
                     (panels, terms),
                     (codes, rows),
                     group.panel,
-                    row,
+                    (row, row.map(|i| *rows.own.get_unchecked(i))),
                     &mut most,
                 );
                 for (r, &mask) in masks.iter().enumerate() {

@@ -18,9 +18,10 @@ pub(crate) const PANEL: usize = 48;
 pub(crate) const ROWS: usize = 16;
 
 /// How products of codes are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Products {
     /// In the vectors of the instruction set, some rows at a time.
+    #[default]
     Vectors,
     /// In AMX tiles.
     #[cfg(target_arch = "x86_64")]

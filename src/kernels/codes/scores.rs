@@ -43,10 +43,6 @@ impl CodePanels {
         guesses.clear();
         resize(guesses, count, NONE, PURPOSE)?;
         bounds.resize(0.0, count * self.units.len(), PURPOSE)?;
-        if self.products.in_tiles() {
-            self.score_tiles(terms, codes, rows, (guesses, bounds));
-            return Ok(());
-        }
         self.check(terms, codes, rows);
         let kernel = ScoreAll {
             panels: self,
@@ -146,7 +142,7 @@ impl Kernel for ScoreAll<'_> {
 /// # Safety
 /// The CPU has `S`; the vector lies within a panel.
 #[inline(always)]
-pub(super) unsafe fn note<S: Simd>(guess: &mut Guess, slot: usize, scores: S::V) {
+unsafe fn note<S: Simd>(guess: &mut Guess, slot: usize, scores: S::V) {
     let class = slot % CLASSES;
     // SAFETY: a guess has room for all classes.
     unsafe {
@@ -161,7 +157,7 @@ pub(super) unsafe fn note<S: Simd>(guess: &mut Guess, slot: usize, scores: S::V)
 }
 
 #[inline(always)]
-pub(super) fn number_slots(guesses: &mut [Guess], lanes: usize) {
+fn number_slots(guesses: &mut [Guess], lanes: usize) {
     for guess in guesses {
         for (lane, slot) in guess.slots.iter_mut().enumerate() {
             *slot += (lane % lanes) as u32;

@@ -41,8 +41,17 @@ pub(super) unsafe fn tile<D: Dot, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
+/// Added to scores it leaves out lane `PANEL` − i of those from i on; none from the end of
+/// a panel on.
+static HIDDEN: [f32; 3 * PANEL] = {
+    let mut hidden = [0.0; 3 * PANEL];
+    hidden[PANEL] = f32::NEG_INFINITY;
+    hidden
+};
+
 /// Which scores of some rows reach their thresholds, a bit for each centroid
-/// of the panel; and the greatest score in each lane, above `most`.
+/// of the panel; and the greatest score in each lane, above `most`. Of each row the
+/// centroid in slot `own` is left out of both.
 ///
 /// # Safety
 /// The CPU has `D`; the rows and the panel exist.
@@ -51,11 +60,15 @@ pub(super) unsafe fn compare<D: Dot, const ROWS: usize, const VECTORS: usize>(
     (panels, terms): (&CodePanels, &Terms),
     (codes, of_rows): (&[i8], &CodeRows),
     panel: usize,
-    rows: [usize; ROWS],
+    (rows, own): ([usize; ROWS], [u32; ROWS]),
     most: &mut [Float<D>; ROWS],
 ) -> [u64; ROWS] {
     let (stride, lanes) = (panels.stride, D::S::LANES);
     let mut masks = [0u64; ROWS];
+    let hidden = own.map(|slot| match (slot as usize).wrapping_sub(panel * PANEL) {
+        lane @ 0..PANEL => PANEL - lane,
+        _ => PANEL + 1,
+    });
     // SAFETY: the panel's codes and terms, and those of the rows, exist.
     unsafe {
         let row_codes = rows.map(|i| codes.as_ptr().add(i * stride));
@@ -76,7 +89,9 @@ pub(super) unsafe fn compare<D: Dot, const ROWS: usize, const VECTORS: usize>(
                     let slot = panel * PANEL + within;
                     let score = score::<D>(sum, unit, slot, panels, terms);
                     let tails = D::S::load(terms.tails.as_ptr().add(slot));
+                    let hidden = D::S::load(HIDDEN.as_ptr().add(hidden[r] + within));
                     let upper = D::S::mul_add(tail, tails, score);
+                    let upper = D::S::mul_add(D::S::splat(1.0), upper, hidden);
                     most[r] = D::S::max(most[r], upper);
                     masks[r] |= u64::from(D::S::at_least(upper, threshold)) << within;
                 }
@@ -164,7 +179,7 @@ impl Kernel for Sweep<'_> {
                         (self.panels, self.terms),
                         (self.codes, self.rows),
                         panel,
-                        rows,
+                        (rows, rows.map(|i| *self.rows.own.get_unchecked(i))),
                         &mut most,
                     );
                     for (r, &mask) in masks.iter().enumerate() {

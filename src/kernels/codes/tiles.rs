@@ -7,8 +7,7 @@
 use super::dispatch::{Kernel, run};
 use super::dot::{Dot, Ints};
 use super::products::{Emulated, PANEL, Products, ROWS, Sums, Tile};
-use super::scores::{Guess, note, number_slots};
-use super::{CodePanels, CodeRows, Hit, PURPOSE, Terms};
+use super::{CLASSES, CodePanels, CodeRows, Hit, PURPOSE, Terms};
 use crate::allocate::{grow, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
@@ -209,35 +208,29 @@ impl EachRow for Best<'_> {
     unsafe fn done<S: Ints>(self) {}
 }
 
-/// A guess for each row, a score for each row and slot.
-struct Keep<'a> {
+/// [`CLASSES`] for each row.
+struct Classes<'a> {
     bounds: Bounds<'a>,
-    guesses: &'a mut [Guess],
-    scores: &'a mut [f32],
+    most: &'a mut [f32],
 }
 
-impl EachRow for Keep<'_> {
+impl EachRow for Classes<'_> {
     #[inline(always)]
     unsafe fn row<S: Ints>(&mut self, row: usize, panel: usize, sums: &[i32; PANEL]) {
-        let slots = self.bounds.panels.len();
-        // SAFETY: row and panel exist.
+        // SAFETY: row and panel exist, and a panel has a centroid for each class.
         unsafe {
+            let most = self.most.as_mut_ptr().add(row * CLASSES);
             let factor = self.bounds.factor::<S>(row, panel);
-            let guess = self.guesses.get_unchecked_mut(row);
-            let scores = self.scores.as_mut_ptr().add(row * slots);
             for lane in (0..PANEL).step_by(S::LANES) {
-                let upper = self.bounds.at::<S>(factor, panel, lane, sums);
-                let slot = panel * PANEL + lane;
-                S::store(scores.add(slot), upper);
-                note::<S>(guess, slot, upper);
+                let bounds = self.bounds.at::<S>(factor, panel, lane, sums);
+                let most = most.add(lane);
+                S::store(most, S::max(bounds, S::load(most)));
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn done<S: Ints>(self) {
-        number_slots(self.guesses, S::LANES);
-    }
+    unsafe fn done<S: Ints>(self) {}
 }
 
 impl CodePanels {
@@ -289,24 +282,24 @@ impl CodePanels {
         Ok(())
     }
 
-    /// [`score_all`](Self::score_all), given room for what it writes.
-    pub(super) fn score_tiles(
+    /// The greatest lower bound of each row's scores in each class of centroids.
+    pub fn classes_of_tiles(
         &self,
         terms: &Terms,
         codes: &[i8],
         rows: &CodeRows,
-        (guesses, scores): (&mut [Guess], &mut [f32]),
-    ) {
+        most: &mut Aligned<f32>,
+    ) -> Result<()> {
         self.check_tiles(terms, codes, rows);
-        let (count, slots) = (rows.units.len(), self.units.len());
-        assert!(guesses.len() == count && scores.len() == count * slots);
-        let each = Keep {
-            bounds: Bounds::new(self, rows, &terms.starts),
-            guesses,
-            scores,
+        most.resize(0.0, rows.units.len() * CLASSES, PURPOSE)?;
+        most.fill(f32::NEG_INFINITY);
+        let each = Classes {
+            bounds: Bounds::new(self, rows, &terms.lows),
+            most: &mut most[..],
         };
-        // SAFETY: there is room for all, as was just seen.
+        // SAFETY: there is a number for each row and class.
         unsafe { self.over_tiles(terms, codes, rows, each) };
+        Ok(())
     }
 
     /// # Safety

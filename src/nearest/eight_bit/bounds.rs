@@ -26,6 +26,9 @@ pub(in crate::nearest) const STEPS: f64 = 4096.0;
 /// twice that.
 const FAR: f64 = 8.0;
 
+/// No bound is more than that.
+pub(in crate::nearest) const WITHIN: f64 = 2.0 * FAR;
+
 const PURPOSE: &str = "distance bounds";
 
 /// Of all rows.
@@ -38,6 +41,7 @@ pub(in crate::nearest) struct Bounds {
 pub(in crate::nearest) struct Values {
     /// For each task's rows: groups × rows, (distance + moved) in steps.
     values: Vec<u16>,
+    own: Vec<Own>,
     /// Rows of a task in the last search; 0 before the first.
     task_rows: usize,
     /// How often the groups had begun anew when these were last looked at.
@@ -45,13 +49,28 @@ pub(in crate::nearest) struct Values {
     _reserved: Reserved,
 }
 
+/// The centroid of a row, which the bounds of its group leave out.
+#[derive(Clone, Copy)]
+pub(in crate::nearest) struct Own {
+    pub slot: u32,
+    /// Its distance was at most this, in steps, more what it has moved in all.
+    pub reach: f32,
+}
+
+/// What is known of a row that was not searched yet.
+const NO_OWN: Own = Own {
+    slot: u32::MAX,
+    reach: f32::INFINITY,
+};
+
 /// The groups and what became of them.
 pub(in crate::nearest) struct Groups {
     /// The centroid in each slot; groups follow each other.
     order: Vec<u32>,
     /// Where those were in the last search, slot by slot.
     centroids: Vec<f32>,
-    /// How far each group's centroids moved in all, the farthest of them.
+    /// How far each slot's centroid moved in all, and of each group the farthest of them.
+    paths: Vec<f64>,
     moved: Vec<f64>,
     /// How often they moved so far that all bounds were dropped.
     begun: u32,
@@ -61,6 +80,7 @@ pub(in crate::nearest) struct Groups {
 pub(in crate::nearest) struct RowBounds<'b> {
     groups: &'b Groups,
     values: &'b mut [u16],
+    own: &'b mut [Own],
 }
 
 impl Bounds {
@@ -75,12 +95,14 @@ impl Bounds {
         threads: &Threads<'_>,
     ) -> Result<Option<Self>> {
         let groups = centroids.len().div_ceil(PANEL);
-        let bytes = groups as u64 * rows as u64 * size_of::<u16>() as u64;
+        let row_bytes = groups * size_of::<u16>() + size_of::<Own>();
+        let bytes = row_bytes as u64 * rows as u64;
         let reserved = (bytes <= most).then(|| budget.try_reserve(bytes));
         let Some(_reserved) = reserved.flatten() else {
             return Ok(None);
         };
         let values = threads.try_vec(0, groups * rows, PURPOSE)?;
+        let own = threads.try_vec(NO_OWN, rows, PURPOSE)?;
         let groups = match known.take() {
             Some(known) if known.order.len() == centroids.len() => known,
             _ => Groups::new(centroids, threads)?,
@@ -88,6 +110,7 @@ impl Bounds {
         Ok(Some(Bounds {
             values: Values {
                 values,
+                own,
                 task_rows: 0,
                 begun: groups.begun,
                 _reserved,
@@ -122,27 +145,34 @@ impl Bounds {
         let Groups {
             order,
             centroids: before,
+            paths,
             moved,
             begun,
+            ..
         } = &mut self.groups;
         let dims = centroids.dims;
         threads.run(
             order
                 .chunks(PANEL)
                 .zip(before.chunks_mut(PANEL * dims))
+                .zip(paths.chunks_mut(PANEL))
                 .zip(moved.iter_mut()),
             || (),
-            |(), ((group, before), moved)| {
+            |(), (((group, before), paths), moved)| {
                 let mut farthest = 0.0f64;
-                for (&j, before) in group.iter().zip(before.chunks_exact_mut(dims)) {
+                let before = before.chunks_exact_mut(dims);
+                for ((&j, before), path) in group.iter().zip(before).zip(paths) {
                     let now = centroids.row(j as usize);
-                    farthest = farthest.max(distance(affine, before, now));
+                    let far = distance(affine, before, now);
+                    *path += far;
+                    farthest = farthest.max(far);
                     before.copy_from_slice(now);
                 }
                 *moved += farthest;
             },
         )?;
         if moved.iter().any(|&moved| moved > FAR) {
+            paths.fill(0.0);
             moved.fill(0.0);
             *begun += 1;
         }
@@ -150,14 +180,17 @@ impl Bounds {
         let other_tasks = values.task_rows > 0 && values.task_rows != task_rows;
         if values.begun != *begun || other_tasks {
             values.values.fill(0);
+            values.own.fill(NO_OWN);
         }
         (values.begun, values.task_rows) = (*begun, task_rows);
         Ok(())
     }
 
-    /// The groups, and the bounds of the rows: as many for each as groups.
-    pub fn split(&mut self) -> (&Groups, &mut [u16]) {
-        (&self.groups, &mut self.values.values)
+    /// The groups, the bounds of the rows, as many for each as groups, and their own
+    /// centroids.
+    pub fn split(&mut self) -> (&Groups, (&mut [u16], &mut [Own])) {
+        let Values { values, own, .. } = &mut self.values;
+        (&self.groups, (values, own))
     }
 }
 
@@ -169,6 +202,7 @@ impl Groups {
         let mut placed = with_capacity(centroids.values.len(), PURPOSE)?;
         extend(&mut placed, values.copied(), PURPOSE)?;
         Ok(Groups {
+            paths: try_vec(0.0, order.len(), PURPOSE)?,
             order,
             centroids: placed,
             moved: try_vec(0.0, centroids.len().div_ceil(PANEL), PURPOSE)?,
@@ -180,11 +214,12 @@ impl Groups {
         self.moved.len()
     }
 
-    /// The bounds of the rows of a block: `values`.
-    pub fn rows<'b>(&'b self, values: &'b mut [u16]) -> RowBounds<'b> {
+    /// The bounds of the rows of a block.
+    pub fn rows<'b>(&'b self, values: &'b mut [u16], own: &'b mut [Own]) -> RowBounds<'b> {
         RowBounds {
             groups: self,
             values,
+            own,
         }
     }
 }
@@ -197,16 +232,63 @@ impl RowBounds<'_> {
     /// How many steps the centroids of a group moved, and the bounds of some
     /// rows.
     pub fn group(&mut self, group: usize, rows: Range<usize>) -> (f32, &mut [u16]) {
-        let moved = &self.groups.moved;
-        let stride = self.values.len() / moved.len();
-        let values = &mut self.values[group * stride..][rows];
-        (steps(moved[group]), values)
+        let values = &mut self.values[group * self.own.len()..][rows];
+        (steps(self.groups.moved[group]), values)
+    }
+
+    /// Marks the rows that need not be looked at: their centroid is nearer than any
+    /// other, wherever all have moved. `labels` says which one it is.
+    pub fn mark_settled(
+        &mut self,
+        rows: Range<usize>,
+        (labels, slots): (&[u32], &[u32]),
+        reaches: &mut Vec<f32>,
+    ) -> Result<()> {
+        // How far a row's centroid may be; infinite once some other one may be nearer.
+        reaches.clear();
+        let own = self.own[rows.clone()].iter().zip(labels);
+        let reach = own.map(|(own, &label)| match slots.get(label as usize) {
+            Some(&slot) if slot == own.slot => {
+                let path = self.groups.paths[slot as usize];
+                let reach = f64::from(own.reach) + MORE * STEPS * path;
+                (MORE * reach.max(0.0)) as f32
+            }
+            _ => f32::INFINITY,
+        });
+        extend(reaches, reach, PURPOSE)?;
+        for group in 0..self.groups() {
+            let (moved, bounds) = self.group(group, rows.clone());
+            for (reach, &bound) in reaches.iter_mut().zip(&*bounds) {
+                if *reach + moved >= f32::from(bound) {
+                    *reach = f32::INFINITY;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the slot of a row's centroid, which the sweeps to come leave out, and how far
+    /// that is at most.
+    pub fn set_own(&mut self, row: usize, slot: u32, distance: f64) {
+        let rows = self.own.len();
+        let own = &mut self.own[row];
+        if own.slot != slot {
+            if let Some(bound) = self.values.get_mut(own.slot as usize / PANEL * rows + row) {
+                *bound = 0; // it says nothing of the one that was left out
+            }
+            own.slot = slot;
+        }
+        let reach = MORE * STEPS * (distance - self.groups.paths[slot as usize]);
+        own.reach = (reach + 2e-7 * reach.abs()) as f32;
     }
 }
 
+/// More than all rounding.
+const MORE: f64 = 1.000001;
+
 /// A distance in steps, rounded up.
 pub(in crate::nearest) fn steps(distance: f64) -> f32 {
-    (1.000001 * STEPS * distance) as f32
+    (MORE * STEPS * distance) as f32
 }
 
 /// An upper bound of how far two centroids lie apart, in the scale of scores;

@@ -35,7 +35,7 @@ pub(in crate::nearest) struct Rest {
 
 /// Turns vectors into codes: coordinates ≈ unit · code.
 pub(in crate::nearest) struct Coder {
-    dims: usize,
+    pub dims: usize,
     /// Dimensions of a code.
     pub leading: usize,
     /// Dimensions that each prefix has more than the last: sweeps can stop there.

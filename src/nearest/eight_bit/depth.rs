@@ -1,46 +1,45 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
-use crate::allocate::{append, with_capacity};
+use crate::allocate::{append, copy, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::codes::Terms;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, RowCodes};
 use crate::nearest::scores::AffineMap;
 use crate::points::Points;
 use crate::threads::Threads;
+use std::time::Instant;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
 /// neighbours.
 const SAMPLE: usize = 128;
 pub(in crate::nearest) const NEIGHBOURS: usize = 8;
 
+/// A part of the sample counts at most so many times what is usual.
+const SPIKE: f64 = 3.0;
+
 /// Costs in nanoseconds, as measured on this machine; they guide choices and change no
 /// result.
 pub(in crate::nearest) mod cost {
     use crate::kernels::codes::Products;
     use crate::kernels::isa::Isa;
-    use crate::nearest::eight_bit::rates::rates;
+    use crate::nearest::eight_bit::rates::{rates, sweep_rate};
 
-    /// Rows and centroids of pairs that pass come from farther away than those that are
-    /// measured: steps on them take about so many times as long.
+    /// Rows and centroids whose distance is computed come from farther away than those that
+    /// are measured: it takes about so many times as long.
     const FARTHER: f64 = 1.5;
 
-    /// What a value adds that comes from memory to be packed.
+    /// What a value adds that comes from memory.
     const FROM_MEMORY: f64 = 0.3;
+
+    /// Of values that come from memory, beside what is done with them.
+    pub(in crate::nearest) fn read(values: usize) -> f64 {
+        FROM_MEMORY * values as f64
+    }
 
     /// Of the code of a row, dimension by dimension.
     pub(in crate::nearest) fn encode(isa: Isa, dims: usize) -> f64 {
         rates(isa).encode.of(dims)
-    }
-
-    /// Of a pair that is compared by whole codes.
-    pub(in crate::nearest) fn code(isa: Isa) -> f64 {
-        FARTHER * rates(isa).code
-    }
-
-    /// Of a pair that is compared in float32.
-    pub(in crate::nearest) fn float(isa: Isa, dims: usize) -> f64 {
-        FARTHER * rates(isa).float.of(dims)
     }
 
     /// Of a canonical distance.
@@ -50,15 +49,12 @@ pub(in crate::nearest) mod cost {
 
     /// Of a row that is packed for float32 tiles.
     pub(in crate::nearest) fn pack(isa: Isa, dims: usize) -> f64 {
-        (rates(isa).pack + FROM_MEMORY) * dims as f64
+        rates(isa).pack * dims as f64 + read(dims)
     }
 
     /// Of a centroid in the 8-bit sweep over `dims` dimensions.
     pub(in crate::nearest) fn sweep(isa: Isa, products: Products, dims: usize) -> f64 {
-        match products.in_tiles() {
-            true => 0.15 + dims as f64 / 2100.0, // as on Intel's Sapphire Rapids
-            false => rates(isa).sweep.of(dims),
-        }
+        sweep_rate(isa, products).of(dims)
     }
 
     /// Of a centroid's dimension in float32 tiles.
@@ -66,12 +62,10 @@ pub(in crate::nearest) mod cost {
         rates(isa).tile
     }
 
-    /// What a row saves in a search by codes of the principal coordinates,
-    /// against float32 tiles, where they help.
-    pub(in crate::nearest) fn saved_by_codes(isa: Isa, dims: usize, centroids: usize) -> f64 {
-        let tile = tile(isa) * dims as f64 - sweep(isa, Products::Vectors, dims.min(96));
-        let exact = 5.0 * code(isa) + exact(isa, dims);
-        tile * centroids as f64 + pack(isa, dims) - exact
+    /// Of a row in a search by codes of the principal coordinates, where they help.
+    pub(in crate::nearest) fn least_by_principal(isa: Isa, dims: usize, centroids: usize) -> f64 {
+        let sweep = sweep(isa, Products::Vectors, dims.min(96));
+        centroids as f64 * sweep + 2.0 * exact(isa, dims)
     }
 
     /// Of finding the principal directions and the codes of `rows` rows, for
@@ -175,8 +169,37 @@ impl TrialRows {
         Ok(TrialRows(parts))
     }
 
-    pub fn len(&self) -> usize {
-        self.0.iter().map(|part| part.labels.len()).sum()
+    /// What a search takes of a row, in nanoseconds.
+    pub fn time<S: Default>(
+        &self,
+        threads: &Threads<'_>,
+        search: impl Fn(&mut S, &TrialPart) -> Result<()> + Sync,
+    ) -> Result<f64> {
+        let mut times = try_vec(0.0f64, self.0.len(), PURPOSE)?;
+        threads.run(
+            self.0.iter().zip(&mut times),
+            || (S::default(), false),
+            |(scratch, warm), (part, time)| {
+                // A worker's first fetches code and memory.
+                if !std::mem::replace(warm, true) {
+                    search(scratch, part)?;
+                }
+                let start = Instant::now();
+                search(scratch, part)?;
+                *time = start.elapsed().as_nanos() as f64 / part.labels.len().max(1) as f64;
+                Ok(())
+            },
+        )?;
+        // One that was interrupted tells nothing.
+        let mut ordered = copy(&times, PURPOSE)?;
+        ordered.sort_unstable_by(f64::total_cmp);
+        let most = SPIKE * ordered.get(ordered.len() / 2).copied().unwrap_or(0.0);
+        let (mut sum, mut rows) = (0.0, 0);
+        for (part, time) in self.0.iter().zip(&times) {
+            sum += part.labels.len() as f64 * time.min(most);
+            rows += part.labels.len();
+        }
+        Ok(sum / rows.max(1) as f64)
     }
 
     /// The mean over rows that have a code, each given by its number among these.

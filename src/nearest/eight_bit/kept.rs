@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
 use crate::nearest::eight_bit::codes::Coder;
-use crate::nearest::eight_bit::depth::Prefix;
+use crate::nearest::eight_bit::search::setup::Tried;
 use crate::nearest::eight_bit::search::top::MOST;
-use crate::nearest::eight_bit::search::{CodeSearch, CodedCentroids, Query, Source};
+use crate::nearest::eight_bit::search::{CodeSearch, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
 use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
@@ -30,8 +30,7 @@ pub(in crate::nearest) struct KeptCodes {
     affine: AffineMap,
     coder: Coder,
     kernels: Kernels,
-    centroids: CodedCentroids,
-    prefix: Prefix,
+    tried: Tried,
 }
 
 impl KeptCodes {
@@ -49,16 +48,15 @@ impl KeptCodes {
         }
         let float32 = CodeSearch::tile_cost(centroids, setting.kernels());
         let made = Self::make(setting, metric, centroids, threads)?;
-        Ok(made.and_then(|(codes, cost)| (cost < float32).then_some(codes)))
+        Ok(made.filter(|made| made.tried.cost_made(&made.coder) < float32))
     }
 
-    /// With what a row will likely cost.
     fn make(
         setting: &Setting,
         metric: Metric,
         centroids: Centroids<'_>,
         threads: &Threads<'_>,
-    ) -> Result<Option<(Self, f64)>> {
+    ) -> Result<Option<Self>> {
         let (k, dims) = (centroids.len(), centroids.dims);
         let kernels = setting.kernels();
         let coder = Coder::plain(dims, kernels, setting.products());
@@ -84,25 +82,21 @@ impl KeptCodes {
             count: 2, // so that equal centroids stay in
             kernels,
         };
-        let (search, cost) = CodeSearch::new(query, (&coder, Source::Made), threads)?;
-        Ok(search.into_kept().map(|(centroids, prefix)| {
-            let codes = KeptCodes {
-                affine,
-                coder,
-                kernels,
-                centroids,
-                prefix,
-            };
-            (codes, cost)
+        let tried = Tried::new(query, &coder, (None, f64::INFINITY), threads)?;
+        Ok(Some(KeptCodes {
+            affine,
+            coder,
+            kernels,
+            tried,
         }))
     }
 
     /// A search for the `count` nearest of the same centroids; `None` where float32
     /// is better at it.
     pub fn search<'a>(&'a self, centroids: Centroids<'a>, count: usize) -> Option<CodeSearch<'a>> {
-        let codes = (&self.centroids, &self.prefix);
         let of_rows = (&self.affine, &self.coder, self.kernels);
-        (count <= MOST).then(|| CodeSearch::of_kept(codes, of_rows, centroids, count))
+        (count <= MOST)
+            .then(|| CodeSearch::new(&self.tried, of_rows, Source::Made, centroids, count))
     }
 }
 
@@ -129,7 +123,7 @@ mod tests {
                     products: Some(products),
                 };
                 let codes = KeptCodes::make(&setting, metric, centroids, &threads).unwrap();
-                let (codes, _) = codes.unwrap();
+                let codes = codes.unwrap();
                 for count in [1, 5, 20].map(|count: usize| count.min(centroids.len())) {
                     let search = codes.search(centroids, count).unwrap();
                     let check = |i: usize, ranked: &[(f64, u32)]| {

@@ -10,15 +10,18 @@ pub(in crate::nearest) mod search;
 
 use crate::allocate::optional;
 use crate::error::Result;
+use crate::kernels::tile::Kernels;
 use crate::memory::{Budget, Reserved};
 use crate::nearest::eight_bit::codes::{Coder, RowCodes, small};
 use crate::nearest::eight_bit::depth::cost;
+use crate::nearest::eight_bit::search::setup::{Tried, time_tiles};
 use crate::nearest::eight_bit::search::{CodeSearch, Query, Source};
 use crate::nearest::engine::{Engine, Setting};
+use crate::nearest::scores::AffineMap;
+use crate::nearest::vectors::Centroids;
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::Threads;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(in crate::nearest) struct EightBit {
     setting: Setting,
@@ -28,12 +31,24 @@ pub(in crate::nearest) struct EightBit {
     /// Of the principal coordinates, once it was made.
     coder: Option<TryArc<Coder>>,
     /// Principal codes are not worth another try.
-    hopeless: AtomicBool,
+    hopeless: bool,
+    /// What was tried for the search to come, by both kinds of codes.
+    tried_plain: Option<Tried>,
+    tried_principal: Option<Tried>,
+    /// The kind of codes that serves it.
+    chosen: Option<Engine>,
+    /// For so many centroids of each row: what float32 tiles take over what they were
+    /// expected to.
+    tiles: Option<(usize, f64)>,
 }
 
 /// Codes that cost that many times as much as float32 tiles are not tried
 /// again.
 const HOPELESS: f64 = 4.0;
+
+/// Engines of which one is expected to take less than so many times what the other takes
+/// are both tried.
+const CLOSE: f64 = 2.0;
 
 /// The rows in 8 bits, made when they first pay: their principal coordinates, or where whole
 /// tiles are multiplied the dimensions as they are.
@@ -52,7 +67,11 @@ impl EightBit {
             plain: None,
             all_rows: AllRows::Untried,
             coder: None,
-            hopeless: AtomicBool::new(false),
+            hopeless: false,
+            tried_plain: None,
+            tried_principal: None,
+            chosen: None,
+            tiles: None,
         }
     }
 
@@ -100,7 +119,7 @@ impl EightBit {
     pub fn pays(
         &self,
         points: &Points<'_>,
-        centroids: usize,
+        centroids: Centroids<'_>,
         calls: usize,
         expected: usize,
     ) -> bool {
@@ -110,9 +129,6 @@ impl EightBit {
         if matches!(self.all_rows, AllRows::Made(..)) {
             return true;
         }
-        let (isa, dims) = (self.setting.isa, points.cols());
-        let saved = cost::saved_by_codes(isa, dims, centroids);
-        let price = cost::making_codes(isa, dims, points.rows());
         let remaining = match expected > calls {
             true => (expected - calls) as f64,
             false => calls as f64,
@@ -120,7 +136,8 @@ impl EightBit {
         // Half of what is expected will surely come, and more if as much came
         // before.
         let surely = (0.5 * remaining).max((calls as f64).min(remaining));
-        saved * surely.max(1.0) >= price
+        let tiles = CodeSearch::tile_cost(centroids, self.setting.kernels());
+        self.may_save(points, centroids, tiles, surely.max(1.0))
     }
 
     /// Makes the codes of all rows if the budget has room for them, unless that
@@ -133,6 +150,9 @@ impl EightBit {
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
+        for tried in [&mut self.tried_plain, &mut self.tried_principal] {
+            tried.iter_mut().for_each(|tried| tried.is_over = true);
+        }
         let plain = self.in_tiles() && engine == Engine::EightBit;
         let pays = engine == Engine::Principal || plain && !only;
         if !pays || !matches!(self.all_rows, AllRows::Untried) {
@@ -160,9 +180,9 @@ impl EightBit {
         let (points, affine) = (query.points, query.affine);
         let bytes = RowCodes::bytes_for_plain(points, affine.metric, &coder);
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
-            let (_, cost) = CodeSearch::new(query, (&coder, Source::Made), threads)?;
-            let forced = self.setting.engine.is_some();
-            if forced || cost < CodeSearch::tile_cost(query.centroids, query.kernels) {
+            let tried = try_out(&mut self.tried_plain, query, &coder, f64::INFINITY, threads)?;
+            let cost = tried.cost_kept(&coder);
+            if self.setting.engine.is_some() || cost < self.tile_cost(query, cost, threads)? {
                 let codes = RowCodes::of_points(points, affine, &coder, threads)?;
                 self.all_rows = AllRows::Made(coder, codes, reserved);
             }
@@ -178,20 +198,30 @@ impl EightBit {
         threads: &Threads<'_>,
     ) -> Result<()> {
         let (points, affine) = (query.points, query.affine);
+        let (isa, dims) = (self.setting.isa, points.cols());
         let Some(_making) = budget.try_reserve(Coder::bytes_to_make(points)) else {
             return Ok(());
         };
+        let judged = only && self.setting.engine.is_none();
+        let others = match judged {
+            true => self.without_principal(query, threads)?,
+            false => f64::INFINITY,
+        };
         let coder = match self.coder.take() {
             Some(coder) => coder,
+            None if !self.may_save(points, query.centroids, others, 1.0) => return Ok(()),
             None => match Coder::principal(points, affine, query.kernels, threads)? {
                 Some(coder) => TryArc::new(coder, "8-bit codes")?,
                 None => return Ok(()),
             },
         };
         self.coder = Some(coder.clone());
-        let forced = self.setting.engine == Some(Engine::Principal);
-        if only && !forced && !self.promises(&coder, query, threads)? {
-            return Ok(());
+        if judged {
+            let limit = others - cost::coding(isa, dims, coder.leading);
+            let tried = try_out(&mut self.tried_principal, query, &coder, limit, threads)?;
+            if tried.cost_kept(&coder) > limit {
+                return Ok(());
+            }
         }
         let bytes = RowCodes::bytes_for(points, affine.metric, &coder);
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
@@ -201,18 +231,31 @@ impl EightBit {
         Ok(())
     }
 
-    /// Whether these codes save more in a search than it takes to make them.
-    fn promises(&self, coder: &Coder, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<bool> {
-        let mut others = CodeSearch::tile_cost(query.centroids, query.kernels);
-        if let Some(plain) = &self.plain
-            && CodeSearch::least_cost(plain, query.centroids) < others
-        {
-            let (_, cost) = CodeSearch::new(query, (plain, Source::Made), threads)?;
-            others = others.min(cost);
+    /// What a row takes without principal coordinates.
+    fn without_principal(&mut self, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<f64> {
+        let tiles = CodeSearch::tile_cost(query.centroids, query.kernels);
+        match &self.plain {
+            Some(plain) if CodeSearch::least_cost(plain, query.centroids) < tiles => {
+                let tried = try_out(&mut self.tried_plain, query, plain, f64::INFINITY, threads)?;
+                let cost = tried.cost_made(plain);
+                Ok(self.tile_cost(query, cost, threads)?.min(cost))
+            }
+            _ => Ok(tiles),
         }
-        let (_, cost) = CodeSearch::new(query, (coder, Source::Made), threads)?;
-        let dims = query.centroids.dims;
-        Ok(others - cost > cost::coding(self.setting.isa, dims, coder.leading))
+    }
+
+    /// Whether principal coordinates may save what their making takes in so many searches, in
+    /// each of which a row takes so much without.
+    fn may_save(
+        &self,
+        points: &Points<'_>,
+        centroids: Centroids<'_>,
+        others: f64,
+        searches: f64,
+    ) -> bool {
+        let (isa, dims) = (self.setting.isa, points.cols());
+        let least = cost::least_by_principal(isa, dims, centroids.len());
+        (others - least) * searches >= cost::making_codes(isa, dims, points.rows())
     }
 
     /// Bytes that [`Bounds`](super::bounds::Bounds) may take: with the codes,
@@ -226,44 +269,123 @@ impl EightBit {
         most.saturating_sub(codes)
     }
 
-    /// A search by the kind of codes that makes it fastest; `None` if float32
-    /// tiles are likely faster than both.
+    /// Tries a search by both kinds of codes on a sample, and chooses what makes it
+    /// fastest, be it float32 tiles.
+    pub fn choose(
+        &mut self,
+        engine: Engine,
+        query: Query<'_, '_>,
+        threads: &Threads<'_>,
+    ) -> Result<()> {
+        self.chosen = self.setting.engine;
+        if self.chosen.is_some() {
+            return self.try_forced(query, threads);
+        }
+        let tiles = CodeSearch::tile_cost(query.centroids, query.kernels);
+        let (mut least, mut chosen) = (f64::INFINITY, None);
+        if let (Engine::Principal, AllRows::Made(coder, ..)) = (engine, &self.all_rows)
+            && !self.hopeless
+        {
+            let tried = try_out(&mut self.tried_principal, query, coder, tiles, threads)?;
+            (least, chosen) = (tried.cost_kept(coder), Some(Engine::Principal));
+            self.hopeless = least > HOPELESS * tiles;
+        }
+        if let Some(plain) = &self.plain
+            && CodeSearch::least_cost(plain, query.centroids) < least.min(tiles)
+        {
+            let kept = matches!(self.plain_source(), Source::Kept(_));
+            let tried = try_out(&mut self.tried_plain, query, plain, f64::INFINITY, threads)?;
+            let cost = match kept {
+                true => tried.cost_kept(plain),
+                false => tried.cost_made(plain),
+            };
+            if cost < least {
+                (least, chosen) = (cost, Some(Engine::EightBit));
+            }
+        }
+        if least < self.tile_cost(query, least, threads)? {
+            self.chosen = chosen;
+        }
+        Ok(())
+    }
+
+    /// The kind of codes that is forced.
+    fn try_forced(&mut self, query: Query<'_, '_>, threads: &Threads<'_>) -> Result<()> {
+        let limit = f64::INFINITY;
+        match (self.chosen, &self.all_rows) {
+            (Some(Engine::Principal), AllRows::Made(coder, ..)) => {
+                try_out(&mut self.tried_principal, query, coder, limit, threads)?;
+            }
+            (Some(Engine::EightBit), _) => {
+                if let Some(plain) = &self.plain {
+                    try_out(&mut self.tried_plain, query, plain, limit, threads)?;
+                }
+            }
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// What a row takes with float32 tiles, which are tried where they may be as good as
+    /// codes that take so long.
+    fn tile_cost(
+        &mut self,
+        query: Query<'_, '_>,
+        codes: f64,
+        threads: &Threads<'_>,
+    ) -> Result<f64> {
+        let expected = CodeSearch::tile_cost(query.centroids, query.kernels);
+        let known = self.tiles.filter(|&(count, _)| count == query.count);
+        let factor = match (known, &self.plain) {
+            (Some((_, factor)), _) => factor,
+            (None, Some(plain)) if codes < CLOSE * expected && expected < CLOSE * codes => {
+                time_tiles(query, plain, threads)? / expected
+            }
+            _ => return Ok(expected),
+        };
+        self.tiles = Some((query.count, factor));
+        Ok(factor * expected)
+    }
+
+    /// Where codes of the dimensions as they are come from.
+    fn plain_source(&self) -> Source<'_> {
+        match (&self.all_rows, self.in_tiles()) {
+            (AllRows::Made(_, codes, _), true) => Source::Kept(codes),
+            _ => Source::Made,
+        }
+    }
+
+    /// The search that was chosen; `None` for float32 tiles.
     pub fn search<'c>(
         &'c self,
-        engine: Engine,
-        query: Query<'_, 'c>,
-        threads: &Threads<'_>,
-    ) -> Result<Option<CodeSearch<'c>>> {
-        let search = |coder, source| CodeSearch::new(query, (coder, source), threads);
-        let forced = |engine| self.setting.engine == Some(engine);
-        let mut least = CodeSearch::tile_cost(query.centroids, query.kernels);
-        let mut best = None;
-        if let (Engine::Principal, AllRows::Made(coder, codes, _)) = (engine, &self.all_rows)
-            && (forced(Engine::Principal) || !self.hopeless.load(Ordering::Relaxed))
-        {
-            let (found, cost) = search(coder, Source::Kept(codes))?;
-            let hopeless = cost > HOPELESS * least;
-            self.hopeless.store(hopeless, Ordering::Relaxed);
-            if forced(Engine::Principal) {
-                return Ok(Some(found));
+        (affine, kernels): (&'c AffineMap, Kernels),
+        centroids: Centroids<'c>,
+        count: usize,
+    ) -> Option<CodeSearch<'c>> {
+        let (tried, coder, source) = match (self.chosen?, &self.all_rows) {
+            (Engine::Principal, AllRows::Made(coder, codes, _)) => {
+                (&self.tried_principal, coder, Source::Kept(codes))
             }
-            if cost < least {
-                (least, best) = (cost, Some(found));
-            }
-        }
-        let forced = forced(Engine::EightBit);
-        if let Some(plain) = &self.plain
-            && (forced || CodeSearch::least_cost(plain, query.centroids) < least)
-        {
-            let source = match &self.all_rows {
-                AllRows::Made(_, codes, _) if plain.products.in_tiles() => Source::Kept(codes),
-                _ => Source::Made,
-            };
-            let (found, cost) = search(plain, source)?;
-            if cost < least || forced {
-                best = Some(found);
-            }
-        }
-        Ok(best)
+            (Engine::EightBit, _) => (&self.tried_plain, self.plain.as_ref()?, self.plain_source()),
+            _ => return None,
+        };
+        let (tried, of_rows) = (tried.as_ref()?, (affine, &**coder, kernels));
+        Some(CodeSearch::new(tried, of_rows, source, centroids, count))
     }
+}
+
+/// What was tried for this search, or is now, unless it is clear that a row takes more than
+/// `limit`.
+fn try_out<'t>(
+    tried: &'t mut Option<Tried>,
+    query: Query<'_, '_>,
+    coder: &Coder,
+    limit: f64,
+    threads: &Threads<'_>,
+) -> Result<&'t Tried> {
+    let now = match tried.take() {
+        Some(tried) if tried.is_of(query.order) => tried,
+        before => Tried::new(query, coder, (before, limit), threads)?,
+    };
+    Ok(tried.get_or_insert(now))
 }

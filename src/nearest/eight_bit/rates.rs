@@ -5,9 +5,7 @@
 use crate::allocate::{collect, try_vec};
 use crate::error::{KMeansError, Result};
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::{
-    CodePanels, CodeRows, Hit, PANEL, Products, Side, Sides, Terms, check_hits,
-};
+use crate::kernels::codes::{CodePanels, CodeRows, PANEL, Products, Terms};
 use crate::kernels::exact::squared_distance;
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::{Best, Kernels, Panels};
@@ -34,10 +32,6 @@ const PURPOSE: &str = "a measurement";
 pub(in crate::nearest) struct Rates {
     /// Of a pair in the 8-bit sweep.
     pub sweep: Step,
-    /// Of a pair whose whole codes are compared.
-    pub code: f64,
-    /// Of a pair in float32.
-    pub float: Step,
     /// Of a canonical distance.
     pub exact: Step,
     /// Of a row that is encoded dimension by dimension.
@@ -75,16 +69,35 @@ pub(in crate::nearest) fn rates(isa: Isa) -> &'static Rates {
     }
 }
 
+/// Of a pair in the 8-bit sweep, however products are made.
+pub(in crate::nearest) fn sweep_rate(isa: Isa, products: Products) -> Step {
+    match products {
+        Products::Vectors => rates(isa).sweep,
+        // Tests are to run it.
+        Products::Emulated => Step {
+            fixed: 0.0,
+            per_dim: 0.0,
+        },
+        #[cfg(target_arch = "x86_64")]
+        Products::Amx => {
+            static TILES: OnceLock<Step> = OnceLock::new();
+            match TILES.get() {
+                Some(&step) => step,
+                None => {
+                    let measured = step(|dims| sweep(isa, products, dims));
+                    let measured = measured.unwrap_or(USUAL.sweep);
+                    *TILES.get_or_init(|| measured)
+                }
+            }
+        }
+    }
+}
+
 /// Of a common machine, where there is no memory to measure.
 const USUAL: Rates = Rates {
     sweep: Step {
         fixed: 0.05,
         per_dim: 0.003,
-    },
-    code: 20.0,
-    float: Step {
-        fixed: 20.0,
-        per_dim: 0.2,
     },
     exact: Step {
         fixed: 20.0,
@@ -129,22 +142,10 @@ fn measure(isa: Isa) -> Result<Rates> {
     let (rows, centroids) = values.split_at(ROWS * dims);
     let zeros = try_vec(0.0f32, dims, PURPOSE)?;
     let mut seen = 0.0;
-    let coded = isa.has_codes();
     let rates = Rates {
-        sweep: step(|dims| if coded { sweep(isa, dims) } else { Ok(0.0) })?,
-        code: if coded { code(isa, dims)? } else { 0.0 },
-        float: step(|dims| {
-            let pairs = || {
-                rows.chunks_exact(dims)
-                    .zip(centroids.chunks_exact(dims))
-                    .take(ROWS)
-            };
-            least(ROWS, || {
-                for (x, v) in pairs() {
-                    seen += kernels.pair(x, 1.0, &zeros[..dims], v);
-                }
-                Ok(())
-            })
+        sweep: step(|dims| match isa.has_codes() {
+            true => sweep(isa, Products::Vectors, dims),
+            false => Ok(0.0),
         })?,
         exact: step(|dims| {
             let pairs = || {
@@ -205,67 +206,36 @@ fn measure(isa: Isa) -> Result<Rates> {
     Ok(rates)
 }
 
-fn panels(isa: Isa, dims: usize) -> Result<(CodePanels, Terms)> {
+/// Nothing passes.
+fn sweep(isa: Isa, products: Products, dims: usize) -> Result<f64> {
+    let in_tiles = products.in_tiles();
     let panels = CodePanels {
         isa,
-        products: Products::Vectors,
+        products,
         codes: Aligned::new(1u8, CENTROIDS * dims, PURPOSE)?,
         units: Aligned::new(1.0, CENTROIDS, PURPOSE)?,
         stride: dims,
     };
+    let of_tiles = if in_tiles { CENTROIDS } else { 0 };
     let terms = Terms {
         dims,
         starts: Aligned::new(0.0, CENTROIDS, PURPOSE)?,
-        tails: Aligned::new(0.0, CENTROIDS, PURPOSE)?,
-        ..Terms::default()
+        tails: Aligned::new(0.0, CENTROIDS - of_tiles, PURPOSE)?,
+        lows: Aligned::new(0.0, of_tiles, PURPOSE)?,
     };
-    Ok((panels, terms))
-}
-
-/// Nothing passes.
-fn sweep(isa: Isa, dims: usize) -> Result<f64> {
-    let (panels, terms) = panels(isa, dims)?;
     let codes = try_vec(1i8, ROWS * dims, PURPOSE)?;
     let rows = CodeRows {
         starts: try_vec(0, ROWS, PURPOSE)?,
         units: try_vec(1.0, ROWS, PURPOSE)?,
         tails: try_vec(0.0, ROWS, PURPOSE)?,
         thresholds: try_vec(f32::INFINITY, ROWS, PURPOSE)?,
+        own: try_vec(0, ROWS, PURPOSE)?,
         ..CodeRows::default()
     };
     let mut hits = Vec::new();
-    least(ROWS * CENTROIDS, || {
-        panels.sweep(&terms, &codes, &rows, &mut hits)
-    })
-}
-
-/// A few pairs of each row, of which none passes.
-fn code(isa: Isa, dims: usize) -> Result<f64> {
-    const MASK: u64 = 0x0801_0040_8001;
-    let row_codes = try_vec(1i8, ROWS * dims, PURPOSE)?;
-    let centroid_codes = try_vec(1u8, CENTROIDS * dims, PURPOSE)?;
-    let sides = try_vec(Side::default(), CENTROIDS, PURPOSE)?;
-    let order = collect(0..CENTROIDS as u32, PURPOSE)?;
-    let sides = Sides {
-        isa,
-        leading: dims,
-        row_codes: &row_codes,
-        rows: &sides[..ROWS],
-        centroid_codes: &centroid_codes,
-        centroids: &sides,
-        order: &order,
-    };
-    let hits = (0..ROWS as u32).map(|row| Hit {
-        row,
-        panel: row % 2,
-        mask: MASK,
-    });
-    let hits = collect(hits, PURPOSE)?;
-    let scores = try_vec(f32::INFINITY, ROWS, PURPOSE)?;
-    let mut pairs = Vec::new();
-    let count = ROWS * MASK.count_ones() as usize;
-    least(count, || {
-        check_hits(&hits, &sides, &scores, &mut pairs).map(drop)
+    least(ROWS * CENTROIDS, || match in_tiles {
+        true => panels.sweep_tiles(&terms, &codes, &rows, &mut hits),
+        false => panels.sweep(&terms, &codes, &rows, &mut hits),
     })
 }
 
@@ -279,12 +249,14 @@ mod tests {
             let rates = rates(isa);
             assert!(std::ptr::eq(rates, super::rates(isa)));
             assert!(rates.tile > 0.0 && rates.pack > 0.0, "{isa:?} {rates:?}");
-            for step in [rates.float, rates.exact, rates.encode] {
+            for step in [rates.exact, rates.encode] {
                 assert!(step.of(1000) > 0.0 && step.of(1000) >= step.of(100));
             }
             let coded = isa.has_codes();
             assert_eq!(rates.sweep.of(1000) > 0.0, coded, "{isa:?} {rates:?}");
-            assert_eq!(rates.code > 0.0, coded, "{isa:?} {rates:?}");
+            if coded {
+                assert!(sweep(isa, Products::Emulated, 64).unwrap() > 0.0);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 
 mod centroids;
 mod leaders;
-mod setup;
+pub(in crate::nearest) mod setup;
 mod skip;
 mod tiles;
 pub(in crate::nearest) mod top;
@@ -27,7 +27,6 @@ use crate::nearest::eight_bit::depth::{NEIGHBOURS, Prefix};
 use crate::nearest::scores::{AffineMap, CentroidTerms};
 use crate::nearest::vectors::{Centroids, Row};
 use crate::points::Points;
-use std::ops::Deref;
 
 /// Pairs between fetching a centroid and needing it.
 const PREFETCH: usize = 3;
@@ -67,14 +66,17 @@ pub(in crate::nearest) struct CodeSearch<'a> {
     source: Source<'a>,
     centroids: Centroids<'a>,
     kernels: Kernels,
-    set: Held<'a, CodedCentroids>,
-    prefix: Held<'a, Prefix>,
+    set: &'a CodedCentroids,
+    prefix: &'a Prefix,
 }
 
 /// Centroids in 8 bits and in float32, with what bounds their scores.
+#[derive(Default)]
 pub(in crate::nearest) struct CodedCentroids {
     /// The centroid in each slot of the panels.
     order: Vec<u32>,
+    /// The slot of each.
+    slots: Vec<u32>,
     panels: CodePanels,
     /// k × leading, offset as in the panels.
     codes: Vec<u8>,
@@ -92,24 +94,6 @@ pub(in crate::nearest) struct CodedCentroids {
     zero_label: u32,
 }
 
-/// The search's own, or one that lives longer.
-#[allow(clippy::large_enum_variant)] // there is one of it
-enum Held<'a, T> {
-    Own(T),
-    Lent(&'a T),
-}
-
-impl<T> Deref for Held<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        match self {
-            Held::Own(own) => own,
-            Held::Lent(lent) => lent,
-        }
-    }
-}
-
 /// A worker's buffers.
 #[derive(Default)]
 pub(in crate::nearest) struct CodeScratch {
@@ -123,6 +107,8 @@ pub(in crate::nearest) struct CodeScratch {
     guesses: Vec<Guess>,
     bounds: Aligned<f32>,
     leaders: Vec<Leader>,
+    /// Of each row: a number if it need not be looked at, else infinity.
+    settled: Vec<f32>,
     reaches: Reaches,
     unassigned: Vec<u32>,
     ranked: Vec<Vec<(f64, u32)>>,
@@ -133,8 +119,6 @@ pub(in crate::nearest) struct CodeScratch {
     products: Vec<i32>,
     best: Vec<f32>,
     left: Vec<u32>,
-    /// Pairs that the sweep, the codes and float32 let pass.
-    passed: [usize; 3],
 }
 
 /// The best centroid of a row so far.
@@ -147,6 +131,18 @@ struct Leader {
     value: f64,
     /// A lower bound of its score, so what others must reach.
     score: f64,
+}
+
+impl Leader {
+    /// Nothing else of it is known, and nothing needs to be.
+    fn unmeasured(label: u32) -> Self {
+        Leader {
+            label,
+            distance: None,
+            value: f64::NAN,
+            score: f64::INFINITY,
+        }
+    }
 }
 
 /// Rows under search: the codes from `at` on are theirs.
@@ -239,7 +235,7 @@ impl<'a> CodeSearch<'a> {
     fn search(
         &self,
         block: Block<'_>,
-        bounds: Option<(&mut RowBounds<'_>, usize)>,
+        mut bounds: Option<(&mut RowBounds<'_>, usize)>,
         scratch: &mut CodeScratch,
     ) -> Result<()> {
         if self.coder.products.in_tiles() {
@@ -247,6 +243,7 @@ impl<'a> CodeSearch<'a> {
         }
         let codes = self.codes(block);
         self.row_terms(block, codes, &mut scratch.terms)?;
+        self.find_settled(block, &mut bounds, &mut scratch.settled)?;
         self.first_leaders(block, codes, scratch)?;
         match bounds {
             Some(bounds) => self.sweep_bounded(block, codes, bounds, scratch)?,
@@ -270,25 +267,17 @@ impl<'a> CodeSearch<'a> {
             scores,
             hits,
             pairs,
-            leaders,
-            passed,
             ..
         } = scratch;
         let sides = self.sides(block);
-        passed[0] += check_hits(hits, &sides, scores, pairs)?;
-        passed[1] += pairs.len().saturating_sub(leaders.len());
+        check_hits(hits, &sides, scores, pairs)?;
         self.decide(block, &sides, scratch);
         Ok(())
     }
 
     /// Compares the leaders with the pairs that the codes have let pass.
     fn decide(&self, block: Block<'_>, sides: &Sides<'_>, scratch: &mut CodeScratch) {
-        let CodeScratch {
-            pairs,
-            leaders,
-            passed,
-            ..
-        } = scratch;
+        let CodeScratch { pairs, leaders, .. } = scratch;
         for (p, pair) in pairs.iter().enumerate() {
             if let Some(ahead) = pairs.get(p + PREFETCH) {
                 let dims = self.centroids.dims;
@@ -301,7 +290,6 @@ impl<'a> CodeSearch<'a> {
             let row = self.row(block, pair.row as usize);
             let norm = sides.rows[pair.row as usize].norm;
             if self.float_bound(&row, norm, pair.centroid as usize) >= leader.score {
-                passed[2] += 1;
                 self.challenge(block, pair.row as usize, &row, pair.centroid, leader);
             }
         }

@@ -1,9 +1,8 @@
 //! The codes of the centroids, and their panels.
 
-use crate::allocate::{append, collect, copy, push, resize, try_vec};
+use crate::allocate::{append, collect, extend, push, resize, try_vec};
 use crate::error::Result;
-use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::{CodePanels, PANEL, Side, largest_code, offset};
+use crate::kernels::codes::{PANEL, Side, largest_code, offset};
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
 use crate::nearest::eight_bit::search::{CodedCentroids, PURPOSE, Query};
 use crate::nearest::float32::{repeated, zero_label};
@@ -15,38 +14,51 @@ use crate::threads::Threads;
 const CENTROIDS: usize = 48;
 
 impl CodedCentroids {
-    /// The centroids of a query, encoded.
-    pub(super) fn new(query: Query<'_, '_>, coder: &Coder, threads: &Threads<'_>) -> Result<Self> {
+    /// The centroids of a query, encoded in the memory of others `before`.
+    pub(super) fn new(
+        query: Query<'_, '_>,
+        coder: &Coder,
+        before: Option<Self>,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let (centroids, isa) = (query.centroids, query.kernels.isa());
         let (rows, dims, leading) = (centroids.len(), centroids.dims, coder.leading);
         let padded = rows.next_multiple_of(PANEL);
-        let offset = offset(isa);
-        let mut order = match query.order {
-            Some(order) => copy(order, PURPOSE)?,
-            None => collect(0..rows as u32, PURPOSE)?,
+        let mut coded = match before {
+            Some(before) => before,
+            None => CodedCentroids {
+                values: threads.try_vec(0.0, rows * dims, PURPOSE)?,
+                ..CodedCentroids::default()
+            },
         };
+        coded.order.clear();
+        match query.order {
+            Some(order) => append(&mut coded.order, order, PURPOSE)?,
+            None => extend(&mut coded.order, 0..rows as u32, PURPOSE)?,
+        }
         let units = match coder.products.in_tiles() {
-            true => share_units(query, &mut order, threads)?,
+            true => share_units(query, &mut coded.order, threads)?,
             false => Vec::new(),
         };
-        let mut coded = CodedCentroids {
-            order,
-            panels: CodePanels {
-                isa,
-                products: coder.products,
-                codes: Aligned::new(offset as u8, padded * leading, PURPOSE)?,
-                units: Aligned::new(0.0, padded, PURPOSE)?,
-                stride: leading,
-            },
-            codes: try_vec(offset as u8, rows * leading, PURPOSE)?,
-            sides: try_vec(Side::default(), rows, PURPOSE)?,
-            rests: try_vec(Rest::default(), rows * coder.prefixes(), PURPOSE)?,
-            values: threads.try_vec(0.0, rows * dims, PURPOSE)?,
-            terms: try_vec(CentroidTerms::default(), rows, PURPOSE)?,
-            inverse_norms: try_vec(1.0, rows, PURPOSE)?,
-            always: Vec::new(),
-            zero_label: zero_label(centroids),
-        };
+        resize(&mut coded.slots, rows, 0, PURPOSE)?;
+        for (slot, &j) in coded.order.iter().enumerate() {
+            coded.slots[j as usize] = slot as u32;
+        }
+        // Slots without a centroid have a unit of 0, whatever their codes.
+        let panels = &mut coded.panels;
+        (panels.isa, panels.products, panels.stride) = (isa, coder.products, leading);
+        panels.codes.resize(0, padded * leading, PURPOSE)?;
+        panels.units.resize(0.0, padded, PURPOSE)?;
+        panels.units.fill(0.0);
+        resize(&mut coded.codes, rows * leading, 0, PURPOSE)?;
+        resize(&mut coded.sides, rows, Side::default(), PURPOSE)?;
+        let rests = rows * coder.prefixes();
+        resize(&mut coded.rests, rests, Rest::default(), PURPOSE)?;
+        resize(&mut coded.values, rows * dims, 0.0, PURPOSE)?;
+        resize(&mut coded.terms, rows, CentroidTerms::default(), PURPOSE)?;
+        resize(&mut coded.inverse_norms, rows, 1.0, PURPOSE)?;
+        coded.always.clear();
+        coded.zero_label = zero_label(centroids);
         let repeated = match query.count {
             1 => repeated(centroids, threads)?,
             _ => Vec::new(),

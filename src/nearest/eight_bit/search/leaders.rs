@@ -44,8 +44,10 @@ impl CodeSearch<'_> {
         terms.tails.clear();
         let tails = rows.map(|i| block.codes.rests[i * prefixes + at].tail);
         extend(&mut terms.tails, tails, PURPOSE)?;
-        terms.thresholds.clear();
         let count = block.labels.len();
+        terms.own.clear();
+        resize(&mut terms.own, count, u32::MAX, PURPOSE)?;
+        terms.thresholds.clear();
         resize(&mut terms.thresholds, count, f32::INFINITY, PURPOSE)
     }
 
@@ -63,6 +65,7 @@ impl CodeSearch<'_> {
             guesses,
             bounds,
             leaders,
+            settled,
             ..
         } = scratch;
         if !self.all_known(block.labels) {
@@ -74,6 +77,11 @@ impl CodeSearch<'_> {
         leaders.clear();
         scores.clear();
         for (i, &label) in block.labels.iter().enumerate() {
+            if settled[i].is_finite() {
+                push(scores, f32::INFINITY, PURPOSE)?;
+                push(leaders, Leader::unmeasured(label), PURPOSE)?;
+                continue;
+            }
             let row = self.row(block, i);
             let coded = terms.units[i] > 0.0;
             let label = if !coded {
@@ -86,6 +94,7 @@ impl CodeSearch<'_> {
             let leader = self.measure(block, i, &row, label);
             if coded {
                 terms.thresholds[i] = self.threshold(block, i, leader.score);
+                terms.own[i] = self.set.slots[leader.label as usize];
             }
             let score = (leader.score - 1e-6 * leader.score.abs()) as f32;
             push(scores, score, PURPOSE)?;

@@ -4,78 +4,117 @@
 use crate::allocate::with_capacity;
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::Terms;
+use crate::kernels::codes::{Products, Terms};
 use crate::kernels::tile::Kernels;
 use crate::nearest::eight_bit::codes::{Coder, RowCodes};
 use crate::nearest::eight_bit::depth::{Fold, Prefix, TrialRows, cost};
 use crate::nearest::eight_bit::search::{
-    Block, CodeScratch, CodeSearch, CodedCentroids, Held, Query, Source,
+    Block, CodeScratch, CodeSearch, CodedCentroids, Query, Source,
 };
+use crate::nearest::float32::{TileScratch, TileSearch};
 use crate::nearest::scores::AffineMap;
 use crate::nearest::vectors::Centroids;
 use crate::threads::Threads;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-impl<'a> CodeSearch<'a> {
-    /// With what a row will likely cost.
+/// Centroids in the codes of a search that was tried on a sample of rows.
+pub(in crate::nearest) struct Tried {
+    set: CodedCentroids,
+    prefix: Prefix,
+    /// What the search takes of a row, in nanoseconds, beside making its code.
+    pub cost: f64,
+    /// The search is over.
+    pub is_over: bool,
+}
+
+impl Tried {
+    /// In the memory of another one `before`. Tries no more once it is clear that a row will
+    /// take more than `limit`.
     pub fn new(
-        query: Query<'_, 'a>,
-        (coder, source): (&'a Coder, Source<'a>),
+        query: Query<'_, '_>,
+        coder: &Coder,
+        (before, limit): (Option<Self>, f64),
         threads: &Threads<'_>,
-    ) -> Result<(Self, f64)> {
-        let Query {
-            points,
-            affine,
-            centroids,
-            labels,
-            count,
-            kernels,
-            ..
-        } = query;
-        let mut search = CodeSearch {
-            count,
-            affine,
+    ) -> Result<Self> {
+        let before = before.map(|before| before.set);
+        let set = CodedCentroids::new(query, coder, before, threads)?;
+        let sample = TrialRows::new(query.points, query.affine, coder, query.labels, threads)?;
+        let search = |prefix| CodeSearch {
+            count: query.count,
+            affine: query.affine,
             coder,
-            source,
-            centroids,
-            kernels,
-            set: Held::Own(CodedCentroids::new(query, coder, threads)?),
-            prefix: Held::Own(Prefix::default()),
+            source: Source::Made,
+            centroids: query.centroids,
+            kernels: query.kernels,
+            set: &set,
+            prefix,
         };
-        let sample = TrialRows::new(points, affine, coder, labels, threads)?;
-        // The most prefixes first: where those are bad, the others cost much
-        // to try.
         let mut prefixes = with_capacity(coder.prefixes(), "centroid bounds")?;
         prefixes.resize_with(coder.prefixes(), Prefix::default);
+        let no_prefix = Prefix::default();
+        let without = search(&no_prefix);
         threads.run(
             prefixes.iter_mut().enumerate(),
             || (),
             |(), (number, prefix)| {
-                *prefix = search.prefix(number + 1, &sample)?;
+                *prefix = without.prefix(number + 1, &sample)?;
                 Ok(())
             },
         )?;
-        let mut least = f64::INFINITY;
-        for prefix in prefixes.into_iter().rev() {
-            let before = std::mem::replace(&mut search.prefix, Held::Own(prefix));
-            let cost = search.cost(&sample, threads)?;
-            if cost < least {
-                least = cost;
-                continue;
+        // The most prefixes first: where those are bad, the others cost much
+        // to try.
+        let mut best = (f64::INFINITY, 0);
+        let sweep = |dims| {
+            let step = cost::sweep(coder.isa(), coder.products, dims);
+            query.centroids.len() as f64 * step
+        };
+        for (number, prefix) in prefixes.iter().enumerate().rev() {
+            let cost = search(prefix).time(&sample, threads)?;
+            if cost < best.0 {
+                best = (cost, number);
+            } else if cost > 1.3 * best.0 {
+                break;
             }
-            search.prefix = before;
-            if cost > 1.3 * least {
+            // Shorter sweeps alone save no more than that.
+            if cost - sweep(prefix.terms.dims) + sweep(coder.prefix) > limit {
                 break;
             }
         }
-        Ok((search, least))
+        let (cost, number) = best;
+        let prefix = prefixes.swap_remove(number);
+        Ok(Tried {
+            set,
+            prefix,
+            cost,
+            is_over: false,
+        })
     }
 
-    /// Of centroids that were encoded before, and are the same; rows are encoded
-    /// block by block.
-    pub fn of_kept(
-        (set, prefix): (&'a CodedCentroids, &'a Prefix),
+    /// What it takes of a row whose code is made for the search.
+    pub fn cost_made(&self, coder: &Coder) -> f64 {
+        let dims = coder.dims;
+        self.cost + cost::encode(coder.isa(), dims) + cost::read(dims)
+    }
+
+    /// What it takes of a row whose code is kept.
+    pub fn cost_kept(&self, coder: &Coder) -> f64 {
+        self.cost
+            + match coder.products.in_tiles() {
+                true => cost::read(coder.leading / size_of::<f32>()),
+                false => cost::read(coder.dims),
+            }
+    }
+
+    /// Whether it is of the search at hand, with the centroids in the order that is asked for.
+    pub fn is_of(&self, order: Option<&[u32]>) -> bool {
+        !self.is_over && order.is_none_or(|order| *order == *self.set.order)
+    }
+}
+
+impl<'a> CodeSearch<'a> {
+    pub fn new(
+        tried: &'a Tried,
         (affine, coder, kernels): (&'a AffineMap, &'a Coder, Kernels),
+        source: Source<'a>,
         centroids: Centroids<'a>,
         count: usize,
     ) -> Self {
@@ -83,19 +122,11 @@ impl<'a> CodeSearch<'a> {
             count,
             affine,
             coder,
-            source: Source::Made,
+            source,
             centroids,
             kernels,
-            set: Held::Lent(set),
-            prefix: Held::Lent(prefix),
-        }
-    }
-
-    /// What other searches among the same centroids can use.
-    pub fn into_kept(self) -> Option<(CodedCentroids, Prefix)> {
-        match (self.set, self.prefix) {
-            (Held::Own(set), Held::Own(prefix)) => Some((set, prefix)),
-            _ => None,
+            set: &tried.set,
+            prefix: &tried.prefix,
         }
     }
 
@@ -185,43 +216,46 @@ impl<'a> CodeSearch<'a> {
         })
     }
 
-    /// What a row costs, by the pairs of the sample that pass.
-    fn cost(&self, sample: &TrialRows, threads: &Threads<'_>) -> Result<f64> {
-        let passed = [const { AtomicUsize::new(0) }; 3];
-        threads.run(sample.0.iter(), CodeScratch::default, |scratch, part| {
+    /// What the search takes of a row, in nanoseconds, as the sample tells.
+    fn time(&self, sample: &TrialRows, threads: &Threads<'_>) -> Result<f64> {
+        if self.coder.products == Products::Emulated {
+            return Ok(0.0); // tests are to run it
+        }
+        sample.time(threads, |scratch: &mut CodeScratch, part| {
             let block = Block {
                 codes: &part.codes,
                 at: 0,
                 values: &part.values,
                 labels: &part.labels,
             };
-            scratch.passed = [0; 3];
             match self.count {
-                1 => self.search(block, None, scratch)?,
-                _ => self.search_top(block, scratch)?,
+                1 => self.search(block, None, scratch),
+                _ => self.search_top(block, scratch),
             }
-            for (all, here) in passed.iter().zip(scratch.passed) {
-                all.fetch_add(here, Ordering::Relaxed);
-            }
-            Ok(())
-        })?;
-        // Centroids of each row whose distance is computed in any case.
-        let measured = match self.coder.products.in_tiles() && self.count == 1 {
-            true => 0,
-            false => self.count,
-        };
-        let rows = sample.len() as f64;
-        let [pairs, close, exact] = passed.map(|pairs| pairs.into_inner() as f64 / rows);
-        let (isa, dims) = (self.kernels.isa(), self.centroids.dims);
-        let sweep = cost::sweep(isa, self.coder.products, self.prefix.terms.dims);
-        let encode = match self.source {
-            Source::Kept(_) => 0.0,
-            Source::Made => cost::encode(isa, dims),
-        };
-        Ok(encode
-            + self.centroids.len() as f64 * sweep
-            + pairs * cost::code(isa)
-            + close * cost::float(isa, dims)
-            + (measured as f64 + exact) * cost::exact(isa, dims))
+        })
     }
+}
+
+/// What a search with float32 tiles takes of a row, in nanoseconds, as a sample tells.
+pub(in crate::nearest) fn time_tiles(
+    query: Query<'_, '_>,
+    coder: &Coder,
+    threads: &Threads<'_>,
+) -> Result<f64> {
+    let Query {
+        points,
+        affine,
+        centroids,
+        labels,
+        count,
+        kernels,
+        ..
+    } = query;
+    let sample = TrialRows::new(points, affine, coder, labels, threads)?;
+    let search = TileSearch::new(affine, centroids, kernels, (count == 1, None), threads)?;
+    let taken = sample.time(threads, |scratch: &mut TileScratch, part| match count {
+        1 => search.assign(&part.values, scratch, |_, _| ()),
+        _ => search.top(&part.values, count, scratch, |_, _| ()),
+    })?;
+    Ok(taken + cost::read(centroids.dims))
 }

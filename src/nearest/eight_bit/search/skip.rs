@@ -1,9 +1,9 @@
 //! Sweeps only where distance bounds leave a row's nearest centroid open.
 
-use crate::allocate::push;
+use crate::allocate::{push, resize};
 use crate::error::Result;
 use crate::kernels::codes::bounded::Group;
-use crate::nearest::eight_bit::bounds::{RowBounds, STEPS, steps};
+use crate::nearest::eight_bit::bounds::{RowBounds, STEPS, WITHIN, steps};
 use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, PURPOSE};
 
 impl CodeSearch<'_> {
@@ -13,6 +13,26 @@ impl CodeSearch<'_> {
         let all = self.set.sides.iter().all(|side| side.start.is_finite());
         let zero = self.set.inverse_norms.contains(&0.0);
         all && !zero && self.count == 1 && self.centroids.bias.is_none()
+    }
+
+    /// Marks the rows that need not be looked at, where bounds tell.
+    pub(super) fn find_settled(
+        &self,
+        block: Block<'_>,
+        bounds: &mut Option<(&mut RowBounds<'_>, usize)>,
+        settled: &mut Vec<f32>,
+    ) -> Result<()> {
+        let count = block.labels.len();
+        match bounds {
+            Some((bounds, first)) => {
+                let labels = (block.labels, &self.set.slots[..]);
+                bounds.mark_settled(*first..*first + count, labels, settled)
+            }
+            None => {
+                settled.clear();
+                resize(settled, count, f32::INFINITY, PURPOSE)
+            }
+        }
     }
 
     /// Finds the hits of the groups that are near, and renews their bounds.
@@ -28,20 +48,26 @@ impl CodeSearch<'_> {
             terms,
             hits,
             leaders,
+            settled,
             reaches,
             ..
         } = scratch;
         reaches.reaches.clear();
         reaches.offsets.clear();
         for (i, leader) in leaders.iter().enumerate() {
+            if settled[i].is_finite() || terms.units[i] <= 0.0 {
+                push(&mut reaches.reaches, f32::NEG_INFINITY, PURPOSE)?;
+                push(&mut reaches.offsets, 0.0, PURPOSE)?;
+                continue;
+            }
             let base = block.codes.bases[block.at + i];
-            let reach = (2.0 * (base - leader.score)).max(0.0).sqrt();
-            let coded = terms.units[i] > 0.0;
-            let reach = if coded {
-                steps(reach)
-            } else {
-                f32::NEG_INFINITY
-            };
+            let square = 2.0 * (base - leader.score);
+            // So that rounding is paid for wherever the centroid moves while it is within
+            // reach of bounds.
+            let slack = self.affine.score_slack(base, base + WITHIN * WITHIN);
+            let most = (square + 8.0 * slack).max(0.0).sqrt();
+            bounds.set_own(first + i, terms.own[i], most);
+            let reach = steps(square.max(0.0).sqrt());
             push(&mut reaches.reaches, reach, PURPOSE)?;
             // What the sweep leaves out of a score is in the threshold.
             let left_out = leader.score - f64::from(terms.thresholds[i]);

@@ -2,20 +2,16 @@
 //! alone, mostly: what some centroid's score is at least, by its code, is what others have
 //! to reach, and distances are computed only of rows for which another one does.
 
-use crate::allocate::resize;
+use crate::allocate::{push, resize};
 use crate::clusters::UNASSIGNED;
 use crate::error::Result;
-use crate::kernels::codes::{Side, Sides, check_hits, products_with};
-use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, Leader, PURPOSE};
-use crate::nearest::scores::CentroidTerms;
-
-/// Nothing of it is known, and nothing needs to be.
-const UNMEASURED: Leader = Leader {
-    label: UNASSIGNED,
-    distance: None,
-    value: f64::NAN,
-    score: f64::INFINITY,
+use crate::kernels::accumulate::prefetch;
+use crate::kernels::codes::{CLASSES, Side, Sides, check_hits, products_with};
+use crate::nearest::eight_bit::search::top::{MOST, insert};
+use crate::nearest::eight_bit::search::{
+    Block, CodeScratch, CodeSearch, Leader, PREFETCH, PURPOSE,
 };
+use crate::nearest::scores::CentroidTerms;
 
 impl CodeSearch<'_> {
     /// Finds each row's nearest centroid and leaves it in `leaders`.
@@ -32,13 +28,12 @@ impl CodeSearch<'_> {
             leaders,
             best,
             left,
-            passed,
             ..
         } = scratch;
         self.set.panels.sweep_tiles(prefix, codes, terms, hits)?;
         let rows = block.labels.len();
         leaders.clear();
-        resize(leaders, rows, UNMEASURED, PURPOSE)?;
+        resize(leaders, rows, Leader::unmeasured(UNASSIGNED), PURPOSE)?;
         left.clear();
         resize(left, rows, 0, PURPOSE)?;
         for hit in hits.iter() {
@@ -47,7 +42,7 @@ impl CodeSearch<'_> {
             leaders[i].label = self.in_slot(hit.slot());
         }
         hits.retain(|hit| left[hit.row as usize] > 1);
-        passed[0] += check_hits(hits, &sides, scores, pairs)?;
+        check_hits(hits, &sides, scores, pairs)?;
         best.fill(f32::NEG_INFINITY);
         for hit in hits.iter() {
             left[hit.row as usize] = 0;
@@ -70,8 +65,6 @@ impl CodeSearch<'_> {
                 _ => leader.label,
             };
             *leader = self.measure(block, i, &row, label);
-            passed[1] += left[i].saturating_sub(1) as usize;
-            passed[2] += 1;
         }
         self.decide(block, &sides, scratch);
         Ok(())
@@ -111,16 +104,96 @@ impl CodeSearch<'_> {
             if row.unit <= 0.0 {
                 continue;
             }
-            let (over, over_size) = self.over(row);
             let low = match has_code(label) {
                 true => self.low(row, *label as usize, products[i]),
-                false => f64::from(best[i]) - over - 1e-6 * (over_size + best[i].abs() as f64),
+                false => self.swept_low(row, best[i]),
             };
-            let score = low - 2.0 * self.affine.row_bound(f64::from(row.norm)).constant;
-            let threshold = score - over - 1e-6 * (over_size + score.abs());
-            // Above −∞, which is the score of a slot without a centroid.
-            terms.thresholds[i] = (threshold as f32).max(f32::MIN);
-            scores[i] = (score - 1e-6 * score.abs()) as f32;
+            (terms.thresholds[i], scores[i]) = self.to_reach(row, low);
+        }
+        Ok(())
+    }
+
+    /// What a bound of the sweep has to reach, and what any other one, where so many
+    /// centroids as are wanted have a score of at least `low`.
+    fn to_reach(&self, row: &Side, low: f64) -> (f32, f32) {
+        let (over, over_size) = self.over(row);
+        let score = low - 2.0 * self.affine.row_bound(f64::from(row.norm)).constant;
+        let threshold = score - over - 1e-6 * (over_size + score.abs());
+        // Above −∞, which is the score of a slot without a centroid.
+        let threshold = (threshold as f32).max(f32::MIN);
+        (threshold, (score - 1e-6 * score.abs()) as f32)
+    }
+
+    /// A lower bound of a score, given one that a sweep found.
+    fn swept_low(&self, row: &Side, low: f32) -> f64 {
+        let (over, over_size) = self.over(row);
+        f64::from(low) - over - 1e-6 * (over_size + f64::from(low.abs()))
+    }
+
+    /// Leaves each row's nearest centroids, among others, in `ranked`: a sweep for what the
+    /// best of each class reach, one for all that reach as much.
+    pub(super) fn search_top_tiles(
+        &self,
+        block: Block<'_>,
+        scratch: &mut CodeScratch,
+    ) -> Result<()> {
+        let (count, codes) = (self.count, self.codes(block));
+        let (prefix, sides) = (&self.prefix.terms, self.sides(block));
+        self.row_terms(block, codes, &mut scratch.terms)?;
+        let CodeScratch {
+            terms,
+            scores,
+            hits,
+            pairs,
+            bounds,
+            ranked,
+            reached,
+            ..
+        } = scratch;
+        let panels = &self.set.panels;
+        panels.classes_of_tiles(prefix, codes, terms, bounds)?;
+        let rows = block.labels.len();
+        if ranked.len() < rows {
+            resize(ranked, rows, Vec::new(), PURPOSE)?;
+        }
+        resize(reached, rows, [0.0; MOST], PURPOSE)?;
+        scores.clear();
+        resize(scores, rows, f32::INFINITY, PURPOSE)?;
+        for (i, lows) in bounds.chunks_exact(CLASSES).enumerate() {
+            let (row, best, ranked) = (&sides.rows[i], &mut reached[i][..count], &mut ranked[i]);
+            ranked.clear();
+            best.fill(f64::NEG_INFINITY);
+            lows.iter().for_each(|&low| insert(best, f64::from(low)));
+            let low = best[count - 1];
+            if row.unit <= 0.0 || low == f64::NEG_INFINITY {
+                self.rank_all(&self.row(block, i), ranked)?;
+                continue;
+            }
+            let low = self.swept_low(row, low as f32);
+            (terms.thresholds[i], scores[i]) = self.to_reach(row, low);
+            // From now on what those that are measured reach.
+            best.fill(f64::from(scores[i]));
+            for &j in &self.set.always {
+                let value = self.measure(block, i, &self.row(block, i), j).value;
+                push(ranked, (value, j), PURPOSE)?;
+            }
+        }
+        panels.sweep_tiles(prefix, codes, terms, hits)?;
+        check_hits(hits, &sides, scores, pairs)?;
+        for (p, pair) in pairs.iter().enumerate() {
+            if let Some(ahead) = pairs.get(p + PREFETCH) {
+                prefetch(self.centroids.row(ahead.centroid as usize));
+            }
+            let (i, j) = (pair.row as usize, pair.centroid);
+            let (best, row) = (&mut reached[i][..count], self.row(block, i));
+            let score = best[count - 1];
+            if f64::from(pair.bound) >= score
+                && self.float_bound(&row, sides.rows[i].norm, j as usize) >= score
+            {
+                let member = self.measure(block, i, &row, j);
+                insert(best, member.score);
+                push(&mut ranked[i], (member.value, j), PURPOSE)?;
+            }
         }
         Ok(())
     }

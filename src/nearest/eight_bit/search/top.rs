@@ -54,6 +54,9 @@ impl CodeSearch<'_> {
 
     /// Leaves each row's nearest centroids, among others, in `ranked`.
     pub(super) fn search_top(&self, block: Block<'_>, scratch: &mut CodeScratch) -> Result<()> {
+        if self.coder.products.in_tiles() {
+            return self.search_top_tiles(block, scratch);
+        }
         let (count, codes) = (self.count, self.codes(block));
         let CodeScratch {
             terms,
@@ -64,7 +67,6 @@ impl CodeSearch<'_> {
             bounds,
             ranked,
             reached,
-            passed,
             ..
         } = scratch;
         self.row_terms(block, codes, terms)?;
@@ -108,7 +110,7 @@ impl CodeSearch<'_> {
         }
         self.set.panels.reached(terms, bounds, hits)?;
         let sides = self.sides(block);
-        passed[0] += check_hits(hits, &sides, scores, pairs)?;
+        check_hits(hits, &sides, scores, pairs)?;
         for pair in pairs.iter() {
             let (i, j) = (pair.row as usize, pair.centroid);
             let score = reached[i][count - 1];
@@ -116,10 +118,8 @@ impl CodeSearch<'_> {
             if guessed || f64::from(pair.bound) < score {
                 continue;
             }
-            passed[1] += 1;
             let row = self.row(block, i);
             if self.float_bound(&row, sides.rows[i].norm, j as usize) >= score {
-                passed[2] += 1;
                 let rival = self.measure(block, i, &row, j);
                 insert(&mut reached[i][..count], rival.score);
                 push(&mut ranked[i], (rival.value, j), PURPOSE)?;
@@ -129,7 +129,7 @@ impl CodeSearch<'_> {
     }
 
     /// All centroids, for a row without a code or with too few guesses.
-    fn rank_all(&self, row: &Row<'_>, ranked: &mut Vec<(f64, u32)>) -> Result<()> {
+    pub(super) fn rank_all(&self, row: &Row<'_>, ranked: &mut Vec<(f64, u32)>) -> Result<()> {
         let all = (0..self.centroids.len()).map(|j| {
             let distance = row.distance(self.centroids.row(j));
             (distance + self.centroids.bias(j), j as u32)
@@ -159,7 +159,7 @@ fn rank(score: f32) -> u32 {
 }
 
 /// Puts a value in its place among the greatest so far, which are in order.
-fn insert(greatest: &mut [f64], mut value: f64) {
+pub(super) fn insert(greatest: &mut [f64], mut value: f64) {
     for place in greatest {
         if value > *place {
             std::mem::swap(place, &mut value);
