@@ -1,12 +1,13 @@
 """A tree as the start for very many clusters, beside flat iterations and other libraries.
 
-    python benches/tree.py [minilm | synthetic | N,D,K] [--peers]
+    python benches/tree.py [minilm[,K] | synthetic | N,D,K] [--peers | --defaults]
 
 CPU seconds on one thread, inertia relative to ten flat iterations from random rows with
 exact labels, and recall@10 of 1,000 rows in an IVF index over the centroids, 1, 4 and 16
 lists probed. `minilm`: 100,000 sentence embeddings of 384 dimensions, k = 8,192; needs a
 file that is not part of the project. `synthetic`: 500,000 rows of 96 dimensions about a
-subspace of 24, k = 8,192; other sizes of the same kind as N,D,K.
+subspace of 24, k = 8,192; other sizes of the same kind as N,D,K. `--defaults`: both at
+default settings, to the end of training, in place of a few iterations.
 """
 
 import argparse
@@ -41,8 +42,9 @@ def low_rank(rows, dims, rank=24, centres=2000):
 
 
 def load(name):
-    if name == "minilm":
-        return np.load(DATA / "minilm_summaries_f16.npy").astype(np.float32), 8192
+    if name.startswith("minilm"):
+        rows = np.load(DATA / "minilm_summaries_f16.npy").astype(np.float32)
+        return rows, int(name.partition(",")[2] or 8192)
     rows, dims, k = (
         (500_000, 96, 8192) if name == "synthetic" else map(int, name.split(","))
     )
@@ -113,6 +115,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("data", nargs="?", default="synthetic")
     options.add_argument("--peers", action="store_true")
+    options.add_argument("--defaults", action="store_true")
     options.add_argument("--ways", help="some of them, by the beginning of their names")
     options = options.parse_args()
     rows, k = load(options.data)
@@ -125,6 +128,14 @@ def main():
         "tree, 1 iteration": lambda: train(rows, k, "tree", 1),
         "tree, 3 iterations": lambda: train(rows, k, "tree", 3),
     }
+    if options.defaults:
+        ways = {
+            "random rows, 25 iterations and swaps": lambda: train(
+                rows, k, "random", 25, "default"
+            ),
+            "random rows, 25 iterations": lambda: train(rows, k, "random", 25),
+            "tree, 25 iterations": lambda: train(rows, k, "tree", 25, "default"),
+        }
     if options.peers:
         ways["SuperKMeans, hierarchical"] = lambda: superkmeans(rows, k, True, 0)
         ways["faiss, 3 iterations"] = lambda: faiss(rows, k, 3)

@@ -829,7 +829,9 @@ kentro_status kentro_kmeans_set_tolerance(kentro_kmeans *kmeans,
 
 /**
  * Where the first centroids come from, one of `KENTRO_INIT_*`; default
- * `KENTRO_INIT_AUTO`. Since 0.3.
+ * `KENTRO_INIT_AUTO`: k-means++ on a sample for up to 500 clusters, random rows for more,
+ * a tree from 8,192 clusters on where rows x clusters x dimensions are 2^38 or more, with
+ * 16 to 2,048 dimensions (random rows from a source or if balanced). Since 0.3.
  */
 KENTRO_API
 kentro_status kentro_kmeans_set_init(kentro_kmeans *kmeans,
@@ -1955,10 +1957,10 @@ void kentro_message_free(kentro_message *message);
 
 /**
  * `kentro_kmeans_train` on rows that come from a source: the same bits as from
- * all rows at once. Looks at all rows once (twice where wide numbers lose an
- * offset), once for the first centroids (fifteen times with `k-means||`, not at all
- * where they are given), then once an iteration, some seven times an attempt at
- * swaps, and once for the labels.
+ * all rows at once, unless `KENTRO_INIT_AUTO` takes a tree of these. Looks at all
+ * rows once (twice where wide numbers lose an offset), once for the first centroids
+ * (fifteen times with `k-means||`, not at all where they are given), then once an
+ * iteration, some seven times an attempt at swaps, and once for the labels.
  *
  * Beside the block it keeps 24 bytes a row, 48 with weights; codes and bounds of
  * each block that save time, as far as `kentro_kmeans_set_memory_limit` has room.

@@ -456,7 +456,7 @@ private:
 
 /// Where the first centroids come from.
 enum class Init : std::int32_t {
-    automatic = KENTRO_INIT_AUTO,
+    automatic = KENTRO_INIT_AUTO, ///< by k; from 8,192 clusters on, with much to do, a tree
     kmeans_plus_plus = KENTRO_INIT_KMEANS_PLUS_PLUS,
     kmeans_parallel = KENTRO_INIT_KMEANS_PARALLEL,
     random = KENTRO_INIT_RANDOM,
@@ -987,8 +987,9 @@ public:
     }
 
     /// `fit` on rows that come from a source, block by block: the same bits as from
-    /// all rows at once, but not for `Quality::best`, medoids and bounds on sizes. What
-    /// the source throws comes out, and the model stays as it was.
+    /// all rows at once (unless Init::automatic takes a tree of these), but not for
+    /// `Quality::best`, medoids and bounds on sizes. What the source throws comes out, and
+    /// the model stays as it was.
     void fit(Source& source, std::optional<Count> num_threads = std::nullopt) {
         std::optional<KMeans> before;
         if (callbacks_.log) before = clone();

@@ -12,7 +12,9 @@ use ndarray::{Array2, ArrayView2};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Init {
     /// Greedy k-means++ on a sample for up to 500 clusters, random rows for
-    /// more.
+    /// more; a [`Tree`](Init::Tree) from 8,192 clusters on, where rows × clusters ×
+    /// dimensions are 2^38 or more, with 16 to 2,048 dimensions. Rows from a source, which
+    /// no tree can look up, begin at random there, and so do balanced clusters.
     #[default]
     Auto,
     /// k-means++ (Arthur & Vassilvitskii, 2007), greedy form: each next

@@ -164,7 +164,8 @@ fn fit_checked(
     if config.metric == Metric::Euclidean {
         shared = shared.with_ranges(points.check_ranges(threads)?)?;
     }
-    let mut nearest = shared.nearest(points, train::searches(&config));
+    let tree = train::takes_tree(&config, (points.rows(), points.cols()));
+    let mut nearest = shared.nearest(points, train::searches(&config, tree));
     train::fit(&mut nearest, &config, before, threads, start)
 }
 

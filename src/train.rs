@@ -126,7 +126,8 @@ fn best_of_positive(
         return Ok(fit);
     }
     let weighing = points.select(&positive);
-    let mut among = nearest.child(&weighing, searches(config));
+    let shape = (positive.len(), points.cols());
+    let mut among = nearest.child(&weighing, searches(config, takes_tree(config, shape)));
     let mut fit = best_run(&mut among, config, false, before, threads, start)?;
     fit.warn_of_empty(&weighing, config.metric)?;
     let left = points.select(&others);
@@ -188,7 +189,8 @@ fn best_run(
 ) -> Result<Fit> {
     let mut rng = Rng::new(config.seed);
     let rows = &Unrepeated::find(nearest.points(), threads)?;
-    let tree = takes_tree(config);
+    let points = nearest.points();
+    let tree = takes_tree(config, (rows.count(points.rows()), points.cols()));
     let given = matches!(config.init(), Init::Centroids(_));
     let runs = match given && effort(config, tree).is_none() {
         true => 1, // all runs would be the same
@@ -291,17 +293,24 @@ fn swapped(
     Centres::of_values(swapped.values, config.n_clusters)
 }
 
-/// Whether the first centroids come from a tree.
-fn takes_tree(config: &Config) -> bool {
-    matches!(config.init(), Init::Tree)
+/// Whether the first centroids of rows × columns, which don't repeat, come from a tree.
+pub(crate) fn takes_tree(config: &Config, (rows, cols): (usize, usize)) -> bool {
+    match config.init() {
+        Init::Tree => true,
+        Init::Auto => {
+            let pays = tree::pays(rows, config.n_clusters, cols);
+            pays && !config.use_medoids && !config.balanced
+        }
+        _ => false,
+    }
 }
 
-/// Searches for the nearest centroids that training takes, unless it ends early.
-pub(crate) fn searches(config: &Config) -> usize {
+/// Searches for the nearest centroids that training takes, unless it ends early; from a
+/// tree or not.
+pub(crate) fn searches(config: &Config, tree: bool) -> usize {
     /// Batches of swaps that are likely tried.
     const ROUNDS: usize = 8;
-    let swaps = effort(config, matches!(config.init(), Init::Tree))
-        .map_or(0, |effort| effort.rounds.min(ROUNDS) * 4);
+    let swaps = effort(config, tree).map_or(0, |effort| effort.rounds.min(ROUNDS) * 4);
     let run = config.iterations.saturating_add(1 + swaps);
     run.saturating_mul(config.n_init)
 }
@@ -325,5 +334,41 @@ pub(crate) fn effort(config: &Config, tree: bool) -> Option<Effort> {
             patience: 8,
             leniency: 1,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::owned::TryArc;
+
+    #[test]
+    fn auto_takes_a_tree_by_a_rule_of_shape_alone() {
+        let takes = |config: &Config, k: usize, shape| {
+            let mut config = config.clone();
+            config.n_clusters = k;
+            takes_tree(&config, shape)
+        };
+        let mut config = Config::new(1);
+        assert!(takes(&config, 8192, (100_000, 384)));
+        assert!(takes(&config, 32_768, (2_000_000, 128)));
+        assert!(takes(&config, usize::MAX, (usize::MAX, 16)));
+        for (k, shape) in [
+            (8191, (1_000_000, 384)),
+            (8192, (100_000, 96)),
+            (10_000, (10_000_000, 15)),
+            (10_000, (10_000_000, 2049)),
+        ] {
+            assert!(!takes(&config, k, shape), "{k} {shape:?}");
+        }
+        for bounded in [true, false] {
+            (config.balanced, config.use_medoids) = (bounded, !bounded);
+            assert!(!takes(&config, 8192, (100_000, 384)));
+        }
+        config = Config::new(1);
+        config.init = Some(TryArc::new(Init::Random, "init").unwrap());
+        assert!(!takes(&config, 8192, (100_000, 384)));
+        config.init = Some(TryArc::new(Init::Tree, "init").unwrap());
+        assert!(takes(&config, 2, (10, 1)));
     }
 }

@@ -370,6 +370,21 @@ fn a_tree_gives_the_same_bits_at_any_number_of_threads() {
 }
 
 #[test]
+fn a_tree_of_very_many_clusters_goes_by_finer_cells() {
+    let (k, data) = (8192, nested(16_000, 30, 4000, 16));
+    let model = KMeans::new(k).with_euclidean(true).with_iterations(1);
+    let tree = model.clone().with_init(Init::Tree);
+    let fits = [1, 3].map(|threads| fit(&data, tree.clone(), threads));
+    assert_eq!(fits[0].centroids(), fits[1].centroids());
+    assert_eq!(fits[0].labels(), fits[1].labels());
+    let parents = fits[0].cluster_parents().unwrap();
+    assert_eq!(parents.len(), k);
+    // More exchanges than with quality "fast" have stood for swaps.
+    let fast = fit(&data, tree.with_quality(Quality::Fast), 1);
+    assert!(fits[0].inertia().unwrap() < fast.inertia().unwrap());
+}
+
+#[test]
 fn parents_part_the_clusters_as_the_data_are_parted() {
     let data = nested(9000, 5, 100, 6);
     let model = KMeans::new(100).with_euclidean(true).with_init(Init::Tree);

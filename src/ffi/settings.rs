@@ -188,7 +188,9 @@ pub unsafe extern "C" fn kentro_kmeans_set_tolerance(
 }
 
 /// Where the first centroids come from, one of `KENTRO_INIT_*`; default
-/// `KENTRO_INIT_AUTO`. Since 0.3.
+/// `KENTRO_INIT_AUTO`: k-means++ on a sample for up to 500 clusters, random rows for more,
+/// a tree from 8,192 clusters on where rows x clusters x dimensions are 2^38 or more, with
+/// 16 to 2,048 dimensions (random rows from a source or if balanced). Since 0.3.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kentro_kmeans_set_init(
     kmeans: *mut KMeansHandle,

@@ -119,10 +119,10 @@ impl Source for SourceRecord {
 }
 
 /// `kentro_kmeans_train` on rows that come from a source: the same bits as from
-/// all rows at once. Looks at all rows once (twice where wide numbers lose an
-/// offset), once for the first centroids (fifteen times with `k-means||`, not at all
-/// where they are given), then once an iteration, some seven times an attempt at
-/// swaps, and once for the labels.
+/// all rows at once, unless `KENTRO_INIT_AUTO` takes a tree of these. Looks at all
+/// rows once (twice where wide numbers lose an offset), once for the first centroids
+/// (fifteen times with `k-means||`, not at all where they are given), then once an
+/// iteration, some seven times an attempt at swaps, and once for the labels.
 ///
 /// Beside the block it keeps 24 bytes a row, 48 with weights; codes and bounds of
 /// each block that save time, as far as `kentro_kmeans_set_memory_limit` has room.

@@ -9,7 +9,8 @@ use crate::threads::{Event, Observer, RunOptions, Threads};
 
 impl KMeans {
     /// [`fit`](KMeans::fit) on rows that come from a source, of any number type and
-    /// layout, with weights or without: the same bits as from an array of all rows.
+    /// layout, with weights or without: the same bits as from an array of all rows, but where
+    /// [`Init::Auto`](crate::Init::Auto) takes a tree of these.
     ///
     /// A pass over the source is made to look at all rows (two where wide numbers lose
     /// an [`offset`](KMeans::offset)), for the first centroids (one where they are drawn

@@ -195,7 +195,7 @@ fn clustering<'c, 's>(
     threads: &Threads<'_>,
 ) -> Result<Streamed<'c, 's>> {
     let totals = Totals::new(grid(stream, config.metric)?, config.n_clusters)?;
-    let blocks = Blocks::new(shared, train::searches(config), totals);
+    let blocks = Blocks::new(shared, train::searches(config, false), totals);
     let centroids = Centroids::new(centroids, stream.cols);
     Streamed::new((stream, rows), (blocks, kept), centroids, measures, threads)
 }

@@ -1,7 +1,7 @@
 //! The coarse level of a tree, and the first clusters of each cell.
 
 use super::groups::{self, Group};
-use crate::allocate::{collect, extend, push, try_vec, with_capacity};
+use crate::allocate::{append, collect, extend, push, try_vec, with_capacity};
 use crate::clusters::{Clusters, UNASSIGNED};
 use crate::error::Result;
 use crate::kmeans::clustering::{Clustering, Complete};
@@ -32,14 +32,21 @@ const CLUSTER_ITERATIONS: usize = 2;
 const NEAR_CELLS: usize = 8;
 const NEAR_PART: usize = 16;
 
+/// Clusters of a finer cell, about, and how many of these cells their neighbours are
+/// sought in.
+const FINER: usize = 8;
+const NEAR_FINER: usize = 12;
+
 /// Rows × clusters × dimensions of a cell that all threads share.
 const LARGE: usize = 1 << 33;
 
-/// The coarse level.
+/// The coarse level, or a finer one.
 pub(super) struct Cells {
     /// Cells × dimensions.
     centroids: Vec<f32>,
     dims: usize,
+    /// How many cells are near to each.
+    near: usize,
 }
 
 /// Which centroids are near which.
@@ -85,7 +92,24 @@ impl Cells {
         let sample = points.select(&sampled).without_weights();
         let mut child = among.child(&sample, CELL_ITERATIONS);
         iterate(&mut child, &mut centroids, CELL_ITERATIONS, threads)?;
-        Ok(Cells { centroids, dims })
+        Ok(Cells {
+            near: NEAR_CELLS.max(count / NEAR_PART),
+            centroids,
+            dims,
+        })
+    }
+
+    /// Cells of a few clusters, about every eighth of them.
+    pub fn among(clusters: &[f32], dims: usize) -> Result<Self> {
+        let mut centroids = Vec::new();
+        for centroid in clusters.chunks_exact(dims).step_by(FINER) {
+            append(&mut centroids, centroid, PURPOSE)?;
+        }
+        Ok(Cells {
+            near: NEAR_FINER,
+            centroids,
+            dims,
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -113,7 +137,7 @@ impl Cells {
         among.child(&points, 1).search(request, threads)?;
         let members = Clusters::from_labels(&own, 1, self.len(), threads)?;
 
-        let near = NEAR_CELLS.max(self.len() / NEAR_PART).min(self.len());
+        let near = self.near.min(self.len());
         let mut near_cells = try_vec(UNASSIGNED, self.len() * near, PURPOSE)?;
         let request = Request::few(cells, near, &mut near_cells, None);
         let cells_as_points = cells.as_points();

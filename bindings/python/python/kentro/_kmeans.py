@@ -123,8 +123,9 @@ class KMeans(Settings, Results):
         same rows in the same order: arrays, CSR matrices or whatever `train` takes, of
         one number type; or tuples of such a block and its weights. A list will do; a
         generator can be read only once. The result is that of `train_labels` on all rows
-        together, bit for bit; not for quality "best", medoids and bounds on sizes. What
-        the iteration raises comes out, and the model stays as it was.
+        together, bit for bit, unless init "auto" takes a tree of these; not for quality
+        "best", medoids and bounds on sizes. What the iteration raises comes out, and the
+        model stays as it was.
         """
         if self.is_trained:
             fail(lib.KENTRO_STATUS_ALREADY_TRAINED)

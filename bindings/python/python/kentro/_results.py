@@ -99,7 +99,8 @@ class Results(Handle):
     def cluster_parents(self) -> NDArray[np.uint32] | None:
         """The coarse cluster that each cluster is in, uint32, numbered from 0.
 
-        Where the first centroids came from a tree (`with_init("tree")`); else None.
+        Where the first centroids came from a tree (`with_init("tree")`, or "auto" where
+        it takes one); else None.
         """
         if not self.is_trained:
             return None

@@ -103,6 +103,10 @@ class Settings(Handle):
         "auto" (default), "k-means++", "k-means||", "random", "tree" (clusters of coarse
         clusters, for very many of them), or the centroids themselves (n_clusters x
         n_dimensions).
+
+        "auto" is k-means++ on a sample for up to 500 clusters, random rows for more, and
+        "tree" from 8,192 clusters on where rows x clusters x dimensions are 2^38 or more,
+        with 16 to 2,048 dimensions; random rows there from a source or if balanced.
         """
         if isinstance(init, str):
             return self._with(lib.kentro_kmeans_set_init, choice(init, "init", _INITS))
