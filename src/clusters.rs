@@ -4,7 +4,7 @@
 use crate::allocate::{collect, copy, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::few_centroids::UNCERTAIN;
-use crate::threads::Threads;
+use crate::threads::{Poll, Threads};
 
 /// The label of a point that is in no cluster, or not yet.
 pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
@@ -12,7 +12,7 @@ pub(crate) const UNASSIGNED: u32 = UNCERTAIN;
 /// Pairs that are looked at between two polls.
 const STEP: usize = 1 << 16;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Clusters {
     pub offsets: Vec<usize>,
     pub members: Vec<u32>,
@@ -38,24 +38,33 @@ impl Clusters {
         n_clusters: usize,
         threads: &Threads<'_>,
     ) -> Result<Self> {
+        Self::group(pairs, n_clusters, &|| threads.poll())
+    }
+
+    /// The same on whatever thread.
+    pub(crate) fn group(
+        pairs: impl Iterator<Item = (u32, u32)> + Clone,
+        n_clusters: usize,
+        poll: Poll<'_>,
+    ) -> Result<Self> {
         let mut offsets = try_vec(0usize, n_clusters + 1, "cluster offsets")?;
         for (number, (_, label)) in pairs.clone().enumerate() {
             offsets[label as usize + 1] += 1;
             if number % STEP == 0 {
-                threads.poll()?;
+                poll()?;
             }
         }
         for j in 0..n_clusters {
             offsets[j + 1] += offsets[j];
         }
         let mut next = copy(&offsets, "cluster offsets")?;
-        let mut members = threads.try_vec(0u32, offsets[n_clusters], "cluster members")?;
+        let mut members = try_vec(0u32, offsets[n_clusters], "cluster members")?;
         for (number, (point, label)) in pairs.enumerate() {
             let slot = &mut next[label as usize];
             members[*slot] = point;
             *slot += 1;
             if number % STEP == 0 {
-                threads.poll()?;
+                poll()?;
             }
         }
         Ok(Clusters { offsets, members })

@@ -57,7 +57,7 @@ impl Assignment {
         sees: bool,
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let totals = Totals::new(grid, n_clusters)?;
+        let totals = Totals::shared(grid, n_clusters, threads)?;
         let method = match sees && totals.bytes() <= CACHED_BYTES {
             true => Method::Rows {
                 workers: Workers::none(),
@@ -133,14 +133,23 @@ pub(super) fn add_moved(
 ) -> Result<()> {
     let n_clusters = totals.counts.len();
     let moved = differing(first, (before, labels), threads)?;
-    let rows = || moved.iter().flatten().copied();
-    let left = rows().map(|row| (row, before[row as usize - first]));
-    let left = left.filter(|&(_, from)| from != UNASSIGNED);
-    let left = Clusters::from_pairs(left, n_clusters, threads)?;
-    let joined = rows().map(|row| (row, labels[row as usize - first]));
-    let joined = Clusters::from_pairs(joined, n_clusters, threads)?;
-    totals.add(points, &joined, Sign::Plus, threads)?;
-    totals.add(points, &left, Sign::Minus, threads)
+    let mut lists = [
+        (labels, Ok(Clusters::default())),
+        (before, Ok(Clusters::default())),
+    ];
+    threads.run_long(
+        lists.iter_mut(),
+        || (),
+        |(), (labels, list), poll| {
+            let rows = moved.iter().flatten();
+            let pairs = rows.map(|&row| (row, labels[row as usize - first]));
+            let pairs = pairs.filter(|&(_, label)| label != UNASSIGNED);
+            *list = Clusters::group(pairs, n_clusters, poll);
+        },
+    )?;
+    let [(_, joined), (_, left)] = lists;
+    totals.add(points, &joined?, Sign::Plus, threads)?;
+    totals.add(points, &left?, Sign::Minus, threads)
 }
 
 /// What threads find out, each for itself: they take any that is free.

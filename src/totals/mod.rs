@@ -56,6 +56,15 @@ impl Totals {
         })
     }
 
+    /// The same, whose memory several threads write to first.
+    pub fn shared(grid: Grid, n_clusters: usize, threads: &Threads<'_>) -> Result<Self> {
+        Ok(Totals {
+            sums: threads.try_vec(0, n_clusters * grid.width(), "centroid sums")?,
+            counts: try_vec(0, n_clusters, "cluster sizes")?,
+            grid,
+        })
+    }
+
     pub fn grid(&self) -> &Grid {
         &self.grid
     }

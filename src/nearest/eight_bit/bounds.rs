@@ -1,10 +1,10 @@
 //! What a row need not be compared with again.
 //!
 //! Centroids lie in groups of neighbours. For each row and group, a lower
-//! bound on the distance to all centroids of the group is kept from the search
-//! that swept them last; how far they moved since is taken off it. Groups that
-//! lie beyond the centroid that the row belonged to are not swept (Ding et
-//! al., 2015: Yinyang K-means).
+//! bound on the distance to all centroids of the group but the row's own is kept from
+//! the search that swept them last; how far they moved since is taken off it. Groups that
+//! lie beyond the row's own centroid are not swept (Ding et
+//! al., 2015: Yinyang K-means), and where all do, the row is not even read.
 
 use crate::allocate::{collect, extend, resize, try_vec, with_capacity};
 use crate::error::Result;

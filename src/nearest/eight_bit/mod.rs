@@ -46,8 +46,8 @@ pub(in crate::nearest) struct EightBit {
 /// again.
 const HOPELESS: f64 = 4.0;
 
-/// Engines of which one is expected to take less than so many times what the other takes
-/// are both tried.
+/// Float32 tiles are tried where codes take longer than these are expected to, at best, but
+/// no more than so many times as long.
 const CLOSE: f64 = 2.0;
 
 /// The rows in 8 bits, made when they first pay: their principal coordinates, or where whole
@@ -326,7 +326,7 @@ impl EightBit {
         Ok(())
     }
 
-    /// What a row takes with float32 tiles, which are tried where they may be as good as
+    /// What a row takes with float32 tiles, which are tried where they may be better than
     /// codes that take so long.
     fn tile_cost(
         &mut self,
@@ -338,7 +338,7 @@ impl EightBit {
         let known = self.tiles.filter(|&(count, _)| count == query.count);
         let factor = match (known, &self.plain) {
             (Some((_, factor)), _) => factor,
-            (None, Some(plain)) if codes < CLOSE * expected && expected < CLOSE * codes => {
+            (None, Some(plain)) if expected < codes && codes < CLOSE * expected => {
                 time_tiles(query, plain, threads)? / expected
             }
             _ => return Ok(expected),

@@ -50,7 +50,7 @@ impl Basis {
     ) -> Result<Self> {
         let dims = affine.dims;
         let count = MOST_LEADING.min(dims / PREFIX * PREFIX);
-        let sample = SampledRows::new(points, affine, kernels)?;
+        let sample = SampledRows::new(points, affine, kernels, threads)?;
         let mut rng = Rng::new(0);
         let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
@@ -112,67 +112,73 @@ struct SampledRows {
 }
 
 impl SampledRows {
-    fn new(points: &Points<'_>, affine: &AffineMap, kernels: Kernels) -> Result<Self> {
+    fn new(
+        points: &Points<'_>,
+        affine: &AffineMap,
+        kernels: Kernels,
+        threads: &Threads<'_>,
+    ) -> Result<Self> {
         let (dims, width) = (affine.dims, kernels.shape.width);
         let wanted = SAMPLE.min(points.rows());
         let rows = wanted.next_multiple_of(width);
-        let mut packed = try_vec(0.0f32, rows * dims, "a sample")?;
-        let mut columns = try_vec(0.0f32, rows * dims, "a sample")?;
-        let mut squares = try_vec(0.0f32, width, "a sample")?;
-        let (mut scratch, mut values, mut scales) = (Vec::new(), Vec::new(), Vec::new());
-        let mut energy = 0.0;
-        for (tile, packed) in packed.chunks_exact_mut(width * dims).enumerate() {
-            values.clear();
-            scales.clear();
-            for i in tile * width..wanted.min((tile + 1) * width) {
-                let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
-                let row = Row::new(points.row(i, &mut scratch)?, affine.metric);
-                push(
-                    &mut scales,
-                    affine.row_scale(&row).unwrap_or(0.0),
-                    "a sample",
-                )?;
-                append(&mut values, row.values, "a sample")?;
-            }
-            kernels.pack(
-                &values,
-                &scales,
-                &affine.scaled_centre,
-                packed,
-                &mut squares,
-            );
-            for (lane, square) in squares.iter().enumerate() {
+        let mut packed = threads.try_vec(0.0f32, rows * dims, "a sample")?;
+        let mut energies = try_vec(0.0f64, rows / width, "a sample")?;
+        threads.run(
+            packed
+                .chunks_exact_mut(width * dims)
+                .zip(&mut energies)
+                .enumerate(),
+            || (Vec::new(), Vec::new(), Vec::new(), Vec::new()),
+            |(scratch, values, scales, squares), (tile, (packed, energy))| {
+                values.clear();
+                scales.clear();
+                resize(squares, width, 0.0f32, "a sample")?;
+                for i in tile * width..wanted.min((tile + 1) * width) {
+                    let i = (i as u128 * points.rows() as u128 / wanted as u128) as usize;
+                    let row = Row::new(points.row(i, scratch)?, affine.metric);
+                    let scale = affine.row_scale(&row).unwrap_or(0.0);
+                    push(scales, scale, "a sample")?;
+                    append(values, row.values, "a sample")?;
+                }
+                let centre = &affine.scaled_centre;
+                kernels.pack(values, scales, centre, packed, squares);
                 // One wild row must not choose the basis.
                 let limit = 4.0 * affine.common_norm * affine.common_norm;
-                if f64::from(*square) <= limit {
-                    energy += f64::from(*square);
-                } else {
-                    packed
-                        .iter_mut()
-                        .skip(lane)
-                        .step_by(width)
-                        .for_each(|q| *q = 0.0);
+                for (lane, square) in squares.iter().enumerate() {
+                    match f64::from(*square) <= limit {
+                        true => *energy += f64::from(*square),
+                        false => {
+                            let values = packed.iter_mut().skip(lane).step_by(width);
+                            values.for_each(|value| *value = 0.0);
+                        }
+                    }
                 }
-            }
-            for (t, lanes) in packed.chunks_exact(width).enumerate() {
-                columns[t * rows + tile * width..][..width].copy_from_slice(lanes);
-            }
-        }
+                Ok(())
+            },
+        )?;
         let tiles = dims.div_ceil(width);
-        let mut transposed = try_vec(0.0f32, tiles * width * rows, "a sample")?;
-        let zero = try_vec(0.0f32, rows, "a sample")?;
-        let ones = try_vec(1.0f32, width, "a sample")?;
-        let pieces = columns.chunks(width * rows);
-        for (columns, packed) in pieces.zip(transposed.chunks_exact_mut(width * rows)) {
-            let ones = &ones[..columns.len() / rows];
-            kernels.pack(columns, ones, &zero, packed, &mut squares);
-        }
+        let mut transposed = threads.try_vec(0.0f32, tiles * width * rows, "a sample")?;
+        threads.run(
+            transposed.chunks_exact_mut(width * rows).enumerate(),
+            || (),
+            |(), (tile, transposed)| {
+                // Tiles of columns: of each row as many values follow each other.
+                for t in 0..width.min(dims - tile * width) {
+                    let lanes = packed.chunks_exact(width * dims);
+                    let lanes = lanes.map(|packed| &packed[(tile * width + t) * width..][..width]);
+                    let out = transposed.iter_mut().skip(t).step_by(width);
+                    for (out, &value) in out.zip(lanes.flatten()) {
+                        *out = value;
+                    }
+                }
+            },
+        )?;
         Ok(SampledRows {
             rows,
             dims,
             packed,
             transposed,
-            energy,
+            energy: energies.iter().sum(),
         })
     }
 
