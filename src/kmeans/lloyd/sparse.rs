@@ -158,7 +158,7 @@ impl<'n, 'a> Sparse<'n, 'a> {
         centroids: &TryArc<Vectors>,
         threads: &Threads<'_>,
     ) -> Result<usize> {
-        if !std::ptr::eq(&**centroids, &**self.centroids.vectors()) {
+        if !self.centroids.are(centroids) {
             self.centroids
                 .set(centroids.clone(), !self.bounds.is_empty())?;
         }
@@ -169,6 +169,7 @@ impl<'n, 'a> Sparse<'n, 'a> {
     /// are to be others then, they are assigned to next.
     pub fn means(&mut self, threads: &Threads<'_>) -> Result<(TryArc<Vectors>, f64)> {
         let spread = self.spread();
+        self.centroids.rest();
         let means = self.by_cluster(threads)?.means(Gain::After, threads)?;
         let mut inertia = spread - means.gain;
         if inertia <= spread * PRECISE {
@@ -177,6 +178,9 @@ impl<'n, 'a> Sparse<'n, 'a> {
             inertia = self.exact_inertia(threads)?;
         }
         self.clusters = None;
+        if self.bounds.is_empty() {
+            self.centroids.leave(means.vectors.clone());
+        }
         Ok((means.vectors, inertia))
     }
 }
@@ -195,6 +199,7 @@ impl Steps for Sparse<'_, '_> {
 
     fn inertia(&mut self, threads: &Threads<'_>) -> Result<f64> {
         let spread = self.spread();
+        self.centroids.rest();
         let means = self.by_cluster(threads)?.means(Gain::Before, threads)?;
         let inertia = spread - means.gain;
         self.means = Some(means);
@@ -221,7 +226,10 @@ impl Steps for Sparse<'_, '_> {
     fn update(&mut self, threads: &Threads<'_>) -> Result<()> {
         let means = match self.means.take() {
             Some(means) => means,
-            None => self.by_cluster(threads)?.means(Gain::None, threads)?,
+            None => {
+                self.centroids.rest();
+                self.by_cluster(threads)?.means(Gain::None, threads)?
+            }
         };
         self.clusters = None;
         self.centroids.set(means.vectors, !self.bounds.is_empty())

@@ -96,9 +96,11 @@ pub(crate) fn swap_centroids<R: Swappable>(
         }
         let mut trial = centroids.copy()?;
         trial.put(&swaps)?;
+        let moved = swaps.len();
+        drop(swaps);
         let after = iterate(partition, &mut trial, TRIAL, threads)?;
         if config.verbose {
-            let (count, from, to) = (swaps.len(), progress.inertia, after.inertia);
+            let (count, from, to) = (moved, progress.inertia, after.inertia);
             let text = text(format_args!(
                 "{count} centroids moved: inertia {from:.6e} -> {to:.6e}"
             ));
@@ -119,8 +121,8 @@ pub(crate) fn swap_centroids<R: Swappable>(
         }
         if pays {
             failures = 0;
-        } else if swaps.len() > 1 {
-            batch = swaps.len() / 2;
+        } else if moved > 1 {
+            batch = moved / 2;
         } else {
             failures += 1;
         }

@@ -91,6 +91,22 @@ impl SparseCentroids {
         self.prepare(&moves)
     }
 
+    /// Whether rows can be searched among these centroids.
+    pub fn are(&self, vectors: &TryArc<Vectors>) -> bool {
+        std::ptr::eq(&**vectors, &*self.vectors) && self.columns.cols() > 0
+    }
+
+    /// Gives back the memory of what scores need, until others are [set](Self::set).
+    pub fn rest(&mut self) {
+        (self.columns, self.base) = (Columns::default(), Aligned::default());
+    }
+
+    /// Lets go of the vectors for others, that are [set](Self::set) before rows are searched.
+    pub fn leave(&mut self, vectors: TryArc<Vectors>) {
+        self.rest();
+        self.vectors = vectors;
+    }
+
     /// Makes of the vectors what scores need.
     fn prepare(&mut self, moves: &[f64]) -> Result<()> {
         let clusters = self.vectors.len();
