@@ -4,7 +4,7 @@ use crate::allocate::{self, push, text, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::metric::Metric;
-use crate::nearest::Centres;
+use crate::nearest::AnyCentroids;
 use crate::points::Points;
 use ndarray::Array2;
 use std::fmt;
@@ -12,7 +12,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fit {
     /// n_clusters × dimensions, less the offset.
-    pub centroids: Centres,
+    pub centroids: AnyCentroids,
     /// What each column of the points lost before it was rounded to float32:
     /// see [`Points::check_for_offset`].
     pub offset: Option<Vec<f64>>,
@@ -44,7 +44,7 @@ pub(crate) struct Fit {
 
 impl Fit {
     /// A result without the extras of one kind of model.
-    pub fn new(centroids: Centres, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
+    pub fn new(centroids: AnyCentroids, labels: Vec<u32>, n_clusters: usize) -> Result<Self> {
         let mut fit = Fit {
             counts: try_vec(0, n_clusters, "cluster sizes")?,
             weights: try_vec(0.0, n_clusters, "cluster sizes")?,
@@ -55,7 +55,7 @@ impl Fit {
     }
 
     /// Nothing but centroids.
-    pub fn of_centroids(centroids: Centres) -> Self {
+    pub fn of_centroids(centroids: AnyCentroids) -> Self {
         Fit {
             centroids,
             offset: None,
@@ -162,7 +162,7 @@ impl Fit {
     /// The same model with other centroids, less the offset, and without what it
     /// knows of single rows.
     pub fn without_rows(&self, centroids: Vec<f32>) -> Result<Fit> {
-        let centroids = Centres::of_values(centroids, self.centroids.dim().0)?;
+        let centroids = AnyCentroids::of_values(centroids, self.centroids.dim().0)?;
         let mut fit = Fit {
             counts: allocate::copy(&self.counts, "cluster sizes")?,
             weights: allocate::copy(&self.weights, "cluster sizes")?,

@@ -59,7 +59,7 @@ mod unrepeated;
 pub use clusters::Clusters;
 pub use config::{Init, Quality};
 pub use error::KMeansError;
-pub use kernels::amx::allow_amx;
+pub use kernels::amx_permission::allow_amx;
 pub use metric::Metric;
 pub use model::KMeans;
 pub use model::saving::SaveOptions;

@@ -12,7 +12,7 @@ use crate::kmeans::swaps::{
     DensePlaces, Effort, InMemory, SparseInMemory, SparsePlaces, swap_centroids,
 };
 use crate::kmeans::tree;
-use crate::nearest::{Centres, Centroids, Nearest};
+use crate::nearest::{AnyCentroids, Centroids, Nearest};
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Threads};
@@ -204,12 +204,12 @@ fn best_run(
         let seeds = match before.take() {
             Some(fewer) => {
                 let all = seeding::extend(nearest, rows, config, fewer, &mut rng, threads)?;
-                Centres::of_values(all, config.n_clusters)?
+                AnyCentroids::of_values(all, config.n_clusters)?
             }
             None if tree => {
                 let tree = tree::grow(nearest, rows, config, &mut rng, threads)?;
                 (cells, likely) = (Some(tree.cells), Some(tree.labels));
-                Centres::of_values(tree.centroids, config.n_clusters)?
+                AnyCentroids::of_values(tree.centroids, config.n_clusters)?
             }
             None => {
                 let sparse = !bounded && nearest.sparse_engine().is_some();
@@ -222,10 +222,10 @@ fn best_run(
             // Swaps know no bounds on sizes: they are not all that is tried.
             Some(effort) if bounded && config.quality == Quality::Best => {
                 let first = || copy(seeds.values()?, "centroids");
-                let from = Centres::of_values(first()?, config.n_clusters)?;
+                let from = AnyCentroids::of_values(first()?, config.n_clusters)?;
                 let swapped = swapped(nearest, rows, config, from, effort, &mut rng, threads)?;
                 let relaxed = balanced::relax(nearest, config, first()?, threads)?;
-                let relaxed = Centres::of_values(relaxed, config.n_clusters)?;
+                let relaxed = AnyCentroids::of_values(relaxed, config.n_clusters)?;
                 [Some(seeds), Some(relaxed), Some(swapped)]
             }
             Some(effort) => {
@@ -268,11 +268,11 @@ fn swapped(
     nearest: &mut Nearest<'_>,
     rows: &Unrepeated,
     config: &Config,
-    centroids: Centres,
+    centroids: AnyCentroids,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<Centres> {
+) -> Result<AnyCentroids> {
     let (dims, metric) = (nearest.points().cols(), nearest.metric());
     if let Some(isa) = nearest.sparse_engine() {
         let vectors = centroids.vectors(metric)?;
@@ -284,13 +284,13 @@ fn swapped(
             metric,
         };
         let swapped = swap_centroids(&mut clusters, config, first, effort, rng, threads)?;
-        return Ok(Centres::of_vectors(swapped.vectors, dims));
+        return Ok(AnyCentroids::of_vectors(swapped.vectors, dims));
     }
     let values = centroids.into_values()?;
     let first = DensePlaces { values, dims };
     let mut partition = InMemory::new(nearest, rows, first.lend(), threads)?;
     let swapped = swap_centroids(&mut partition, config, first, effort, rng, threads)?;
-    Centres::of_values(swapped.values, config.n_clusters)
+    AnyCentroids::of_values(swapped.values, config.n_clusters)
 }
 
 /// Whether the first centroids of rows × columns, which don't repeat, come from a tree.

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::clustering::{Clustering, Complete};
 use crate::kmeans::partition::Partition;
-use crate::nearest::{Centres, Centroids, Nearest};
+use crate::nearest::{AnyCentroids, Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 use crate::totals::update_centroids;
 use std::time::Instant;
@@ -336,7 +336,7 @@ impl<'c> Model<'c> {
             prices: Some(self.prices),
             balance_gap: Some(gap),
             ..Fit::new(
-                Centres::of_values(self.centroids, self.config.n_clusters)?,
+                AnyCentroids::of_values(self.centroids, self.config.n_clusters)?,
                 choice.labels,
                 self.config.n_clusters,
             )?

@@ -6,7 +6,7 @@ use super::checksum::Checksum;
 use super::format::{BLOCK, CHECKSUM, METADATA, NO_CHECKSUM, VERSION};
 use crate::allocate;
 use crate::error::{KMeansError, Result};
-use crate::nearest::Centres;
+use crate::nearest::AnyCentroids;
 use crate::text::Growing;
 use ndarray::Array2;
 use std::convert::Infallible;
@@ -23,7 +23,7 @@ type Told<E> = std::result::Result<(), E>;
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a> {
     F32(&'a Array2<f32>),
-    Centroids(&'a Centres),
+    Centroids(&'a AnyCentroids),
     Floats(&'a [f32]),
     F64(&'a [f64]),
     MatrixF64(&'a Array2<f64>),

@@ -7,7 +7,7 @@
 pub(crate) mod accumulate;
 pub(crate) mod aligned;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // nothing to ask for elsewhere
-pub(crate) mod amx;
+pub(crate) mod amx_permission;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::partition::Partition;
-use crate::nearest::{Centres, Centroids, Nearest};
+use crate::nearest::{AnyCentroids, Centroids, Nearest};
 use crate::threads::{Iteration, Phase, Threads};
 pub(crate) use dense::Dense;
 pub(crate) use sparse::Sparse;
@@ -29,7 +29,7 @@ use steps::Steps;
 pub(crate) fn fit(
     nearest: &mut Nearest<'_>,
     config: &Config,
-    (centroids, likely): (Centres, Option<Vec<u32>>),
+    (centroids, likely): (AnyCentroids, Option<Vec<u32>>),
     threads: &Threads<'_>,
     start: Instant,
 ) -> Result<Fit> {

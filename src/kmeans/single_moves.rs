@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::metric::Metric;
-use crate::nearest::{Centres, Centroids, Nearest, Request};
+use crate::nearest::{AnyCentroids, Centroids, Nearest, Request};
 use crate::threads::Threads;
 use crate::unrepeated::Unrepeated;
 use std::time::Instant;
@@ -52,7 +52,7 @@ pub(crate) fn move_single_rows(
         let Some(means) = pass(nearest, rows, &best, threads)? else {
             break;
         };
-        let centroids = Centres::of_values(means, config.n_clusters)?;
+        let centroids = AnyCentroids::of_values(means, config.n_clusters)?;
         let fit = lloyd::fit(nearest, config, (centroids, None), threads, start)?;
         let gain = best.inertia - fit.inertia;
         if gain > 0.0 {

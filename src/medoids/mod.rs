@@ -27,7 +27,7 @@ use crate::config::{Config, Init};
 use crate::equal_rows::DistinctRows;
 use crate::error::Result;
 use crate::fit::Fit;
-use crate::nearest::{Centres, Centroids, Nearest, Request};
+use crate::nearest::{AnyCentroids, Centroids, Nearest, Request};
 use crate::rng::Rng;
 use crate::seeding::by_weight;
 use crate::seeding::copy_rows;
@@ -94,7 +94,7 @@ pub(crate) fn fit(
         medoids: Some(medoids),
         info: Some(info),
         ..Fit::new(
-            Centres::of_values(centroids, config.n_clusters)?,
+            AnyCentroids::of_values(centroids, config.n_clusters)?,
             labels,
             config.n_clusters,
         )?

@@ -6,7 +6,7 @@ use crate::config::{Config, invalid};
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::metric::{Metric, is_unit};
-use crate::nearest::Centres;
+use crate::nearest::AnyCentroids;
 use crate::nearest::sparse::Vectors;
 use crate::owned::TryArc;
 use crate::points::Points;
@@ -63,7 +63,7 @@ impl KMeans {
         Points::from(centroids).check(&Threads::exactly(1, None)?)?;
         check_offset(offset, dims)?;
         let values = allocate::collect(centroids.iter().copied(), PURPOSE)?;
-        let values = Centres::of_values(values, clusters)?;
+        let values = AnyCentroids::of_values(values, clusters)?;
         let offset = match offset.iter().any(|&offset| offset != 0.0) {
             true => Some(allocate::copy(offset, "offset")?),
             false => None,
@@ -73,7 +73,7 @@ impl KMeans {
 
     fn given(
         config: Config,
-        centroids: Centres,
+        centroids: AnyCentroids,
         prices: Option<Vec<f64>>,
         offset: Option<Vec<f64>>,
     ) -> Result<KMeans> {
@@ -101,10 +101,10 @@ impl KMeans {
 }
 
 /// Rows as centroids; what they have is kept, or of sparse ones what is not zero.
-fn place(rows: &Points<'_>, metric: Metric) -> Result<Centres> {
+fn place(rows: &Points<'_>, metric: Metric) -> Result<AnyCentroids> {
     if rows.reads_sparse() {
         let vectors = TryArc::new(Vectors::of_rows(rows, metric, is_unit)?, PURPOSE)?;
-        return Ok(Centres::of_vectors(vectors, rows.cols()));
+        return Ok(AnyCentroids::of_vectors(vectors, rows.cols()));
     }
     let mut scratch = Vec::new();
     let values = rows.block(0..rows.rows(), &mut scratch)?;
@@ -112,7 +112,7 @@ fn place(rows: &Points<'_>, metric: Metric) -> Result<Centres> {
     for centroid in values.chunks_exact_mut(rows.cols()) {
         metric.place(centroid);
     }
-    Centres::of_values(values, rows.rows())
+    AnyCentroids::of_values(values, rows.rows())
 }
 
 fn check_offset(offset: &[f64], dims: usize) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::allocate::{copy, try_vec};
 use crate::config::invalid;
 use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
-use crate::nearest::{Centres, Centroids, Request, Shared};
+use crate::nearest::{AnyCentroids, Centroids, Request, Shared};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::threads::{RunOptions, Threads};
@@ -145,7 +145,7 @@ impl KMeans {
             next.counts[j] = next.counts[j].saturating_add(totals.counts[j]);
             totals.move_centroid(j, before, centroid)?;
         }
-        next.centroids = Centres::of_values(values, clusters)?;
+        next.centroids = AnyCentroids::of_values(values, clusters)?;
         next.n_iter = fit.n_iter.saturating_add(1);
         let offset = next.offset.take();
         next.set_offset(offset)?;

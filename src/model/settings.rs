@@ -61,7 +61,7 @@ impl KMeans {
         self
     }
 
-    /// Centres are data points (K-medoids); default `false`.
+    /// AnyCentroids are data points (K-medoids); default `false`.
     pub fn with_use_medoids(mut self, use_medoids: bool) -> Self {
         self.config.use_medoids = use_medoids;
         self

@@ -13,11 +13,11 @@
 //! therefore the float64 brute-force labels: the same at any number of
 //! threads, on any instruction set, and from any engine.
 
+mod any_centroids;
 mod any_row;
 mod assignment;
 mod blocks;
 mod brute_force;
-mod centres;
 mod choice;
 mod eight_bit;
 mod engine;
@@ -48,9 +48,9 @@ use eight_bit::EightBit;
 use eight_bit::bounds::{Bounds, Groups};
 use trees::Trees;
 
+pub(crate) use any_centroids::AnyCentroids;
 pub(crate) use any_row::{AnyRow, RowScratch};
 pub(crate) use assignment::Assignment;
-pub(crate) use centres::Centres;
 pub(crate) use few::{Enough, NOISE, RowDistances, Scratch as FewScratch};
 pub(crate) use kept::{Blocks, Kept, Resting};
 pub(crate) use prepared::Prepared;

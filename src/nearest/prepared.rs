@@ -6,7 +6,7 @@ use crate::clusters::UNASSIGNED;
 use crate::error::Result;
 use crate::kernels::scan::ROWS;
 use crate::metric::Metric;
-use crate::nearest::centres::Centres;
+use crate::nearest::any_centroids::AnyCentroids;
 use crate::nearest::eight_bit::kept::KeptCodes;
 use crate::nearest::eight_bit::search::{CodeScratch, CodeSearch};
 use crate::nearest::engine::{MAX_TILE_DIMS, Setting};
@@ -78,18 +78,18 @@ impl Prepared {
     pub fn search(
         &self,
         points: &Points<'_>,
-        (metric, centres, bias): (Metric, &Centres, Option<&[f64]>),
+        (metric, centroids, bias): (Metric, &AnyCentroids, Option<&[f64]>),
         threads: &Threads<'_>,
         (count, labels, distances): (usize, &mut [u32], Option<&mut [f64]>),
     ) -> Result<bool> {
         let setting = self.setting();
-        let (rows, dims) = (points.rows(), centres.dim().1);
+        let (rows, dims) = (points.rows(), centroids.dim().1);
         if points.reads_sparse() && setting.engine.is_none() {
-            let Some(sparse) = self.sparse(metric, centres, bias)? else {
+            let Some(sparse) = self.sparse(metric, centroids, bias)? else {
                 return Ok(false);
             };
             let dense = match count > 1 && sparse::are_full(sparse.vectors(), metric, dims) {
-                true => Some(Centroids::new(centres.values()?, dims)),
+                true => Some(Centroids::new(centroids.values()?, dims)),
                 false => None,
             };
             let request = (count, labels, distances);
@@ -100,7 +100,7 @@ impl Prepared {
             return Ok(false);
         }
         let centroids = Centroids {
-            values: centres.values()?,
+            values: centroids.values()?,
             dims,
             bias,
         };
@@ -178,14 +178,14 @@ impl Prepared {
     fn sparse(
         &self,
         metric: Metric,
-        centres: &Centres,
+        centroids: &AnyCentroids,
         bias: Option<&[f64]>,
     ) -> Result<Option<&SparseCentroids>> {
         let kept = &self.sparse[usize::from(bias.is_some())];
         if kept.get().is_none() {
             // Nobody waits for who makes them.
-            let made = centres.vectors(metric).and_then(|vectors| {
-                SparseCentroids::of_vectors(vectors, centres.dim().1, bias, metric)
+            let made = centroids.vectors(metric).and_then(|vectors| {
+                SparseCentroids::of_vectors(vectors, centroids.dim().1, bias, metric)
             });
             let made = optional(made)?;
             return Ok(made.map(|made| kept.get_or_init(|| made)));

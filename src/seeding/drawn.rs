@@ -1,7 +1,7 @@
 //! Rows that seeds are drawn among, wherever they are.
 
 use super::field::{Pass, See};
-use super::rows::as_centres;
+use super::rows::as_centroids;
 use crate::allocate::collect;
 use crate::error::Result;
 use crate::metric::Metric;
@@ -131,6 +131,6 @@ pub(super) fn with_copy<R>(
         points.read_sparse(0..points.rows(), &mut rows)?;
         return work(&rows.points(&mut starts, points.cols())?);
     }
-    let copy = as_centres(points, Metric::Euclidean, false)?;
+    let copy = as_centroids(points, Metric::Euclidean, false)?;
     work(&copy.dense()?.view().into())
 }

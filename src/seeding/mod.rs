@@ -14,7 +14,7 @@ use crate::config::{Config, Init};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::sparse::Vectors;
-use crate::nearest::{Centres, Nearest};
+use crate::nearest::{AnyCentroids, Nearest};
 use crate::owned::TryArc;
 use crate::points::Points;
 use crate::rng::Rng;
@@ -30,7 +30,7 @@ pub(crate) use parallel::{Plan, Step, without_repeats};
 pub(crate) use pick::pick;
 use plus_plus::{next_seed, plus_plus};
 use potential::Potential;
-pub(crate) use rows::{as_centres, copy_rows};
+pub(crate) use rows::{as_centroids, copy_rows};
 
 /// Above this many clusters k-means++ costs more than the iterations it saves,
 /// and random rows do as well.
@@ -73,7 +73,7 @@ pub(crate) fn draw(
     sparse: bool,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<Centres> {
+) -> Result<AnyCentroids> {
     let (all, metric) = (rows.count(), rows.shared().metric());
     let count = config.n_clusters;
     let draw_among_all = |rows: &mut dyn Rows, rng: &mut Rng| {
@@ -115,12 +115,12 @@ pub(crate) fn draw(
         push(&mut picked, rng.below(all), "seeds")?;
     }
     with_rows(rows, &picked, threads, |points| {
-        as_centres(points, metric, sparse)
+        as_centroids(points, metric, sparse)
     })
 }
 
 /// Given centroids, without their zeros if that is wanted.
-fn place(given: &Array2<f32>, metric: Metric, sparse: bool) -> Result<Centres> {
+fn place(given: &Array2<f32>, metric: Metric, sparse: bool) -> Result<AnyCentroids> {
     let (clusters, dims) = given.dim();
     let (mut values, mut vectors) = (Vec::new(), Vectors::none(clusters)?);
     for row in given.rows() {
@@ -135,9 +135,9 @@ fn place(given: &Array2<f32>, metric: Metric, sparse: bool) -> Result<Centres> {
     match sparse {
         true => {
             let vectors = TryArc::new(vectors.finish(metric)?, "centroids")?;
-            Ok(Centres::of_vectors(vectors, dims))
+            Ok(AnyCentroids::of_vectors(vectors, dims))
         }
-        false => Centres::of_values(values, clusters),
+        false => AnyCentroids::of_values(values, clusters),
     }
 }
 

@@ -3,19 +3,23 @@
 use crate::allocate::{collect, try_vec};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::nearest::Centres;
+use crate::nearest::AnyCentroids;
 use crate::nearest::sparse::Vectors;
 use crate::owned::TryArc;
 use crate::points::Points;
 
 /// All of some rows as centroids: those that are sparse without zeros, if that is wanted.
-pub(crate) fn as_centres(points: &Points<'_>, metric: Metric, sparse: bool) -> Result<Centres> {
+pub(crate) fn as_centroids(
+    points: &Points<'_>,
+    metric: Metric,
+    sparse: bool,
+) -> Result<AnyCentroids> {
     if sparse && points.reads_sparse() {
         let vectors = TryArc::new(Vectors::of_rows(points, metric, |_| false)?, "centroids")?;
-        return Ok(Centres::of_vectors(vectors, points.cols()));
+        return Ok(AnyCentroids::of_vectors(vectors, points.cols()));
     }
     let all: Vec<usize> = collect(0..points.rows(), "centroids")?;
-    Centres::of_values(copy_rows(points, metric, &all)?, points.rows())
+    AnyCentroids::of_values(copy_rows(points, metric, &all)?, points.rows())
 }
 
 /// The given rows as centroids: of unit length where the metric wants it.

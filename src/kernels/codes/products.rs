@@ -53,7 +53,7 @@ impl Products {
     pub fn can_be_made(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Products::Amx => crate::kernels::amx::was_granted() || is_emulated(),
+            Products::Amx => crate::kernels::amx_permission::was_granted() || is_emulated(),
             Products::Vectors | Products::Emulated => true,
         }
     }
@@ -72,7 +72,7 @@ fn is_emulated() -> bool {
 /// does them. Where it has them and the system refuses them, nothing can.
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 pub(crate) fn amx_runs() -> bool {
-    if crate::kernels::amx::is_there() {
+    if crate::kernels::amx_permission::is_there() {
         return is_granted();
     }
     emulator::install();
@@ -82,7 +82,7 @@ pub(crate) fn amx_runs() -> bool {
 #[cfg(target_arch = "x86_64")]
 fn is_granted() -> bool {
     // SAFETY: this is called once the registers are granted.
-    crate::kernels::amx::is_granted(|| unsafe { amx::is_right() })
+    crate::kernels::amx_permission::is_granted(|| unsafe { amx::is_right() })
 }
 
 /// Sums of products, rows × centroids.

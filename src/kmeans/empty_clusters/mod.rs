@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::metric::Metric;
 use crate::nearest::{Nearest, Row};
 use crate::points::Points;
-use crate::seeding::as_centres;
+use crate::seeding::as_centroids;
 use crate::threads::Threads;
 use farthest::Farthest;
 pub(crate) use row_set::RowSet;
@@ -316,7 +316,7 @@ impl<'a> FarthestRows<'a> {
 /// row there.
 pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result<Vec<bool>> {
     let points = nearest.points();
-    let places = as_centres(points, nearest.metric(), true)?;
+    let places = as_centroids(points, nearest.metric(), true)?;
     let mut labels = try_vec(UNASSIGNED, points.rows(), "labels")?;
     nearest.label(&places, (&mut labels, None), threads)?;
     let mut wins = try_vec(false, points.rows(), "chosen rows")?;

@@ -3,7 +3,7 @@
 use super::steps::Steps;
 use crate::error::Result;
 use crate::kmeans::clustering::Complete;
-use crate::nearest::{Centres, Centroids};
+use crate::nearest::{AnyCentroids, Centroids};
 use crate::threads::Threads;
 
 /// Rows in clusters, with the centroids of these.
@@ -59,9 +59,9 @@ impl<C: Complete> Steps for Dense<C> {
         self.rows.place_empty(&mut self.centroids, threads)
     }
 
-    fn finish(self, threads: &Threads<'_>) -> Result<(Centres, Vec<u32>)> {
+    fn finish(self, threads: &Threads<'_>) -> Result<(AnyCentroids, Vec<u32>)> {
         let clusters = self.rows.totals().counts.len();
-        let centroids = Centres::of_values(self.centroids, clusters)?;
+        let centroids = AnyCentroids::of_values(self.centroids, clusters)?;
         Ok((centroids, self.rows.into_labels(threads)?))
     }
 }

@@ -12,10 +12,10 @@ use crate::kmeans::empty_clusters::rows_for_empty_clusters;
 use crate::memory::Reserved;
 use crate::metric::Metric;
 use crate::nearest::sparse::{self, Known, SparseCentroids, Vectors};
-use crate::nearest::{Centres, Nearest};
+use crate::nearest::{AnyCentroids, Nearest};
 use crate::owned::TryArc;
 use crate::points::{Points, SparseRows};
-use crate::seeding::as_centres;
+use crate::seeding::as_centroids;
 use crate::threads::Threads;
 use crate::totals::{ExactSum, Grid};
 
@@ -257,7 +257,7 @@ impl Steps for Sparse<'_, '_> {
         let chosen: Vec<u32> = collect(rows.iter().flatten().copied(), "rows of clusters")?;
         let metric = self.nearest.metric();
         let places =
-            as_centres(&self.nearest.points().select(&chosen), metric, true)?.vectors(metric)?;
+            as_centroids(&self.nearest.points().select(&chosen), metric, true)?.vectors(metric)?;
         let mut next = 0..;
         let mut place = try_vec(None, clusters, "rows of clusters")?;
         for (place, _) in place.iter_mut().zip(&rows).filter(|(_, row)| row.is_some()) {
@@ -272,9 +272,12 @@ impl Steps for Sparse<'_, '_> {
         Ok(true)
     }
 
-    fn finish(self, _: &Threads<'_>) -> Result<(Centres, Vec<u32>)> {
+    fn finish(self, _: &Threads<'_>) -> Result<(AnyCentroids, Vec<u32>)> {
         let vectors = self.centroids.vectors().clone();
-        Ok((Centres::of_vectors(vectors, self.grid.dims()), self.labels))
+        Ok((
+            AnyCentroids::of_vectors(vectors, self.grid.dims()),
+            self.labels,
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What differs between the ways that rows and centroids are kept.
 
 use crate::error::Result;
-use crate::nearest::Centres;
+use crate::nearest::AnyCentroids;
 use crate::threads::Threads;
 
 /// What Lloyd's algorithm does with rows and centroids, however these are kept.
@@ -31,5 +31,5 @@ pub(crate) trait Steps: Sized {
     fn place_empty(&mut self, threads: &Threads<'_>) -> Result<bool>;
 
     /// The centroids, and the labels in the order of the rows.
-    fn finish(self, threads: &Threads<'_>) -> Result<(Centres, Vec<u32>)>;
+    fn finish(self, threads: &Threads<'_>) -> Result<(AnyCentroids, Vec<u32>)>;
 }

@@ -4,7 +4,7 @@ use super::{SparseCentroids, Vectors, few, label, measure, search};
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::nearest::vectors::Centroids;
-use crate::nearest::{Centres, Nearest, Request};
+use crate::nearest::{AnyCentroids, Nearest, Request};
 use crate::owned::TryArc;
 use crate::threads::Threads;
 
@@ -71,14 +71,14 @@ impl Nearest<'_> {
     /// how far it is.
     pub fn label(
         &mut self,
-        centres: &Centres,
+        centroids: &AnyCentroids,
         (labels, distances): (&mut [u32], Option<&mut [f64]>),
         threads: &Threads<'_>,
     ) -> Result<()> {
-        if let (Some(_), Some(vectors)) = (self.sparse_engine(), centres.sparse()) {
+        if let (Some(_), Some(vectors)) = (self.sparse_engine(), centroids.sparse()) {
             return self.search_sparse(vectors, (1, labels, distances), threads);
         }
-        let centroids = Centroids::new(centres.values()?, self.points.cols());
+        let centroids = Centroids::new(centroids.values()?, self.points.cols());
         let request = Request::nearest(centroids, labels, distances);
         self.search(request, threads).map(drop)
     }

@@ -14,13 +14,13 @@ const PURPOSE: &str = "centroids";
 /// Centroids with all their numbers, or of sparse rows with those alone that are not zero,
 /// until somebody asks for all.
 #[derive(Debug, Clone)]
-pub(crate) struct Centres {
+pub(crate) struct AnyCentroids {
     shape: (usize, usize),
     sparse: Option<TryArc<Vectors>>,
     dense: OnceLock<Array2<f32>>,
 }
 
-impl Centres {
+impl AnyCentroids {
     /// So many, one after the other.
     pub fn of_values(values: Vec<f32>, clusters: usize) -> Result<Self> {
         let dims = values.len() / clusters.max(1);
@@ -31,7 +31,7 @@ impl Centres {
 
     /// Of so many dimensions each.
     pub fn of_vectors(vectors: TryArc<Vectors>, dims: usize) -> Self {
-        Centres {
+        AnyCentroids {
             shape: (vectors.len(), dims),
             sparse: Some(vectors),
             dense: OnceLock::new(),
@@ -111,10 +111,10 @@ impl Centres {
     }
 }
 
-impl From<Array2<f32>> for Centres {
+impl From<Array2<f32>> for AnyCentroids {
     /// Of rows that lie one after the other.
     fn from(dense: Array2<f32>) -> Self {
-        Centres {
+        AnyCentroids {
             shape: dense.dim(),
             sparse: None,
             dense: dense.into(),
@@ -122,7 +122,7 @@ impl From<Array2<f32>> for Centres {
     }
 }
 
-impl PartialEq for Centres {
+impl PartialEq for AnyCentroids {
     fn eq(&self, other: &Self) -> bool {
         match (&self.sparse, &other.sparse) {
             (Some(own), Some(others)) if self.shape == other.shape => own == others,
