@@ -8,9 +8,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::kmeans::lloyd;
 use crate::kmeans::single_moves::move_single_rows;
-use crate::kmeans::swaps::{
-    DensePlaces, Effort, InMemory, SparseInMemory, SparsePlaces, swap_centroids,
-};
+use crate::kmeans::swaps::{DenseSet, Effort, InMemory, SparseInMemory, SparseSet, swap_centroids};
 use crate::kmeans::tree;
 use crate::nearest::{AnyCentroids, Centroids, Nearest};
 use crate::rng::Rng;
@@ -278,7 +276,7 @@ fn swapped(
         let vectors = centroids.vectors(metric)?;
         drop(centroids);
         let mut clusters = SparseInMemory::new((nearest, isa), rows, &vectors, threads)?;
-        let first = SparsePlaces {
+        let first = SparseSet {
             vectors,
             dims,
             metric,
@@ -287,7 +285,7 @@ fn swapped(
         return Ok(AnyCentroids::of_vectors(swapped.vectors, dims));
     }
     let values = centroids.into_values()?;
-    let first = DensePlaces { values, dims };
+    let first = DenseSet { values, dims };
     let mut partition = InMemory::new(nearest, rows, first.lend(), threads)?;
     let swapped = swap_centroids(&mut partition, config, first, effort, rng, threads)?;
     AnyCentroids::of_values(swapped.values, config.n_clusters)

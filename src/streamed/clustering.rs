@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernels::accumulate::Sign;
 use crate::kmeans::clustering::{Clustering, Complete, Spread, spread};
 use crate::kmeans::empty_clusters::compare;
-use crate::kmeans::swaps::{DensePlaces, Swappable, settle};
+use crate::kmeans::swaps::{DenseSet, Swappable, settle};
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::partial::candidates::Candidates;
@@ -275,13 +275,13 @@ impl Complete for Streamed<'_, '_> {
 const FETCHED: u64 = 256 << 20;
 
 impl Swappable for Streamed<'_, '_> {
-    type Places = DensePlaces;
+    type Set = DenseSet;
 
-    fn assign(&mut self, centroids: &DensePlaces, threads: &Threads<'_>) -> Result<usize> {
+    fn assign(&mut self, centroids: &DenseSet, threads: &Threads<'_>) -> Result<usize> {
         Clustering::assign(self, centroids.lend(), threads)
     }
 
-    fn settle(&mut self, centroids: &mut DensePlaces, threads: &Threads<'_>) -> Result<f64> {
+    fn settle(&mut self, centroids: &mut DenseSet, threads: &Threads<'_>) -> Result<f64> {
         settle(self, centroids, threads)
     }
 
@@ -312,7 +312,7 @@ impl Swappable for Streamed<'_, '_> {
 
     fn distances(
         &mut self,
-        (centroids, labels): (&DensePlaces, &[u32]),
+        (centroids, labels): (&DenseSet, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -328,7 +328,7 @@ impl Swappable for Streamed<'_, '_> {
     fn search(
         &mut self,
         places: &[u32],
-        centroids: &DensePlaces,
+        centroids: &DenseSet,
         (labels, distances): (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()> {

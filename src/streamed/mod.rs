@@ -14,7 +14,7 @@ use crate::error::{KMeansError, Result};
 use crate::fit::Fit;
 use crate::kmeans::clustering::Clustering;
 use crate::kmeans::lloyd::{self, Dense};
-use crate::kmeans::swaps::{DensePlaces, swap_centroids};
+use crate::kmeans::swaps::{DenseSet, swap_centroids};
 use crate::metric::Metric;
 use crate::nearest::{Blocks, Centroids, Kept, Request, Shared};
 use crate::owned::TryArc;
@@ -165,7 +165,7 @@ fn best_run(
                 let setting = (shared, config, true);
                 let mut rows = clustering((stream, rows), setting, &mut kept, &seeds, threads)?;
                 let dims = rows.totals().grid().dims();
-                let seeds = DensePlaces {
+                let seeds = DenseSet {
                     values: seeds,
                     dims,
                 };

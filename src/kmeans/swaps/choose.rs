@@ -1,6 +1,6 @@
 //! Which centroids to remove, and which clusters to split.
 
-use super::places::{Places, Swap};
+use super::centroid_set::{CentroidSet, Swap};
 use super::rows::Swappable;
 use crate::allocate::{collect, extend, push, try_vec, with_capacity};
 use crate::clusters::Clusters;
@@ -26,7 +26,7 @@ type Sought<P> = (usize, Rng, Sampled, Option<Best<P>>);
 /// A clustering, and what swaps need to know of it.
 pub(super) struct Swaps<'a, R: Swappable> {
     rows: &'a mut R,
-    centroids: &'a R::Places,
+    centroids: &'a R::Set,
     /// Of the places of rows without repetitions.
     clusters: Clusters,
     /// Of every one of these, to its centroid.
@@ -37,7 +37,7 @@ impl<'a, R: Swappable> Swaps<'a, R> {
     /// `labels` are of all rows.
     pub fn new(
         rows: &'a mut R,
-        centroids: &'a R::Places,
+        centroids: &'a R::Set,
         labels: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
@@ -65,7 +65,7 @@ impl<'a, R: Swappable> Swaps<'a, R> {
         hope: f64,
         rng: &mut Rng,
         threads: &Threads<'_>,
-    ) -> Result<Vec<Swap<R::Places>>> {
+    ) -> Result<Vec<Swap<R::Set>>> {
         let mut splits = self.best_splits(batch + skip, rng, threads)?;
         splits.drain(..skip.min(splits.len()));
         if splits.is_empty() {
@@ -89,14 +89,14 @@ impl<'a, R: Swappable> Swaps<'a, R> {
         count: usize,
         rng: &mut Rng,
         threads: &Threads<'_>,
-    ) -> Result<Vec<Best<R::Places>>> {
+    ) -> Result<Vec<Best<R::Set>>> {
         let (distances, weights) = (&self.distances, self.rows.unrepeated().weights());
         let cost = |row: u32| weight(weights, row) * distances[row as usize];
         let costs = sums(&self.clusters, cost, threads)?;
         let mut order = ascending(&costs)?;
         order.reverse();
         order.truncate(4 * count + 8);
-        let mut splits: Vec<Sought<R::Places>> = with_capacity(order.len(), "splits")?;
+        let mut splits: Vec<Sought<R::Set>> = with_capacity(order.len(), "splits")?;
         for j in order {
             let mut rng = Rng::new(rng.next());
             let sampled = sample(self.clusters.members(j), weights, &mut rng)?;
@@ -164,7 +164,7 @@ impl<'a, R: Swappable> Swaps<'a, R> {
     /// rows lose least by going to other centroids, with that loss.
     fn least_useful(
         &mut self,
-        splits: &[Best<R::Places>],
+        splits: &[Best<R::Set>],
         threads: &Threads<'_>,
     ) -> Result<Vec<(usize, f64)>> {
         let candidates = self.dispensable(splits, threads)?;
@@ -199,7 +199,7 @@ impl<'a, R: Swappable> Swaps<'a, R> {
     /// Half as many clusters again as there are splits, none of them split,
     /// with few rows that lie close to another centroid. Of two such neighbours
     /// only one, since the rows of each need the other.
-    fn dispensable(&self, splits: &[Best<R::Places>], threads: &Threads<'_>) -> Result<Vec<usize>> {
+    fn dispensable(&self, splits: &[Best<R::Set>], threads: &Threads<'_>) -> Result<Vec<usize>> {
         let n_clusters = self.centroids.len();
         let mut neighbours = try_vec(0u32, 2 * n_clusters, "neighbours")?;
         let mut distances = try_vec(0.0, 2 * n_clusters, "neighbours")?;

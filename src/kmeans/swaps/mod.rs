@@ -6,8 +6,8 @@
 //! its rows miss least and splits the cluster that gains most by it, and a
 //! batch of swaps shares the iterations that settle them.
 
+mod centroid_set;
 mod choose;
-mod places;
 mod rows;
 mod sparse;
 
@@ -17,9 +17,9 @@ use crate::error::Result;
 use crate::rng::Rng;
 use crate::text::text;
 use crate::threads::{Event, Phase, Threads};
+use centroid_set::CentroidSet;
+pub(crate) use centroid_set::{DenseSet, SparseSet};
 use choose::Swaps;
-use places::Places;
-pub(crate) use places::{DensePlaces, SparsePlaces};
 pub(crate) use rows::{InMemory, Swappable, settle};
 pub(crate) use sparse::SparseInMemory;
 
@@ -63,11 +63,11 @@ pub(crate) struct Effort {
 pub(crate) fn swap_centroids<R: Swappable>(
     partition: &mut R,
     config: &Config,
-    mut centroids: R::Places,
+    mut centroids: R::Set,
     effort: Effort,
     rng: &mut Rng,
     threads: &Threads<'_>,
-) -> Result<R::Places> {
+) -> Result<R::Set> {
     threads.enter(Phase::Iterating);
     let mut progress = iterate(partition, &mut centroids, WARM_UP, threads)?;
     if config.n_clusters < 2 {
@@ -139,7 +139,7 @@ struct Progress {
 /// Iterations of Lloyd's algorithm, until nothing changes.
 fn iterate<R: Swappable>(
     partition: &mut R,
-    centroids: &mut R::Places,
+    centroids: &mut R::Set,
     iterations: usize,
     threads: &Threads<'_>,
 ) -> Result<Progress> {

@@ -1,6 +1,6 @@
 //! Rows in clusters, of which some are looked up, wherever the rows are.
 
-use super::places::{DensePlaces, Places};
+use super::centroid_set::{CentroidSet, DenseSet};
 use crate::error::Result;
 use crate::kmeans::clustering::Clustering;
 use crate::kmeans::partition::Partition;
@@ -12,13 +12,13 @@ use crate::unrepeated::Unrepeated;
 /// What swaps ask of rows in clusters. Rows without repetitions are named by their
 /// places among these.
 pub(crate) trait Swappable {
-    type Places: Places;
+    type Set: CentroidSet;
 
     /// Assigns every row to its nearest centroid. Returns how many rows changed.
-    fn assign(&mut self, centroids: &Self::Places, threads: &Threads<'_>) -> Result<usize>;
+    fn assign(&mut self, centroids: &Self::Set, threads: &Threads<'_>) -> Result<usize>;
 
     /// Makes every centroid the mean of its rows. Returns the sum of distances to these.
-    fn settle(&mut self, centroids: &mut Self::Places, threads: &Threads<'_>) -> Result<f64>;
+    fn settle(&mut self, centroids: &mut Self::Set, threads: &Threads<'_>) -> Result<f64>;
 
     /// In the order of all rows.
     fn labels(&mut self, threads: &Threads<'_>) -> Result<&[u32]>;
@@ -40,7 +40,7 @@ pub(crate) trait Swappable {
     /// label names, given with the centroids.
     fn distances(
         &mut self,
-        assigned: (&Self::Places, &[u32]),
+        assigned: (&Self::Set, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()>;
@@ -49,7 +49,7 @@ pub(crate) trait Swappable {
     fn search(
         &mut self,
         places: &[u32],
-        centroids: &Self::Places,
+        centroids: &Self::Set,
         found: (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()>;
@@ -77,7 +77,7 @@ impl<'p, 'n, 'a> InMemory<'p, 'n, 'a> {
 /// [`Swappable::settle`] of rows with totals.
 pub(crate) fn settle(
     rows: &mut impl Clustering,
-    centroids: &mut DensePlaces,
+    centroids: &mut DenseSet,
     threads: &Threads<'_>,
 ) -> Result<f64> {
     let values = &mut centroids.values;
@@ -86,13 +86,13 @@ pub(crate) fn settle(
 }
 
 impl Swappable for InMemory<'_, '_, '_> {
-    type Places = DensePlaces;
+    type Set = DenseSet;
 
-    fn assign(&mut self, centroids: &DensePlaces, threads: &Threads<'_>) -> Result<usize> {
+    fn assign(&mut self, centroids: &DenseSet, threads: &Threads<'_>) -> Result<usize> {
         self.partition.assign(centroids.lend(), threads)
     }
 
-    fn settle(&mut self, centroids: &mut DensePlaces, threads: &Threads<'_>) -> Result<f64> {
+    fn settle(&mut self, centroids: &mut DenseSet, threads: &Threads<'_>) -> Result<f64> {
         settle(&mut self.partition, centroids, threads)
     }
 
@@ -123,7 +123,7 @@ impl Swappable for InMemory<'_, '_, '_> {
 
     fn distances(
         &mut self,
-        (centroids, labels): (&DensePlaces, &[u32]),
+        (centroids, labels): (&DenseSet, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -136,7 +136,7 @@ impl Swappable for InMemory<'_, '_, '_> {
     fn search(
         &mut self,
         places: &[u32],
-        centroids: &DensePlaces,
+        centroids: &DenseSet,
         (labels, distances): (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()> {

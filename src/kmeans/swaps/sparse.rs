@@ -1,6 +1,6 @@
 //! Sparse rows in clusters whose centroids are swapped.
 
-use super::places::SparsePlaces;
+use super::centroid_set::SparseSet;
 use super::rows::Swappable;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
@@ -41,13 +41,13 @@ impl<'p, 'n, 'a> SparseInMemory<'p, 'n, 'a> {
 }
 
 impl Swappable for SparseInMemory<'_, '_, '_> {
-    type Places = SparsePlaces;
+    type Set = SparseSet;
 
-    fn assign(&mut self, centroids: &SparsePlaces, threads: &Threads<'_>) -> Result<usize> {
+    fn assign(&mut self, centroids: &SparseSet, threads: &Threads<'_>) -> Result<usize> {
         self.clusters.assign_to(&centroids.vectors, threads)
     }
 
-    fn settle(&mut self, centroids: &mut SparsePlaces, threads: &Threads<'_>) -> Result<f64> {
+    fn settle(&mut self, centroids: &mut SparseSet, threads: &Threads<'_>) -> Result<f64> {
         let (means, inertia) = self.clusters.means(threads)?;
         centroids.vectors = means;
         Ok(inertia)
@@ -79,7 +79,7 @@ impl Swappable for SparseInMemory<'_, '_, '_> {
 
     fn distances(
         &mut self,
-        (centroids, labels): (&SparsePlaces, &[u32]),
+        (centroids, labels): (&SparseSet, &[u32]),
         distances: &mut [f64],
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -91,7 +91,7 @@ impl Swappable for SparseInMemory<'_, '_, '_> {
     fn search(
         &mut self,
         places: &[u32],
-        centroids: &SparsePlaces,
+        centroids: &SparseSet,
         (labels, distances): (&mut [u32], &mut [f64]),
         threads: &Threads<'_>,
     ) -> Result<()> {

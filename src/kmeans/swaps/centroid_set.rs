@@ -20,7 +20,7 @@ pub(crate) struct Swap<P> {
 }
 
 /// Centroids that are copied and replaced.
-pub(crate) trait Places: Sized + Send + Sync {
+pub(crate) trait CentroidSet: Sized + Send + Sync {
     fn len(&self) -> usize;
 
     fn copy(&self) -> Result<Self>;
@@ -47,18 +47,18 @@ pub(crate) trait Places: Sized + Send + Sync {
 }
 
 /// Clusters × dimensions numbers.
-pub(crate) struct DensePlaces {
+pub(crate) struct DenseSet {
     pub values: Vec<f32>,
     pub dims: usize,
 }
 
-impl DensePlaces {
+impl DenseSet {
     pub fn lend(&self) -> Centroids<'_> {
         Centroids::new(&self.values, self.dims)
     }
 }
 
-impl Places for DensePlaces {
+impl CentroidSet for DenseSet {
     fn len(&self) -> usize {
         self.values.len() / self.dims
     }
@@ -80,7 +80,7 @@ impl Places for DensePlaces {
 
     fn pair(&self, values: Vec<f32>) -> Result<Self> {
         let dims = self.dims;
-        Ok(DensePlaces { values, dims })
+        Ok(DenseSet { values, dims })
     }
 
     fn put(&mut self, swaps: &[Swap<Self>]) -> Result<()> {
@@ -123,30 +123,30 @@ fn sparse_copy(centroids: Centroids<'_>, metric: Metric) -> Result<Option<Vector
 }
 
 /// Those of sparse rows.
-pub(crate) struct SparsePlaces {
+pub(crate) struct SparseSet {
     pub vectors: TryArc<Vectors>,
     pub dims: usize,
     pub metric: Metric,
 }
 
-impl SparsePlaces {
+impl SparseSet {
     /// Others of the same kind.
     fn of(&self, vectors: Vectors) -> Result<Self> {
-        Ok(SparsePlaces {
+        Ok(SparseSet {
             vectors: TryArc::new(vectors, PURPOSE)?,
             ..*self
         })
     }
 }
 
-impl Places for SparsePlaces {
+impl CentroidSet for SparseSet {
     fn len(&self) -> usize {
         self.vectors.len()
     }
 
     fn copy(&self) -> Result<Self> {
         let vectors = self.vectors.clone();
-        Ok(SparsePlaces { vectors, ..*self })
+        Ok(SparseSet { vectors, ..*self })
     }
 
     fn some(&self, which: &[usize]) -> Result<Self> {
