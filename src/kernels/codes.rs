@@ -22,9 +22,9 @@ use crate::error::Result;
 use dispatch::{Kernel, run};
 use dot::{Dot, Ints};
 
-pub(crate) use dispatch::{largest_code, offset};
+pub(crate) use dispatch::about;
 pub(crate) use products::{PANEL, Products, ROWS};
-pub(crate) use round::round_all;
+pub(crate) use round::{CodeLimits, round_all};
 
 const PURPOSE: &str = "a search in 8 bits";
 
@@ -91,7 +91,7 @@ impl CodePanels {
     fn check(&self, terms: &Terms, codes: &[i8], rows: &CodeRows) {
         let (count, padded) = (rows.units.len(), self.units.len());
         assert!(self.isa.is_available() && !self.products.in_tiles());
-        assert!(terms.dims.is_multiple_of(4) && terms.dims <= self.stride);
+        assert!(terms.dims.is_multiple_of(8) && terms.dims <= self.stride);
         assert!(padded.is_multiple_of(PANEL) && self.codes.len() == padded * self.stride);
         assert!(terms.starts.len() == padded && terms.tails.len() == padded);
         assert!(codes.len() == count * self.stride && rows.starts.len() == count);

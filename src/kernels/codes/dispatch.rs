@@ -1,5 +1,6 @@
 //! The instruction sets that the 8-bit kernels are compiled for.
 
+use super::CodeLimits;
 use super::dot::Dot;
 #[cfg(target_arch = "aarch64")]
 use super::dot::arm::NeonDot;
@@ -42,29 +43,45 @@ pub(super) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     }
 }
 
-/// The magnitude of the codes that centroids may have; `isa` has codes.
-pub(crate) fn largest_code(isa: Isa) -> i8 {
+/// What there is to know of the kernels; `isa` has codes.
+pub(crate) fn about(isa: Isa) -> About {
     assert!(isa.is_available());
     // SAFETY: checked; the kernel asks for nothing.
-    unsafe { run(isa, CodeRange) }.0
+    unsafe { run(isa, Tell) }
 }
 
-/// What is added to the codes of centroids; `isa` has codes.
-pub(crate) fn offset(isa: Isa) -> i32 {
-    assert!(isa.is_available());
-    // SAFETY: as above.
-    unsafe { run(isa, CodeRange) }.1
+/// What kernels have room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    /// Which codes rows may have.
+    pub of_rows: CodeLimits,
+    /// Which codes centroids may have.
+    pub of_centroids: CodeLimits,
+    /// What is added to the codes of centroids.
+    pub offset: i32,
+    /// Rows that are searched at once.
+    pub rows: usize,
 }
 
-/// [`Dot::LARGEST`] and [`Dot::OFFSET`].
-struct CodeRange;
+struct Tell;
 
-impl Kernel for CodeRange {
-    type Output = (i8, i32);
+impl Kernel for Tell {
+    type Output = About;
 
     #[inline(always)]
-    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> (i8, i32) {
-        (D::LARGEST, D::OFFSET)
+    unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> About {
+        About {
+            of_rows: CodeLimits {
+                largest: i8::MAX,
+                group: D::GROUP,
+            },
+            of_centroids: CodeLimits {
+                largest: D::LARGEST,
+                group: i32::MAX,
+            },
+            offset: D::OFFSET,
+            rows: ROWS,
+        }
     }
 }
 
@@ -93,7 +110,7 @@ unsafe fn avx_vnni<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma,popcnt")]
 unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: as above.
-    unsafe { kernel.run::<Pairs256, 4, 2>() }
+    unsafe { kernel.run::<Pairs256, 3, 2>() }
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -109,47 +126,56 @@ mod tests {
     use crate::kernels::codes::dot::Ints;
     use crate::kernels::simd::Simd;
 
-    /// Products of the codes in `centroid` and `row`, in all lanes together.
+    /// Products of the codes in `centroid` and `row`, in all lanes together: a step after
+    /// the other, and two steps at once.
     struct Total<'a> {
         centroid: &'a [u8; 64],
         row: &'a [i8; 64],
     }
 
     impl Kernel for Total<'_> {
-        type Output = i32;
+        type Output = [i32; 2];
 
         #[inline(always)]
-        unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> i32 {
+        unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) -> [i32; 2] {
             let bytes = 4 * D::S::LANES;
             // SAFETY: 64 codes are one vector or two.
             unsafe {
                 let mut sum = D::S::splat_int(0);
-                for at in (0..64).step_by(bytes) {
+                let mut steps = [(D::S::splat_int(0), D::S::splat_int(0)); 2];
+                for (step, at) in (0..64).step_by(bytes).enumerate() {
                     let centroid = D::S::load_codes(self.centroid.as_ptr().add(at), bytes);
                     let row = D::S::load_codes(self.row.as_ptr().add(at).cast(), bytes);
                     sum = D::dot(sum, centroid, row);
+                    steps[step] = (centroid, row);
                 }
-                D::S::total(sum)
+                let [(c, row), (d, other)] = steps;
+                let pair = D::dot_pair(D::S::splat_int(0), [c, d], [row, other]);
+                [D::S::total(sum), D::S::total(pair)]
             }
         }
     }
 
     #[test]
     fn products_of_the_largest_codes_fit() {
-        for isa in Isa::available() {
-            if !isa.has_codes() {
-                continue;
-            }
-            let (largest, offset) = (i32::from(largest_code(isa)), offset(isa));
+        for isa in Isa::available().filter(|isa| isa.has_codes()) {
+            let kernels = about(isa);
+            let (group, offset) = (kernels.of_rows.group, kernels.offset);
+            let largest = i32::from(kernels.of_centroids.largest);
+            // Two in each half of a register: four of a group, in both steps.
+            let second = (group / 2 - 127).clamp(-127, 127);
             for code in [-largest, 1 - largest, -1, 0, 1, largest] {
-                for row in [-127i8, -1, 0, 1, 127] {
-                    let mut rows = [row; 64];
-                    rows[5] = 1;
-                    let expected = (code + offset) * (63 * i32::from(row) + 1);
-                    let (centroid, row) = (&[(code + offset) as u8; 64], &rows);
+                for (first, second) in [(127, second), (1, 0), (-127, -second), (127, -127)] {
+                    let row: [i8; 64] = std::array::from_fn(|i| match i % 2 {
+                        0 => first as i8,
+                        _ => second as i8,
+                    });
+                    let row_sum = 32 * (first + second);
+                    let expected = (code + offset) * row_sum;
+                    let (centroid, row) = (&[(code + offset) as u8; 64], &row);
                     // SAFETY: the instruction set is available.
-                    let total = unsafe { run(isa, Total { centroid, row }) };
-                    assert_eq!(total, expected, "{isa:?}");
+                    let totals = unsafe { run(isa, Total { centroid, row }) };
+                    assert_eq!(totals, [expected; 2], "{isa:?} {code} {first} {second}");
                 }
             }
         }

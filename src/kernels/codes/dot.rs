@@ -41,6 +41,11 @@ pub(super) trait Dot {
     const LARGEST: i8;
     /// What is added to centroid codes, as the instructions want them.
     const OFFSET: i32;
+    /// What the positive row codes of a group may sum up to, and the negative ones: see
+    /// [`CodeLimits`](super::CodeLimits).
+    const GROUP: i32 = i32::MAX;
+    /// Whether two steps at once take less than one after the other.
+    const PAIRED: bool = false;
 
     /// Lane by lane: the sum, and the products of four centroid codes, offset,
     /// and four row codes.
@@ -49,4 +54,18 @@ pub(super) trait Dot {
         centroid: <Self::S as Ints>::I,
         row: <Self::S as Ints>::I,
     ) -> <Self::S as Ints>::I;
+
+    /// The same of two steps.
+    #[inline(always)]
+    unsafe fn dot_pair(
+        sum: <Self::S as Ints>::I,
+        centroid: [<Self::S as Ints>::I; 2],
+        row: [<Self::S as Ints>::I; 2],
+    ) -> <Self::S as Ints>::I {
+        // SAFETY: passed on.
+        unsafe {
+            let sum = Self::dot(sum, centroid[0], row[0]);
+            Self::dot(sum, centroid[1], row[1])
+        }
+    }
 }

@@ -25,15 +25,30 @@ pub(super) unsafe fn tile<D: Dot, const ROWS: usize, const VECTORS: usize>(
     let bytes = 4 * D::S::LANES;
     // SAFETY: steps below `dims` lie within the panel and the rows.
     unsafe {
+        let centroids =
+            |t: usize, v: usize| D::S::load_codes(codes.add(t * PANEL + v * bytes), bytes);
+        let row =
+            |r: usize, t: usize| D::S::splat_int(rows[r].add(t).cast::<i32>().read_unaligned());
         let mut sums = starts.map(|start| [D::S::splat_int(start); VECTORS]);
-        for t in (0..dims).step_by(4) {
-            let step = codes.add(t * PANEL);
-            let centroids: [_; VECTORS] =
-                std::array::from_fn(|v| D::S::load_codes(step.add(v * bytes), bytes));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let row = D::S::splat_int(rows[r].add(t).cast::<i32>().read_unaligned());
-                for (sum, &centroid) in sums.iter_mut().zip(&centroids) {
-                    *sum = D::dot(*sum, centroid, row);
+        if D::PAIRED {
+            for t in (0..dims).step_by(8) {
+                let centroids: [_; VECTORS] =
+                    std::array::from_fn(|v| [centroids(t, v), centroids(t + 4, v)]);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let row = [row(r, t), row(r, t + 4)];
+                    for (sum, &centroid) in sums.iter_mut().zip(&centroids) {
+                        *sum = D::dot_pair(*sum, centroid, row);
+                    }
+                }
+            }
+        } else {
+            for t in (0..dims).step_by(4) {
+                let centroids: [_; VECTORS] = std::array::from_fn(|v| centroids(t, v));
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let row = row(r, t);
+                    for (sum, &centroid) in sums.iter_mut().zip(&centroids) {
+                        *sum = D::dot(*sum, centroid, row);
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@
 use crate::allocate::{collect, push, resize};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::codes::{Products, Side, round_all};
+use crate::kernels::codes::{CodeLimits, Products, Side, about, round_all};
 use crate::kernels::isa::Isa;
 use crate::kernels::tile::Kernels;
 use crate::metric::Metric;
@@ -125,7 +125,7 @@ impl Coder {
     }
 
     /// Encodes rows of `values`, times `scales`, minus the centre; 0 stands
-    /// for a row that has no code. Codes are at most `largest` in magnitude, in the given
+    /// for a row that has no code. Codes keep the `limits`, in the given
     /// units, or where there are none in one of their own each. Calls `done` with the row's number, code,
     /// side (its `start` is 0) and the rests of all prefixes.
     pub fn encode(
@@ -133,7 +133,7 @@ impl Coder {
         affine: &AffineMap,
         values: &[f32],
         scales: &[f32],
-        (largest, units): (i8, &[f32]),
+        (limits, units): (CodeLimits, &[f32]),
         buffers: &mut Buffers,
         mut done: impl FnMut(usize, &[i8], Side, &[Rest]),
     ) -> Result<()> {
@@ -178,7 +178,7 @@ impl Coder {
                     done(i, code, Side::default(), rests);
                 } else {
                     let unit = units.get(i).copied().unwrap_or(0.0);
-                    let side = self.encode_row(coordinates, norm, (largest, unit), code, rests);
+                    let side = self.encode_row(coordinates, norm, (limits, unit), code, rests);
                     done(i, code, side, rests);
                 }
             }
@@ -190,7 +190,7 @@ impl Coder {
         &self,
         coordinates: &[f32],
         norm: f64,
-        code_range: (i8, f32),
+        scale: (CodeLimits, f32),
         code: &mut [i8],
         rests: &mut [Rest],
     ) -> Side {
@@ -201,7 +201,7 @@ impl Coder {
             isa,
             coordinates,
             self.prefix,
-            code_range,
+            scale,
             code,
             |prefix, unit, here| {
                 kept += here.0;
@@ -417,7 +417,7 @@ impl Slices<'_> {
             affine,
             values,
             scales,
-            (i8::MAX, &[]),
+            (about(coder.isa()).of_rows, &[]),
             buffers,
             |i, code, side, rests| {
                 self.codes[i * leading..][..leading].copy_from_slice(code);

@@ -19,7 +19,9 @@ use crate::kernels::aligned::Aligned;
 use crate::kernels::cache::level_2;
 use crate::kernels::codes::bounded::Reaches;
 use crate::kernels::codes::scores::Guess;
-use crate::kernels::codes::{CodePanels, CodeRows, Hit, Pair, ROWS, Side, Sides, check_hits};
+use crate::kernels::codes::{
+    CodePanels, CodeRows, Hit, Pair, ROWS, Side, Sides, about, check_hits,
+};
 use crate::kernels::tile::Kernels;
 use crate::nearest::eight_bit::bounds::RowBounds;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest, RowCodes};
@@ -192,17 +194,20 @@ impl<'a> CodeSearch<'a> {
         mut visit: impl FnMut(usize, Block<'_>, &mut CodeScratch) -> Result<()>,
     ) -> Result<()> {
         let (dims, in_tiles) = (self.centroids.dims, self.coder.products.in_tiles());
+        let tile = about(self.kernels.isa()).rows;
         let (row_bytes, step) = match in_tiles {
             true => (self.coder.leading, ROWS),
-            false => (4 * dims, NEIGHBOURS),
+            false if NEIGHBOURS.is_multiple_of(tile) => (4 * dims, NEIGHBOURS),
+            false => (4 * dims, NEIGHBOURS * tile),
         };
         // The part of the cache that the rows of a block may have (their codes where tiles
         // are multiplied), or the scores of all centroids where these are kept.
         let part = level_2() / 4;
-        let mut rows = (part / row_bytes).clamp(16, 512);
+        let least = step.max(16);
+        let mut rows = (part / row_bytes).clamp(least, 512);
         let keeps_scores = !in_tiles || self.count > 1;
         if keeps_scores && !self.all_known(labels) {
-            rows = (part / self.set.panels.score_bytes()).clamp(16, rows);
+            rows = (part / self.set.panels.score_bytes()).clamp(least, rows);
         }
         let rows = rows / step * step;
         let blocks = values.chunks(rows * dims).zip(labels.chunks(rows));

@@ -56,19 +56,32 @@ impl Dot for Pairs512 {
     }
 }
 
-/// AVX2, likewise.
+/// AVX2, likewise; but sums of four products must fit 16 bits, which the limit of row
+/// codes sees to: 181 · 181 < 2¹⁵.
 pub(in crate::kernels::codes) struct Pairs256;
 
 impl Dot for Pairs256 {
     type S = Avx2;
-    const LARGEST: i8 = 63;
-    const OFFSET: i32 = 64;
+    const LARGEST: i8 = 90;
+    const OFFSET: i32 = 91;
+    const GROUP: i32 = 181;
+    const PAIRED: bool = true;
 
     #[inline(always)]
     unsafe fn dot(sum: __m256i, centroid: __m256i, row: __m256i) -> __m256i {
         // SAFETY: the CPU has the instructions.
         unsafe {
             let pairs = _mm256_maddubs_epi16(centroid, row);
+            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pair(sum: __m256i, centroid: [__m256i; 2], row: [__m256i; 2]) -> __m256i {
+        // SAFETY: the CPU has the instructions.
+        unsafe {
+            let first = _mm256_maddubs_epi16(centroid[0], row[0]);
+            let pairs = _mm256_add_epi16(first, _mm256_maddubs_epi16(centroid[1], row[1]));
             _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
     }

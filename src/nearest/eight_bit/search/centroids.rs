@@ -2,7 +2,7 @@
 
 use crate::allocate::{append, collect, extend, push, resize, try_vec};
 use crate::error::Result;
-use crate::kernels::codes::{PANEL, Side, largest_code, offset};
+use crate::kernels::codes::{PANEL, Side, about};
 use crate::nearest::eight_bit::codes::{Buffers, Coder, Rest};
 use crate::nearest::eight_bit::search::{CodedCentroids, PURPOSE, Query};
 use crate::nearest::float32::{repeated, zero_label};
@@ -119,7 +119,7 @@ impl CodedCentroids {
         let (order, codes, sides) = (&self.order, &self.codes, &self.sides);
         // What the codes are offset by beyond what their panels want.
         let beyond = match coder.products.in_tiles() {
-            true => offset(coder.isa()) as u8,
+            true => about(coder.isa()).offset as u8,
             false => 0,
         };
         let panels = self.panels.codes.chunks_mut(PANEL * leading);
@@ -154,7 +154,7 @@ impl CodedCentroids {
 /// share a unit at little loss; returns the unit of each centroid.
 fn share_units(query: Query<'_, '_>, order: &mut [u32], threads: &Threads<'_>) -> Result<Vec<f32>> {
     let (affine, centroids) = (query.affine, query.centroids);
-    let largest = f32::from(largest_code(query.kernels.isa()));
+    let largest = f32::from(about(query.kernels.isa()).of_centroids.largest);
     let mut greatest = try_vec(0.0f32, centroids.len(), PURPOSE)?;
     let tasks = greatest.chunks_mut(CENTROIDS).enumerate();
     threads.run(
@@ -241,13 +241,12 @@ impl Coded<'_> {
             }
         }
         let values = &centroids.values[first * dims..][..self.values.len()];
-        let (cross, isa) = (coder.cross_slack(), coder.isa());
-        let (largest, offset) = (largest_code(isa), offset(isa));
+        let (cross, kernels) = (coder.cross_slack(), about(coder.isa()));
         coder.encode(
             affine,
             values,
             scales,
-            (largest, units),
+            (kernels.of_centroids, units),
             buffers,
             |i, code, mut side, rests| {
                 side.start = f32::NEG_INFINITY;
@@ -260,7 +259,7 @@ impl Coded<'_> {
                 self.rests[i * prefixes..][..prefixes].copy_from_slice(rests);
                 let codes = &mut self.codes[i * leading..][..leading];
                 for (to, &code) in codes.iter_mut().zip(code) {
-                    *to = (i32::from(code) + offset) as u8;
+                    *to = (i32::from(code) + kernels.offset) as u8;
                 }
             },
         )

@@ -4,7 +4,7 @@
 use crate::allocate::{extend, push, resize};
 use crate::error::Result;
 use crate::kernels::codes::scores::Guess;
-use crate::kernels::codes::{CodeRows, offset, sum_codes};
+use crate::kernels::codes::{CodeRows, about, sum_codes};
 use crate::nearest::brute_force::nearest_of;
 use crate::nearest::eight_bit::codes::Rest;
 use crate::nearest::eight_bit::search::{Block, CodeScratch, CodeSearch, Leader, PURPOSE};
@@ -32,7 +32,7 @@ impl CodeSearch<'_> {
             terms.fill_last(codes, leading)?;
         } else {
             let isa = self.kernels.isa();
-            let offset = offset(isa);
+            let offset = about(isa).offset;
             let sums = codes
                 .chunks_exact(leading)
                 .map(|code| sum_codes(isa, &code[..swept]));
