@@ -1,7 +1,6 @@
 //! The vector operations of [`Simd`] and [`Lanes`] in AVX2.
 
 use super::lanes::{LANES, Lanes, REPEATED};
-use super::portable::Portable;
 use super::simd::Simd;
 use std::arch::x86_64::*;
 
@@ -153,6 +152,25 @@ impl Simd for Avx2 {
     }
 }
 
+/// For each choice of four lanes of 64 bits: their halves, moved to the front.
+static FRONT: [[i32; 8]; 16] = {
+    let mut front = [[0; 8]; 16];
+    let mut bits = 0;
+    while bits < 16 {
+        let (mut next, mut lane) = (0, 0);
+        while lane < 4 {
+            if bits >> lane & 1 == 1 {
+                front[bits][next] = 2 * lane;
+                front[bits][next + 1] = 2 * lane + 1;
+                next += 2;
+            }
+            lane += 1;
+        }
+        bits += 1;
+    }
+    front
+};
+
 // SAFETY, for all of it: the CPU has AVX2, or there were no `self`; loads and
 // stores are unaligned and of whole arrays.
 impl Lanes for Avx2 {
@@ -253,8 +271,23 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn compress(self, bits: u8, a: Self::F) -> Self::F {
-        self.load(&Portable::new().compress(bits, self.store(a)))
+    fn compress(self, to: &mut [f64; LANES], bits: u8, a: Self::F) {
+        let (low, high) = (bits & 15, bits >> 4);
+        let front = |bits: u8, half: __m256d| {
+            let halves = &FRONT[usize::from(bits)];
+            // SAFETY: see above; eight numbers of 32 bits.
+            unsafe {
+                let halves = _mm256_loadu_si256(halves.as_ptr().cast());
+                _mm256_permutevar8x32_ps(_mm256_castpd_ps(half), halves)
+            }
+        };
+        // SAFETY: see above; the second four values begin at the fourth at most.
+        unsafe {
+            let to = to.as_mut_ptr();
+            _mm256_storeu_ps(to.cast(), front(low, a.0));
+            let after = to.add(low.count_ones() as usize);
+            _mm256_storeu_ps(after.cast(), front(high, a.1));
+        }
     }
     #[inline(always)]
     fn bits(self, mask: Self::Mask) -> u8 {

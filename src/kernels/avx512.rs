@@ -248,9 +248,9 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
-    fn compress(self, bits: u8, a: Self::F) -> Self::F {
+    fn compress(self, to: &mut [f64; LANES], bits: u8, a: Self::F) {
         // SAFETY: see above.
-        unsafe { _mm512_maskz_compress_pd(bits, a) }
+        unsafe { _mm512_storeu_pd(to.as_mut_ptr(), _mm512_maskz_compress_pd(bits, a)) }
     }
     #[inline(always)]
     fn bits(self, mask: Self::Mask) -> u8 {

@@ -26,9 +26,8 @@ pub(crate) trait Lanes: Copy {
     fn abs(self, a: Self::F) -> Self::F;
     /// The first lane with the least value, which must not be NaN.
     fn least_lane(self, a: Self::F) -> usize;
-    /// The lanes that `bits` names move to the front, in order; what follows
-    /// them is unspecified.
-    fn compress(self, bits: u8, a: Self::F) -> Self::F;
+    /// Writes the lanes that `bits` names, in order; what follows them is unspecified.
+    fn compress(self, to: &mut [f64; LANES], bits: u8, a: Self::F);
     fn equal(self, labels: &[u32; LANES], label: u32) -> Self::Mask;
     /// `a` where the mask says yes, else `b`.
     fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F;
@@ -48,4 +47,36 @@ pub(crate) trait Lanes: Copy {
     /// Wrapping.
     fn sub_whole(self, a: Self::I, b: Self::I) -> Self::I;
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::dispatch::{Work, work_on};
+    use crate::kernels::isa::Isa;
+
+    struct Compress(u8);
+
+    impl Work for Compress {
+        type Output = Vec<f64>;
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, lanes: L) -> Vec<f64> {
+            let values = lanes.load(&[0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]);
+            let mut to = [0.0; LANES];
+            lanes.compress(&mut to, self.0, values);
+            to[..self.0.count_ones() as usize].to_vec()
+        }
+    }
+
+    #[test]
+    fn the_lanes_that_bits_name_move_to_the_front() {
+        for bits in 0..=u8::MAX {
+            let lanes = (0..LANES).filter(|lane| bits >> lane & 1 == 1);
+            let expected: Vec<f64> = lanes.map(|lane| lane as f64 + 0.5).collect();
+            for isa in Isa::available() {
+                assert_eq!(work_on(isa, Compress(bits)), expected, "{isa:?} {bits:b}");
+            }
+        }
+    }
 }

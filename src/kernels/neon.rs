@@ -19,7 +19,7 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn doubles() -> Portable {
-        Portable::new()
+        Portable(())
     }
 
     #[inline(always)]

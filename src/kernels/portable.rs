@@ -6,13 +6,7 @@ use super::simd::Simd;
 
 /// Any CPU.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable(());
-
-impl Portable {
-    pub fn new() -> Self {
-        Portable(())
-    }
-}
+pub(crate) struct Portable(pub(super) ());
 
 const WIDTH: usize = 8;
 
@@ -175,15 +169,13 @@ impl Lanes for Portable {
         (1..LANES).fold(0, |best, lane| if a[lane] < a[best] { lane } else { best })
     }
     #[inline(always)]
-    fn compress(self, mut bits: u8, a: Self::F) -> Self::F {
-        let mut out = a;
+    fn compress(self, to: &mut [f64; LANES], mut bits: u8, a: Self::F) {
         let mut next = 0;
         while bits != 0 {
-            out[next] = a[bits.trailing_zeros() as usize];
+            to[next] = a[bits.trailing_zeros() as usize];
             next += 1;
             bits &= bits - 1;
         }
-        out
     }
     #[inline(always)]
     fn bits(self, mask: Self::Mask) -> u8 {

@@ -237,10 +237,18 @@ fn keep_contenders<L: Lanes, const D: usize>(
         let bits = !l.bits(far) & (u8::MAX >> (LANES - used));
         for t in 0..D {
             let c = l.load(eight(&list.centroids[t], at));
-            *eight_mut(&mut contenders.centroids[t], contenders.len) = l.store(l.compress(bits, c));
+            l.compress(
+                eight_mut(&mut contenders.centroids[t], contenders.len),
+                bits,
+                c,
+            );
         }
         let indices = l.load(eight(&list.indices, at));
-        *eight_mut(&mut contenders.indices, contenders.len) = l.store(l.compress(bits, indices));
+        l.compress(
+            eight_mut(&mut contenders.indices, contenders.len),
+            bits,
+            indices,
+        );
         contenders.len += bits.count_ones() as usize;
     }
 }
