@@ -424,13 +424,19 @@ impl Kernel for Pair<'_> {
                     *sum = S::mul_add(q, S::load(v.as_ptr().add(at)), *sum);
                 }
             }
+            // By halves, since each addition waits for the one before.
+            let add = |a, b| S::mul_add(S::splat(1.0), a, b);
+            let total = add(add(sums[0], sums[1]), add(sums[2], sums[3]));
             let mut lanes = [0.0f32; 16];
-            let mut total = 0.0;
-            for sum in sums {
-                S::store(lanes.as_mut_ptr(), sum);
-                total += lanes[..S::LANES].iter().sum::<f32>();
+            S::store(lanes.as_mut_ptr(), total);
+            let mut half = S::LANES / 2;
+            while half > 0 {
+                for lane in 0..half {
+                    lanes[lane] += lanes[lane + half];
+                }
+                half /= 2;
             }
-            total
+            lanes[0]
         };
         for t in whole..dims {
             sum += (x[t] * scale - centre[t]) * v[t];
