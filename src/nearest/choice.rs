@@ -39,8 +39,8 @@ impl<'a> Nearest<'a> {
                 return Ok(Engine::Float32);
             }
             self.eight_bit.set_up(dims)?;
-            let (points, searches) = (self.points, self.searches);
-            if free && self.eight_bit.pays(points, centroids, calls, searches) {
+            let searches = surely(calls, self.searches);
+            if free && self.eight_bit.pays(self.points, centroids, searches) {
                 engine = Engine::Principal;
             }
             let query = Query {
@@ -54,7 +54,7 @@ impl<'a> Nearest<'a> {
             };
             let only = self.searches == 1;
             let budget = self.shared.budget();
-            let ready = (engine, only);
+            let ready = (engine, only, searches);
             self.eight_bit.ready(query, ready, budget, threads)?;
         }
         Ok(engine)
@@ -131,6 +131,16 @@ impl<'a> Nearest<'a> {
         let search = TileSearch::new(affine, centroids, kernels, (count == 1, few), threads)?;
         Ok(Search::Float32(search))
     }
+}
+
+/// How many searches will surely come, where `expected` are in all, though there may be fewer,
+/// and `calls` were: half of what is left, and more if as much came before.
+fn surely(calls: usize, expected: usize) -> f64 {
+    let left = match expected > calls {
+        true => (expected - calls) as f64,
+        false => calls as f64,
+    };
+    (0.5 * left).max((calls as f64).min(left)).max(1.0)
 }
 
 /// An engine with its centroids.

@@ -114,39 +114,26 @@ impl EightBit {
     }
 
     /// Whether the principal coordinates of all rows are there, or likely worth their
-    /// making for searches among so many centroids. `calls`: searches so far; `expected`:
-    /// in all, though there may be fewer.
-    pub fn pays(
-        &self,
-        points: &Points<'_>,
-        centroids: Centroids<'_>,
-        calls: usize,
-        expected: usize,
-    ) -> bool {
-        if self.in_tiles() {
-            return false;
+    /// making for so many `searches` among these centroids.
+    pub fn pays(&self, points: &Points<'_>, centroids: Centroids<'_>, searches: f64) -> bool {
+        match &self.all_rows {
+            AllRows::Made(coder, ..) => !coder.products.in_tiles(),
+            AllRows::Refused => false,
+            AllRows::Untried if self.in_tiles() => false,
+            AllRows::Untried => {
+                let tiles = CodeSearch::tile_cost(centroids, self.setting.kernels());
+                self.may_save(points, centroids, tiles, searches)
+            }
         }
-        if matches!(self.all_rows, AllRows::Made(..)) {
-            return true;
-        }
-        let remaining = match expected > calls {
-            true => (expected - calls) as f64,
-            false => calls as f64,
-        };
-        // Half of what is expected will surely come, and more if as much came
-        // before.
-        let surely = (0.5 * remaining).max((calls as f64).min(remaining));
-        let tiles = CodeSearch::tile_cost(centroids, self.setting.kernels());
-        self.may_save(points, centroids, tiles, surely.max(1.0))
     }
 
     /// Makes the codes of all rows if the budget has room for them, unless that
-    /// was tried before. If the query is the `only` one, a sample must promise that
-    /// they pay.
+    /// was tried before. `searches` will surely come; if there is but one, or codes that are
+    /// multiplied in tiles are the others, a sample must promise that principal ones pay.
     pub fn ready(
         &mut self,
         query: Query<'_, '_>,
-        (engine, only): (Engine, bool),
+        (engine, only, searches): (Engine, bool, f64),
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -159,18 +146,25 @@ impl EightBit {
             return Ok(());
         }
         self.all_rows = AllRows::Refused;
+        let free = self.setting.engine.is_none();
         // Where memory is refused, there are other engines.
-        let made = match plain {
-            true => self.make_plain(query, budget, threads),
-            false => self.make_principal(query, only, budget, threads),
+        let made = if plain {
+            self.make_plain(query, searches, budget, threads)
+        } else if only && free {
+            let others = self.without_principal(query, threads)?;
+            self.make_principal(query, (others, 1.0), budget, threads)
+        } else {
+            self.make_principal(query, (f64::INFINITY, searches), budget, threads)
         };
         optional(made).map(drop)
     }
 
-    /// The dimensions as they are, unless a sample says that float32 is faster.
+    /// The dimensions as they are, unless a sample says that principal codes or float32
+    /// are faster.
     fn make_plain(
         &mut self,
         query: Query<'_, '_>,
+        searches: f64,
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -182,7 +176,14 @@ impl EightBit {
         if let Some(reserved) = bytes.and_then(|bytes| budget.try_reserve(bytes)) {
             let tried = try_out(&mut self.tried_plain, query, &coder, f64::INFINITY, threads)?;
             let cost = tried.cost_kept(&coder);
-            if self.setting.engine.is_some() || cost < self.tile_cost(query, cost, threads)? {
+            let free = self.setting.engine.is_none();
+            if free && self.may_save(points, query.centroids, cost, searches) {
+                self.make_principal(query, (cost, searches), budget, threads)?;
+                if matches!(self.all_rows, AllRows::Made(..)) {
+                    return Ok(());
+                }
+            }
+            if !free || cost < self.tile_cost(query, cost, threads)? {
                 let codes = RowCodes::of_points(points, affine, &coder, threads)?;
                 self.all_rows = AllRows::Made(coder, codes, reserved);
             }
@@ -190,10 +191,12 @@ impl EightBit {
         Ok(())
     }
 
+    /// `others`: what a row takes in each of so many searches without them; where that is known
+    /// a sample must promise that they pay.
     fn make_principal(
         &mut self,
         query: Query<'_, '_>,
-        only: bool,
+        (others, searches): (f64, f64),
         budget: &Budget,
         threads: &Threads<'_>,
     ) -> Result<()> {
@@ -202,22 +205,17 @@ impl EightBit {
         let Some(_making) = budget.try_reserve(Coder::bytes_to_make(points)) else {
             return Ok(());
         };
-        let judged = only && self.setting.engine.is_none();
-        let others = match judged {
-            true => self.without_principal(query, threads)?,
-            false => f64::INFINITY,
-        };
         let coder = match self.coder.take() {
             Some(coder) => coder,
-            None if !self.may_save(points, query.centroids, others, 1.0) => return Ok(()),
+            None if !self.may_save(points, query.centroids, others, searches) => return Ok(()),
             None => match Coder::principal(points, affine, query.kernels, threads)? {
                 Some(coder) => TryArc::new(coder, "8-bit codes")?,
                 None => return Ok(()),
             },
         };
         self.coder = Some(coder.clone());
-        if judged {
-            let limit = others - cost::coding(isa, dims, coder.leading);
+        if others.is_finite() {
+            let limit = others - cost::coding(isa, dims, coder.leading) / searches;
             let tried = try_out(&mut self.tried_principal, query, &coder, limit, threads)?;
             if tried.cost_kept(&coder) > limit {
                 return Ok(());
@@ -349,8 +347,8 @@ impl EightBit {
 
     /// Where codes of the dimensions as they are come from.
     fn plain_source(&self) -> Source<'_> {
-        match (&self.all_rows, self.in_tiles()) {
-            (AllRows::Made(_, codes, _), true) => Source::Kept(codes),
+        match &self.all_rows {
+            AllRows::Made(coder, codes, _) if coder.products.in_tiles() => Source::Kept(codes),
             _ => Source::Made,
         }
     }
