@@ -33,6 +33,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn greatest(v: Self::V) -> f32;
     /// Lane by lane: `yes` where a > b, else `no`. Bits pass unchanged.
     unsafe fn if_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// Writes the lanes of `yes` where a > b, and leaves the others.
+    #[inline(always)]
+    unsafe fn store_if_greater(to: *mut f32, a: Self::V, b: Self::V, yes: Self::V) {
+        // SAFETY: passed on.
+        unsafe { Self::store(to, Self::if_greater(a, b, yes, Self::load(to))) }
+    }
     /// Transposes a square of `LANES` × `LANES` values: vector r is row r on
     /// entry and column r on return.
     unsafe fn transpose(square: &mut [Self::V]);

@@ -1,7 +1,7 @@
 //! Sweeps over single panels of centroids, for the rows that may have one of
 //! them within reach.
 
-use super::sweep::compare;
+use super::sweep::{Operands, compare};
 use super::{CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
 use crate::allocate::{grow, resize};
 use crate::error::Result;
@@ -104,6 +104,7 @@ impl Kernel for SweepBounded<'_> {
         } = reaches;
         // SAFETY: as promised above.
         let chosen = unsafe { choose::<D::S>(reaches, &group, chosen) };
+        let operands = Operands::new(panels, terms, codes, rows);
         let (out, mut len) = (hits.as_mut_ptr(), hits.len());
         for chosen in chosen.chunks(ROWS) {
             // A last tile that isn't full repeats the last row.
@@ -114,8 +115,7 @@ impl Kernel for SweepBounded<'_> {
             let maxima = unsafe {
                 let mut most = [D::S::splat(f32::NEG_INFINITY); ROWS];
                 let masks = compare::<D, ROWS, VECTORS>(
-                    (panels, terms),
-                    (codes, rows),
+                    &operands,
                     group.panel,
                     (row, row.map(|i| *rows.own.get_unchecked(i))),
                     &mut most,

@@ -1,7 +1,7 @@
 //! Scores of all centroids, kept for a while: the best of them say what the
 //! others must reach, and then need not be computed again.
 
-use super::sweep::{score, tile};
+use super::sweep::Operands;
 use super::{CLASSES, CodePanels, CodeRows, Dot, Hit, Ints, Kernel, PANEL, PURPOSE, Terms, run};
 use crate::allocate::{grow, resize};
 use crate::error::Result;
@@ -100,33 +100,23 @@ impl Kernel for ScoreAll<'_> {
             bounds,
         } = self;
         let (count, slots) = (of_rows.units.len(), panels.units.len());
-        let (stride, lanes) = (panels.stride, D::S::LANES);
+        let operands = Operands::new(panels, terms, codes, of_rows);
+        let (lanes, bounds, noted) = (D::S::LANES, bounds.as_mut_ptr(), guesses.as_mut_ptr());
         for part in (0..slots).step_by(VECTORS * lanes) {
-            let (panel, within) = (part / PANEL, part % PANEL);
             for first in (0..count).step_by(ROWS) {
                 // A last tile that isn't full repeats the last row.
                 let rows: [usize; ROWS] = std::array::from_fn(|r| (first + r).min(count - 1));
                 // SAFETY: rows and panels exist; a guess has room for all
                 // classes, and there is a bound for each slot of each row.
                 unsafe {
-                    let row_codes = rows.map(|i| codes.as_ptr().add(i * stride));
-                    let starts = rows.map(|i| *of_rows.starts.get_unchecked(i));
-                    let of_panel = panels
-                        .codes
-                        .as_ptr()
-                        .add(panel * PANEL * stride + 4 * within);
-                    let sums = tile::<D, ROWS, VECTORS>(row_codes, starts, of_panel, terms.dims);
+                    let sums = operands.products::<D, ROWS, VECTORS>(rows, part);
                     for (&i, sums) in rows.iter().zip(&sums) {
-                        let unit = D::S::splat(*of_rows.units.get_unchecked(i));
-                        let tail = D::S::splat(*of_rows.tails.get_unchecked(i));
-                        let guess = guesses.get_unchecked_mut(i);
+                        let of_row = operands.of_row::<D>(i);
                         for (v, &sum) in sums.iter().enumerate() {
                             let slot = part + v * lanes;
-                            let score = score::<D>(sum, unit, slot, panels, terms);
-                            let tails = D::S::load(terms.tails.as_ptr().add(slot));
-                            let upper = D::S::mul_add(tail, tails, score);
-                            D::S::store(bounds.as_mut_ptr().add(i * slots + slot), upper);
-                            note::<D::S>(guess, slot, score);
+                            let [score, upper] = operands.scores::<D>(sum, of_row, slot);
+                            D::S::store(bounds.add(i * slots + slot), upper);
+                            note::<D::S>(noted.add(i), slot, score);
                         }
                     }
                 }
@@ -140,18 +130,17 @@ impl Kernel for ScoreAll<'_> {
 /// [`number_slots`] adds the lane in the end.
 ///
 /// # Safety
-/// The CPU has `S`; the vector lies within a panel.
+/// The CPU has `S`; the guess exists; the vector lies within a panel.
 #[inline(always)]
-unsafe fn note<S: Simd>(guess: &mut Guess, slot: usize, scores: S::V) {
+unsafe fn note<S: Simd>(guess: *mut Guess, slot: usize, scores: S::V) {
     let class = slot % CLASSES;
     // SAFETY: a guess has room for all classes.
     unsafe {
-        let best = guess.scores.as_mut_ptr().add(class);
+        let best = (&raw mut (*guess).scores).cast::<f32>().add(class);
         // Bits of a u32, moved about by float operations.
-        let place = guess.slots.as_mut_ptr().add(class).cast();
-        let (most, old) = (S::load(best), S::load(place));
-        let here = S::splat(f32::from_bits(slot as u32));
-        S::store(place, S::if_greater(scores, most, here, old));
+        let place = (&raw mut (*guess).slots).cast::<f32>().add(class);
+        let (most, here) = (S::load(best), S::splat(f32::from_bits(slot as u32)));
+        S::store_if_greater(place, scores, most, here);
         S::store(best, S::max(scores, most));
     }
 }

@@ -64,48 +64,129 @@ static HIDDEN: [f32; 3 * PANEL] = {
     hidden
 };
 
+/// Codes of both sides and the terms of their scores, by pointers: what stands behind them is
+/// looked up once, not for every vector.
+#[derive(Clone, Copy)]
+pub(super) struct Operands {
+    stride: usize,
+    dims: usize,
+    centroid_codes: *const u8,
+    centroid_units: *const f32,
+    centroid_starts: *const f32,
+    centroid_tails: *const f32,
+    row_codes: *const i8,
+    row_starts: *const i32,
+    row_units: *const f32,
+    row_tails: *const f32,
+    thresholds: *const f32,
+}
+
+impl Operands {
+    /// Valid as long as these are. Lengths as `CodePanels::check` wants them.
+    pub fn new(panels: &CodePanels, terms: &Terms, codes: &[i8], rows: &CodeRows) -> Self {
+        Operands {
+            stride: panels.stride,
+            dims: terms.dims,
+            centroid_codes: panels.codes.as_ptr(),
+            centroid_units: panels.units.as_ptr(),
+            centroid_starts: terms.starts.as_ptr(),
+            centroid_tails: terms.tails.as_ptr(),
+            row_codes: codes.as_ptr(),
+            row_starts: rows.starts.as_ptr(),
+            row_units: rows.units.as_ptr(),
+            row_tails: rows.tails.as_ptr(),
+            thresholds: rows.thresholds.as_ptr(),
+        }
+    }
+
+    /// Products of some rows with the vectors of centroids from `slot` on.
+    ///
+    /// # Safety
+    /// The CPU has `D`; the operands are valid; the rows exist, and the slots in one panel.
+    #[inline(always)]
+    pub unsafe fn products<D: Dot, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        rows: [usize; ROWS],
+        slot: usize,
+    ) -> [[Int<D>; VECTORS]; ROWS] {
+        let (panel, within) = (slot / PANEL, slot % PANEL);
+        // SAFETY: passed on.
+        unsafe {
+            let row_codes = rows.map(|i| self.row_codes.add(i * self.stride));
+            let starts = rows.map(|i| *self.row_starts.add(i));
+            let of_panel = panel * PANEL * self.stride + 4 * within;
+            let codes = self.centroid_codes.add(of_panel);
+            tile::<D, ROWS, VECTORS>(row_codes, starts, codes, self.dims)
+        }
+    }
+
+    /// Of a row and the centroids from `slot` on: scores, and upper bounds of them.
+    ///
+    /// # Safety
+    /// As for [`Operands::products`].
+    #[inline(always)]
+    pub unsafe fn scores<D: Dot>(
+        &self,
+        product: Int<D>,
+        (unit, tail): (Float<D>, Float<D>),
+        slot: usize,
+    ) -> [Float<D>; 2] {
+        // SAFETY: passed on.
+        unsafe {
+            let units = D::S::load(self.centroid_units.add(slot));
+            let starts = D::S::load(self.centroid_starts.add(slot));
+            let tails = D::S::load(self.centroid_tails.add(slot));
+            let product = D::S::mul_add(D::S::floats(product), units, D::S::splat(0.0));
+            let score = D::S::mul_add(product, unit, starts);
+            [score, D::S::mul_add(tail, tails, score)]
+        }
+    }
+
+    /// The unit and the tail of a row.
+    ///
+    /// # Safety
+    /// As for [`Operands::products`].
+    #[inline(always)]
+    pub unsafe fn of_row<D: Dot>(&self, row: usize) -> (Float<D>, Float<D>) {
+        // SAFETY: passed on.
+        unsafe {
+            let unit = D::S::splat(*self.row_units.add(row));
+            (unit, D::S::splat(*self.row_tails.add(row)))
+        }
+    }
+}
+
 /// Which scores of some rows reach their thresholds, a bit for each centroid
 /// of the panel; and the greatest score in each lane, above `most`. Of each row the
 /// centroid in slot `own` is left out of both.
 ///
 /// # Safety
-/// The CPU has `D`; the rows and the panel exist.
+/// The CPU has `D`; the operands are valid; the rows and the panel exist.
 #[inline(always)]
 pub(super) unsafe fn compare<D: Dot, const ROWS: usize, const VECTORS: usize>(
-    (panels, terms): (&CodePanels, &Terms),
-    (codes, of_rows): (&[i8], &CodeRows),
+    operands: &Operands,
     panel: usize,
     (rows, own): ([usize; ROWS], [u32; ROWS]),
     most: &mut [Float<D>; ROWS],
 ) -> [u64; ROWS] {
-    let (stride, lanes) = (panels.stride, D::S::LANES);
+    let lanes = D::S::LANES;
     let mut masks = [0u64; ROWS];
     let hidden = own.map(|slot| match (slot as usize).wrapping_sub(panel * PANEL) {
         lane @ 0..PANEL => PANEL - lane,
         _ => PANEL + 1,
     });
-    // SAFETY: the panel's codes and terms, and those of the rows, exist.
+    // SAFETY: passed on; `HIDDEN` has a panel from there on.
     unsafe {
-        let row_codes = rows.map(|i| codes.as_ptr().add(i * stride));
-        let starts = rows.map(|i| *of_rows.starts.get_unchecked(i));
         for first in (0..PANEL).step_by(VECTORS * lanes) {
-            let of_panel = panels
-                .codes
-                .as_ptr()
-                .add(panel * PANEL * stride + 4 * first);
-            let sums = tile::<D, ROWS, VECTORS>(row_codes, starts, of_panel, terms.dims);
+            let slot = panel * PANEL + first;
+            let sums = operands.products::<D, ROWS, VECTORS>(rows, slot);
             for (r, sums) in sums.iter().enumerate() {
-                let i = rows[r];
-                let unit = D::S::splat(*of_rows.units.get_unchecked(i));
-                let tail = D::S::splat(*of_rows.tails.get_unchecked(i));
-                let threshold = D::S::splat(*of_rows.thresholds.get_unchecked(i));
+                let of_row = operands.of_row::<D>(rows[r]);
+                let threshold = D::S::splat(*operands.thresholds.add(rows[r]));
                 for (v, &sum) in sums.iter().enumerate() {
                     let within = first + v * lanes;
-                    let slot = panel * PANEL + within;
-                    let score = score::<D>(sum, unit, slot, panels, terms);
-                    let tails = D::S::load(terms.tails.as_ptr().add(slot));
+                    let [_, upper] = operands.scores::<D>(sum, of_row, slot + v * lanes);
                     let hidden = D::S::load(HIDDEN.as_ptr().add(hidden[r] + within));
-                    let upper = D::S::mul_add(tail, tails, score);
                     let upper = D::S::mul_add(D::S::splat(1.0), upper, hidden);
                     most[r] = D::S::max(most[r], upper);
                     masks[r] |= u64::from(D::S::at_least(upper, threshold)) << within;
@@ -114,27 +195,6 @@ pub(super) unsafe fn compare<D: Dot, const ROWS: usize, const VECTORS: usize>(
         }
     }
     masks
-}
-
-/// Scores of the centroids from `slot` on.
-///
-/// # Safety
-/// The CPU has `D`; the slots exist.
-#[inline(always)]
-pub(super) unsafe fn score<D: Dot>(
-    sum: Int<D>,
-    unit: Float<D>,
-    slot: usize,
-    panels: &CodePanels,
-    terms: &Terms,
-) -> Float<D> {
-    // SAFETY: passed on.
-    unsafe {
-        let units = D::S::load(panels.units.as_ptr().add(slot));
-        let starts = D::S::load(terms.starts.as_ptr().add(slot));
-        let product = D::S::mul_add(D::S::floats(sum), units, D::S::splat(0.0));
-        D::S::mul_add(product, unit, starts)
-    }
 }
 
 impl CodePanels {
@@ -180,6 +240,7 @@ impl Kernel for Sweep<'_> {
     unsafe fn run<D: Dot, const ROWS: usize, const VECTORS: usize>(self) {
         let count = self.rows.units.len();
         let panels = self.panels.units.len() / PANEL;
+        let operands = Operands::new(self.panels, self.terms, self.codes, self.rows);
         let (out, mut len) = (self.hits.as_mut_ptr(), 0);
         for panel in 0..panels {
             for first in (0..count).step_by(ROWS) {
@@ -191,8 +252,7 @@ impl Kernel for Sweep<'_> {
                 unsafe {
                     let mut most = [D::S::splat(f32::NEG_INFINITY); ROWS];
                     let masks = compare::<D, ROWS, VECTORS>(
-                        (self.panels, self.terms),
-                        (self.codes, self.rows),
+                        &operands,
                         panel,
                         (rows, rows.map(|i| *self.rows.own.get_unchecked(i))),
                         &mut most,
