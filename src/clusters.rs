@@ -99,7 +99,6 @@ mod tests {
     use crate::error::KMeansError;
     use crate::threads::Event;
     use std::ops::ControlFlow;
-    use std::time::Duration;
 
     #[test]
     fn points_are_listed_in_order_cluster_by_cluster() {
@@ -115,7 +114,7 @@ mod tests {
         let labels = vec![0; 1 << 20];
         let mut observer = |_: Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut observer)).unwrap();
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(crate::threads::POLL_INTERVAL);
         let result = Clusters::from_labels(&labels, 1, 1, &threads);
         assert_eq!(result, Err(KMeansError::Cancelled));
     }

@@ -39,6 +39,21 @@ pub(crate) struct Unwritten<T> {
     written: AtomicUsize,
 }
 
+/// Asks for huge pages where there is room for some.
+#[cfg(target_os = "linux")]
+fn in_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {
+    const HUGE: usize = 1 << 21;
+    let bytes = memory.as_mut_ptr_range();
+    let start = bytes.start.addr().next_multiple_of(HUGE);
+    let end = bytes.end.addr() / HUGE * HUGE;
+    if start + 2 * HUGE <= end {
+        let start = bytes.start.with_addr(start);
+        // SAFETY: these pages are all ours, and keep what is in them. Only the speed depends
+        // on the answer.
+        unsafe { libc::madvise(start.cast(), end - start.addr(), libc::MADV_HUGEPAGE) };
+    }
+}
+
 /// A part that nobody has written yet.
 pub(crate) struct Part<'u, T> {
     slots: &'u mut [MaybeUninit<T>],
@@ -46,9 +61,14 @@ pub(crate) struct Part<'u, T> {
 }
 
 impl<T: Copy> Unwritten<T> {
+    /// Many values lie in huge pages where there are such: first uses and the return of
+    /// small ones take long.
     pub fn new(len: usize, purpose: &'static str) -> Result<Self> {
+        let mut values: Vec<T> = with_capacity(len, purpose)?;
+        #[cfg(target_os = "linux")]
+        in_huge_pages(&mut values.spare_capacity_mut()[..len]);
         Ok(Unwritten {
-            values: with_capacity(len, purpose)?,
+            values,
             len,
             written: AtomicUsize::new(0),
         })

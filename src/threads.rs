@@ -19,14 +19,16 @@ use crate::allocate::collect;
 use crate::error::{KMeansError, Result};
 use crate::owned::Unwritten;
 use pool::{Pool, start_thread};
+use rayon::Scope;
 use std::cell::{Cell, RefCell};
 use std::ops::{ControlFlow, Range, RangeInclusive};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How often the observer is polled at least, while the library computes.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a call that computes goes without a report, about.
 const REPORT_INTERVAL: Duration = Duration::from_millis(75);
@@ -276,19 +278,23 @@ impl<'o> Threads<'o> {
             false => Ok(()),
         };
         let running = Running::new(workers);
-        pool.in_place_scope(|scope| {
-            for _ in 0..workers {
-                let (going, failure, running) = (&going, &failure, &running);
-                scope.spawn(move |_| {
-                    let _done = running.done_when_dropped(); // also by a panic
-                    if let Err(error) = going().and_then(|()| work(going)) {
-                        lock(failure).get_or_insert(error);
-                    }
-                });
+        let one = || {
+            let _done = running.done_when_dropped(); // also by a panic
+            if let Err(error) = going().and_then(|()| work(&going)) {
+                lock(&failure).get_or_insert(error);
             }
-            while !running.all_done_within(POLL_INTERVAL) {
-                // An error says what ends the workers as well.
-                let _ = self.tell_poll();
+        };
+        let observed = self.observed();
+        pool.in_place_scope(|scope| {
+            start_workers(scope, workers, &one);
+            while !running.all_done() {
+                if observed {
+                    thread::park_timeout(POLL_INTERVAL);
+                    // An error says what ends the workers as well.
+                    let _ = self.poll();
+                } else {
+                    thread::park();
+                }
             }
         });
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -366,17 +372,31 @@ impl Outcome for Result<()> {
     }
 }
 
-/// Workers that have not finished yet.
+/// Starts so many workers. Each starts others, so that whoever calls wakes one thread,
+/// however many there are.
+fn start_workers<'s>(scope: &Scope<'s>, count: usize, work: &'s (dyn Fn() + Sync)) {
+    scope.spawn(move |scope| {
+        let others = count - 1;
+        for part in [others.div_ceil(2), others / 2] {
+            if part > 0 {
+                start_workers(scope, part, work);
+            }
+        }
+        work();
+    });
+}
+
+/// Workers that have not finished yet, and the thread that waits for them.
 struct Running {
-    count: Mutex<usize>,
-    all_done: Condvar,
+    count: AtomicUsize,
+    waiting: Thread,
 }
 
 impl Running {
     fn new(count: usize) -> Self {
         Running {
-            count: Mutex::new(count),
-            all_done: Condvar::new(),
+            count: AtomicUsize::new(count),
+            waiting: thread::current(),
         }
     }
 
@@ -384,13 +404,8 @@ impl Running {
         Done(self)
     }
 
-    fn all_done_within(&self, time: Duration) -> bool {
-        let count = lock(&self.count);
-        let (count, _) = self
-            .all_done
-            .wait_timeout_while(count, time, |count| *count > 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *count == 0
+    fn all_done(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
     }
 }
 
@@ -398,10 +413,8 @@ struct Done<'a>(&'a Running);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        let mut count = lock(&self.0.count);
-        *count -= 1;
-        if *count == 0 {
-            self.0.all_done.notify_one();
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.waiting.unpark();
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn random_swap(
             return Ok(best);
         }
         let goal = (1.0 - PAYS) * best.inertia;
-        let centroids = swapped(nearest, &best, batch, rng)?;
+        let centroids = swapped(nearest, &best, batch, rng, threads)?;
         let until = Until {
             goal,
             iterations: config.iterations.min(TRIAL),
@@ -94,7 +94,13 @@ pub(crate) fn random_swap(
 }
 
 /// The centroids of `best`, `count` of them moved to rows.
-fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Result<Vec<f32>> {
+fn swapped(
+    nearest: &Nearest<'_>,
+    best: &Fit,
+    count: usize,
+    rng: &mut Rng,
+    threads: &Threads<'_>,
+) -> Result<Vec<f32>> {
     let (points, metric) = (nearest.points(), nearest.metric());
     let prices = best.prices.as_ref().expect("prices of balanced clusters");
     let price_of_row = |row: usize| match points.weight(row) > 0.0 {
@@ -114,7 +120,7 @@ fn swapped(nearest: &Nearest<'_>, best: &Fit, count: usize, rng: &mut Rng) -> Re
                 row = other;
             }
         }
-        let moved = copy_rows(points, metric, &[row])?;
+        let moved = copy_rows(points, metric, &[row], threads)?;
         centroids[removed * moved.len()..][..moved.len()].copy_from_slice(&moved);
     }
     Ok(centroids)

@@ -40,7 +40,7 @@ impl Assignment {
             medoids.swap(0, cluster);
         }
         let mut assignment = Assignment {
-            centroids: copy_rows(points, metric, &medoids)?,
+            centroids: copy_rows(points, metric, &medoids, threads)?,
             medoids,
             labels: threads.try_vec(UNASSIGNED, points.rows(), "labels")?,
             distances: threads.try_vec(0.0f64, points.rows(), "distances")?,
@@ -141,7 +141,7 @@ impl Assignment {
             }
             *medoid = row;
             least[row] = 0.0;
-            values = Some(copy_rows(points, metric, &[row])?);
+            values = Some(copy_rows(points, metric, &[row], threads)?);
             is_changed = true;
         }
         Ok(is_changed.then_some(medoids))

@@ -84,7 +84,7 @@ pub(crate) fn fit(
     let missing = config.n_clusters - medoids.len();
     if missing > 0 {
         let surplus = surplus(&distinct, missing, threads)?;
-        let values = copy_rows(points, nearest.metric(), &surplus)?;
+        let values = copy_rows(points, nearest.metric(), &surplus, threads)?;
         extend(&mut centroids, values, "centroids")?;
         extend(&mut medoids, surplus, "medoids")?;
     }

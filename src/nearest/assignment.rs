@@ -101,24 +101,24 @@ impl Assignment {
         let Method::Clusters { summed } = &mut self.method else {
             return Ok(());
         };
-        let both = self.labels.iter().zip(&*summed);
-        let changed = both.filter(|(to, from)| to != from).count();
+        let mut moved = differing(0, (summed, &self.labels), threads)?;
+        let many = 2 * moved.iter().map(Vec::len).sum::<usize>() >= self.labels.len();
         // Rows that moved are taken from one sum and added to another, unless
         // adding all rows is less work.
-        if 2 * changed >= self.labels.len() {
+        if many && self.totals.counts.iter().any(|&count| count > 0) {
             summed.fill(UNASSIGNED);
             self.totals.clear();
+            moved = differing(0, (summed, &self.labels), threads)?;
         }
-        if changed == 0 {
-            return Ok(());
+        let labels = (&summed[..], &self.labels[..]);
+        add_listed(&mut self.totals, (points, 0), &moved, labels, threads)?;
+        if many {
+            summed.copy_from_slice(&self.labels);
+        } else {
+            for &row in moved.iter().flatten() {
+                summed[row as usize] = self.labels[row as usize];
+            }
         }
-        add_moved(
-            &mut self.totals,
-            (points, 0),
-            (summed, &self.labels),
-            threads,
-        )?;
-        summed.copy_from_slice(&self.labels);
         Ok(())
     }
 }
@@ -131,8 +131,22 @@ pub(super) fn add_moved(
     (before, labels): (&[u32], &[u32]),
     threads: &Threads<'_>,
 ) -> Result<()> {
-    let n_clusters = totals.counts.len();
     let moved = differing(first, (before, labels), threads)?;
+    add_listed(totals, (points, first), &moved, (before, labels), threads)
+}
+
+/// [`add_moved`], given the rows.
+fn add_listed(
+    totals: &mut Totals,
+    (points, first): (&Points<'_>, usize),
+    moved: &[Vec<u32>],
+    (before, labels): (&[u32], &[u32]),
+    threads: &Threads<'_>,
+) -> Result<()> {
+    if moved.iter().all(Vec::is_empty) {
+        return Ok(());
+    }
+    let n_clusters = totals.counts.len();
     let mut lists = [
         (labels, Ok(Clusters::default())),
         (before, Ok(Clusters::default())),

@@ -63,10 +63,11 @@ impl AffineMap {
         for i in 0..count {
             let row = Row::new(points.row(sample(i), &mut scratch)?, metric);
             for (mean, &value) in mean.iter_mut().zip(row.values) {
-                *mean += f64::from(value) * row.inverse_norm / count as f64;
+                *mean += f64::from(value) * row.inverse_norm;
             }
         }
-        let centre = collect(mean.iter().map(|&m| m as f32), PURPOSE)?;
+        let mean = mean.iter().map(|&sum| (sum / count as f64) as f32);
+        let centre = collect(mean, PURPOSE)?;
         let mut unit = try_vec(0.0f32, dims, PURPOSE)?;
         let mut norms = try_vec(0.0f64, count, PURPOSE)?;
         for (i, norm) in norms.iter_mut().enumerate() {

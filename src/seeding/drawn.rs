@@ -124,6 +124,7 @@ pub(super) fn with_all<R>(
 /// Does work with a copy of rows that lie apart.
 pub(super) fn with_copy<R>(
     points: &Points<'_>,
+    threads: &Threads<'_>,
     work: impl FnOnce(&Points<'_>) -> Result<R>,
 ) -> Result<R> {
     if points.reads_sparse() {
@@ -131,6 +132,6 @@ pub(super) fn with_copy<R>(
         points.read_sparse(0..points.rows(), &mut rows)?;
         return work(&rows.points(&mut starts, points.cols())?);
     }
-    let copy = as_centroids(points, Metric::Euclidean, false)?;
+    let copy = as_centroids(points, Metric::Euclidean, false, threads)?;
     work(&copy.dense()?.view().into())
 }

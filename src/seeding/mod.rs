@@ -100,7 +100,7 @@ pub(crate) fn draw(
                 };
                 sampled.sort_unstable();
                 let picked = with_rows(rows, &sampled, threads, |points| {
-                    with_copy(points, |sample| {
+                    with_copy(points, threads, |sample| {
                         draw_plus_plus(sample, None, metric, count, rng, threads)
                     })
                 })?;
@@ -115,17 +115,19 @@ pub(crate) fn draw(
         push(&mut picked, rng.below(all), "seeds")?;
     }
     with_rows(rows, &picked, threads, |points| {
-        as_centroids(points, metric, sparse)
+        as_centroids(points, metric, sparse, threads)
     })
 }
 
 /// Given centroids, without their zeros if that is wanted.
 fn place(given: &Array2<f32>, metric: Metric, sparse: bool) -> Result<AnyCentroids> {
     let (clusters, dims) = given.dim();
-    let (mut values, mut vectors) = (Vec::new(), Vectors::none(clusters)?);
+    let room = if sparse { dims } else { clusters * dims };
+    let mut values = with_capacity(room, "centroids")?;
+    let mut vectors = Vectors::none(clusters)?;
     for row in given.rows() {
         let start = values.len();
-        append(&mut values, row.iter().copied(), "centroids")?;
+        values.extend(row.iter());
         metric.place(&mut values[start..]);
         if sparse {
             vectors.push_dense(&values)?;
@@ -165,7 +167,7 @@ pub(crate) fn extend(
     while picked.len() < missing {
         push(&mut picked, rng.below(points.rows()), "seeds")?;
     }
-    let rows = copy_rows(points, metric, &picked)?;
+    let rows = copy_rows(points, metric, &picked, threads)?;
     append(&mut fewer, rows, "centroids")?;
     Ok(fewer)
 }

@@ -63,7 +63,7 @@ fn pick_by_groups(
         return Ok(()); // with cosine, zeros alone
     }
     let mut labels = try_vec(UNASSIGNED, points.rows(), "seeding labels")?;
-    let centres = copy_rows(points, nearest.metric(), picked)?;
+    let centres = copy_rows(points, nearest.metric(), picked, threads)?;
     let centroids = Centroids::new(&centres, points.cols());
     nearest.search(Request::nearest(centroids, &mut labels, None), threads)?;
     let clusters = Clusters::from_labels(&labels, 1, picked.len(), threads)?;

@@ -138,7 +138,7 @@ impl<'a> Potential<'a> {
         nearest: &mut Nearest<'_>,
         threads: &Threads<'_>,
     ) -> Result<()> {
-        let seeds = copy_rows(nearest.points(), nearest.metric(), rows)?;
+        let seeds = copy_rows(nearest.points(), nearest.metric(), rows, threads)?;
         let centroids = Centroids::new(&seeds, nearest.points().cols());
         let n_rows = self.least.len();
         let mut labels = threads.try_vec(UNASSIGNED, n_rows, "seeding labels")?;

@@ -108,33 +108,46 @@ impl Totals {
         let grid = &self.grid;
         let rows = clusters.members.len();
         let task_rows = threads.share(rows, TASK_ROWS);
-        let tasks = rows.div_ceil(task_rows);
-        // Each task adds to the clusters whose first row it has. What it has of
-        // the cluster before goes to a sum of its own.
-        let mut split = threads.try_vec(0i64, tasks * grid.width(), "centroid sums")?;
-        let mut jobs = with_capacity(tasks, "centroid sums")?;
-        let mut starts = with_capacity(tasks, "centroid sums")?;
-        let mut left = &mut self.sums[..];
-        let mut first = 0;
-        for (task, split) in split.chunks_exact_mut(grid.width()).enumerate() {
-            let range = task * task_rows..rows.min((task + 1) * task_rows);
-            let next = clusters.offsets[..clusters.n_clusters()]
-                .partition_point(|&offset| offset < range.end);
-            let (own, others) = left.split_at_mut((next - first) * grid.width());
-            left = others;
-            jobs.push((range, first..next, own, split));
-            starts.push(first);
-            first = next;
+        // Each task adds to the clusters whose first row it has, all of their rows unless
+        // these are very many. What it has of the cluster before goes to a sum of its own.
+        let (offsets, n_clusters) = (&clusters.offsets, clusters.n_clusters());
+        let mut tasks = with_capacity(rows.div_ceil(task_rows), "centroid sums")?;
+        let (mut start, mut first, mut begun) = (0, 0, 0);
+        while start < rows {
+            let end = rows.min(start + task_rows);
+            let next = first + offsets[first..n_clusters].partition_point(|&offset| offset < end);
+            let whole = offsets[next];
+            let end = match whole - end <= task_rows {
+                true => whole,
+                false => end,
+            };
+            let begins = start == offsets[first];
+            begun += usize::from(!begins);
+            tasks.push((start..end, first..next, begins));
+            (start, first) = (end, next);
         }
+        let width = grid.width();
+        let mut split = threads.try_vec(0i64, begun * width, "centroid sums")?;
+        let mut splits = split.chunks_exact_mut(width);
+        let mut left = &mut self.sums[..];
+        let jobs = tasks.iter().map(|task @ (_, own, begins)| {
+            let (sums, others) = std::mem::take(&mut left).split_at_mut(own.len() * width);
+            left = others;
+            let split = match begins {
+                true => None,
+                false => splits.next(),
+            };
+            (task, sums, split)
+        });
         threads.run(
-            jobs.into_iter(),
+            jobs,
             Adder::default,
-            |adder, (range, own, sums, split)| {
-                let begun = own.start.checked_sub(1).map(|before| (before, split));
-                let sums = sums.chunks_exact_mut(grid.width());
-                for (j, sum) in begun.into_iter().chain(own.zip(sums)) {
-                    let start = clusters.offsets[j].max(range.start);
-                    let end = clusters.offsets[j + 1].min(range.end);
+            |adder, ((range, own, _), sums, split)| {
+                let begun = own.start.checked_sub(1).zip(split);
+                let sums = sums.chunks_exact_mut(width);
+                for (j, sum) in begun.into_iter().chain(own.clone().zip(sums)) {
+                    let start = offsets[j].max(range.start);
+                    let end = offsets[j + 1].min(range.end);
                     if start < end {
                         let members = &clusters.members[start..end];
                         adder.add(points, grid, members, sign, sum)?;
@@ -143,11 +156,9 @@ impl Totals {
                 Ok(())
             },
         )?;
-        let width = grid.width();
-        for (start, split) in starts.into_iter().zip(split.chunks_exact(width)) {
-            if start > 0 {
-                add_to(&mut self.sums[(start - 1) * width..][..width], split);
-            }
+        let begun = tasks.iter().filter(|(_, _, begins)| !begins);
+        for ((_, own, _), split) in begun.zip(split.chunks_exact(width)) {
+            add_to(&mut self.sums[(own.start - 1) * width..][..width], split);
         }
         for (j, count) in self.counts.iter_mut().enumerate() {
             *count = match sign {

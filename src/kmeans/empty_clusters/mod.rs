@@ -316,7 +316,7 @@ impl<'a> FarthestRows<'a> {
 /// row there.
 pub(crate) fn winners(mut nearest: Nearest<'_>, threads: &Threads<'_>) -> Result<Vec<bool>> {
     let points = nearest.points();
-    let places = as_centroids(points, nearest.metric(), true)?;
+    let places = as_centroids(points, nearest.metric(), true, threads)?;
     let mut labels = try_vec(UNASSIGNED, points.rows(), "labels")?;
     nearest.label(&places, (&mut labels, None), threads)?;
     let mut wins = try_vec(false, points.rows(), "chosen rows")?;
@@ -489,7 +489,7 @@ mod tests {
         let mut stop =
             |_: crate::threads::Event<'_>| ControlFlow::Break(crate::threads::End::Cancel);
         let threads = Threads::exactly(1, Some(&mut stop)).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(25));
+        std::thread::sleep(crate::threads::POLL_INTERVAL);
         let result = moves_of(&nearest, &centroids, &labels, &threads);
         assert_eq!(result, Err(KMeansError::Cancelled));
     }

@@ -256,8 +256,13 @@ impl Steps for Sparse<'_, '_> {
         }
         let chosen: Vec<u32> = collect(rows.iter().flatten().copied(), "rows of clusters")?;
         let metric = self.nearest.metric();
-        let places =
-            as_centroids(&self.nearest.points().select(&chosen), metric, true)?.vectors(metric)?;
+        let places = as_centroids(
+            &self.nearest.points().select(&chosen),
+            metric,
+            true,
+            threads,
+        )?
+        .vectors(metric)?;
         let mut next = 0..;
         let mut place = try_vec(None, clusters, "rows of clusters")?;
         for (place, _) in place.iter_mut().zip(&rows).filter(|(_, row)| row.is_some()) {

@@ -87,7 +87,7 @@ impl Cells {
         sampled.sort_unstable();
         let first = rng.distinct(count, size)?;
         let first: Vec<usize> = collect(first.into_iter().map(|place| sampled[place]), PURPOSE)?;
-        let mut centroids = copy_rows(points, among.metric(), &first)?;
+        let mut centroids = copy_rows(points, among.metric(), &first, threads)?;
         let sampled: Vec<u32> = collect(sampled.iter().map(|&row| row as u32), PURPOSE)?;
         let sample = points.select(&sampled).without_weights();
         let mut child = among.child(&sample, CELL_ITERATIONS);
@@ -308,7 +308,7 @@ impl Planting<'_> {
             let row = members[rng.below(members.len())] as usize;
             push(&mut picked, row, PURPOSE)?;
         }
-        let rows = copy_rows(points, shared.metric(), &picked)?;
+        let rows = copy_rows(points, shared.metric(), &picked, threads)?;
         self.centroids.copy_from_slice(&rows);
         let own = points.select(members);
         let mut nearest = shared.nearest(&own, CLUSTER_ITERATIONS);

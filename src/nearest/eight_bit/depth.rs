@@ -1,13 +1,14 @@
 //! How far the 8-bit engine's first sweep goes: bounds for a number of
 //! dimensions, rows to try them on, and what steps cost.
 
-use crate::allocate::{append, copy, try_vec, with_capacity};
+use crate::allocate::{append, collect, push, try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::codes::Terms;
 use crate::nearest::eight_bit::codes::{Buffers, Coder, RowCodes};
 use crate::nearest::scores::AffineMap;
 use crate::points::Points;
 use crate::threads::Threads;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Rows that the number of dimensions to sweep is chosen by, in groups of
@@ -131,11 +132,12 @@ pub(in crate::nearest) struct Prefix {
 const PURPOSE: &str = "a sample of rows";
 
 /// Rows by which a search is tuned, in parts that are tried on whatever thread is free.
-pub(in crate::nearest) struct TrialRows(pub Vec<TrialPart>);
+pub(in crate::nearest) struct TrialRows(Vec<TrialPart>);
 
 /// Two groups of neighbours.
 #[derive(Default)]
 pub(in crate::nearest) struct TrialPart {
+    groups: Vec<Range<usize>>,
     pub codes: RowCodes,
     pub values: Vec<f32>,
     pub labels: Vec<u32>,
@@ -146,7 +148,6 @@ impl TrialRows {
         points: &Points<'_>,
         affine: &AffineMap,
         coder: &Coder,
-        labels: &[u32],
         threads: &Threads<'_>,
     ) -> Result<Self> {
         let rows = points.rows();
@@ -160,8 +161,12 @@ impl TrialRows {
                 for group in 2 * number..groups.min(2 * number + 2) {
                     let first = (group as u128 * rows as u128 / groups as u128) as usize;
                     let range = first..rows.min(first + NEIGHBOURS);
-                    append(&mut part.labels, &labels[range.clone()], PURPOSE)?;
-                    append(&mut part.values, points.block(range, scratch)?, PURPOSE)?;
+                    append(
+                        &mut part.values,
+                        points.block(range.clone(), scratch)?,
+                        PURPOSE,
+                    )?;
+                    push(&mut part.groups, range, PURPOSE)?;
                 }
                 part.codes.set(&part.values, affine, coder, scales, buffers)
             },
@@ -169,33 +174,64 @@ impl TrialRows {
         Ok(TrialRows(parts))
     }
 
-    /// What a search takes of a row, in nanoseconds.
-    pub fn time<S: Default>(
+    /// What the rows belonged to before: `labels` are of all.
+    pub fn set_labels(&mut self, labels: &[u32]) -> Result<()> {
+        for part in &mut self.0 {
+            part.labels.clear();
+            for range in &part.groups {
+                append(&mut part.labels, &labels[range.clone()], PURPOSE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What `count` searches, given by their numbers, take of a row, in nanoseconds. A part
+    /// tries one after the other as long as what it found so far says that this `goes_on`;
+    /// those that are left count as the last.
+    pub fn times<S: Default>(
         &self,
+        (count, goes_on): (usize, impl Fn(&[f64]) -> bool + Sync),
         threads: &Threads<'_>,
-        search: impl Fn(&mut S, &TrialPart) -> Result<()> + Sync,
-    ) -> Result<f64> {
-        let mut times = try_vec(0.0f64, self.0.len(), PURPOSE)?;
+        search: impl Fn(&mut S, usize, &TrialPart) -> Result<()> + Sync,
+    ) -> Result<Vec<f64>> {
+        let mut times = try_vec(0.0f64, count * self.0.len(), PURPOSE)?;
         threads.run(
-            self.0.iter().zip(&mut times),
+            self.0.iter().zip(times.chunks_mut(count)),
             || (S::default(), false),
-            |(scratch, warm), (part, time)| {
+            |(scratch, warm), (part, times)| {
                 // A worker's first fetches code and memory.
                 if !std::mem::replace(warm, true) {
-                    search(scratch, part)?;
+                    search(scratch, 0, part)?;
                 }
-                let start = Instant::now();
-                search(scratch, part)?;
-                *time = start.elapsed().as_nanos() as f64 / part.labels.len().max(1) as f64;
+                for number in 0..count {
+                    let start = Instant::now();
+                    search(scratch, number, part)?;
+                    let taken = start.elapsed().as_nanos() as f64;
+                    times[number] = taken / part.labels.len().max(1) as f64;
+                    if !goes_on(&times[..=number]) {
+                        let last = times[number];
+                        times[number..].fill(last);
+                        break;
+                    }
+                }
                 Ok(())
             },
         )?;
+        let mut means = try_vec(0.0, count, PURPOSE)?;
+        for (number, mean) in means.iter_mut().enumerate() {
+            *mean = self.mean_time(times.iter().skip(number).step_by(count))?;
+        }
+        Ok(means)
+    }
+
+    /// What a row takes, given what those of each part did.
+    fn mean_time<'t>(&self, times: impl Iterator<Item = &'t f64> + Clone) -> Result<f64> {
         // One that was interrupted tells nothing.
-        let mut ordered = copy(&times, PURPOSE)?;
+        let mut ordered = collect(times.clone().copied(), PURPOSE)?;
         ordered.sort_unstable_by(f64::total_cmp);
         let most = SPIKE * ordered.get(ordered.len() / 2).copied().unwrap_or(0.0);
         let (mut sum, mut rows) = (0.0, 0);
-        for (part, time) in self.0.iter().zip(&times) {
+        for (part, time) in self.0.iter().zip(times) {
             sum += part.labels.len() as f64 * time.min(most);
             rows += part.labels.len();
         }

@@ -52,9 +52,9 @@ impl Basis {
         let count = MOST_LEADING.min(dims / PREFIX * PREFIX);
         let sample = SampledRows::new(points, affine, kernels, threads)?;
         let mut rng = Rng::new(0);
-        let mut basis = try_vec(0.0f64, count * dims, "a basis")?;
+        let mut basis = threads.try_vec(0.0f64, count * dims, "a basis")?;
         basis.fill_with(|| rng.unit() - 0.5);
-        let mut values = try_vec(0.0f32, count * dims, "a basis")?;
+        let mut values = threads.try_vec(0.0f32, count * dims, "a basis")?;
         let mut energy = try_vec(0.0f64, count / PREFIX, "a basis")?;
         for round in 0..=ROUNDS {
             match round {
@@ -66,18 +66,20 @@ impl Basis {
                 }
                 _ => orthonormalize(&mut basis, dims, threads)?,
             }
-            round_to(&basis, &mut values);
+            convert(&basis, &mut values, |wide| wide as f32, threads)?;
             let projected = sample.project(kernels, threads, &values)?;
             if round < ROUNDS {
                 sample.back(kernels, threads, &projected, &mut values)?;
-                for (wide, &value) in basis.iter_mut().zip(&values) {
-                    *wide = f64::from(value);
-                }
+                convert(&values, &mut basis, f64::from, threads)?;
             } else {
                 let blocks = projected.chunks_exact(PREFIX * sample.rows);
-                for (energy, block) in energy.iter_mut().zip(blocks) {
-                    *energy = block.iter().map(|&v| f64::from(v).powi(2)).sum();
-                }
+                threads.run(
+                    energy.iter_mut().zip(blocks),
+                    || (),
+                    |(), (energy, block)| {
+                        *energy = block.iter().map(|&v| f64::from(v).powi(2)).sum();
+                    },
+                )?;
             }
         }
         let enough = |&energy: &f64| energy >= MIN_ENERGY * sample.energy;
@@ -93,10 +95,11 @@ impl Basis {
             |(), block| mix(block, dims),
         )?;
         values.truncate(leading * dims);
-        round_to(&basis, &mut values);
+        let (basis, values) = (&basis[..leading * dims], &mut values[..]);
+        convert(basis, values, |wide| wide as f32, threads)?;
         Ok(Basis {
-            defect: defect(&values, dims, threads)?,
-            panels: Panels::of_rows(&values, dims, kernels)?,
+            defect: defect(values, dims, threads)?,
+            panels: Panels::of_rows(values, dims, kernels)?,
             leading,
         })
     }
@@ -237,10 +240,23 @@ fn multiply(
     })
 }
 
-fn round_to(wide: &[f64], narrow: &mut [f32]) {
-    for (narrow, &wide) in narrow.iter_mut().zip(wide) {
-        *narrow = wide as f32;
-    }
+/// Writes all values in another type.
+fn convert<A: Copy + Sync, B: Send>(
+    from: &[A],
+    to: &mut [B],
+    of: impl Fn(A) -> B + Sync,
+    threads: &Threads<'_>,
+) -> Result<()> {
+    const SOME: usize = 1 << 13;
+    threads.run(
+        from.chunks(SOME).zip(to.chunks_mut(SOME)),
+        || (),
+        |(), (from, to)| {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = of(from);
+            }
+        },
+    )
 }
 
 /// Rotates the vectors of a block among themselves (a Hadamard matrix), so

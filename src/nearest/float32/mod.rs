@@ -347,14 +347,18 @@ pub(in crate::nearest) fn repeated(
     centroids: Centroids<'_>,
     threads: &Threads<'_>,
 ) -> Result<Vec<u32>> {
-    let key = |j: usize| (fingerprint(centroids.row(j)), centroids.bias(j).to_bits());
-    let mut keyed = try_vec(((0u32, 0u64), 0u32), centroids.len(), "centroid keys")?;
+    let key = |j: usize| {
+        let bias = centroids.bias(j).to_bits();
+        fingerprint(centroids.row(j)) ^ (bias ^ (bias >> 32)) as u32
+    };
+    // Keys with their centroids in the low half.
+    let mut keyed = try_vec(0u64, centroids.len(), "centroid keys")?;
     threads.run(
         keyed.chunks_mut(SOME).enumerate(),
         || (),
         |(), (task, keyed)| {
             for (j, slot) in (task * SOME..).zip(keyed) {
-                *slot = (key(j), j as u32);
+                *slot = (u64::from(key(j)) << 32) | j as u64;
             }
         },
     )?;
@@ -364,9 +368,9 @@ pub(in crate::nearest) fn repeated(
         centroids.bias(a) == centroids.bias(b) && centroids.row(a) == centroids.row(b)
     };
     let mut repeated = Vec::new();
-    for group in keyed.chunk_by(|a, b| a.0 == b.0) {
-        let first = group[0].1;
-        let others = group[1..].iter().map(|&(_, j)| j);
+    for group in keyed.chunk_by(|a, b| a >> 32 == b >> 32) {
+        let first = group[0] as u32;
+        let others = group[1..].iter().map(|&keyed| keyed as u32);
         let others = others.filter(|&j| same(first, j));
         extend(&mut repeated, others, "centroid keys")?;
     }

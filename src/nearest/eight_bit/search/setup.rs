@@ -1,13 +1,13 @@
 //! A search in the making: how many of the dimensions to sweep over, and what a
 //! row will likely cost.
 
-use crate::allocate::with_capacity;
+use crate::allocate::{try_vec, with_capacity};
 use crate::error::Result;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::codes::{Products, Terms};
 use crate::kernels::tile::Kernels;
 use crate::nearest::eight_bit::codes::{Coder, RowCodes};
-use crate::nearest::eight_bit::depth::{Fold, Prefix, TrialRows, cost};
+use crate::nearest::eight_bit::depth::{Fold, Prefix, TrialPart, TrialRows, cost};
 use crate::nearest::eight_bit::search::{
     Block, CodeScratch, CodeSearch, CodedCentroids, Query, Source,
 };
@@ -19,6 +19,8 @@ use crate::threads::Threads;
 /// Centroids in the codes of a search that was tried on a sample of rows.
 pub(in crate::nearest) struct Tried {
     set: CodedCentroids,
+    /// The rows of the sample, kept for the next search.
+    sample: TrialRows,
     prefix: Prefix,
     /// What the search takes of a row, in nanoseconds, beside making its code.
     pub cost: f64,
@@ -35,9 +37,14 @@ impl Tried {
         (before, limit): (Option<Self>, f64),
         threads: &Threads<'_>,
     ) -> Result<Self> {
-        let before = before.map(|before| before.set);
-        let set = CodedCentroids::new(query, coder, before, threads)?;
-        let sample = TrialRows::new(query.points, query.affine, coder, query.labels, threads)?;
+        let before = before.map(|before| (before.set, before.sample));
+        let (set, sample) = before.unzip();
+        let set = CodedCentroids::new(query, coder, set, threads)?;
+        let mut sample = match sample {
+            Some(sample) => sample,
+            None => TrialRows::new(query.points, query.affine, coder, threads)?,
+        };
+        sample.set_labels(query.labels)?;
         let search = |prefix| CodeSearch {
             count: query.count,
             affine: query.affine,
@@ -60,29 +67,37 @@ impl Tried {
                 Ok(())
             },
         )?;
-        // The most prefixes first: where those are bad, the others cost much
-        // to try.
-        let mut best = (f64::INFINITY, 0);
         let sweep = |dims| {
             let step = cost::sweep(coder.isa(), coder.products, dims);
             query.centroids.len() as f64 * step
         };
-        for (number, prefix) in prefixes.iter().enumerate().rev() {
-            let cost = search(prefix).time(&sample, threads)?;
-            if cost < best.0 {
-                best = (cost, number);
-            } else if cost > 1.3 * best.0 {
-                break;
-            }
+        // The most prefixes first: where those are bad, the others cost much
+        // to try.
+        prefixes.reverse();
+        let goes_on = |costs: &[f64]| {
+            let (number, cost) = (costs.len() - 1, costs[costs.len() - 1]);
+            let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
             // Shorter sweeps alone save no more than that.
-            if cost - sweep(prefix.terms.dims) + sweep(coder.prefix) > limit {
-                break;
-            }
-        }
-        let (cost, number) = best;
+            let hope = cost - sweep(prefixes[number].terms.dims) + sweep(coder.prefix);
+            cost <= 1.5 * least && hope <= limit
+        };
+        let costs = match coder.products {
+            Products::Emulated => try_vec(0.0, prefixes.len(), "costs")?, // tests are to run it
+            _ => sample.times(
+                (prefixes.len(), goes_on),
+                threads,
+                |scratch: &mut CodeScratch, number, part| {
+                    search(&prefixes[number]).try_out(part, scratch)
+                },
+            )?,
+        };
+        let numbered = costs.into_iter().enumerate();
+        let best = numbered.min_by(|a, b| a.1.total_cmp(&b.1));
+        let (number, cost) = best.unwrap_or_default();
         let prefix = prefixes.swap_remove(number);
         Ok(Tried {
             set,
+            sample,
             prefix,
             cost,
             is_over: false,
@@ -216,23 +231,18 @@ impl<'a> CodeSearch<'a> {
         })
     }
 
-    /// What the search takes of a row, in nanoseconds, as the sample tells.
-    fn time(&self, sample: &TrialRows, threads: &Threads<'_>) -> Result<f64> {
-        if self.coder.products == Products::Emulated {
-            return Ok(0.0); // tests are to run it
+    /// Searches for the rows of a part of the sample.
+    fn try_out(&self, part: &TrialPart, scratch: &mut CodeScratch) -> Result<()> {
+        let block = Block {
+            codes: &part.codes,
+            at: 0,
+            values: &part.values,
+            labels: &part.labels,
+        };
+        match self.count {
+            1 => self.search(block, None, scratch),
+            _ => self.search_top(block, scratch),
         }
-        sample.time(threads, |scratch: &mut CodeScratch, part| {
-            let block = Block {
-                codes: &part.codes,
-                at: 0,
-                values: &part.values,
-                labels: &part.labels,
-            };
-            match self.count {
-                1 => self.search(block, None, scratch),
-                _ => self.search_top(block, scratch),
-            }
-        })
     }
 }
 
@@ -251,11 +261,17 @@ pub(in crate::nearest) fn time_tiles(
         kernels,
         ..
     } = query;
-    let sample = TrialRows::new(points, affine, coder, labels, threads)?;
+    let mut sample = TrialRows::new(points, affine, coder, threads)?;
+    sample.set_labels(labels)?;
     let search = TileSearch::new(affine, centroids, kernels, (count == 1, None), threads)?;
-    let taken = sample.time(threads, |scratch: &mut TileScratch, part| match count {
-        1 => search.assign(&part.values, scratch, |_, _| ()),
-        _ => search.top(&part.values, count, scratch, |_, _| ()),
-    })?;
-    Ok(taken + cost::read(centroids.dims))
+    let once = (1, |_: &[f64]| true);
+    let taken = sample.times(
+        once,
+        threads,
+        |scratch: &mut TileScratch, _, part| match count {
+            1 => search.assign(&part.values, scratch, |_, _| ()),
+            _ => search.top(&part.values, count, scratch, |_, _| ()),
+        },
+    )?;
+    Ok(taken[0] + cost::read(centroids.dims))
 }
