@@ -132,6 +132,7 @@ pub(in crate::nearest) struct Prefix {
 const PURPOSE: &str = "a sample of rows";
 
 /// Rows by which a search is tuned, in parts that are tried on whatever thread is free.
+#[derive(Default)]
 pub(in crate::nearest) struct TrialRows(Vec<TrialPart>);
 
 /// Two groups of neighbours.

@@ -82,7 +82,8 @@ impl KeptCodes {
             count: 2, // so that equal centroids stay in
             kernels,
         };
-        let tried = Tried::new(query, &coder, (None, f64::INFINITY), threads)?;
+        let mut tried = Tried::new(query, &coder, (None, f64::INFINITY), threads)?;
+        tried.forget_rows();
         Ok(Some(KeptCodes {
             affine,
             coder,

@@ -104,6 +104,11 @@ impl Tried {
         })
     }
 
+    /// Frees the rows of the sample: it is the only search that they are for.
+    pub fn forget_rows(&mut self) {
+        self.sample = TrialRows::default();
+    }
+
     /// What it takes of a row whose code is made for the search.
     pub fn cost_made(&self, coder: &Coder) -> f64 {
         let dims = coder.dims;
