@@ -6,11 +6,18 @@ A method that a library does not have means that it is left out of that task.
 """
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 from workloads import sample_weight
 
 warnings.simplefilter("ignore")
+
+
+#: The kernels that OpenBLAS is told to use: the widest that the CPU has.
+OPENBLAS_CORE = (
+    "SkylakeX" if " avx512f " in Path("/proc/cpuinfo").read_text() else "Haswell"
+)
 
 
 def batches(x, spec):
@@ -158,7 +165,7 @@ class Faiss:
     not know, so it is told to use the AVX-512 or AVX2 one."""
 
     modules = ("faiss",)
-    environment = (("OPENBLAS_CORETYPE", "SkylakeX"),)
+    environment = (("OPENBLAS_CORETYPE", OPENBLAS_CORE),)
     given_start = True
     metrics = ("euclidean", "cosine")
 
