@@ -39,7 +39,7 @@ One thread counts in CPU seconds, more in wall seconds. The time includes the
 labels of all rows. *Ratio* is a library's time over Kentro's: above 1 Kentro
 is faster. *Inertia* is scored in float64 and relative to the lowest in the
 table (for medoids the sum of distances). faiss runs with its OpenBLAS told to
-use AVX-512 (`faiss`) and with MKL (`faiss-mkl`). SuperKMeans runs flat,
+use AVX-512, or AVX2 where the CPU lacks that (`faiss`), and with MKL (`faiss-mkl`). SuperKMeans runs flat,
 without sampling or early stop, and draws random rows of its own. Kentro's
 labels are the float64 brute-force labels; the others compute in float32, and
 SuperKMeans prunes by a probabilistic test. In the rows E everyone runs with the
@@ -47,7 +47,9 @@ defaults, and the fastest peer is that of those within 0.5 % of Kentro's inertia
 the tables show all. In W1w and W3w rows have weights. In the rows S and L data is
 sparse (CSR), and c stands for cosine: scikit-learn, which doesn't have it, runs on
 the same unit rows. Others used the machine a little, and much for
-L1000i1; those of 1,000 clusters were measured once. No row was measured with AMX:
+L1000i1; those of 1,000 clusters were measured once. The machine of Zen 3, which has no
+AVX-512, was never quiet: the same work takes up to 1.6 times as long from one minute to
+the next. No row was measured with AMX:
 Kentro's kernels for it have not been run on a CPU that has it.
 
 ![Time of the fastest peer over Kentro's](benchmarks.svg)
