@@ -309,7 +309,7 @@ typedef int32_t (*kentro_progress_fn)(const kentro_progress *progress,
                                       void *user_data);
 
 /**
- * Asked every 0.05 s or so whether to go on; answers like a
+ * Asked every 0.02 s or so whether to go on; answers like a
  * `kentro_progress_fn`.
  */
 typedef int32_t (*kentro_poll_fn)(void *user_data);

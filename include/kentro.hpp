@@ -929,7 +929,7 @@ public:
         return clone().with_progress(std::move(callback));
     }
 
-    /// Called every 0.05 s or so while the library computes; answers alike.
+    /// Called every 0.02 s or so while the library computes; answers alike.
     [[nodiscard]] KMeans with_poll(PollCallback callback) && {
         callbacks_.poll = detail::share(std::move(callback));
         return std::move(*this);

@@ -28,7 +28,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How often the observer is polled at least, while the library computes.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a call that computes goes without a report, about.
 const REPORT_INTERVAL: Duration = Duration::from_millis(75);

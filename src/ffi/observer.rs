@@ -60,7 +60,7 @@ pub const KENTRO_STOP: i32 = 2;
 pub type ProgressFn =
     Option<unsafe extern "C" fn(progress: *const ProgressRecord, user_data: *mut c_void) -> i32>;
 
-/// Asked every 0.05 s or so whether to go on; answers like a
+/// Asked every 0.02 s or so whether to go on; answers like a
 /// `kentro_progress_fn`.
 pub type PollFn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 

@@ -73,7 +73,7 @@ pub enum Event<'a> {
     Message(&'a str),
     /// The result is usable but not what the caller may expect.
     Warning(&'a str),
-    /// Nothing happened: a chance to cancel, at least every 0.05 s or so.
+    /// Nothing happened: a chance to cancel, at least every 0.02 s or so.
     Poll,
 }
 
