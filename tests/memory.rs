@@ -156,6 +156,8 @@ fn check_rows_beyond_the_limit() {
     unsafe { std::env::set_var("KENTRO_ENGINE", "principal") };
     let (of_free, result) = most_during(|| free.fit_source(&mut parts, options()));
     result.unwrap();
+    // SAFETY: as above.
+    unsafe { std::env::remove_var("KENTRO_ENGINE") };
     println!(
         "beyond the limit: {of_map} bytes mapped, {of_source} from a source, {of_free} from one \
          without a limit"
